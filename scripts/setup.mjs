@@ -1,0 +1,84 @@
+// Gets what a fresh machine lacks: `node scripts/setup.mjs redis chromium`.
+// Prints nothing and takes no time when everything is there. Installs nothing in production,
+// and no Redis where REDIS_URL names one.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+if (existsSync('.env')) process.loadEnvFile('.env');
+
+const redisPrograms = ['redis-server', 'valkey-server'];
+const chromiumPrograms = ['chromium', 'chromium-browser', 'google-chrome'];
+
+/** @param {string} program */
+function onPath(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((directory) => {
+    try {
+      accessSync(join(directory, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** @param {string} command @param {string[]} args */
+function run(command, args) {
+  console.log(`latchkey: ${[command, ...args].join(' ')}`);
+  return spawnSync(command, args, { stdio: 'inherit' }).status === 0;
+}
+
+/** @param {string} name the Debian package */
+function aptInstall(name) {
+  if (!onPath('apt-get')) return false;
+  const asRoot = process.getuid?.() === 0 ? [] : ['sudo'];
+  if (asRoot.length > 0 && !onPath('sudo')) return false;
+  const env = ['env', 'DEBIAN_FRONTEND=noninteractive'];
+  /** @param {string[]} args */
+  const apt = (args) => {
+    const [command = '', ...rest] = [...asRoot, ...env, 'apt-get', '-qq', '-o', 'Dpkg::Use-Pty=0', ...args];
+    return run(command, rest);
+  };
+  const install = ['install', '--yes', '--no-install-recommends', name];
+  return (apt(['update']) && apt(install)) || apt(install);
+}
+
+/** @param {string} message */
+function stop(message) {
+  console.error(`latchkey: ${message}`);
+  process.exit(1);
+}
+
+function getRedis() {
+  if (process.env.REDIS_URL || redisPrograms.some(onPath)) return;
+  console.log('latchkey: no redis-server on this machine; getting one (set REDIS_URL to use your own instead)');
+  if (aptInstall('redis-server') || (onPath('brew') && run('brew', ['install', 'redis']))) return;
+  stop('could not get Redis. Install redis-server or valkey-server so that it is on PATH, or set REDIS_URL.');
+}
+
+function isDebian() {
+  try {
+    return /^ID=debian$/m.test(readFileSync('/etc/os-release', 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+// Ubuntu's `chromium` package is an empty door to a snap, so apt serves Debian alone and
+// Playwright's own download serves every other system.
+async function getChromium() {
+  const { chromium } = await import('playwright-core');
+  if (process.env.CHROMIUM_PATH || chromiumPrograms.some(onPath) || existsSync(chromium.executablePath())) return;
+  console.log('latchkey: no Chromium on this machine; getting one for the browser tests');
+  if (isDebian() && aptInstall('chromium')) return;
+  if (run('npx', ['playwright-core', 'install', '--with-deps', 'chromium'])) return;
+  stop('could not get Chromium. Install it so that `chromium` is on PATH, or set CHROMIUM_PATH.');
+}
+
+if (process.env.NODE_ENV !== 'production') {
+  for (const need of process.argv.slice(2)) {
+    if (need === 'redis') getRedis();
+    else if (need === 'chromium') await getChromium();
+    else stop(`setup.mjs knows "redis" and "chromium", not "${need}"`);
+  }
+}

@@ -1,0 +1,35 @@
+import { domainToASCII } from 'node:url';
+
+/** An address in its canonical form, or what is wrong with what was typed, in words for the visitor. */
+export type ParsedAddress = { email: string } | { problem: string };
+
+/** RFC 5321, 4.5.3.1.3, less the angle brackets. */
+export const longestAddress = 254;
+
+const atom = String.raw`[^\s\p{C}"(),.:;<>@[\\\]]+`;
+const quoted = String.raw`"(?:[^"\\\p{C}]|\\[\x20-\x7e])*"`;
+const localPart = new RegExp(String.raw`^(?:${atom}(?:\.${atom})*|${quoted})$`, 'u');
+const domainName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+/**
+ * Reads an e-mail address as RFC 5321 and 6531 have it, quoted and international ones included.
+ *
+ * Letters of the local part are lower-cased only within ASCII: Unicode's rules map foreign letters onto ASCII
+ * ones (the Kelvin sign becomes `k`), and with that one person's address onto another's.
+ * @param typed any value that a request may hold
+ */
+export function parseAddress(typed: unknown): ParsedAddress {
+  const text = typeof typed === 'string' ? typed.trim() : '';
+  if (text === '') return { problem: 'Enter your e-mail address.' };
+  const at = text.lastIndexOf('@');
+  const local = text.slice(0, at).replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  const domain = domainToASCII(text.slice(at + 1));
+  const email = `${local}@${domain}`;
+  if (Buffer.byteLength(text) > longestAddress || Buffer.byteLength(email) > longestAddress) {
+    return { problem: `An e-mail address has at most ${longestAddress} characters.` };
+  }
+  if (at < 1 || local.length > 64 || !localPart.test(local) || !domainName.test(domain)) {
+    return { problem: 'That is not an e-mail address. It should look like name@example.com.' };
+  }
+  return { email };
+}

@@ -1,0 +1,17 @@
+const fallback = '/admin';
+const nowhere = 'http://nowhere.invalid';
+
+/**
+ * Where to go after login: a path of this site, or `/admin` for anything else (ASVS 3.7.2). A URL parser
+ * decides, because browsers read `/\evil`, tabs and `/.//evil` as another host.
+ * @param wanted any value that a request may hold
+ */
+export function safeNext(wanted: unknown): string {
+  if (typeof wanted !== 'string' || wanted.length > 2000 || !/^\/[^\\\p{Cc}]*$/u.test(wanted)) return fallback;
+  if (!URL.canParse(wanted, nowhere)) return fallback;
+  const { origin, pathname, search, hash } = new URL(wanted, nowhere);
+  if (origin !== nowhere || pathname.startsWith('//')) return fallback;
+  // Neither straight out again, nor in a circle.
+  if (pathname === '/logout' || pathname === '/login') return fallback;
+  return pathname + search + hash;
+}

@@ -1,0 +1,77 @@
+import type { ErrorRequestHandler, RequestHandler } from 'express';
+import { HttpError } from '../http-error.ts';
+import type { Logger } from '../log.ts';
+import { preferredAnswer } from '../negotiate.ts';
+import { RedisUnavailable } from '../redis.ts';
+
+const retryAfterSeconds = 5;
+
+// What a visitor reads when the error brought no words of its own.
+const messages: Record<number, string> = {
+  400: 'The request could not be understood.',
+  404: 'There is no page at this address.',
+  413: 'That is more than this page takes.',
+  415: 'The form was sent in a format that this page does not read.',
+  500: 'Something went wrong on our side. Please try again.',
+  503: 'Sign-in is unavailable at the moment. Please try again in a few seconds.',
+};
+
+/** @throws {HttpError} 404, always */
+export const notFound: RequestHandler = function notFound(_req, _res, next) {
+  next(new HttpError(404, messages[404] ?? ''));
+};
+
+/**
+ * Refuses the methods that a path does not have (RFC 9110, 15.5.6).
+ * @throws {HttpError} 405
+ */
+export function allowOnly(...methods: string[]): RequestHandler {
+  const allow = methods.join(', ');
+  return function refuseMethod(req, res, next) {
+    if (req.method === 'OPTIONS') {
+      res.set('Allow', allow).status(204).end();
+      return;
+    }
+    next(new HttpError(405, `This address does not take ${req.method} requests.`, { headers: { Allow: allow } }));
+  };
+}
+
+/**
+ * The one place where an error becomes a response: a page, a line of text or JSON. Only the words of an
+ * `HttpError` reach the client; everything else is told to the log, under the request's id (ASVS 16.5.1).
+ */
+export function errorPage(log: Logger): ErrorRequestHandler {
+  return function answerError(error: unknown, req, res, _next) {
+    const { status, message, details } = explain(error);
+    if (status >= 500) logFault(log, error, req.id);
+
+    if (res.headersSent) {
+      // Too late for a page. A response that is under way is cut off, so that nobody takes it for complete.
+      if (!res.writableEnded) res.destroy();
+      return;
+    }
+    if (status === 503) res.set('Retry-After', String(retryAfterSeconds));
+    res.status(status).set({ 'Cache-Control': 'no-store', Vary: 'Accept, X-Requested-With', ...details.headers });
+    const answer = preferredAnswer(req);
+    if (answer === 'text') res.type('text').send(`${message}\n`);
+    else if (answer === 'json') res.json({ error: message, ...(status >= 500 && { requestId: req.id }) });
+    else res.render('error', { status, message, loginUrl: details.loginUrl, requestId: req.id });
+  };
+}
+
+function explain(error: unknown): Pick<HttpError, 'status' | 'message' | 'details'> {
+  if (error instanceof HttpError) return error;
+  const status = error instanceof RedisUnavailable ? 503 : clientErrorStatus(error);
+  return { status, message: messages[status] ?? messages[400] ?? '', details: {} };
+}
+
+// The body parser's and the router's errors carry a status; any other error is a fault of ours.
+function clientErrorStatus(error: unknown): number {
+  const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
+  return status >= 400 && status < 500 ? status : 500;
+}
+
+function logFault(log: Logger, error: unknown, id: string): void {
+  if (error instanceof RedisUnavailable) log.warn({ id, reason: error.message }, 'Redis was needed and not there');
+  else log.error({ id, err: error }, 'request failed');
+}

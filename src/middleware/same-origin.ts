@@ -1,0 +1,24 @@
+import type { Request, RequestHandler } from 'express';
+import { HttpError } from '../http-error.ts';
+
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * Refuses what another site makes a visitor's browser send (CSRF, ASVS 3.5.1). `Sec-Fetch-Site` decides, else
+ * `Origin`; a client that sends neither is no browser, and has no cookies that it did not choose to send.
+ * @param ownOrigin the site's public origin, where it is configured
+ * @throws {HttpError} 403
+ */
+export function sameOrigin(ownOrigin: string | undefined): RequestHandler {
+  return function requireSameOrigin(req, _res, next) {
+    if (safeMethods.has(req.method) || isSameOrigin(req, ownOrigin)) return next();
+    next(new HttpError(403, 'This form was sent from another site, so nothing was done.'));
+  };
+}
+
+function isSameOrigin(req: Request, ownOrigin: string | undefined): boolean {
+  const site = req.headers['sec-fetch-site'];
+  if (site !== undefined) return site === 'same-origin' || site === 'none';
+  const { origin } = req.headers;
+  return origin === undefined || origin === ownOrigin || origin === `${req.protocol}://${req.host}`;
+}

@@ -1,0 +1,48 @@
+import type { RequestHandler } from 'express';
+import type { Config } from '../config.ts';
+import { HttpError } from '../http-error.ts';
+import type { Logger } from '../log.ts';
+import type { SessionDirectory } from '../session/directory.ts';
+import { absoluteEndOf, idleSecondsOf } from '../session/lifetime.ts';
+import { handleOf } from '../session/record.ts';
+
+type Parts = { directory: SessionDirectory; limits: Config['sessionLimits']; log: Logger };
+
+/** Greets, and lists the sessions of this address (ASVS 7.5.2). */
+export function showAdmin({ directory, limits }: Parts): RequestHandler {
+  return async function showAdmin(req, res) {
+    const { email, signedInAt, lastSeenAt, remember } = req.session;
+    if (email === undefined || signedInAt === undefined || lastSeenAt === undefined) throw new Error('not signed in');
+    const lifetime = { signedInAt, lastSeenAt, remember: remember === true };
+    res.render('admin', {
+      signedInAt,
+      endsAt: absoluteEndOf(lifetime, limits),
+      idleSeconds: idleSecondsOf(lifetime, limits),
+      sessions: await directory.list(email),
+      thisHandle: handleOf(req.sessionID),
+    });
+  };
+}
+
+/** Ends one of the visitor's sessions, named by its handle. */
+export function endSession({ directory, log }: Parts): RequestHandler {
+  return async function endSession(req, res) {
+    const handle: unknown = req.body?.session;
+    if (req.session.email === undefined || typeof handle !== 'string') {
+      throw new HttpError(422, 'Which session? Go back and choose one from the list.');
+    }
+    const ended = await directory.end(req.session.email, handle);
+    if (ended) log.info({ id: req.id, session: handle, by: handleOf(req.sessionID) }, 'session ended');
+    res.redirect(303, '/admin');
+  };
+}
+
+/** Ends all of the visitor's sessions but this one (ASVS 7.4.3). */
+export function endOtherSessions({ directory, log }: Parts): RequestHandler {
+  return async function endOtherSessions(req, res) {
+    if (req.session.email === undefined) throw new Error('not signed in');
+    const ended = await directory.endAll(req.session.email, { exceptId: req.sessionID });
+    log.info({ id: req.id, ended, by: handleOf(req.sessionID) }, 'other sessions ended');
+    res.redirect(303, '/admin');
+  };
+}

@@ -1,0 +1,32 @@
+import { createHmac } from 'node:crypto';
+import type { Request, Response } from 'express';
+
+/** The attributes of every session cookie (ASVS 3.3.1 to 3.3.4), `secure` when the site's origin is https. */
+export function cookieAttributes(secure: boolean) {
+  return { path: '/', httpOnly: true, sameSite: 'lax', secure } as const;
+}
+
+/** A generic name; over https with the prefix that binds it to this host, which browsers enforce (RFC 6265bis, 4.1.3.2). */
+export function cookieName(secure: boolean): string {
+  return secure ? '__Host-session' : 'session';
+}
+
+/** Whether the visitor's cookie was signed with an older secret, which may soon be taken away (express-session#591). */
+export function isSignedBefore(req: Request, secret: string): boolean {
+  return !req.headers.cookie?.includes(encodeURIComponent(sign(req.sessionID, secret)));
+}
+
+/** Sends the session's cookie once more, for a new signature or a later expiry. */
+export function renewCookie(req: Request, res: Response, secret: string): void {
+  const { secure, expires } = req.session.cookie;
+  const attributes = cookieAttributes(secure === true);
+  res.cookie(cookieName(attributes.secure), sign(req.sessionID, secret), {
+    ...attributes,
+    ...(expires && { expires }),
+  });
+}
+
+// The form that express-session reads.
+function sign(sessionId: string, secret: string): string {
+  return `s:${sessionId}.${createHmac('sha256', secret).update(sessionId).digest('base64').replace(/=+$/, '')}`;
+}

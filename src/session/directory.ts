@@ -1,0 +1,115 @@
+import type { SessionLimits } from '../config.ts';
+import { type RedisClient, within } from '../redis.ts';
+import { endOf } from './lifetime.ts';
+import { decode, handleOf, indexKey, type StoredSession, sessionKey, tagOf } from './record.ts';
+
+/** A live session as its owner may see it. Times are milliseconds since the epoch. */
+export type ListedSession = Pick<StoredSession, 'device' | 'signedInAt' | 'lastSeenAt'> & {
+  /** Public; the id itself stays in the cookie and in Redis. */
+  handle: string;
+  endsAt: number;
+};
+
+/** The sessions of an address: which they are, and ending them (ASVS 7.4.2, 7.4.3, 7.5.2). */
+export class SessionDirectory {
+  readonly #redis: RedisClient;
+  readonly #limits: SessionLimits;
+  readonly #deadlineMs: number;
+
+  constructor(redis: RedisClient, limits: SessionLimits, deadlineMs: number) {
+    this.#redis = redis;
+    this.#limits = limits;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /**
+   * The live sessions of an address, the last used first. Two Redis commands.
+   * @throws {Error} when Redis does not answer
+   */
+  async list(email: string): Promise<ListedSession[]> {
+    const live = await this.#live(tagOf(email));
+    return live.map(({ member, session }) => ({
+      handle: handleOf(tagOf(email) + member),
+      device: session.device,
+      signedInAt: session.signedInAt,
+      lastSeenAt: session.lastSeenAt,
+      endsAt: endOf(session, this.#limits),
+    }));
+  }
+
+  /**
+   * Ends one session of an address.
+   * @returns whether it was live
+   * @throws {Error} when Redis does not confirm it
+   */
+  async end(email: string, handle: string): Promise<boolean> {
+    const tag = tagOf(email);
+    const members = await this.#members(tag);
+    const ended = await this.#end(
+      tag,
+      members.filter((member) => handleOf(tag + member) === handle),
+    );
+    return ended > 0;
+  }
+
+  /**
+   * Ends every session of an address that existed when this was called, except perhaps one. A session that
+   * signs in at the same time lives on, and is listed.
+   * @returns how many were live
+   * @throws {Error} when Redis does not confirm it
+   */
+  async endAll(email: string, options: { exceptId?: string } = {}): Promise<number> {
+    const tag = tagOf(email);
+    const members = await this.#members(tag);
+    return this.#end(
+      tag,
+      members.filter((member) => tag + member !== options.exceptId),
+    );
+  }
+
+  /**
+   * Ends the longest unused sessions under a tag until `most` are left.
+   * @throws {Error} when Redis does not confirm it
+   */
+  async trim(tag: string, most: number): Promise<void> {
+    const surplus = (await this.#live(tag)).slice(most);
+    await this.#end(
+      tag,
+      surplus.map(({ member }) => member),
+    );
+  }
+
+  async #live(tag: string): Promise<{ member: string; session: StoredSession }[]> {
+    const members = await this.#members(tag);
+    if (members.length === 0) return [];
+    const keys = members.map((member) => sessionKey(tag, member));
+    const stored = await within(this.#deadlineMs, this.#redis.mGet(keys));
+    return members
+      .flatMap((member, position) => {
+        const session = readable(stored[position]);
+        return session && endOf(session, this.#limits) > Date.now() ? [{ member, session }] : [];
+      })
+      .sort((a, b) => b.session.lastSeenAt - a.session.lastSeenAt || b.session.signedInAt - a.session.signedInAt);
+  }
+
+  #members(tag: string): Promise<string[]> {
+    return within(this.#deadlineMs, this.#redis.zRange(indexKey(tag), 0, -1));
+  }
+
+  async #end(tag: string, members: string[]): Promise<number> {
+    if (members.length === 0) return 0;
+    const keys = members.map((member) => sessionKey(tag, member));
+    const call = this.#redis.multi().del(keys).zRem(indexKey(tag), members).execTyped();
+    const [deleted] = await within(this.#deadlineMs, call);
+    return deleted;
+  }
+}
+
+function readable(stored: string | null | undefined): StoredSession | undefined {
+  if (!stored) return undefined;
+  try {
+    return decode(stored);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,41 @@
+import type { SessionLimits } from '../config.ts';
+
+/** What a session's end depends on; times are milliseconds since the epoch. */
+export type Lifetime = { signedInAt: number; lastSeenAt: number; remember: boolean };
+
+/**
+ * When a session ends: the earlier of its idle and its absolute limit (ASVS 7.3.1, 7.3.2).
+ * Milliseconds since the epoch.
+ */
+export function endOf(session: Lifetime, limits: SessionLimits): number {
+  return Math.min(idleEndOf(session, limits), absoluteEndOf(session, limits));
+}
+
+/** When it ends however much it is used. Milliseconds since the epoch. */
+export function absoluteEndOf(session: Lifetime, limits: SessionLimits): number {
+  const seconds = session.remember ? limits.rememberAbsoluteSeconds : limits.absoluteSeconds;
+  return session.signedInAt + seconds * 1000;
+}
+
+function idleEndOf(session: Lifetime, limits: SessionLimits): number {
+  return session.lastSeenAt + idleSecondsOf(session, limits) * 1000;
+}
+
+/** The idle limit that holds for this session. */
+export function idleSecondsOf(session: Pick<Lifetime, 'remember'>, limits: SessionLimits): number {
+  return session.remember ? limits.rememberIdleSeconds : limits.idleSeconds;
+}
+
+/**
+ * Whether it is time to write down that the session is in use: once a minute or once in 5 % of the idle
+ * limit, whichever is longer, but never so seldom that a session in steady use runs out.
+ */
+export function isTouchDue(session: Lifetime, limits: SessionLimits, now: number): boolean {
+  return now - session.lastSeenAt >= touchGrainSeconds(session, limits) * 1000;
+}
+
+/** How far `lastSeenAt` may lag behind, and so the error of the idle limit. */
+export function touchGrainSeconds(session: Pick<Lifetime, 'remember'>, limits: SessionLimits): number {
+  const idleSeconds = idleSecondsOf(session, limits);
+  return Math.min(Math.max(60, idleSeconds * 0.05), idleSeconds / 2);
+}

@@ -1,0 +1,289 @@
+import { RedisStore } from 'connect-redis';
+import type { Request } from 'express';
+import type { Session, SessionData } from 'express-session';
+import { ErrorReply } from 'redis';
+import type { SessionLimits } from '../config.ts';
+import type { Logger } from '../log.ts';
+import { type RedisClient, RedisUnavailable, within } from '../redis.ts';
+import type { cookieAttributes } from './cookie.ts';
+import { SessionDirectory } from './directory.ts';
+import { endOf, isTouchDue } from './lifetime.ts';
+import {
+  anonymousTag,
+  decode,
+  encode,
+  encodeStamp,
+  handleOf,
+  keysOf,
+  type SessionKeys,
+  type StoredSession,
+  tagOf,
+} from './record.ts';
+
+export type SessionStoreOptions = {
+  redis: RedisClient;
+  limits: SessionLimits;
+  /** Live sessions an address may have; signing in once more ends the longest unused. */
+  sessionsPerAddress: number;
+  /** Longest wait for each Redis call. */
+  deadlineMs: number;
+  cookie: ReturnType<typeof cookieAttributes>;
+  log: Logger;
+};
+
+/** The session had ended before it was written: by logout, revocation or expiry. Nothing was stored. */
+export class SessionEnded extends Error {
+  constructor() {
+    super('the session ended before it was written');
+    this.name = 'SessionEnded';
+  }
+}
+
+type Callback<Value = undefined> = (error: unknown, value?: Value) => void;
+
+// Only a live session is touched, and only its stamp changes: a request that knows older data can neither
+// bring a session back nor undo what another request wrote.
+const touchScript = `
+if redis.call('PEXPIRE', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('SETRANGE', KEYS[1], 0, ARGV[2])
+if KEYS[2] then
+  redis.call('ZADD', KEYS[2], ARGV[3], ARGV[4])
+  redis.call('PEXPIRE', KEYS[2], ARGV[1], 'NX')
+  redis.call('PEXPIRE', KEYS[2], ARGV[1], 'GT')
+end
+return 1`;
+
+/**
+ * connect-redis with the life of a session made exact. What differs:
+ * - a write never brings an ended session back (connect-redis#328, express-session#632);
+ * - a session and its entry in the list of its address are written together or not at all;
+ * - both limits are enforced on load, and a session in use is touched only now and then, before the response;
+ * - every call has a deadline;
+ * - a corrupt session is no session.
+ */
+export class SessionStore extends RedisStore {
+  readonly directory: SessionDirectory;
+  readonly #options: SessionStoreOptions;
+  /** The stored form of each session object that was read or written; one that is missing here is new. */
+  readonly #stored = new WeakMap<object, string>();
+  readonly #touched = new WeakSet<object>();
+
+  constructor(options: SessionStoreOptions) {
+    super({ client: options.redis });
+    this.#options = options;
+    this.directory = new SessionDirectory(options.redis, options.limits, options.deadlineMs);
+  }
+
+  /** The session of this id, or null; one Redis command, and another when a touch is due. */
+  override get(sessionId: string, callback?: Callback<SessionData | null>): Promise<SessionData | null> {
+    return settle(this.#load(sessionId), callback);
+  }
+
+  /**
+   * Stores a new session, or the changes of one that was loaded.
+   * @throws {SessionEnded} when it is no longer there to be changed
+   */
+  override set(sessionId: string, session: SessionData, callback?: Callback): Promise<undefined> {
+    return settle(this.#save(sessionId, session), callback);
+  }
+
+  /**
+   * Moves a session's idle limit on when that is due. Express-session asks at the end of each request, where
+   * `get` has done it already: then the callback comes at once, and the response is not held back (express-session#891).
+   */
+  override touch(sessionId: string, session: SessionData, callback?: Callback): Promise<undefined> {
+    const keys = keysOf(sessionId);
+    if (!keys || !isTouchDue(session, this.#options.limits, Date.now())) {
+      callback?.(null);
+      return Promise.resolve(undefined);
+    }
+    return settle(
+      this.#touch(keys, session).then(() => undefined),
+      callback,
+    );
+  }
+
+  override destroy(sessionId: string, callback?: Callback): Promise<undefined> {
+    return settle(this.#delete(sessionId), callback);
+  }
+
+  override createSession(req: Request, data: SessionData): Session & SessionData {
+    const session = super.createSession(req, data);
+    const stored = this.#stored.get(data);
+    if (stored !== undefined) this.#stored.set(session, stored);
+    if (this.#touched.has(data)) this.#touched.add(session);
+    return session;
+  }
+
+  /** Whether loading this session moved its idle limit on, so that a persistent cookie must follow. */
+  wasTouched(session: SessionData | Partial<SessionData>): boolean {
+    return this.#touched.has(session);
+  }
+
+  /** The methods of connect-redis that scan the whole keyspace (connect-redis#203) are not for use. */
+  override all(): Promise<never> {
+    return refuseToScan();
+  }
+  override ids(): Promise<never> {
+    return refuseToScan();
+  }
+  override length(): Promise<never> {
+    return refuseToScan();
+  }
+  override clear(): Promise<never> {
+    return refuseToScan();
+  }
+
+  async #load(sessionId: string): Promise<SessionData | null> {
+    const { redis, limits, deadlineMs, log } = this.#options;
+    const keys = keysOf(sessionId);
+    if (!keys) return null;
+
+    let session: SessionData;
+    let stored: string | null;
+    try {
+      stored = await within(deadlineMs, redis.get(keys.session));
+      if (stored === null) return null;
+      session = this.#withCookie(decode(stored));
+      requireTag(keys, session.email);
+    } catch (error) {
+      if (!isCorruption(error)) throw error;
+      log.warn({ handle: handleOf(sessionId) }, 'a stored session is corrupt; its visitor is signed out');
+      return null;
+    }
+    const now = Date.now();
+    if (endOf(session, limits) <= now) return null;
+    if (isTouchDue(session, limits, now) && !(await this.#touchOnLoad(keys, session))) return null;
+    this.#stored.set(session, encodeStamp(session.lastSeenAt) + stored.slice(8));
+    return session;
+  }
+
+  #withCookie(record: StoredSession): SessionData {
+    const { limits, cookie } = this.#options;
+    const expires = record.remember ? new Date(endOf(record, limits)) : null;
+    return {
+      ...record,
+      cookie: { ...cookie, expires, originalMaxAge: expires && expires.valueOf() - Date.now() },
+    };
+  }
+
+  /** @returns false when the session ended meanwhile */
+  async #touchOnLoad(keys: SessionKeys, session: SessionData): Promise<boolean> {
+    try {
+      return await this.#touch(keys, session);
+    } catch (error) {
+      // A replica that can't write, or a full Redis: the visitor keeps the time that is left.
+      this.#options.log.warn({ err: error }, 'a session could not be touched');
+      return true;
+    }
+  }
+
+  async #touch(keys: SessionKeys, session: SessionData): Promise<boolean> {
+    const { redis, limits, deadlineMs } = this.#options;
+    const now = Date.now();
+    const endsAt = endOf({ ...session, lastSeenAt: now }, limits);
+    const listed = session.email !== undefined;
+    const alive = await within(
+      deadlineMs,
+      redis.eval(touchScript, {
+        keys: listed ? [keys.session, keys.index] : [keys.session],
+        arguments: [String(endsAt - now), encodeStamp(now), String(endsAt), keys.member],
+      }),
+    );
+    if (alive !== 1) return false;
+    Object.assign(session, this.#withCookie({ ...session, lastSeenAt: Math.floor(now / 1000) * 1000 }));
+    this.#touched.add(session);
+    return true;
+  }
+
+  async #save(sessionId: string, session: SessionData): Promise<undefined> {
+    const { redis, limits, deadlineMs, sessionsPerAddress } = this.#options;
+    const keys = keysOf(sessionId);
+    if (!keys) throw new Error('not a session id of ours');
+    requireTag(keys, session.email);
+
+    const now = Date.now();
+    const { cookie: _, ...data } = session;
+    const record: StoredSession = {
+      ...data,
+      signedInAt: data.signedInAt ?? now,
+      lastSeenAt: data.lastSeenAt ?? now,
+    };
+    const encoded = encode(record);
+    const known = this.#stored.get(session);
+    // After regenerate and save, express-session saves once more (express-session#935).
+    if (known === encoded) return;
+
+    if (known !== undefined) {
+      const write = redis.set(keys.session, encoded, { condition: 'XX', expiration: 'KEEPTTL' });
+      if ((await within(deadlineMs, write)) === null) throw new SessionEnded();
+    } else {
+      const millisecondsLeft = Math.max(1, endOf(record, limits) - now);
+      // A persistent cookie lives as long as its session.
+      if (record.remember) session.cookie.maxAge = millisecondsLeft;
+      const listed = await within(deadlineMs, this.#create(keys, encoded, record, millisecondsLeft));
+      if (listed > sessionsPerAddress) await this.directory.trim(keys.tag, sessionsPerAddress);
+    }
+    this.#stored.set(session, encoded);
+  }
+
+  /** @returns how many sessions its address now has */
+  async #create(keys: SessionKeys, encoded: string, record: StoredSession, millisecondsLeft: number): Promise<number> {
+    const write = this.#options.redis
+      .multi()
+      .set(keys.session, encoded, { condition: 'NX', expiration: { type: 'PX', value: millisecondsLeft } });
+    if (record.email !== undefined) {
+      write
+        .zRemRangeByScore(keys.index, '-inf', Date.now())
+        .zAdd(keys.index, { score: Date.now() + millisecondsLeft, value: keys.member })
+        .pExpire(keys.index, millisecondsLeft, 'NX')
+        .pExpire(keys.index, millisecondsLeft, 'GT')
+        .zCard(keys.index);
+    }
+    const replies = await write.exec();
+    if (replies[0] === null) throw new Error('a new session id was taken already');
+    return Number(replies.at(-1)) || 0;
+  }
+
+  async #delete(sessionId: string): Promise<undefined> {
+    const keys = keysOf(sessionId);
+    if (!keys) return;
+    const { redis, deadlineMs } = this.#options;
+    await within(deadlineMs, redis.multi().del(keys.session).zRem(keys.index, keys.member).exec());
+  }
+}
+
+function requireTag(keys: SessionKeys, email: string | undefined): void {
+  if (keys.tag !== (email === undefined ? anonymousTag : tagOf(email))) throw new WrongIdentity();
+}
+
+/** `req.session.email` was set by something other than `signIn()`. */
+class WrongIdentity extends Error {
+  constructor() {
+    super('a session id and the address in its session do not belong together: only signIn() sets req.session.email');
+    this.name = 'WrongIdentity';
+  }
+}
+
+function isCorruption(error: unknown): boolean {
+  if (error instanceof RedisUnavailable) {
+    return error.cause instanceof ErrorReply && error.cause.message.startsWith('WRONGTYPE');
+  }
+  return error instanceof SyntaxError || error instanceof TypeError || error instanceof WrongIdentity;
+}
+
+function refuseToScan(): Promise<never> {
+  return Promise.reject(new Error('this would scan the whole keyspace; use the directory'));
+}
+
+// The callback runs outside the promise: thrown errors of the code behind it are not ours to report,
+// and connect-redis would call it a second time.
+function settle<Value>(work: Promise<Value>, callback: Callback<Value> | undefined): Promise<Value> {
+  if (callback) {
+    work.then(
+      (value) => process.nextTick(callback, null, value),
+      (error: unknown) => process.nextTick(callback, error),
+    );
+  }
+  return callback ? Promise.resolve(undefined as Value) : work;
+}

@@ -1,0 +1,77 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Express } from 'express';
+import { destination } from 'pino';
+import { afterAll, inject } from 'vitest';
+import { createApp } from '../../src/app.ts';
+import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
+import { closeHttpServer, createHttpServer } from '../../src/http-server.ts';
+import { createLogger } from '../../src/log.ts';
+import { startPrivateRedis } from '../../src/private-redis.ts';
+import { connectRedis, type RedisAddress, type RedisClient } from '../../src/redis.ts';
+import { newLogFile } from './secrets.ts';
+
+export type TestApp = {
+  url: string;
+  app: Express;
+  server: Server;
+  /** The app's own connection. */
+  redis: RedisClient;
+  /** What it has logged so far. */
+  logged: () => Record<string, unknown>[];
+  close: () => Promise<void>;
+};
+
+export type TestAppOptions = {
+  /** Default: a Redis of this test file's own. */
+  redisAddress?: RedisAddress;
+  secrets?: SessionSecrets;
+  isClosing?: () => boolean;
+  /** Environment variables, as an operator would set them. */
+  env?: Record<string, string>;
+  config?: Partial<Config>;
+};
+
+export const testSecret = 'a secret for the tests, of 32 characters and more';
+
+/** A Redis of this test file's own, stopped after its last test. */
+export async function testRedis(): Promise<RedisAddress & { socketPath: string }> {
+  const redis = await startPrivateRedis(mkdtempSync(join(inject('runDirectory'), 'redis-')));
+  afterAll(() => redis.stop());
+  return { socketPath: redis.socketPath };
+}
+
+/** The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. */
+export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const config = { ...readConfig({ NODE_ENV: 'test', ...options.env }), ...options.config };
+  const logFile = newLogFile('app');
+  const log = createLogger('debug', destination({ dest: logFile, sync: true }));
+  const redis = await connectRedis(options.redisAddress ?? (await testRedis()), log);
+  const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
+  const app = createApp({ config, secrets, redis, log, isClosing: options.isClosing ?? (() => false) });
+  const server = createHttpServer(app);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+
+  let closed = false;
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    await closeHttpServer(server);
+    redis.destroy();
+  }
+  afterAll(close);
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    app,
+    server,
+    redis,
+    logged: () =>
+      readFileSync(logFile, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line)),
+    close,
+  };
+}

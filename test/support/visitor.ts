@@ -1,0 +1,106 @@
+import { keepOutOfLogs } from './secrets.ts';
+
+export type VisitOptions = {
+  headers?: Record<string, string>;
+  /** Sent as a form. */
+  form?: Record<string, string>;
+  /** Sent as JSON. */
+  json?: unknown;
+  method?: string;
+};
+
+export type Visit = {
+  status: number;
+  headers: Headers;
+  setCookies: string[];
+  text: string;
+  location: string | null;
+};
+
+/** Somebody with cookies, over real HTTP; redirects are not followed. */
+export class Visitor {
+  /** Name to value, as they go over the wire. */
+  readonly cookies = new Map<string, string>();
+  readonly #url: string;
+  readonly #headers: Record<string, string>;
+
+  constructor(url: string, headers: Record<string, string> = {}) {
+    this.#url = url;
+    this.#headers = headers;
+  }
+
+  get(path: string, options: VisitOptions = {}): Promise<Visit> {
+    return this.#visit(path, { method: 'GET', ...options });
+  }
+
+  post(path: string, options: VisitOptions = {}): Promise<Visit> {
+    return this.#visit(path, { method: 'POST', ...options });
+  }
+
+  /** Signs in as a browser would; throws unless the app agrees. */
+  async signIn(email: string, form: Record<string, string> = {}): Promise<Visit> {
+    const visit = await this.post('/login', { form: { email, ...form } });
+    if (visit.status !== 303) throw new Error(`sign-in answered ${visit.status}: ${visit.text}`);
+    return visit;
+  }
+
+  /** The session cookie's value, decoded: `s:ID.SIGNATURE`. */
+  get sessionCookie(): string | undefined {
+    const value = this.cookies.get('session') ?? this.cookies.get('__Host-session');
+    return value && decodeURIComponent(value);
+  }
+
+  /** The session id out of the cookie. */
+  get sessionId(): string {
+    const id = /^s:([^.]+)\./.exec(this.sessionCookie ?? '')?.[1];
+    if (id === undefined) throw new Error('there is no session cookie');
+    return id;
+  }
+
+  /** Somebody else with the same cookies. */
+  copy(url = this.#url): Visitor {
+    const copy = new Visitor(url, this.#headers);
+    for (const [name, value] of this.cookies) copy.cookies.set(name, value);
+    return copy;
+  }
+
+  async #visit(path: string, options: VisitOptions): Promise<Visit> {
+    const { body, type } = bodyOf(options);
+    const response = await fetch(this.#url + path, {
+      method: options.method ?? 'GET',
+      redirect: 'manual',
+      headers: {
+        ...this.#headers,
+        ...(type && { 'Content-Type': type }),
+        ...(this.cookies.size > 0 && { Cookie: [...this.cookies].map((pair) => pair.join('=')).join('; ') }),
+        ...options.headers,
+      },
+      ...(body !== undefined && { body }),
+    });
+    const setCookies = response.headers.getSetCookie();
+    for (const line of setCookies) this.#take(line);
+    return {
+      status: response.status,
+      headers: response.headers,
+      setCookies,
+      text: await response.text(),
+      location: response.headers.get('Location'),
+    };
+  }
+
+  #take(line: string): void {
+    const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+    if (/expires=thu, 01 jan 1970/i.test(line)) {
+      this.cookies.delete(name);
+      return;
+    }
+    this.cookies.set(name, value);
+    if (value !== '') keepOutOfLogs(value, decodeURIComponent(value), this.sessionId);
+  }
+}
+
+function bodyOf({ form, json }: VisitOptions): { body?: string; type?: string } {
+  if (form) return { body: new URLSearchParams(form).toString(), type: 'application/x-www-form-urlencoded' };
+  if (json !== undefined) return { body: JSON.stringify(json), type: 'application/json' };
+  return {};
+}
