@@ -26,16 +26,17 @@ export function idleSecondsOf(session: Pick<Lifetime, 'remember'>, limits: Sessi
   return session.remember ? limits.rememberIdleSeconds : limits.idleSeconds;
 }
 
-/**
- * Whether it is time to write down that the session is in use: once a minute or once in 5 % of the idle
- * limit, whichever is longer, but never so seldom that a session in steady use runs out.
- */
+/** Whether it is time to write down that the session is in use. */
 export function isTouchDue(session: Lifetime, limits: SessionLimits, now: number): boolean {
   return now - session.lastSeenAt >= touchGrainSeconds(session, limits) * 1000;
 }
 
-/** How far `lastSeenAt` may lag behind, and so the error of the idle limit. */
+/**
+ * How far `lastSeenAt` may lag behind, and so the error of the idle limit: 5 % of it, but at least a minute,
+ * to spare Redis, and at most ten, so that "last seen" in a list is worth reading. A limit of under two
+ * minutes halves it, or a session in steady use would run out.
+ */
 export function touchGrainSeconds(session: Pick<Lifetime, 'remember'>, limits: SessionLimits): number {
   const idleSeconds = idleSecondsOf(session, limits);
-  return Math.min(Math.max(60, idleSeconds * 0.05), idleSeconds / 2);
+  return Math.min(Math.max(60, idleSeconds * 0.05), 600, idleSeconds / 2);
 }

@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
 import { ErrorReply } from 'redis';
 import type { SessionLimits } from '../config.ts';
+import { HttpError } from '../http-error.ts';
 import type { Logger } from '../log.ts';
 import { type RedisClient, RedisUnavailable, within } from '../redis.ts';
 import type { cookieAttributes } from './cookie.ts';
@@ -32,9 +33,9 @@ export type SessionStoreOptions = {
 };
 
 /** The session had ended before it was written: by logout, revocation or expiry. Nothing was stored. */
-export class SessionEnded extends Error {
+export class SessionEnded extends HttpError {
   constructor() {
-    super('the session ended before it was written');
+    super(401, 'Your session has ended. Please login first.', { loginUrl: '/login' });
     this.name = 'SessionEnded';
   }
 }
@@ -221,7 +222,7 @@ export class SessionStore extends RedisStore {
       const millisecondsLeft = Math.max(1, endOf(record, limits) - now);
       // A persistent cookie lives as long as its session.
       if (record.remember) session.cookie.maxAge = millisecondsLeft;
-      const listed = await within(deadlineMs, this.#create(keys, encoded, record, millisecondsLeft));
+      const listed = await this.#create(keys, encoded, record, millisecondsLeft);
       if (listed > sessionsPerAddress) await this.directory.trim(keys.tag, sessionsPerAddress);
     }
     this.#stored.set(session, encoded);
@@ -240,7 +241,7 @@ export class SessionStore extends RedisStore {
         .pExpire(keys.index, millisecondsLeft, 'GT')
         .zCard(keys.index);
     }
-    const replies = await write.exec();
+    const replies = await within(this.#options.deadlineMs, write.exec());
     if (replies[0] === null) throw new Error('a new session id was taken already');
     return Number(replies.at(-1)) || 0;
   }

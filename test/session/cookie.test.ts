@@ -1,0 +1,108 @@
+import { createHmac } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
+import { startApp, testRedis, testSecret } from '../support/app.ts';
+import { keepOutOfLogs } from '../support/secrets.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const redisAddress = await testRedis();
+const app = await startApp({ redisAddress });
+const newSecret = 'a newer secret for the tests, of 32 characters and more';
+
+async function signedIn(): Promise<Visitor> {
+  const visitor = new Visitor(app.url);
+  await visitor.signIn('ann@example.com');
+  return visitor;
+}
+
+describe('when the secret is rotated (express-session#591)', () => {
+  test('a visitor stays signed in, and gets the cookie back signed by the new secret', async () => {
+    const visitor = await signedIn();
+    const both = await startApp({ redisAddress, secrets: [newSecret, testSecret] });
+    const moved = visitor.copy(both.url);
+    const { status, setCookies } = await moved.get('/admin');
+    expect(status).toBe(200);
+    expect(setCookies).toHaveLength(1);
+    expect(setCookies[0]).toMatch(/^session=[^;]+; Path=\/; HttpOnly; SameSite=Lax$/);
+    expect((await moved.get('/admin')).setCookies).toEqual([]);
+
+    const newOnly = await startApp({ redisAddress, secrets: [newSecret] });
+    expect((await moved.copy(newOnly.url).get('/admin')).status).toBe(200);
+    expect((await visitor.copy(newOnly.url).get('/admin')).status).toBe(401);
+  });
+
+  test('a persistent cookie stays persistent', async () => {
+    const visitor = new Visitor(app.url);
+    await visitor.signIn('ann@example.com', { remember: 'on' });
+    const both = await startApp({ redisAddress, secrets: [newSecret, testSecret] });
+    expect((await visitor.copy(both.url).get('/')).setCookies).toEqual([expect.stringContaining('Expires=')]);
+  });
+
+  test('"end all others" still reaches the sessions of before', async () => {
+    const before = await signedIn();
+    const both = await startApp({ redisAddress, secrets: [newSecret, testSecret] });
+    const after = new Visitor(both.url);
+    await after.signIn('ann@example.com');
+    await after.post('/admin/end-other-sessions');
+    expect((await before.get('/admin')).status).toBe(401);
+  });
+});
+
+describe('a visitor is simply signed out by', () => {
+  const sign = (id: string, secret = testSecret) =>
+    `s:${id}.${createHmac('sha256', secret).update(id).digest('base64').replace(/=+$/, '')}`;
+
+  const forged: [string, (cookie: string, id: string) => string][] = [
+    ['an empty cookie', () => ''],
+    ['a cookie without a signature', (_cookie, id) => id],
+    ['a truncated cookie', (cookie) => cookie.slice(0, -3)],
+    ['a changed signature', (cookie) => cookie.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))],
+    ['a changed id', (cookie) => cookie.replace(/s:./, (start) => `s:${start.at(-1) === 'A' ? 'B' : 'A'}`)],
+    ['a cookie signed by a stranger', (_cookie, id) => sign(id, newSecret)],
+    ['an id that nobody was given', () => sign(newSessionId(tagOf('ann@example.com')))],
+    ['a signed id of another shape', () => sign('../../etc/passwd')],
+    ['a signed empty id', () => sign('')],
+    ['an oversized cookie', () => `s:${'a'.repeat(7000)}`],
+    ['percent signs that are no encoding', () => '%E0%A4%A'],
+  ];
+  // ASVS 7.2.1
+  test.each(forged)('%s', async (_name, forge) => {
+    const visitor = await signedIn();
+    const stolen = new Visitor(app.url);
+    const cookie = forge(visitor.sessionCookie ?? '', visitor.sessionId);
+    if (cookie !== '') keepOutOfLogs(cookie);
+    stolen.cookies.set('session', cookie.startsWith('%') ? cookie : encodeURIComponent(cookie));
+    expect((await stolen.get('/admin')).status).toBe(401);
+    expect((await stolen.get('/')).status).toBe(200);
+    expect((await visitor.get('/admin')).status).toBe(200);
+  });
+
+  const corrupt: [string, string][] = [
+    ['text that is no JSON', 'corrupt'],
+    ['nothing', ''],
+    ['JSON of another shape', '6b0f3a2c[1,2]'],
+    ['JSON without a time', '6b0f3a2c{"e":"ann@example.com"}'],
+    ['an address that is not text', '6b0f3a2c{"e":{},"s":1900000000}'],
+    ["somebody else's address", '6b0f3a2c{"e":"eve@example.com","s":1900000000}'],
+    ['JSON that is null', '6b0f3a2cnull'],
+    ["the textbook's shape", '{"cookie":{"originalMaxAge":null},"email":"ann@example.com"}'],
+  ];
+  test.each(corrupt)('a stored session of %s, with one log line', async (_name, stored) => {
+    const visitor = await signedIn();
+    await app.redis.set(keysOf(visitor.sessionId)?.session ?? '', stored);
+    const before = app.logged().length;
+    expect((await visitor.copy().get('/admin')).status).toBe(401);
+    const lines = app.logged().slice(before);
+    expect(lines.filter(({ msg }) => String(msg).includes('corrupt'))).toHaveLength(1);
+    await visitor.signIn('ann@example.com');
+    expect((await visitor.get('/admin')).status).toBe(200);
+  });
+
+  test('a stored session of another Redis type', async () => {
+    const visitor = await signedIn();
+    const key = keysOf(visitor.sessionId)?.session ?? '';
+    await app.redis.del(key);
+    await app.redis.hSet(key, 'email', 'ann@example.com');
+    expect((await visitor.get('/admin')).status).toBe(401);
+  });
+});

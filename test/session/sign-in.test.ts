@@ -1,0 +1,138 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { keysOf } from '../../src/session/record.ts';
+import { startApp, testRedis } from '../support/app.ts';
+import { allKeys, startFork } from '../support/fork.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const redisAddress = await testRedis();
+const app = await startApp({ redisAddress });
+const otherInstance = await startApp({ redisAddress });
+const { redis } = app;
+
+async function signedIn(): Promise<Visitor> {
+  const visitor = new Visitor(app.url);
+  await visitor.signIn('ann@example.com');
+  return visitor;
+}
+
+describe('signing in', () => {
+  test('gives a new session id, and the old one is dead on every instance (ASVS 7.2.4)', async () => {
+    const visitor = await signedIn();
+    const old = visitor.copy(otherInstance.url);
+    await visitor.signIn('ann@example.com');
+    expect(visitor.sessionId).not.toBe(old.sessionId);
+    expect((await old.get('/admin')).status).toBe(401);
+  });
+
+  test('as somebody else ends the session of before', async () => {
+    const visitor = await signedIn();
+    const before = keysOf(visitor.sessionId)?.session;
+    expect(await allKeys(redis)).toContain(before);
+    await visitor.signIn('bob@example.com');
+    expect((await visitor.get('/admin')).text).toContain('Hello bob@example.com');
+    expect(await allKeys(redis)).not.toContain(before);
+  });
+
+  test('is stored before the answer leaves: another instance knows it at once (express-session#360)', async () => {
+    for (let round = 0; round < 50; round += 1) {
+      const visitor = await signedIn();
+      expect((await visitor.copy(otherInstance.url).get('/admin')).status).toBe(200);
+      await visitor.post('/logout');
+    }
+  });
+
+  test('does not accept a session id that a stranger chose (fixation)', async () => {
+    const fixed = 'a'.repeat(38);
+    const visitor = new Visitor(app.url);
+    visitor.cookies.set('session', fixed);
+    await visitor.signIn('ann@example.com');
+    expect(visitor.sessionId).not.toBe(fixed);
+  });
+
+  test('stores once (express-session#935)', async () => {
+    await redis.configResetStat();
+    await signedIn();
+    const info = await redis.info('commandstats');
+    const calls = Object.fromEntries(
+      [...info.matchAll(/cmdstat_(\w+):calls=(\d+)/g)].map(([, name, n]) => [name, Number(n)]),
+    );
+    expect(calls.set).toBe(1);
+    expect(calls.zadd).toBe(1);
+  });
+});
+
+test('only signIn() sets the identity: a page that writes req.session.email fails, and nothing is stored', async () => {
+  const forkUrl = await startFork(redis, (fork) => {
+    fork.post('/become', (req, res, next) => {
+      req.session.email = 'root@example.com';
+      req.session.save((error) => (error ? next(error) : res.send('became root')));
+    });
+  });
+  await redis.flushAll();
+  const stranger = new Visitor(forkUrl);
+  expect((await stranger.post('/become')).status).toBe(500);
+  const visitor = (await signedIn()).copy(forkUrl);
+  expect((await visitor.post('/become')).status).toBe(500);
+  expect((await visitor.copy(app.url).get('/admin')).text).toContain('Hello ann@example.com');
+});
+
+test('a page that stores something for a stranger gives them a session of their own, without an address', async () => {
+  const forkUrl = await startFork(redis, (fork) => {
+    fork.post('/note', (req, res) => {
+      Object.assign(req.session, { note: 'kept' });
+      res.send('noted');
+    });
+    fork.get('/note', (req, res) => {
+      res.send(String(Reflect.get(req.session, 'note')));
+    });
+  });
+  const stranger = new Visitor(forkUrl);
+  await stranger.post('/note');
+  expect((await stranger.get('/note')).text).toBe('kept');
+  expect((await stranger.copy(app.url).get('/admin')).status).toBe(401);
+});
+
+describe('when Redis refuses (ASVS 16.5.3)', () => {
+  afterEach(async () => {
+    await redis.configSet('maxmemory', '0');
+    await redis.sendCommand(['REPLICAOF', 'NO', 'ONE']);
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', '+@all']);
+  });
+
+  test('to store a new session, because it is full: 503, no cookie, nobody signed in', async () => {
+    await redis.configSet('maxmemory', '1');
+    const visit = await new Visitor(app.url).post('/login', { form: { email: 'ann@example.com' } });
+    expect([visit.status, visit.setCookies]).toEqual([503, []]);
+    expect(visit.headers.get('Retry-After')).toBe('5');
+    const xhr = await new Visitor(app.url).post('/login', {
+      form: { email: 'ann@example.com' },
+      headers: { 'X-Requested-With': 'XMLHttpRequest' },
+    });
+    expect([xhr.status, xhr.text.includes('done')]).toEqual([503, false]);
+  });
+
+  test('to end the session of before: the sign-in fails rather than leaving two', async () => {
+    const visitor = await signedIn();
+    const keys = await allKeys(redis);
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', '-del']);
+    const visit = await visitor.post('/login', { form: { email: 'ann@example.com' } });
+    expect([visit.status, visit.setCookies]).toEqual([503, []]);
+    expect(await allKeys(redis)).toEqual(keys);
+  });
+
+  test('to log out, because it became a read-only replica: 503, and the visitor is told the truth', async () => {
+    const visitor = await signedIn();
+    await redis.sendCommand(['REPLICAOF', '127.0.0.1', '1']);
+    const visit = await visitor.post('/logout');
+    expect([visit.status, visit.setCookies, visit.location]).toEqual([503, [], null]);
+    expect((await visitor.get('/admin')).status).toBe(200);
+  });
+
+  test('to touch a session: its visitor keeps the time that is left', async () => {
+    const visitor = await signedIn();
+    const key = keysOf(visitor.sessionId)?.session ?? '';
+    await redis.setRange(key, 0, (Math.floor(Date.now() / 1000) - 600).toString(16));
+    await redis.sendCommand(['REPLICAOF', '127.0.0.1', '1']);
+    expect((await visitor.get('/admin')).status).toBe(200);
+  });
+});

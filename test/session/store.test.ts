@@ -1,0 +1,141 @@
+import { RedisStore } from 'connect-redis';
+import session, { type SessionData } from 'express-session';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/log.ts';
+import { connectRedis } from '../../src/redis.ts';
+import { anonymousTag, indexKey, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
+import { SessionEnded } from '../../src/session/store.ts';
+import { testRedis } from '../support/app.ts';
+import { allKeys, newStore } from '../support/fork.ts';
+import { describeStoreContract, plainData } from '../support/store-contract.ts';
+
+const redis = await connectRedis(await testRedis(), createLogger('silent'));
+afterAll(() => redis.destroy());
+beforeEach(() => redis.flushAll());
+const store = newStore(redis);
+
+const ann = 'ann@example.com';
+const annsId = () => newSessionId(tagOf(ann));
+const annsData = (): SessionData => ({
+  ...plainData(),
+  email: ann,
+  signedInAt: Date.now(),
+  lastSeenAt: Date.now(),
+  remember: false,
+  device: 'Firefox on Linux',
+});
+
+describeStoreContract('SessionStore, signed in,', () => ({ store, newId: annsId, newData: annsData }));
+describeStoreContract('SessionStore, anonymous,', () => ({
+  store,
+  newId: () => newSessionId(anonymousTag),
+  newData: plainData,
+}));
+describeStoreContract('connect-redis', () => ({
+  store: new RedisStore({ client: redis }),
+  newId: () => crypto.randomUUID(),
+  newData: plainData,
+}));
+describeStoreContract('MemoryStore', () => ({
+  store: new session.MemoryStore(),
+  newId: () => crypto.randomUUID(),
+  newData: plainData,
+}));
+
+describe('SessionStore', () => {
+  test('writes a session and its entry in one transaction, under one Cluster slot, both with an end', async () => {
+    const id = annsId();
+    await store.set(id, annsData());
+    const keys = keysOf(id);
+    expect(await allKeys(redis)).toEqual([keys?.index, keys?.session].sort());
+    for (const key of await allKeys(redis)) {
+      expect(await redis.pTTL(key)).toBeGreaterThan(29 * 60_000);
+      expect(await redis.pTTL(key)).toBeLessThanOrEqual(30 * 60_000);
+      expect(/\{(.+?)\}/.exec(key)?.[1]).toBe(tagOf(ann));
+    }
+  });
+
+  test('never changes a session through an object that it did not load', async () => {
+    const id = annsId();
+    await store.set(id, annsData());
+    await expect(store.set(id, annsData())).rejects.toThrow('taken already');
+  });
+
+  test('refuses to bring an ended session back, and leaves nothing behind (connect-redis#328)', async () => {
+    const id = annsId();
+    await store.set(id, annsData());
+    const loaded = await store.get(id);
+    if (!loaded) throw new Error('not stored');
+    await store.destroy(id);
+    loaded.device = 'changed';
+    await expect(store.set(id, loaded)).rejects.toThrow(SessionEnded);
+    expect(await allKeys(redis)).toEqual([]);
+  });
+
+  test('refuses an address that does not belong to the session id', async () => {
+    await expect(store.set(annsId(), { ...annsData(), email: 'eve@example.com' })).rejects.toThrow('only signIn()');
+    await expect(store.set(newSessionId(anonymousTag), annsData())).rejects.toThrow('only signIn()');
+    expect(await allKeys(redis)).toEqual([]);
+  });
+
+  test('sends no command when what is saved is what is stored (express-session#935)', async () => {
+    const id = annsId();
+    const data = annsData();
+    await store.set(id, data);
+    const before = await commandCount();
+    await store.set(id, data);
+    expect((await commandCount()) - before).toBe(1);
+  });
+
+  test('sends no command for what was never a session id', async () => {
+    const before = await commandCount();
+    for (const id of ['', 'x', '{}', `${annsId()}x`, '*'.repeat(38), `${tagOf(ann)}${' '.repeat(22)}`]) {
+      expect(await store.get(id)).toBeNull();
+      await store.destroy(id);
+    }
+    expect((await commandCount()) - before).toBe(1);
+  });
+
+  test('keeps a change of one request when another one only touches', async () => {
+    const id = annsId();
+    await store.set(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
+    const writer = await redis.get(keysOf(id)?.session ?? '');
+    expect(writer).not.toBeNull();
+    const changed = writer?.replace('Firefox on Linux', 'changed meanwhile') ?? '';
+    await redis.set(keysOf(id)?.session ?? '', changed, { expiration: 'KEEPTTL' });
+    await store.touch(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
+    expect((await store.get(id))?.device).toBe('changed meanwhile');
+  });
+
+  test('lists a live session again when its entry was lost', async () => {
+    const id = annsId();
+    await store.set(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
+    await redis.del(indexKey(tagOf(ann)));
+    await store.get(id);
+    expect(await store.directory.list(ann)).toHaveLength(1);
+  });
+
+  test('refuses to scan the keyspace (connect-redis#203)', async () => {
+    for (const scan of [store.all, store.ids, store.length, store.clear]) {
+      await expect(scan.call(store)).rejects.toThrow('whole keyspace');
+    }
+  });
+
+  test('makes ids that are unguessable and unique (ASVS 7.2.3)', () => {
+    const ids = new Set(Array.from({ length: 10_000 }, annsId));
+    expect(ids.size).toBe(10_000);
+    const random = [...ids].map((id) => id.slice(16));
+    expect(Buffer.from(random[0] ?? '', 'base64url')).toHaveLength(16);
+    // Each of the 128 bits is set in about half of the ids.
+    for (let bit = 0; bit < 128; bit += 1) {
+      const set = random.filter((text) => (Buffer.from(text, 'base64url')[bit >> 3] ?? 0) & (1 << (bit & 7))).length;
+      expect(set).toBeGreaterThan(4700);
+      expect(set).toBeLessThan(5300);
+    }
+  });
+});
+
+// The INFO that reads the count is a command itself.
+async function commandCount(): Promise<number> {
+  return Number(/total_commands_processed:(\d+)/.exec(await redis.info('stats'))?.[1]);
+}

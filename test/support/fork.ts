@@ -1,0 +1,59 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express, { type Express } from 'express';
+import { afterAll } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { closeHttpServer, createHttpServer } from '../../src/http-server.ts';
+import { createLogger } from '../../src/log.ts';
+import { errorPage } from '../../src/middleware/errors.ts';
+import { requestLog } from '../../src/middleware/request-log.ts';
+import { deadlineMs, type RedisClient } from '../../src/redis.ts';
+import { cookieAttributes } from '../../src/session/cookie.ts';
+import { sessions } from '../../src/session/middleware.ts';
+import { SessionStore } from '../../src/session/store.ts';
+import { testSecret } from './app.ts';
+
+const config = readConfig({ NODE_ENV: 'test' });
+const log = createLogger('silent');
+
+/** A session store as the app has it, on this connection. */
+export function newStore(redis: RedisClient, options: { sessionsPerAddress?: number } = {}): SessionStore {
+  return new SessionStore({
+    redis,
+    limits: config.sessionLimits,
+    sessionsPerAddress: options.sessionsPerAddress ?? config.sessionsPerAddress,
+    deadlineMs,
+    cookie: cookieAttributes(false),
+    log,
+  });
+}
+
+/**
+ * What somebody who forks Latchkey would add: pages of their own behind the same sessions. It accepts the
+ * cookies of `startApp()` on the same Redis.
+ */
+export async function startFork(redis: RedisClient, addRoutes: (app: Express) => void): Promise<string> {
+  const app = express();
+  app.use(requestLog(log));
+  app.use(sessions({ store: newStore(redis), secrets: [testSecret], https: false, log }));
+  addRoutes(app);
+  app.use(errorPage(log));
+  const server: Server = createHttpServer(app);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  afterAll(() => closeHttpServer(server));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Something that one side waits for and the other lets happen. */
+export function gate(): { opened: Promise<void>; open: () => void } {
+  let open: () => void = () => {};
+  const opened = new Promise<void>((done) => {
+    open = done;
+  });
+  return { opened, open };
+}
+
+/** All keys of this Redis, which no request may ever ask for. */
+export async function allKeys(redis: RedisClient): Promise<string[]> {
+  return (await redis.keys('*')).sort();
+}
