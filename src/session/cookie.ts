@@ -6,9 +6,19 @@ export function cookieAttributes(secure: boolean) {
   return { path: '/', httpOnly: true, sameSite: 'lax', secure } as const;
 }
 
-/** A generic name; over https with the prefix that binds it to this host, which browsers enforce (RFC 6265bis, 4.1.3.2). */
+/** The session cookie's name, a generic one (OWASP Session Management Cheat Sheet). */
 export function cookieName(secure: boolean): string {
-  return secure ? '__Host-session' : 'session';
+  return prefixedName('session', secure);
+}
+
+/** Over https, with the prefix that binds a cookie to this host, which browsers enforce (RFC 6265bis, 4.1.3.2). */
+export function prefixedName(name: string, secure: boolean): string {
+  return secure ? `__Host-${name}` : name;
+}
+
+/** A cookie of ours other than the session's, whose value needs no decoding. */
+export function readCookie(req: Request, name: string): string | undefined {
+  return new RegExp(`(?:^|; ?)${name}=([^;]*)`).exec(req.headers.cookie ?? '')?.[1];
 }
 
 /** Whether the visitor's cookie was signed with an older secret, which may soon be taken away (express-session#591). */

@@ -10,6 +10,15 @@ export type ListedSession = Pick<StoredSession, 'device' | 'signedInAt' | 'lastS
   endsAt: number;
 };
 
+// A script and not a transaction: a full Redis refuses to queue even a deletion, and a logout must free memory then.
+const endScript = `
+local ended = 0
+for position = 2, #KEYS do
+  ended = ended + redis.call('DEL', KEYS[position])
+  redis.call('ZREM', KEYS[1], ARGV[position - 1])
+end
+return ended`;
+
 /** The sessions of an address: which they are, and ending them (ASVS 7.4.2, 7.4.3, 7.5.2). */
 export class SessionDirectory {
   readonly #redis: RedisClient;
@@ -45,7 +54,7 @@ export class SessionDirectory {
   async end(email: string, handle: string): Promise<boolean> {
     const tag = tagOf(email);
     const members = await this.#members(tag);
-    const ended = await this.#end(
+    const ended = await this.endMembers(
       tag,
       members.filter((member) => handleOf(tag + member) === handle),
     );
@@ -61,7 +70,7 @@ export class SessionDirectory {
   async endAll(email: string, options: { exceptId?: string } = {}): Promise<number> {
     const tag = tagOf(email);
     const members = await this.#members(tag);
-    return this.#end(
+    return this.endMembers(
       tag,
       members.filter((member) => tag + member !== options.exceptId),
     );
@@ -73,7 +82,7 @@ export class SessionDirectory {
    */
   async trim(tag: string, most: number): Promise<void> {
     const surplus = (await this.#live(tag)).slice(most);
-    await this.#end(
+    await this.endMembers(
       tag,
       surplus.map(({ member }) => member),
     );
@@ -96,12 +105,16 @@ export class SessionDirectory {
     return within(this.#deadlineMs, this.#redis.zRange(indexKey(tag), 0, -1));
   }
 
-  async #end(tag: string, members: string[]): Promise<number> {
+  /**
+   * Ends the sessions that stand under a tag by these members.
+   * @returns how many were live
+   * @throws {Error} when Redis does not confirm it
+   */
+  async endMembers(tag: string, members: string[]): Promise<number> {
     if (members.length === 0) return 0;
-    const keys = members.map((member) => sessionKey(tag, member));
-    const call = this.#redis.multi().del(keys).zRem(indexKey(tag), members).execTyped();
-    const [deleted] = await within(this.#deadlineMs, call);
-    return deleted;
+    const keys = [indexKey(tag), ...members.map((member) => sessionKey(tag, member))];
+    const ended = await within(this.#deadlineMs, this.#redis.eval(endScript, { keys, arguments: members }));
+    return Number(ended);
   }
 }
 

@@ -248,9 +248,7 @@ export class SessionStore extends RedisStore {
 
   async #delete(sessionId: string): Promise<undefined> {
     const keys = keysOf(sessionId);
-    if (!keys) return;
-    const { redis, deadlineMs } = this.#options;
-    await within(deadlineMs, redis.multi().del(keys.session).zRem(keys.index, keys.member).exec());
+    if (keys) await this.directory.endMembers(keys.tag, [keys.member]);
   }
 }
 

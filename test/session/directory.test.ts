@@ -127,6 +127,7 @@ describe('what Redis holds', () => {
   });
 
   test('a list that lives no longer than its longest session', async () => {
+    await signedIn();
     await new Visitor(app.url).signIn(email, { remember: 'on' });
     await signedIn();
     const left = await app.redis.pTTL(indexKey(tagOf(email)));

@@ -111,6 +111,13 @@ describe('when Redis refuses (ASVS 16.5.3)', () => {
     expect([xhr.status, xhr.text.includes('done')]).toEqual([503, false]);
   });
 
+  test('to store anything, it still ends sessions: a logout frees memory', async () => {
+    const visitor = await signedIn();
+    await redis.configSet('maxmemory', '1');
+    expect((await visitor.copy().post('/logout')).status).toBe(303);
+    expect((await visitor.get('/admin')).status).toBe(401);
+  });
+
   test('to end the session of before: the sign-in fails rather than leaving two', async () => {
     const visitor = await signedIn();
     const keys = await allKeys(redis);

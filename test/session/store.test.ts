@@ -72,6 +72,11 @@ describe('SessionStore', () => {
     expect(await allKeys(redis)).toEqual([]);
   });
 
+  test('touches nothing that has ended, and leaves nothing behind', async () => {
+    await store.touch(annsId(), { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
+    expect(await allKeys(redis)).toEqual([]);
+  });
+
   test('refuses an address that does not belong to the session id', async () => {
     await expect(store.set(annsId(), { ...annsData(), email: 'eve@example.com' })).rejects.toThrow('only signIn()');
     await expect(store.set(newSessionId(anonymousTag), annsData())).rejects.toThrow('only signIn()');
