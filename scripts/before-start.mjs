@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 if (existsSync('.env')) process.loadEnvFile('.env');
 
 if (process.env.NODE_ENV !== 'production') {
-  run('node', ['scripts/setup.mjs', 'redis']);
+  run(process.execPath, ['scripts/setup.mjs', 'redis']);
   run('npm', ['run', '--silent', 'build']);
 } else if (!existsSync('dist/server.js')) {
   console.error('latchkey: there is no build. Run `npm ci --include=dev && npm run build` first.');

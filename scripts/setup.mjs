@@ -50,9 +50,11 @@ function stop(message) {
 }
 
 function getRedis() {
-  if (process.env.REDIS_URL || redisPrograms.some(onPath)) return;
+  const isThere = () => redisPrograms.some(onPath);
+  if (process.env.REDIS_URL || isThere()) return;
   console.log('latchkey: no redis-server on this machine; getting one (set REDIS_URL to use your own instead)');
-  if (aptInstall('redis-server') || (onPath('brew') && run('brew', ['install', 'redis']))) return;
+  const installed = aptInstall('redis-server') || (onPath('brew') && run('brew', ['install', 'redis']));
+  if (installed && isThere()) return;
   stop('could not get Redis. Install redis-server or valkey-server so that it is on PATH, or set REDIS_URL.');
 }
 
@@ -68,10 +70,13 @@ function isDebian() {
 // Playwright's own download serves every other system.
 async function getChromium() {
   const { chromium } = await import('playwright-core');
-  if (process.env.CHROMIUM_PATH || chromiumPrograms.some(onPath) || existsSync(chromium.executablePath())) return;
+  const isThere = () => chromiumPrograms.some(onPath) || existsSync(chromium.executablePath());
+  if (process.env.CHROMIUM_PATH || isThere()) return;
   console.log('latchkey: no Chromium on this machine; getting one for the browser tests');
-  if (isDebian() && aptInstall('chromium')) return;
-  if (run('npx', ['playwright-core', 'install', '--with-deps', 'chromium'])) return;
+  const installed =
+    (isDebian() && aptInstall('chromium')) ||
+    (onPath('npx') && run('npx', ['playwright-core', 'install', '--with-deps', 'chromium']));
+  if (installed && isThere()) return;
   stop('could not get Chromium. Install it so that `chromium` is on PATH, or set CHROMIUM_PATH.');
 }
 

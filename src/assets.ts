@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import express, { type RequestHandler } from 'express';
 
@@ -7,7 +7,8 @@ const yearSeconds = 31_536_000;
 
 /** Serves the files of a directory; those asked for by their versioned URL are kept by browsers for a year. */
 export function staticFiles(directory: string): RequestHandler {
-  return express.static(directory, {
+  const paths = new Set(readdirSync(directory, { recursive: true }).map((name) => `/${String(name)}`));
+  const serve = express.static(directory, {
     index: false,
     redirect: false,
     cacheControl: false,
@@ -16,6 +17,11 @@ export function staticFiles(directory: string): RequestHandler {
       res.setHeader('Cache-Control', versioned ? `public, max-age=${yearSeconds}, immutable` : 'no-cache');
     },
   });
+  // Without this, the disk is asked for a file on every page.
+  return function serveStaticFile(req, res, next) {
+    if (paths.has(req.path)) serve(req, res, next);
+    else next();
+  };
 }
 
 /** The URL of a file, which changes with its content. */

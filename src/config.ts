@@ -1,4 +1,7 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isDecodable } from './decodable.ts';
+import { parseAddress } from './login/address.ts';
 
 /** Everything the environment decides. All durations are seconds. */
 export type Config = {
@@ -16,8 +19,15 @@ export type Config = {
   sessionLimits: SessionLimits;
   /** Live sessions that one address may have; one more ends the longest unused. */
   sessionsPerAddress: number;
-  /** `trust`: the address that is typed is the identity. */
-  signIn: 'trust';
+  /** `trust`: the address that is typed is the identity. `code`: a code that is mailed to it proves it. */
+  signIn: 'code' | 'trust';
+  /** The mail server; undefined in development, where mail is only kept to be read. */
+  smtpUrl: string | undefined;
+  mailFrom: string;
+  /** Codes mailed in all, to browsers that nobody has signed in with before. */
+  mailsPerHour: number;
+  /** Addresses and `@domains` that may sign in; empty: everybody. */
+  allowedEmails: string[];
   logLevel: (typeof logLevels)[number];
 };
 
@@ -54,16 +64,27 @@ const duration = (fallback: string) =>
     .default(fallback)
     .transform((text) => Number(text.slice(0, -1)) * secondsPerUnit[text.at(-1) as keyof typeof secondsPerUnit]);
 
-const url = (protocols: RegExp, fix: string) =>
+const url = (protocols: RegExp, accepts: (url: URL) => boolean, fix: string) =>
   z.string().refine((text) => {
     if (!URL.canParse(text)) return false;
-    const { protocol, hostname } = new URL(text);
-    return protocols.test(protocol) && hostname !== '';
+    const url = new URL(text);
+    return protocols.test(url.protocol) && url.hostname !== '' && accepts(url);
   }, fix);
 
+const portFix = 'takes a port, 0 to 65535';
 const baseUrlFix = 'takes an origin with nothing behind it, such as https://login.example.com';
 const trustProxyFix =
   'takes a number of proxies (1), or their addresses (10.0.0.0/8, loopback); "true" would believe anybody';
+
+const mailFromFix = 'takes an address, or a name and an address: Latchkey <login@example.com>';
+const allowedFix = 'takes addresses and domains, separated by commas: ann@example.com, @example.org';
+
+const wholeNumber = (fallback: string) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, 'takes a whole number from 1 to 999999')
+    .default(fallback)
+    .transform(Number);
 
 /** Every setting that Latchkey reads, with its default; `.env.example` explains each. */
 export const settings = {
@@ -71,19 +92,23 @@ export const settings = {
   HOST: z.string().default('127.0.0.1'),
   PORT: z
     .string()
+    .regex(/^\d{1,5}$/, portFix)
     .default('3000')
     .transform(Number)
-    .refine((port) => Number.isInteger(port) && port >= 0 && port <= 65_535, 'takes a port, 0 to 65535'),
-  BASE_URL: url(/^https?:$/, baseUrlFix)
-    .refine((text) => !URL.canParse(text) || /^\/?$/.test(text.slice(new URL(text).origin.length)), baseUrlFix)
-    .transform((text) => (URL.canParse(text) ? new URL(text).origin : text))
+    .refine((port) => port <= 65_535, portFix),
+  BASE_URL: url(/^https?:$/, ({ href, origin }) => href === `${origin}/`, baseUrlFix)
+    .transform((text) => new URL(text).origin)
     .optional(),
   TRUST_PROXY: z
     .string()
-    .regex(/^(\d{1,2}|(?!true$|false$)[\w.:/-]+(\s*,\s*[\w.:/-]+)*)$/, trustProxyFix)
-    .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(/\s*,\s*/)))
+    .transform((text) => (/^\d{1,2}$/.test(text) ? Number(text) : text.split(',').map((proxy) => proxy.trim())))
+    .refine((proxies) => typeof proxies === 'number' || proxies.every(isProxy), trustProxyFix)
     .optional(),
-  REDIS_URL: url(/^rediss?:$/, 'takes a URL such as redis://:password@localhost:6379').optional(),
+  REDIS_URL: url(
+    /^rediss?:$/,
+    ({ pathname, username, password }) => /^\/?\d*$/.test(pathname) && isDecodable(username + password),
+    'takes a URL such as redis://:password@localhost:6379, with what is special in the password percent-encoded',
+  ).optional(),
   SESSION_SECRET: z
     .string()
     .transform((text) => text.split(',').map((secret) => secret.trim()))
@@ -97,12 +122,26 @@ export const settings = {
   SESSION_ABSOLUTE: duration('8h'),
   SESSION_REMEMBER_IDLE: duration('14d'),
   SESSION_REMEMBER_ABSOLUTE: duration('30d'),
-  SESSIONS_PER_ADDRESS: z
+  SESSIONS_PER_ADDRESS: wholeNumber('50'),
+  SIGN_IN: z
+    .enum(['code', 'trust'], 'takes "code" (mailed to the address) or "trust" (the address that is typed is believed)')
+    .optional(),
+  SMTP_URL: url(
+    /^smtps?:$/,
+    ({ username, password }) => isDecodable(username + password),
+    'takes a URL such as smtp://user:password@mail.example.com:587, with what is special in the password percent-encoded',
+  ).optional(),
+  MAIL_FROM: z
     .string()
-    .regex(/^[1-9]\d{0,3}$/, 'takes a whole number from 1 to 9999')
-    .default('50')
-    .transform(Number),
-  SIGN_IN: z.literal('trust', 'takes "trust": the address that is typed is believed').optional(),
+    .refine((text) => 'email' in parseAddress(/<([^<>]+)>$/.exec(text)?.[1] ?? text), mailFromFix)
+    .optional(),
+  MAILS_PER_HOUR: wholeNumber('1000'),
+  ALLOWED_EMAILS: z
+    .string()
+    .transform((text) => text.split(',').map((entry) => entry.trim()))
+    .refine((entries) => entries.every((entry) => readAllowed(entry) !== undefined), allowedFix)
+    .transform((entries) => entries.map((entry) => readAllowed(entry) ?? ''))
+    .default([]),
   LOG_LEVEL: z.enum(logLevels).default('info'),
 };
 
@@ -115,13 +154,20 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(
     Object.keys(settings).map((name) => [name, env[name] === '' ? undefined : env[name]]),
   );
-  const parsed = z.object(settings).safeParse(given);
-  const malformed = parsed.error?.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) ?? [];
+  const schema = z.object(settings);
+  const issues = schema.safeParse(given).error?.issues ?? [];
+  const malformed = new Map(issues.map(({ path, message }) => [String(path[0]), message]));
   const missing = given.NODE_ENV === 'production' ? missingInProduction(given) : [];
-  if (!parsed.success) throw new ConfigError([...malformed, ...missing]);
-
-  const value = parsed.data;
-  const problems = [...missing, ...contradictions(value)];
+  // Malformed settings take their defaults here, so that contradictions among the others are told at once as well.
+  const value = schema.parse(Object.fromEntries(Object.entries(given).filter(([name]) => !malformed.has(name))));
+  const contradictory = contradictions.filter(
+    ({ between, holds }) => !between.some((name) => malformed.has(name)) && holds(value),
+  );
+  const problems = [
+    ...[...malformed].map(([name, fix]) => `${name} ${fix}`),
+    ...missing,
+    ...contradictory.map(({ problem }) => problem),
+  ];
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     production: value.NODE_ENV === 'production',
@@ -138,7 +184,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       rememberAbsoluteSeconds: value.SESSION_REMEMBER_ABSOLUTE,
     },
     sessionsPerAddress: value.SESSIONS_PER_ADDRESS,
-    signIn: value.SIGN_IN ?? 'trust',
+    signIn: value.SIGN_IN ?? (value.SMTP_URL === undefined ? 'trust' : 'code'),
+    smtpUrl: value.SMTP_URL,
+    mailFrom: value.MAIL_FROM ?? `Latchkey <login@${new URL(value.BASE_URL ?? 'http://localhost').hostname}>`,
+    mailsPerHour: value.MAILS_PER_HOUR,
+    allowedEmails: value.ALLOWED_EMAILS,
     logLevel: value.LOG_LEVEL,
   };
 }
@@ -148,35 +198,58 @@ function missingInProduction(given: Record<string, string | undefined>): string[
     REDIS_URL: 'is missing; name the Redis that holds the sessions, such as redis://:password@redis:6379',
     SESSION_SECRET: 'is missing; make one with: openssl rand -hex 32',
     BASE_URL: 'is missing; name the origin that visitors see, such as https://login.example.com',
-    SIGN_IN:
-      'is missing; SIGN_IN=trust believes any address that is typed, which is right only behind a door of your own',
+    ...(given.SIGN_IN !== 'trust' && {
+      SMTP_URL:
+        'is missing; name the mail server that sends the codes, such as smtp://user:password@mail.example.com:587 (or set SIGN_IN=trust, which believes any address that is typed)',
+    }),
   };
   return Object.entries(fixes).flatMap(([name, fix]) => (given[name] === undefined ? [`${name} ${fix}`] : []));
 }
 
 type Settings = z.infer<z.ZodObject<typeof settings>>;
 
-function contradictions(value: Settings): string[] {
-  const problems: string[] = [];
-  const production = value.NODE_ENV === 'production';
-  const https = value.BASE_URL?.startsWith('https:') ?? false;
-  if (production && value.BASE_URL !== undefined && !https && !isLoopback(new URL(value.BASE_URL).hostname)) {
-    problems.push('BASE_URL must be https in production: over http the session cookie can be read on the way');
-  }
-  if (https && value.TRUST_PROXY === undefined) {
-    problems.push(
+type Contradiction = { between: (keyof Settings)[]; holds: (value: Settings) => boolean; problem: string };
+
+const contradictions: Contradiction[] = [
+  {
+    between: ['NODE_ENV', 'BASE_URL'],
+    holds: ({ NODE_ENV, BASE_URL }) =>
+      NODE_ENV === 'production' && BASE_URL?.startsWith('http:') === true && !isLoopback(new URL(BASE_URL).hostname),
+    problem: 'BASE_URL must be https in production: over http the session cookie can be read on the way',
+  },
+  {
+    between: ['BASE_URL', 'TRUST_PROXY'],
+    holds: ({ BASE_URL, TRUST_PROXY }) => BASE_URL?.startsWith('https:') === true && !TRUST_PROXY,
+    problem:
       'TRUST_PROXY is missing; BASE_URL is https, so a proxy in front speaks TLS: name it (TRUST_PROXY=1, or its address), or the secure cookie is never set',
-    );
-  }
-  if (value.SESSION_IDLE > value.SESSION_ABSOLUTE) {
-    problems.push('SESSION_IDLE is longer than SESSION_ABSOLUTE; make it the shorter one');
-  }
-  if (value.SESSION_REMEMBER_IDLE > value.SESSION_REMEMBER_ABSOLUTE) {
-    problems.push('SESSION_REMEMBER_IDLE is longer than SESSION_REMEMBER_ABSOLUTE; make it the shorter one');
-  }
-  return problems;
-}
+  },
+  {
+    between: ['SESSION_IDLE', 'SESSION_ABSOLUTE'],
+    holds: ({ SESSION_IDLE, SESSION_ABSOLUTE }) => SESSION_IDLE > SESSION_ABSOLUTE,
+    problem: 'SESSION_IDLE is longer than SESSION_ABSOLUTE; make it the shorter one',
+  },
+  {
+    between: ['SESSION_REMEMBER_IDLE', 'SESSION_REMEMBER_ABSOLUTE'],
+    holds: ({ SESSION_REMEMBER_IDLE, SESSION_REMEMBER_ABSOLUTE }) => SESSION_REMEMBER_IDLE > SESSION_REMEMBER_ABSOLUTE,
+    problem: 'SESSION_REMEMBER_IDLE is longer than SESSION_REMEMBER_ABSOLUTE; make it the shorter one',
+  },
+];
 
 function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+}
+
+// What Express's `trust proxy` reads; it throws at anything else.
+function isProxy(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [, address = '', bits = '1'] = /^([\d.]+|[\da-f:]+)(?:\/([1-9]\d{0,2}))?$/i.exec(text) ?? [];
+  const longestBits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  return Number(bits) <= longestBits;
+}
+
+// The canonical form of an entry, or undefined for what is none.
+function readAllowed(entry: string): string | undefined {
+  const address = parseAddress(entry.startsWith('@') ? `anybody${entry}` : entry);
+  if ('problem' in address) return undefined;
+  return entry.startsWith('@') ? address.email.slice('anybody'.length) : address.email;
 }

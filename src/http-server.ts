@@ -5,10 +5,14 @@ import type { Express } from 'express';
 const limits = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
-  keepAliveTimeout: 10_000,
+  // Longer than proxies keep theirs (60 s, as a rule), which else send requests into connections that just closed.
+  keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 5000,
   maxHeaderSize: 16 * 1024,
 };
+const closeWithinMs = 6000;
+
+const socketsOf = new WeakMap<http.Server, Set<Socket>>();
 
 /**
  * An HTTP server for an Express app.
@@ -21,6 +25,13 @@ export function createHttpServer(app: Express): http.Server {
   const nodeMajor = Number(process.versions.node.split('.')[0]);
   const server = http.createServer(nodeMajor < 24 ? { ...limits, ...withPrototypesOf(app) } : limits, app);
   server.maxHeadersCount = 100;
+
+  const sockets = new Set<Socket>();
+  socketsOf.set(server, sockets);
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   return server;
 }
 
@@ -40,14 +51,24 @@ function withPrototypesOf(app: Express): Constructors {
 }
 
 /**
- * Stops listening, lets open requests finish, and closes connections as they fall idle: a plain `close()`
- * waits for keep-alive clients to go by themselves.
+ * Stops listening, lets open requests finish for at most 6 s, and closes connections as they fall idle: a plain
+ * `close()` waits for keep-alive clients to go by themselves, and for browsers that only connected ahead.
+ * @returns how many connections were cut off because their requests did not end
  */
-export async function closeHttpServer(server: http.Server): Promise<void> {
-  const sweep = setInterval(() => server.closeIdleConnections(), 50);
-  try {
-    await new Promise<void>((done) => server.close(() => done()));
-  } finally {
-    clearInterval(sweep);
-  }
+export async function closeHttpServer(server: http.Server): Promise<number> {
+  const sockets = socketsOf.get(server) ?? new Set();
+  let cutOff = 0;
+  const sweep = setInterval(() => {
+    server.closeIdleConnections();
+    // Node counts a connection on which nothing ever arrived as busy.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  }, 50);
+  const deadline = setTimeout(() => {
+    cutOff = sockets.size;
+    server.closeAllConnections();
+  }, closeWithinMs);
+  await new Promise<void>((done) => server.close(() => done()));
+  clearInterval(sweep);
+  clearTimeout(deadline);
+  return cutOff;
 }

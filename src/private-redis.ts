@@ -1,19 +1,28 @@
-import { spawn } from 'node:child_process';
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { delimiter, join, relative, resolve } from 'node:path';
+import { basename, delimiter, join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient } from 'redis';
+import { createClient, ErrorReply } from 'redis';
+import { within } from './redis.ts';
 
 /** A Redis of our own, for development and tests. */
 export type PrivateRedis = {
   socketPath: string;
-  /** Stops it, unless somebody else uses it too. */
+  /** Stops it, unless another process uses it too. */
   stop: () => Promise<void>;
 };
 
 const programs = ['redis-server', 'valkey-server'];
 const startDeadlineMs = 5000;
+const stopDeadlineMs = 2000;
+/** Longer than a start or a stop can take. */
+const guardLastsMs = 15_000;
+/** What macOS has room for; Linux has four more. */
+const longestSocketPath = 103;
+/** Each user of a private Redis holds one connection of this name, by which the last to leave knows that it is. */
+const presenceName = 'latchkey-presence';
 
 /**
  * Starts a Redis that listens on a unix socket in `directory` alone and keeps its data there, append-only.
@@ -21,16 +30,63 @@ const startDeadlineMs = 5000;
  * @throws {Error} when there is no Redis on PATH, or it does not start
  */
 export async function startPrivateRedis(directory: string): Promise<PrivateRedis> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const socketPath = shortest(join(resolve(directory), 'redis.sock'));
-  if (!(await answers(socketPath))) await launch(directory, socketPath);
-  return { socketPath, stop: () => stop(socketPath) };
+  const presence = await alone(directory, async () => {
+    const server = (await answers(socketPath)) ? undefined : launch(directory);
+    return await enter(socketPath, server);
+  });
+  return { socketPath, stop: () => alone(directory, () => leave(presence)) };
 }
 
-// A unix socket's path has room for about 100 bytes, which a deep checkout can exceed.
 function shortest(path: string): string {
   const relativePath = relative(process.cwd(), path);
-  return relativePath.length < path.length ? relativePath : path;
+  const shorter = relativePath.length < path.length ? relativePath : path;
+  if (Buffer.byteLength(shorter) > longestSocketPath) {
+    throw new Error(`${shorter} is too long for a unix socket. Start in a directory nearer to it, or set REDIS_URL.`);
+  }
+  return shorter;
+}
+
+/**
+ * Does `work` while no other does any for this directory: two Redis servers would steal each other's socket, and
+ * write one file. Each who wants to leaves a file first and looks for others' then, so of two at once at least one
+ * sees the other, and waits. A file whose process was killed does not count.
+ */
+async function alone<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {
+  const giveUpAt = Date.now() + guardLastsMs;
+  do {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const guard = join(directory, `busy-${process.pid}-${randomUUID()}`);
+    writeFileSync(guard, '');
+    try {
+      if (!isBusy(directory, basename(guard))) return await work();
+    } finally {
+      rmSync(guard, { force: true });
+    }
+    await sleep(10 + Math.random() * 40);
+  } while (Date.now() < giveUpAt);
+  throw new Error(`another process has been starting or stopping the Redis in ${directory} for too long`);
+}
+
+function isBusy(directory: string, ownGuard: string): boolean {
+  const others = readdirSync(directory).filter((name) => name.startsWith('busy-') && name !== ownGuard);
+  const live = others.filter((name) => isLive(join(directory, name)));
+  for (const name of others) if (!live.includes(name)) rmSync(join(directory, name), { force: true });
+  return live.length > 0;
+}
+
+// The age counts too, because another process may have the number of the killed one by now.
+function isLive(guard: string): boolean {
+  const age = Date.now() - (statSync(guard, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  return age < guardLastsMs && isRunning(Number(basename(guard).split('-')[1]));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 function answers(socketPath: string): Promise<boolean> {
@@ -44,44 +100,36 @@ function answers(socketPath: string): Promise<boolean> {
   });
 }
 
-async function launch(directory: string, socketPath: string): Promise<void> {
-  const program = findOnPath();
+type Launched = { process: ChildProcess; failed: Promise<never> };
+
+function launch(directory: string): Launched {
+  const program = findRedis();
+  const settings = {
+    port: '0',
+    dir: resolve(directory),
+    unixsocket: 'redis.sock', // Relative to `dir`: the whole path may be too long.
+    unixsocketperm: '700',
+    appendonly: 'yes',
+    save: '',
+    logfile: 'redis.log',
+  };
   const server = spawn(
     program,
-    // The socket is named relative to `--dir`, for the same reason as above.
-    ['--port', '0', '--unixsocket', 'redis.sock', '--unixsocketperm', '700', '--dir', resolve(directory)].concat([
-      '--appendonly',
-      'yes',
-      '--save',
-      '',
-      '--daemonize',
-      'no',
-      '--logfile',
-      'redis.log',
-    ]),
+    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
     // Its own process group: Ctrl-C must reach the app alone, which still needs Redis to finish its requests.
     { detached: true, stdio: 'ignore' },
   );
-  let failure: string | undefined;
-  server.once('error', (error) => {
-    failure = error.message;
-  });
-  server.once('exit', (code) => {
-    failure = `it ended with code ${code}`;
-  });
   server.unref();
-
-  const giveUpAt = Date.now() + startDeadlineMs;
-  while (!(await answers(socketPath))) {
-    if (failure === undefined && Date.now() > giveUpAt) failure = 'it did not listen in time';
-    if (failure !== undefined) {
-      throw new Error(`${program} did not start: ${failure}; see ${join(directory, 'redis.log')}`);
-    }
-    await sleep(10);
-  }
+  const failed = new Promise<never>((_, fail) => {
+    const log = join(directory, 'redis.log');
+    server.once('error', (error) => fail(new Error(`${program} did not start: ${error.message}`)));
+    server.once('exit', (code) => fail(new Error(`${program} ended with code ${code}; see ${log}`)));
+  });
+  return { process: server, failed };
 }
 
-function findOnPath(): string {
+/** The Redis program on PATH. */
+export function findRedis(): string {
   // biome-ignore lint/style/noProcessEnv: PATH is where the system looks, not a setting of Latchkey
   const directories = (process.env.PATH ?? '').split(delimiter);
   for (const program of programs) {
@@ -98,21 +146,57 @@ function findOnPath(): string {
   );
 }
 
-async function stop(socketPath: string): Promise<void> {
-  const client = createClient({ socket: { path: socketPath, tls: false, reconnectStrategy: false } });
-  client.on('error', () => {});
+type Presence = ReturnType<typeof newPresence>;
+
+function newPresence(socketPath: string) {
+  const reconnectStrategy = (retries: number) => Math.min(10 * 2 ** Math.min(retries, 10), 500);
+  const presence = createClient({
+    name: presenceName,
+    disableOfflineQueue: true,
+    socket: { path: socketPath, tls: false, reconnectStrategy },
+  });
+  // Without a listener, a lost connection would end the process; the app's own connection tells of it.
+  presence.on('error', () => {});
+  return presence;
+}
+
+async function enter(socketPath: string, server: Launched | undefined): Promise<Presence> {
+  const presence = newPresence(socketPath);
+  const ready = within(
+    startDeadlineMs,
+    presence.connect().then(() => loaded(presence)),
+  );
   try {
-    await client.connect();
-    const clients = await client.clientList({ TYPE: 'NORMAL' });
-    if (clients.length > 1) {
-      await client.close();
-      return;
-    }
-    // Redis closes the connection instead of answering, and that is the answer.
-    await client.sendCommand(['SHUTDOWN']).catch(() => {});
-    while (await answers(socketPath)) await sleep(5);
-  } catch {
-    // It is gone already.
+    await (server ? Promise.race([ready, server.failed]) : ready);
+    return presence;
+  } catch (error) {
+    presence.destroy();
+    server?.process.kill();
+    throw error;
   }
-  if (client.isOpen) client.destroy();
+}
+
+async function loaded(presence: Presence): Promise<void> {
+  for (;;) {
+    try {
+      await presence.ping();
+      return;
+    } catch (error) {
+      if (!(error instanceof ErrorReply && error.message.startsWith('LOADING'))) throw error;
+      await sleep(10);
+    }
+  }
+}
+
+async function leave(presence: Presence): Promise<void> {
+  if (!presence.isOpen) return;
+  try {
+    const clients = await within(stopDeadlineMs, presence.clientList());
+    const present = clients.filter((client) => client.name === presenceName);
+    // Redis ends instead of answering.
+    if (present.length === 1) await within(stopDeadlineMs, presence.sendCommand(['SHUTDOWN']));
+  } catch {
+    // It is gone, as wanted, or frozen, and the next start will see to it.
+  }
+  presence.destroy();
 }

@@ -6,7 +6,7 @@ export type RedisAddress = { url: string } | { socketPath: string };
 
 /** Longest wait for a Redis answer in a request. Redis answers in well under a millisecond when it is well. */
 export const deadlineMs = 1000;
-const connectDeadlineMs = 4000;
+const connectDeadlineMs = 2500;
 const reconnectDelayMs = { first: 20, longest: 500 };
 
 export type RedisClient = ReturnType<typeof newClient>;
@@ -21,7 +21,7 @@ export class RedisUnavailable extends Error {
 
 /**
  * Connects, and stays connected: a lost Redis is logged once, and so is its return.
- * @throws {RedisUnavailable} when there is no answer within 4 s
+ * @throws {RedisUnavailable} when there is no answer within 2.5 s
  */
 export async function connectRedis(address: RedisAddress, log: Logger): Promise<RedisClient> {
   const client = newClient(address);
@@ -44,7 +44,7 @@ export async function connectRedis(address: RedisAddress, log: Logger): Promise<
     return client;
   } catch (error) {
     client.destroy();
-    throw new RedisUnavailable('Redis did not answer within 4 s', { cause: lastError ?? error });
+    throw new RedisUnavailable('Redis did not answer within 2.5 s', { cause: lastError ?? error });
   }
 }
 

@@ -1,69 +1,90 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import closeWithGrace from 'close-with-grace';
 import { createApp } from './app.ts';
+import { closeInOrder } from './closing.ts';
 import { type Config, ConfigError, readConfig, type SessionSecrets } from './config.ts';
 import { closeHttpServer, createHttpServer } from './http-server.ts';
 import { createLogger, type Logger } from './log.ts';
-import { type PrivateRedis, startPrivateRedis } from './private-redis.ts';
-import { connectRedis } from './redis.ts';
+import { MailCatcher } from './login/catcher.ts';
+import { type Mail, Mailer, smtpTransport } from './login/mailer.ts';
+import { startPrivateRedis } from './private-redis.ts';
+import { connectRedis, type RedisAddress, type RedisClient, within } from './redis.ts';
 
 const dataDirectory = '.data';
-const closeWithinMs = 9000;
 /** How long a balancer has to see that this process is not ready, before it stops listening. */
 const closingNoticeMs = 1000;
+const redisCloseDeadlineMs = 1000;
+
+/** What is open, in the order in which it was opened. */
+const closers: (() => Promise<void>)[] = [];
+let closing: Promise<void> | undefined;
 
 try {
-  await start();
-} catch (error) {
-  if (error instanceof ConfigError) console.error(error.message);
-  else console.error(`Latchkey can't start: ${explainFailure(error)}`);
-  process.exit(1);
-}
-
-async function start(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env');
   const config = readConfig(process.env);
   const log = createLogger(config.logLevel);
-  const privateRedis =
-    config.redisUrl === undefined ? await startPrivateRedis(join(dataDirectory, 'redis')) : undefined;
-  try {
-    await serve(config, log, privateRedis);
-  } catch (error) {
-    await privateRedis?.stop();
-    throw error;
-  }
+  // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
+  const starting = Promise.resolve().then(() => start(config, log));
+  closeInOrder(log, () => starting.catch(() => {}).then(closeAll));
+  announce(await starting, config, log);
+} catch (error) {
+  if (error instanceof ConfigError) console.error(error.message);
+  else console.error(`Latchkey can't start: ${explainFailure(error)}`);
+  await closeAll();
+  process.exit(1);
 }
 
-async function serve(config: Config, log: Logger, privateRedis: PrivateRedis | undefined): Promise<void> {
-  const redis = await connectRedis(privateRedis ?? { url: config.redisUrl ?? '' }, log);
+async function start(config: Config, log: Logger): Promise<Server> {
+  const redis = await connectRedis(await redisAddress(config), log);
+  closers.push(() => closeRedis(redis));
   const secrets = config.sessionSecrets ?? keptSecrets();
-  let closing = false;
-  const app = createApp({ config, secrets, redis, log, isClosing: () => closing });
+  const mail = config.signIn === 'code' ? openMail(config, log) : {};
+  const app = createApp({ config, secrets, redis, log, ...mail, isClosing: () => closing !== undefined });
   const server = createHttpServer(app);
-  try {
-    await listen(server, config);
-  } catch (error) {
-    redis.destroy();
-    throw error;
-  }
-
-  closeWithGrace({ delay: closeWithinMs, logger: undefined }, async ({ signal, err }) => {
-    if (err) log.fatal({ err }, 'closing because of an error that nobody caught');
-    else log.info({ signal }, 'closing');
-    closing = true;
+  await listen(server, config);
+  closers.push(async () => {
     if (config.production) await sleep(closingNoticeMs);
-    await closeHttpServer(server);
-    await redis.close();
-    await privateRedis?.stop();
-    log.info('closed');
+    const cutOff = await closeHttpServer(server);
+    if (cutOff > 0) log.warn({ connections: cutOff }, 'closed connections whose requests did not end');
   });
+  return server;
+}
 
-  announce(server, config, log);
+async function redisAddress(config: Config): Promise<RedisAddress> {
+  if (config.redisUrl !== undefined) return { url: config.redisUrl };
+  const redis = await startPrivateRedis(join(dataDirectory, 'redis'));
+  closers.push(redis.stop);
+  return redis;
+}
+
+function openMail(config: Config, log: Logger): { mailer: Mailer; caughtMails?: Mail[] } {
+  if (config.smtpUrl !== undefined) {
+    const mailer = new Mailer(smtpTransport(config.smtpUrl, config.mailFrom), log);
+    closers.push(() => mailer.close());
+    return { mailer };
+  }
+  const catcher = new MailCatcher();
+  return { mailer: new Mailer(catcher, log), caughtMails: catcher.mails };
+}
+
+function closeAll(): Promise<void> {
+  closing ??= (async () => {
+    for (const close of closers.toReversed()) await close();
+  })();
+  return closing;
+}
+
+// A frozen Redis would be waited for without end, and one that is away can't be told anything.
+async function closeRedis(redis: RedisClient): Promise<void> {
+  try {
+    await within(redisCloseDeadlineMs, redis.close());
+  } catch {
+    redis.destroy();
+  }
 }
 
 function listen(server: Server, config: Config): Promise<void> {
@@ -78,26 +99,42 @@ function listen(server: Server, config: Config): Promise<void> {
 
 function announce(server: Server, config: Config, log: Logger): void {
   const { port } = server.address() as AddressInfo;
-  const url = config.origin ?? `http://${config.host === '127.0.0.1' ? 'localhost' : config.host}:${port}`;
+  const url = config.origin ?? `http://${hostToOpen(config.host)}:${port}`;
   if (config.signIn === 'trust') log.warn('SIGN_IN=trust: whoever types an address is believed to own it');
   log.info({ host: config.host, port, url }, 'listening');
+  if (config.signIn === 'code' && config.smtpUrl === undefined)
+    log.warn(`no SMTP_URL: mail is caught, read it at ${url}/dev/mails`);
   if (!config.production) console.log(`Latchkey is ready: open ${url}`);
 }
 
-// In development the secret is made once and kept, so that sessions survive a restart.
+function hostToOpen(host: string): string {
+  if (['127.0.0.1', '::1', '0.0.0.0', '::'].includes(host)) return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+// In development the secret is made once and kept, so that sessions survive a restart. Of two processes that
+// start at once, one makes it for both.
 function keptSecrets(): SessionSecrets {
   const file = join(dataDirectory, 'session-secret');
   if (!existsSync(file)) {
     mkdirSync(dataDirectory, { recursive: true });
-    writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600 });
+    const draft = `${file}-${process.pid}`;
+    writeFileSync(draft, randomBytes(32).toString('hex'), { mode: 0o600 });
+    try {
+      linkSync(draft, file);
+    } catch (error) {
+      if (!existsSync(file)) throw error;
+    } finally {
+      rmSync(draft);
+    }
   }
   return [readFileSync(file, 'utf8').trim()];
 }
 
 function explainFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if ('code' in error && error.code === 'EADDRINUSE') {
-    return 'another program listens on this port already; stop it, or set PORT to another.';
-  }
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === 'listen' && code === 'EADDRINUSE') return `${error.message}. Stop the other program, or set PORT.`;
+  if (syscall === 'listen') return `${error.message}. Set HOST and PORT to where this user may listen.`;
   return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }

@@ -16,6 +16,8 @@ export function useEjs(app: Express, options: { directory: string; reload: boole
     const template = ejs.compile(readFileSync(path, 'utf8'), {
       filename: path,
       strict: true,
+      // Includes are written from here, as `/partials/top`: for relative ones EJS asks the disk on every page.
+      root: options.directory,
       cache: !options.reload,
       compileDebug: options.reload,
     });

@@ -8,7 +8,10 @@ const clock = new Intl.DateTimeFormat('en-GB', {
   timeZone: 'UTC',
 });
 
-const units = [
+type Unit = { name: string; seconds: number };
+
+const second: Unit = { name: 'second', seconds: 1 };
+const units: Unit[] = [
   { name: 'day', seconds: 86_400 },
   { name: 'hour', seconds: 3600 },
   { name: 'minute', seconds: 60 },
@@ -19,15 +22,21 @@ export function timeWords(millisecondsSinceEpoch: number): string {
   return `${clock.format(millisecondsSinceEpoch)} UTC`;
 }
 
-/** A length of time in words, in its largest whole unit, such as "30 minutes". */
+/** A length of time in words, exactly: in the largest unit of which it is a whole number, such as "90 minutes". */
 export function durationWords(seconds: number): string {
-  const unit = units.find((candidate) => seconds >= candidate.seconds) ?? { name: 'second', seconds: 1 };
-  const count = Math.round(seconds / unit.seconds);
-  return `${count} ${unit.name}${count === 1 ? '' : 's'}`;
+  const unit = units.find((candidate) => seconds % candidate.seconds === 0);
+  return countWords(seconds, unit ?? second);
 }
 
-/** How long ago a moment was, such as "5 minutes ago"; "now" within the minute to which sessions are exact. */
+/** How long ago a moment was, such as "5 minutes ago"; "just now" within the minute to which sessions are exact. */
 export function agoWords(millisecondsSinceEpoch: number): string {
   const seconds = Math.floor((Date.now() - millisecondsSinceEpoch) / 1000);
-  return seconds < 90 ? 'just now' : `${durationWords(seconds)} ago`;
+  if (seconds < 90) return 'just now';
+  const unit = units.find((candidate) => seconds >= candidate.seconds);
+  return `${countWords(seconds, unit ?? second)} ago`;
+}
+
+function countWords(seconds: number, unit: Unit): string {
+  const count = Math.floor(seconds / unit.seconds);
+  return `${count} ${unit.name}${count === 1 ? '' : 's'}`;
 }

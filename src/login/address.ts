@@ -9,6 +9,8 @@ export const longestAddress = 254;
 const atom = String.raw`[^\s\p{C}"(),.:;<>@[\\\]]+`;
 const quoted = String.raw`"(?:[^"\\\p{C}]|\\[\x20-\x7e])*"`;
 const localPart = new RegExp(String.raw`^(?:${atom}(?:\.${atom})*|${quoted})$`, 'u');
+// `domainToASCII` reads a URL's host: it takes a `/` for the end, and `%61` for an `a`.
+const domainCharacters = /^[a-z0-9.\-\u{80}-\u{10ffff}]+$/iu;
 const domainName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
 /**
@@ -23,12 +25,13 @@ export function parseAddress(typed: unknown): ParsedAddress {
   if (text === '') return { problem: 'Enter your e-mail address.' };
   const at = text.lastIndexOf('@');
   const local = text.slice(0, at).replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-  const domain = domainToASCII(text.slice(at + 1));
+  const typedDomain = text.slice(at + 1);
+  const domain = domainCharacters.test(typedDomain) ? domainToASCII(typedDomain) : '';
   const email = `${local}@${domain}`;
   if (Buffer.byteLength(text) > longestAddress || Buffer.byteLength(email) > longestAddress) {
     return { problem: `An e-mail address has at most ${longestAddress} characters.` };
   }
-  if (at < 1 || local.length > 64 || !localPart.test(local) || !domainName.test(domain)) {
+  if (at < 1 || Buffer.byteLength(local) > 64 || !localPart.test(local) || !domainName.test(domain)) {
     return { problem: 'That is not an e-mail address. It should look like name@example.com.' };
   }
   return { email };

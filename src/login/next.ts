@@ -12,6 +12,6 @@ export function safeNext(wanted: unknown): string {
   const { origin, pathname, search, hash } = new URL(wanted, nowhere);
   if (origin !== nowhere || pathname.startsWith('//')) return fallback;
   // Neither straight out again, nor in a circle.
-  if (pathname === '/logout' || pathname === '/login') return fallback;
+  if (/^\/log(?:in|out)\/?$/i.test(pathname)) return fallback;
   return pathname + search + hash;
 }

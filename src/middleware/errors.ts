@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
+import { isDecodable } from '../decodable.ts';
 import { HttpError } from '../http-error.ts';
 import type { Logger } from '../log.ts';
 import { preferredAnswer } from '../negotiate.ts';
@@ -16,9 +17,10 @@ const messages: Record<number, string> = {
   503: 'Sign-in is unavailable at the moment. Please try again in a few seconds.',
 };
 
-/** @throws {HttpError} 404, always */
-export const notFound: RequestHandler = function notFound(_req, _res, next) {
-  next(new HttpError(404, messages[404] ?? ''));
+/** @throws {HttpError} 404, or 400 for a path that can't be decoded */
+export const notFound: RequestHandler = function notFound(req, _res, next) {
+  const status = isDecodable(req.path) ? 404 : 400;
+  next(new HttpError(status, messages[status] ?? ''));
 };
 
 /**

@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts';
 import type { SessionDirectory } from '../session/directory.ts';
 import { absoluteEndOf, idleSecondsOf } from '../session/lifetime.ts';
 import { handleOf } from '../session/record.ts';
+import { bodyField } from './login.ts';
 
 type Parts = { directory: SessionDirectory; limits: Config['sessionLimits']; log: Logger };
 
@@ -27,7 +28,7 @@ export function showAdmin({ directory, limits }: Parts): RequestHandler {
 /** Ends one of the visitor's sessions, named by its handle. */
 export function endSession({ directory, log }: Parts): RequestHandler {
   return async function endSession(req, res) {
-    const handle: unknown = req.body?.session;
+    const handle = bodyField(req, 'session');
     if (req.session.email === undefined || typeof handle !== 'string') {
       throw new HttpError(422, 'Which session? Go back and choose one from the list.');
     }

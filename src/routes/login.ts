@@ -3,7 +3,7 @@ import type { Logger } from '../log.ts';
 import { parseAddress } from '../login/address.ts';
 import { safeNext } from '../login/next.ts';
 import { isXhr, preferredAnswer } from '../negotiate.ts';
-import { handleOf } from '../session/record.ts';
+import { handleOf, tagOf } from '../session/record.ts';
 import { signIn } from '../session/sign-in.ts';
 
 /** The form, or straight on for who is signed in already. */
@@ -12,37 +12,46 @@ export const showLogin: RequestHandler = function showLogin(req, res) {
   res.render('login', { next: safeNext(req.query.next) });
 };
 
-/** Signs in under the address that was typed. */
-export function logIn(log: Logger): RequestHandler {
-  return async function logIn(req, res) {
-    const form = readForm(req);
+/** Signs in under the address that was typed, which nothing proves. */
+export function trustAddress(isAllowed: (email: string) => boolean, log: Logger): RequestHandler {
+  return async function trustAddress(req, res) {
+    const form = readLoginForm(req);
     const address = parseAddress(form.email);
     if ('problem' in address) {
       log.info({ id: req.id, reason: 'not an address' }, 'sign-in refused');
-      return refuse(req, res, form, address.problem);
+      return refuseAddress(req, res, form, address.problem);
+    }
+    if (!isAllowed(address.email)) {
+      log.info({ id: req.id, reason: 'not in ALLOWED_EMAILS', person: tagOf(address.email) }, 'sign-in refused');
+      return refuseAddress(req, res, form, 'This address may not log in here.');
     }
     await signIn(req, address.email, { remember: form.remember });
-    log.info({ id: req.id, session: handleOf(req.sessionID) }, 'signed in');
+    log.info({ id: req.id, session: handleOf(req.sessionID), person: tagOf(address.email) }, 'signed in');
     answerDone(req, res, form.next);
   };
 }
 
-type LoginForm = { email: unknown; remember: boolean; next: string };
+/** What the login form says. */
+export type LoginForm = { email: unknown; remember: boolean; next: string };
 
-// Own fields only: a body may name `__proto__`, and other fields, such as a `pass`, are never looked at.
-function readForm(req: Request): LoginForm {
-  const body: unknown = req.body;
-  const field = (name: string): unknown =>
-    typeof body === 'object' && body !== null && Object.hasOwn(body, name) ? Reflect.get(body, name) : undefined;
-  const remember = field('remember');
+/** Reads the login form; other fields, such as a `pass`, are never looked at. */
+export function readLoginForm(req: Request): LoginForm {
+  const remember = bodyField(req, 'remember');
   return {
-    email: field('email'),
+    email: bodyField(req, 'email'),
     remember: remember === 'on' || remember === true,
-    next: safeNext(field('next') ?? req.query.next),
+    next: safeNext(bodyField(req, 'next') ?? req.query.next),
   };
 }
 
-function refuse(req: Request, res: Response, form: LoginForm, problem: string): void {
+/** A field of the body, whatever its type. Own fields only: a body may name `__proto__`. */
+export function bodyField(req: Request, name: string): unknown {
+  const body: unknown = req.body;
+  return typeof body === 'object' && body !== null && Object.hasOwn(body, name) ? Reflect.get(body, name) : undefined;
+}
+
+/** The form once more, with what is wrong at the field, and what was typed. */
+export function refuseAddress(req: Request, res: Response, form: LoginForm, problem: string): void {
   res.status(422).vary('Accept').vary('X-Requested-With');
   const answer = preferredAnswer(req);
   if (answer === 'text') res.type('text').send(`${problem}\n`);
@@ -53,7 +62,8 @@ function refuse(req: Request, res: Response, form: LoginForm, problem: string): 
   }
 }
 
-function answerDone(req: Request, res: Response, next: string): void {
+/** The answer to a sign-in that is stored. */
+export function answerDone(req: Request, res: Response, next: string): void {
   res.vary('Accept').vary('X-Requested-With');
   const answer = preferredAnswer(req);
   if (isXhr(req) || answer === 'text') res.type('text').send('done');

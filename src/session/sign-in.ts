@@ -60,8 +60,8 @@ export class InsecureRequest extends Error {
   }
 }
 
-// Header text of any length goes in; what comes out is words of the library.
-function describeDevice(userAgent: string): string {
+/** Browser and system in words, from the `User-Agent` header, such as "Firefox on Linux". */
+export function describeDevice(userAgent: string): string {
   const { browser, os } = bowser.parse(userAgent.slice(0, 512) || 'unknown');
   return `${browser.name || 'Unknown browser'}${os.name ? ` on ${os.name}` : ''}`;
 }

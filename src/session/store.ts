@@ -29,6 +29,8 @@ export type SessionStoreOptions = {
   /** Longest wait for each Redis call. */
   deadlineMs: number;
   cookie: ReturnType<typeof cookieAttributes>;
+  /** Who may have a session; taking an address off the list ends its sessions. */
+  isAllowed: (email: string) => boolean;
   log: Logger;
 };
 
@@ -136,7 +138,7 @@ export class SessionStore extends RedisStore {
   }
 
   async #load(sessionId: string): Promise<SessionData | null> {
-    const { redis, limits, deadlineMs, log } = this.#options;
+    const { redis, limits, deadlineMs, isAllowed, log } = this.#options;
     const keys = keysOf(sessionId);
     if (!keys) return null;
 
@@ -154,6 +156,7 @@ export class SessionStore extends RedisStore {
     }
     const now = Date.now();
     if (endOf(session, limits) <= now) return null;
+    if (session.email !== undefined && !isAllowed(session.email)) return null;
     if (isTouchDue(session, limits, now) && !(await this.#touchOnLoad(keys, session))) return null;
     this.#stored.set(session, encodeStamp(session.lastSeenAt) + stored.slice(8));
     return session;

@@ -4,13 +4,15 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Express } from 'express';
 import { destination } from 'pino';
-import { afterAll, inject } from 'vitest';
+import { inject } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http-server.ts';
 import { createLogger } from '../../src/log.ts';
+import { Mailer, type Transport } from '../../src/login/mailer.ts';
 import { startPrivateRedis } from '../../src/private-redis.ts';
 import { connectRedis, type RedisAddress, type RedisClient } from '../../src/redis.ts';
+import { afterwards } from './afterwards.ts';
 import { newLogFile } from './secrets.ts';
 
 export type TestApp = {
@@ -29,6 +31,8 @@ export type TestAppOptions = {
   redisAddress?: RedisAddress;
   secrets?: SessionSecrets;
   isClosing?: () => boolean;
+  /** Signs in by code, and puts mail on its way through this. */
+  transport?: Transport;
   /** Environment variables, as an operator would set them. */
   env?: Record<string, string>;
   config?: Partial<Config>;
@@ -39,18 +43,25 @@ export const testSecret = 'a secret for the tests, of 32 characters and more';
 /** A Redis of this test file's own, stopped after its last test. */
 export async function testRedis(): Promise<RedisAddress & { socketPath: string }> {
   const redis = await startPrivateRedis(mkdtempSync(join(inject('runDirectory'), 'redis-')));
-  afterAll(() => redis.stop());
+  afterwards(() => redis.stop());
   return { socketPath: redis.socketPath };
 }
 
 /** The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. */
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const config = { ...readConfig({ NODE_ENV: 'test', ...options.env }), ...options.config };
+  const config = {
+    ...readConfig({ NODE_ENV: 'test', ...(options.transport && { SIGN_IN: 'code' }), ...options.env }),
+    ...options.config,
+  };
   const logFile = newLogFile('app');
   const log = createLogger('debug', destination({ dest: logFile, sync: true }));
   const redis = await connectRedis(options.redisAddress ?? (await testRedis()), log);
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
-  const app = createApp({ config, secrets, redis, log, isClosing: options.isClosing ?? (() => false) });
+  const mailer = options.transport && new Mailer(options.transport, log);
+  const app = createApp({
+    ...{ config, secrets, redis, log, isClosing: options.isClosing ?? (() => false) },
+    ...(mailer && { mailer }),
+  });
   const server = createHttpServer(app);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
 
@@ -59,9 +70,10 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     if (closed) return;
     closed = true;
     await closeHttpServer(server);
+    await mailer?.close();
     redis.destroy();
   }
-  afterAll(close);
+  afterwards(close);
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     app,

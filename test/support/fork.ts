@@ -1,7 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
-import { afterAll } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http-server.ts';
 import { createLogger } from '../../src/log.ts';
@@ -11,6 +10,7 @@ import { deadlineMs, type RedisClient } from '../../src/redis.ts';
 import { cookieAttributes } from '../../src/session/cookie.ts';
 import { sessions } from '../../src/session/middleware.ts';
 import { SessionStore } from '../../src/session/store.ts';
+import { afterwards } from './afterwards.ts';
 import { testSecret } from './app.ts';
 
 const config = readConfig({ NODE_ENV: 'test' });
@@ -24,6 +24,7 @@ export function newStore(redis: RedisClient, options: { sessionsPerAddress?: num
     sessionsPerAddress: options.sessionsPerAddress ?? config.sessionsPerAddress,
     deadlineMs,
     cookie: cookieAttributes(false),
+    isAllowed: () => true,
     log,
   });
 }
@@ -40,7 +41,7 @@ export async function startFork(redis: RedisClient, addRoutes: (app: Express) =>
   app.use(errorPage(log));
   const server: Server = createHttpServer(app);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  afterAll(() => closeHttpServer(server));
+  afterwards(() => closeHttpServer(server));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 

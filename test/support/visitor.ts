@@ -6,6 +6,8 @@ export type VisitOptions = {
   form?: Record<string, string>;
   /** Sent as JSON. */
   json?: unknown;
+  /** Sent as it is; its type is up to `headers`. */
+  body?: string | Uint8Array<ArrayBuffer>;
   method?: string;
 };
 
@@ -57,6 +59,11 @@ export class Visitor {
     return id;
   }
 
+  /** What its requests carry, for a request that is made by other means; empty without cookies. */
+  get cookieHeader(): string {
+    return [...this.cookies].map((pair) => pair.join('=')).join('; ');
+  }
+
   /** Somebody else with the same cookies. */
   copy(url = this.#url): Visitor {
     const copy = new Visitor(url, this.#headers);
@@ -72,7 +79,7 @@ export class Visitor {
       headers: {
         ...this.#headers,
         ...(type && { 'Content-Type': type }),
-        ...(this.cookies.size > 0 && { Cookie: [...this.cookies].map((pair) => pair.join('=')).join('; ') }),
+        ...(this.cookies.size > 0 && { Cookie: this.cookieHeader }),
         ...options.headers,
       },
       ...(body !== undefined && { body }),
@@ -99,8 +106,8 @@ export class Visitor {
   }
 }
 
-function bodyOf({ form, json }: VisitOptions): { body?: string; type?: string } {
+function bodyOf({ form, json, body }: VisitOptions): { body?: NonNullable<VisitOptions['body']>; type?: string } {
   if (form) return { body: new URLSearchParams(form).toString(), type: 'application/x-www-form-urlencoded' };
   if (json !== undefined) return { body: JSON.stringify(json), type: 'application/json' };
-  return {};
+  return body === undefined ? {} : { body };
 }

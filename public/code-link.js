@@ -1,0 +1,15 @@
+// Optional: brings the code of a mail's link into the form, or shows it where no login waits for it. The code is
+// in the fragment, which no server sees; it is taken out of the address at once.
+const code = /^#(\d{8})$/.exec(location.hash)?.[1];
+if (code) {
+  history.replaceState(null, '', location.pathname);
+  const field = document.querySelector('#code');
+  const note = document.querySelector('#linked-code');
+  if (field) {
+    field.value = code;
+    field.form.querySelector('button').focus();
+  } else if (note) {
+    note.textContent = code.replace(/^(\d{4})/, '$1 ');
+    note.hidden = false;
+  }
+}

@@ -1,0 +1,120 @@
+import { createHmac, randomBytes, randomInt } from 'node:crypto';
+import type { SessionSecrets } from '../config.ts';
+import { type RedisClient, within } from '../redis.ts';
+
+/** A sign-in that waits for its code. */
+export type Challenge = { email: string; remember: boolean; next: string };
+
+/** What became of a code that was entered. */
+export type Attempt =
+  | { outcome: 'right'; challenge: Challenge }
+  | { outcome: 'wrong'; triesLeft: number }
+  /** Too late, too often, used already, or asked for by another browser: the visitor can't tell, and need not. */
+  | { outcome: 'over' };
+
+/** Eight digits are 26 bits (ASVS 6.5.4 asks for 20), and can be read out from a phone. */
+export const codeDigits = 8;
+/** ASVS 6.5.5. */
+export const codeSeconds = 600;
+export const triesPerCode = 5;
+
+// One step in Redis: of any number of requests at once, one gets the right code accepted, and none gets a try
+// that is not counted (ASVS 6.5.1).
+const attemptScript = `
+local hash = redis.call('HGET', KEYS[1], 'hash')
+if not hash then return {'over'} end
+local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
+for _, candidate in ipairs(ARGV) do
+  if candidate == hash then
+    local data = redis.call('HGET', KEYS[1], 'data')
+    redis.call('DEL', KEYS[1])
+    return {'right', data}
+  end
+end
+if tries >= ${triesPerCode} then
+  redis.call('DEL', KEYS[1])
+  return {'over'}
+end
+return {'wrong', tostring(${triesPerCode} - tries)}`;
+
+/**
+ * Sign-ins that wait for their codes. Each lives in Redis under a random id, which only the browser that asked
+ * holds, in a cookie: a code is worth nothing elsewhere (ASVS 6.6.2). Of the code only a keyed hash is stored
+ * (ASVS 6.5.2).
+ */
+export class Challenges {
+  readonly #redis: RedisClient;
+  readonly #secrets: SessionSecrets;
+  readonly #deadlineMs: number;
+
+  constructor(redis: RedisClient, secrets: SessionSecrets, deadlineMs: number) {
+    this.#redis = redis;
+    this.#secrets = secrets;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /**
+   * Begins to wait for a code.
+   * @param options.canSucceed whether the code will be mailed; one that is kept back must not be guessed either,
+   * or asking again and again would buy any number of guesses
+   * @throws {RedisUnavailable}
+   */
+  async start(challenge: Challenge, options: { canSucceed: boolean }): Promise<{ id: string; code: string }> {
+    const id = randomBytes(16).toString('base64url');
+    const code = String(randomInt(10 ** codeDigits)).padStart(codeDigits, '0');
+    const accepted = options.canSucceed ? code : randomBytes(16).toString('base64url');
+    const fields = { hash: hashOf(id, accepted, this.#secrets[0]), data: JSON.stringify(challenge) };
+    const write = this.#redis.multi().hSet(keyOf(id), fields).expire(keyOf(id), codeSeconds).exec();
+    await within(this.#deadlineMs, write);
+    return { id, code };
+  }
+
+  /**
+   * The sign-in that waits under this id, if one does; it is left as it is.
+   * @throws {RedisUnavailable}
+   */
+  async find(id: string | undefined): Promise<Challenge | undefined> {
+    if (id === undefined) return undefined;
+    const data = await within(this.#deadlineMs, this.#redis.hGet(keyOf(id), 'data'));
+    return data ? JSON.parse(data) : undefined;
+  }
+
+  /** @throws {RedisUnavailable} */
+  async attempt(id: string, code: string): Promise<Attempt> {
+    const hashes = this.#secrets.map((secret) => hashOf(id, code, secret));
+    const call = this.#redis.eval(attemptScript, { keys: [keyOf(id)], arguments: hashes });
+    const reply = await within(this.#deadlineMs, call);
+    const [outcome, detail] = Array.isArray(reply) ? reply.map(String) : [];
+    if (outcome === 'right' && detail !== undefined) return { outcome, challenge: JSON.parse(detail) };
+    if (outcome === 'wrong') return { outcome, triesLeft: Number(detail) };
+    return { outcome: 'over' };
+  }
+
+  /** @throws {RedisUnavailable} */
+  async drop(id: string): Promise<void> {
+    await within(this.#deadlineMs, this.#redis.del(keyOf(id)));
+  }
+}
+
+/**
+ * The digits of a code as people enter it, with spaces and dashes from reading or pasting.
+ * @returns undefined for what can't be a code, which costs no try
+ */
+export function readCode(typed: unknown): string | undefined {
+  if (typeof typed !== 'string' || typed.length > 100) return undefined;
+  const digits = typed.replace(/[\s\p{Pd}.]/gu, '');
+  return new RegExp(`^\\d{${codeDigits}}$`).test(digits) ? digits : undefined;
+}
+
+/** A code in groups, as it is easily read. */
+export function groupCode(code: string): string {
+  return code.replace(/(?<=^\d{4})/, ' ');
+}
+
+function keyOf(id: string): string {
+  return `c:${id}`;
+}
+
+function hashOf(id: string, code: string, secret: string): string {
+  return createHmac('sha256', secret).update(`code:${id}:${code}`).digest('base64url');
+}

@@ -1,0 +1,49 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type RedisClient, within } from '../redis.ts';
+
+/**
+ * The links that notices of a new sign-in carry: each ends one session, once. Redis holds a hash of the token
+ * and which session it stands for, as long as that session can live.
+ */
+export class EndLinks {
+  readonly #redis: RedisClient;
+  readonly #keptSeconds: number;
+  readonly #deadlineMs: number;
+
+  constructor(redis: RedisClient, keptSeconds: number, deadlineMs: number) {
+    this.#redis = redis;
+    this.#keptSeconds = keptSeconds;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /**
+   * A token that ends this session.
+   * @throws {RedisUnavailable}
+   */
+  async create(sessionId: string): Promise<string> {
+    const token = randomBytes(16).toString('base64url');
+    const expiration = { type: 'EX', value: this.#keptSeconds } as const;
+    await within(this.#deadlineMs, this.#redis.set(keyOf(token), sessionId, { expiration }));
+    return token;
+  }
+
+  /**
+   * Whether a token is still good; it is left as it is.
+   * @throws {RedisUnavailable}
+   */
+  async isGood(token: string): Promise<boolean> {
+    return (await within(this.#deadlineMs, this.#redis.exists(keyOf(token)))) === 1;
+  }
+
+  /**
+   * The session that a token ends; the token is then used up.
+   * @throws {RedisUnavailable}
+   */
+  async take(token: string): Promise<string | null> {
+    return within(this.#deadlineMs, this.#redis.getDel(keyOf(token)));
+  }
+}
+
+function keyOf(token: string): string {
+  return `n:${createHash('sha256').update(token).digest('base64url').slice(0, 22)}`;
+}

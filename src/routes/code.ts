@@ -1,0 +1,174 @@
+import type { Request, RequestHandler, Response } from 'express';
+import type { Logger } from '../log.ts';
+import { parseAddress } from '../login/address.ts';
+import { type Challenge, type Challenges, codeSeconds, readCode } from '../login/challenge.ts';
+import type { Devices } from '../login/device.ts';
+import type { EndLinks } from '../login/end-links.ts';
+import type { Mailer } from '../login/mailer.ts';
+import type { MailWriter } from '../login/mails.ts';
+import type { Throttle } from '../login/throttle.ts';
+import { preferredAnswer } from '../negotiate.ts';
+import { cookieAttributes, prefixedName, readCookie } from '../session/cookie.ts';
+import { handleOf, tagOf } from '../session/record.ts';
+import { describeDevice, signIn } from '../session/sign-in.ts';
+import { answerDone, bodyField, readLoginForm, refuseAddress } from './login.ts';
+
+/** What sign-in by code is made of. */
+export type CodeLogin = {
+  challenges: Challenges;
+  throttle: Throttle;
+  devices: Devices;
+  mailer: Mailer;
+  mails: MailWriter;
+  endLinks: EndLinks;
+  isAllowed: (email: string) => boolean;
+  /** The site's public origin; in development perhaps undefined, and then taken from the request. */
+  origin: string | undefined;
+  https: boolean;
+  log: Logger;
+};
+
+const codePath = '/login/code';
+
+/** Mails a code to the address that was typed, and asks for it. */
+export function askForCode(parts: CodeLogin): RequestHandler {
+  return async function askForCode(req, res) {
+    const form = readLoginForm(req);
+    const address = parseAddress(form.email);
+    if ('problem' in address) {
+      parts.log.info({ id: req.id, reason: 'not an address' }, 'sign-in refused');
+      return refuseAddress(req, res, form, address.problem);
+    }
+    await sendCode(parts, req, res, { email: address.email, remember: form.remember, next: form.next });
+    answerCodeNeeded(req, res, codePath);
+  };
+}
+
+/** Mails a new code for the sign-in that waits in this browser. */
+export function askForCodeAgain(parts: CodeLogin): RequestHandler {
+  return async function askForCodeAgain(req, res) {
+    const waiting = await parts.challenges.find(readCookie(req, nameOf(parts)));
+    if (!waiting) return answerOver(parts, req, res);
+    await sendCode(parts, req, res, waiting);
+    answerCodeNeeded(req, res, `${codePath}?sent=again`);
+  };
+}
+
+/** Asks for the code; in a browser that did not ask for one, shows the one that a mail's link brought. */
+export function showCodeForm(parts: CodeLogin): RequestHandler {
+  return async function showCodeForm(req, res) {
+    const waiting = await parts.challenges.find(readCookie(req, nameOf(parts)));
+    res.render('code', { waiting, sentAgain: req.query.sent === 'again' });
+  };
+}
+
+/** Signs in under the waiting address when the code is right. */
+export function enterCode(parts: CodeLogin): RequestHandler {
+  const { challenges, throttle, isAllowed, log } = parts;
+
+  return async function enterCode(req, res) {
+    const id = readCookie(req, nameOf(parts));
+    const waiting = await challenges.find(id);
+    if (id === undefined || !waiting) return answerOver(parts, req, res);
+    const code = readCode(bodyField(req, 'code'));
+    if (code === undefined) return answerProblem(req, res, waiting, 'Enter the eight digits of the code.');
+
+    await throttle.countGuess(req.ip);
+    const attempt = await challenges.attempt(id, code);
+    if (attempt.outcome === 'wrong') {
+      log.info({ id: req.id, reason: 'wrong code', person: tagOf(waiting.email) }, 'sign-in refused');
+      return answerProblem(req, res, waiting, `That is not the code. ${triesWords(attempt.triesLeft)}`);
+    }
+    // The list is asked again: it may have changed since the code was mailed.
+    if (attempt.outcome === 'over' || !isAllowed(attempt.challenge.email)) {
+      log.info({ id: req.id, reason: 'code no longer good', person: tagOf(waiting.email) }, 'sign-in refused');
+      return answerOver(parts, req, res, waiting);
+    }
+    await completeSignIn(parts, req, res, attempt.challenge);
+  };
+}
+
+async function completeSignIn(parts: CodeLogin, req: Request, res: Response, challenge: Challenge): Promise<void> {
+  const { email, remember, next } = challenge;
+  const isNewBrowser = parts.devices.idFor(req, email) === undefined;
+  await signIn(req, email, { remember });
+  parts.log.info({ id: req.id, session: handleOf(req.sessionID), person: tagOf(email) }, 'signed in');
+  if (isNewBrowser) await sendNotice(parts, req, email);
+  parts.devices.remember(req, res, email);
+  res.clearCookie(nameOf(parts), cookieAttributes(parts.https));
+  answerDone(req, res, next);
+}
+
+// Whether a mail leaves shows in nothing that the visitor gets: not in the page, the status or the headers, and
+// not in the time either, since the same commands are sent to Redis, and mail is written after the answer.
+async function sendCode(parts: CodeLogin, req: Request, res: Response, challenge: Challenge): Promise<void> {
+  const { challenges, throttle, devices, mailer, mails, isAllowed, log } = parts;
+  await throttle.countAsk(req.ip);
+  const { email } = challenge;
+  const listed = isAllowed(email);
+  const mayMail = await throttle.mayMail(email, { listed, deviceId: devices.idFor(req, email) });
+  const { id, code } = await challenges.start(challenge, { canSucceed: mayMail });
+  const previous = readCookie(req, nameOf(parts));
+  if (previous !== undefined) await challenges.drop(previous);
+  res.cookie(nameOf(parts), id, { ...cookieAttributes(parts.https), maxAge: codeSeconds * 1000 });
+
+  const device = describeDevice(req.headers['user-agent'] ?? '');
+  const origin = originOf(parts, req);
+  const about = { id: req.id, person: tagOf(email) };
+  res.once('close', () => {
+    if (!listed) log.info({ ...about, reason: 'not in ALLOWED_EMAILS' }, 'code kept back');
+    else if (!mayMail) log.warn({ ...about, reason: 'enough for now' }, 'code kept back');
+    else mailer.send(mails.code({ to: email, code, device, origin, now: Date.now() }), { ...about, mail: 'code' });
+  });
+}
+
+// Its owner's warning must not cost a visitor the sign-in that is stored already.
+async function sendNotice(parts: CodeLogin, req: Request, email: string): Promise<void> {
+  const origin = originOf(parts, req);
+  const about = { id: req.id, person: tagOf(email), mail: 'notice' };
+  try {
+    const endUrl = `${origin}/end-session?token=${await parts.endLinks.create(req.sessionID)}`;
+    const device = req.session.device ?? 'A browser';
+    parts.mailer.send(parts.mails.notice({ to: email, device, endUrl, origin, now: Date.now() }), about);
+  } catch (error) {
+    parts.log.error({ ...about, err: error }, 'notice of a new browser not sent');
+  }
+}
+
+function answerCodeNeeded(req: Request, res: Response, page: string): void {
+  res.vary('Accept').vary('X-Requested-With');
+  const answer = preferredAnswer(req);
+  if (answer === 'text') res.status(202).type('text').send('code needed\n');
+  else if (answer === 'json') res.status(202).json({ status: 'code needed', enterAt: codePath });
+  else res.redirect(303, page);
+}
+
+function answerProblem(req: Request, res: Response, waiting: Challenge, problem: string): void {
+  res.status(422).vary('Accept').vary('X-Requested-With');
+  const answer = preferredAnswer(req);
+  if (answer === 'text') res.type('text').send(`${problem}\n`);
+  else if (answer === 'json') res.json({ error: problem, field: 'code' });
+  else res.render('code', { waiting, problem });
+}
+
+function answerOver(parts: CodeLogin, req: Request, res: Response, waiting?: Challenge): void {
+  const notice = 'That code can no longer be used. Ask for a new one here.';
+  res.status(422).vary('Accept').vary('X-Requested-With').clearCookie(nameOf(parts), cookieAttributes(parts.https));
+  const answer = preferredAnswer(req);
+  if (answer === 'text') res.type('text').send(`${notice}\n`);
+  else if (answer === 'json') res.json({ error: notice, startAt: '/login' });
+  else res.render('login', { notice, typed: waiting?.email, next: waiting?.next, remember: waiting?.remember });
+}
+
+function triesWords(triesLeft: number): string {
+  const words = ['no tries', 'one try', 'two tries', 'three tries', 'four tries'];
+  return `You have ${words[triesLeft] ?? `${triesLeft} tries`} left.`;
+}
+
+function nameOf(parts: CodeLogin): string {
+  return prefixedName('login', parts.https);
+}
+
+function originOf(parts: CodeLogin, req: Request): string {
+  return parts.origin ?? `${req.protocol}://${req.host}`;
+}

@@ -1,0 +1,34 @@
+import type { RequestHandler } from 'express';
+import { HttpError } from '../http-error.ts';
+import type { Logger } from '../log.ts';
+import type { EndLinks } from '../login/end-links.ts';
+import { handleOf } from '../session/record.ts';
+import type { SessionStore } from '../session/store.ts';
+import { bodyField } from './login.ts';
+
+type Parts = { endLinks: EndLinks; store: SessionStore; log: Logger };
+
+/** Where the link of a notice leads: a button, since whatever opens links must not end sessions. */
+export function showEndSession({ endLinks }: Parts): RequestHandler {
+  return async function showEndSession(req, res) {
+    const { token } = req.query;
+    if (typeof token !== 'string' || !(await endLinks.isGood(token))) throw usedUp();
+    res.render('end-session', { token });
+  };
+}
+
+/** Ends the session that the link stands for. */
+export function endLinkedSession({ endLinks, store, log }: Parts): RequestHandler {
+  return async function endLinkedSession(req, res) {
+    const token = bodyField(req, 'token');
+    const sessionId = typeof token === 'string' ? await endLinks.take(token) : null;
+    if (sessionId === null) throw usedUp();
+    await store.destroy(sessionId);
+    log.info({ id: req.id, session: handleOf(sessionId), by: 'link' }, 'session ended');
+    res.render('end-session');
+  };
+}
+
+function usedUp(): HttpError {
+  return new HttpError(410, 'This link has been used, or is too old.');
+}
