@@ -1,0 +1,74 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import request from 'supertest';
+import { describe, expect, inject, test } from 'vitest';
+import { assetUrl } from '../src/assets.ts';
+import { startApp } from './support/app.ts';
+
+describe('assetUrl', () => {
+  const directory = mkdtempSync(join(inject('runDirectory'), 'assets-'));
+  const file = join(directory, 'style.css');
+
+  test('changes with the content of the file', () => {
+    writeFileSync(file, 'a {}');
+    const before = assetUrl(directory, { reload: false })('style.css');
+    writeFileSync(file, 'b {}');
+    const after = assetUrl(directory, { reload: false })('style.css');
+    expect(before).toMatch(/^\/style\.css\?v=[\w-]{10}$/);
+    expect(after).not.toBe(before);
+  });
+
+  test('reads each file once', () => {
+    const urlOf = assetUrl(directory, { reload: false });
+    const first = urlOf('style.css');
+    writeFileSync(file, 'c {}');
+    expect(urlOf('style.css')).toBe(first);
+  });
+
+  test('has no version in development, where files change under the page', () => {
+    expect(assetUrl(directory, { reload: true })('style.css')).toBe('/style.css');
+  });
+});
+
+describe('static files', async () => {
+  const { url, redis } = await startApp({ config: { production: true } });
+
+  test('are kept for a year under the URL that a page names', async () => {
+    const { text } = await request(url).get('/').expect(200);
+    const [stylesheet = ''] = /\/style\.css\?v=[\w-]+/.exec(text) ?? [];
+    await request(url)
+      .get(stylesheet)
+      .expect(200)
+      .expect('Content-Type', 'text/css; charset=utf-8')
+      .expect('Cache-Control', 'public, max-age=31536000, immutable');
+  });
+
+  test('are asked for anew under their plain name, and not sent when they are the same', async () => {
+    const { headers } = await request(url).get('/style.css').expect(200).expect('Cache-Control', 'no-cache');
+    await request(url)
+      .get('/style.css')
+      .set('If-None-Match', headers.etag ?? '')
+      .expect(304);
+  });
+
+  test('answer HEAD without a body', async () => {
+    const { text, headers } = await request(url).head('/favicon.svg').expect(200);
+    expect(text).toBeFalsy();
+    expect(Number(headers['content-length'])).toBeGreaterThan(0);
+  });
+
+  test.each(['/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json', '/.env', '/..%5cpackage.json'])(
+    'lie below their directory only: %s is not there',
+    async (path) => {
+      await request(url).get(path).expect(404);
+    },
+  );
+
+  test('need no Redis and set no cookie, whatever cookie comes', async () => {
+    const before = await redis.info('commandstats');
+    const { headers } = await request(url).get('/style.css').set('Cookie', 'session=s:forged.forged').expect(200);
+    expect(headers['set-cookie']).toBeUndefined();
+    const gets = (stats: string) => /cmdstat_get:calls=(\d+)/.exec(stats)?.[1];
+    expect(gets(await redis.info('commandstats'))).toBe(gets(before));
+  });
+});

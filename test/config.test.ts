@@ -1,0 +1,261 @@
+import { readFileSync } from 'node:fs';
+import express from 'express';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, readConfig, settings } from '../src/config.ts';
+
+const secret = 'x'.repeat(32);
+const production = {
+  NODE_ENV: 'production',
+  REDIS_URL: 'redis://redis:6379',
+  SESSION_SECRET: secret,
+  BASE_URL: 'https://login.example.com',
+  TRUST_PROXY: '1',
+  SIGN_IN: 'trust',
+};
+
+function problemsOf(env: Record<string, string>): string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+/** Which settings the problems are about, in their order. */
+function blamed(env: Record<string, string>): string[] {
+  return problemsOf(env).map((problem) => problem.split(' ')[0] ?? '');
+}
+
+describe('the defaults', () => {
+  test('are those of the design', () => {
+    expect(readConfig({})).toEqual({
+      production: false,
+      host: '127.0.0.1',
+      port: 3000,
+      origin: undefined,
+      trustProxy: false,
+      redisUrl: undefined,
+      sessionSecrets: undefined,
+      sessionLimits: {
+        idleSeconds: 30 * 60,
+        absoluteSeconds: 8 * 3600,
+        rememberIdleSeconds: 14 * 86_400,
+        rememberAbsoluteSeconds: 30 * 86_400,
+      },
+      sessionsPerAddress: 50,
+      signIn: 'trust',
+      smtpUrl: undefined,
+      mailFrom: 'Latchkey <login@localhost>',
+      mailsPerHour: 1000,
+      allowedEmails: [],
+      logLevel: 'info',
+    });
+  });
+
+  test('hold for empty values too, as a file of settings leaves them', () => {
+    expect(readConfig(Object.fromEntries(Object.keys(settings).map((name) => [name, ''])))).toEqual(readConfig({}));
+  });
+
+  test('leave other variables alone', () => {
+    expect(readConfig({ PATH: '/bin', SMTP: 'x', redis_url: 'x', TRUST: 'x' })).toEqual(readConfig({}));
+  });
+
+  test('are documented: .env.example names every setting, with its default', () => {
+    const lines = readFileSync(new URL('../.env.example', import.meta.url), 'utf8').split('\n');
+    const documented = lines.flatMap((line) => {
+      const [, name, value] = /^(?:# ?)?([A-Z][A-Z_]*)=(.*)$/.exec(line) ?? [];
+      return name === undefined || value === undefined ? [] : [[name, value] as const];
+    });
+    expect(documented.map(([name]) => name).sort()).toEqual(Object.keys(settings).sort());
+    expect(readConfig(Object.fromEntries(documented))).toEqual(readConfig({}));
+  });
+});
+
+describe('production', () => {
+  test('starts with its five settings', () => {
+    expect(readConfig(production)).toMatchObject({
+      production: true,
+      origin: 'https://login.example.com',
+      trustProxy: 1,
+      redisUrl: 'redis://redis:6379',
+      sessionSecrets: [secret],
+    });
+  });
+
+  test('names everything that is missing at once, each with its fix', () => {
+    expect(problemsOf({ NODE_ENV: 'production' })).toEqual([
+      expect.stringMatching(/^REDIS_URL is missing.*redis:\/\//),
+      expect.stringMatching(/^SESSION_SECRET is missing.*openssl rand -hex 32/),
+      expect.stringMatching(/^BASE_URL is missing.*https:\/\//),
+      expect.stringMatching(/^SMTP_URL is missing.*smtp:\/\/.*SIGN_IN=trust/),
+    ]);
+  });
+
+  test('starts with a mail server instead of trust, and then proves addresses by a code', () => {
+    const { SIGN_IN: _, ...rest } = production;
+    const smtpUrl = 'smtp://user:p%40ss@mail.example.com:587';
+    expect(blamed({ ...rest, SIGN_IN: 'code' })).toEqual(['SMTP_URL']);
+    expect(readConfig({ ...rest, SMTP_URL: smtpUrl })).toMatchObject({ signIn: 'code', smtpUrl });
+    expect(readConfig({ ...production, SMTP_URL: smtpUrl })).toMatchObject({ signIn: 'trust' });
+  });
+
+  test('refuses an http origin, except for a trial on the machine itself', () => {
+    const { TRUST_PROXY: _, ...direct } = production;
+    expect(blamed({ ...direct, BASE_URL: 'http://login.example.com' })).toEqual(['BASE_URL']);
+    expect(blamed({ ...direct, BASE_URL: 'http://127.0.0.1.example.com' })).toEqual(['BASE_URL']);
+    expect(blamed({ ...direct, BASE_URL: 'http://localhost:3000' })).toEqual([]);
+    expect(blamed({ ...direct, BASE_URL: 'http://127.0.0.1:3000' })).toEqual([]);
+    expect(blamed({ ...direct, BASE_URL: 'http://[::1]:3000' })).toEqual([]);
+  });
+});
+
+describe('mistakes', () => {
+  test('are told all at once, malformed, missing and contradictory ones, each with its fix', () => {
+    const env = {
+      NODE_ENV: 'production',
+      PORT: '70000',
+      BASE_URL: 'https://login.example.com',
+      SESSION_SECRET: 'short',
+      SESSION_IDLE: '9h',
+      SESSION_REMEMBER_IDLE: 'long',
+      LOG_LEVEL: 'loud',
+    };
+    expect(problemsOf(env)).toEqual([
+      'PORT takes a port, 0 to 65535',
+      expect.stringMatching(/^SESSION_SECRET takes secrets of at least 32 characters/),
+      expect.stringMatching(/^SESSION_REMEMBER_IDLE takes .* such as 30m/),
+      expect.stringMatching(/^LOG_LEVEL .*"info"/),
+      expect.stringMatching(/^REDIS_URL is missing/),
+      expect.stringMatching(/^SMTP_URL is missing/),
+      expect.stringMatching(/^TRUST_PROXY is missing.*TRUST_PROXY=1/),
+      expect.stringMatching(/^SESSION_IDLE is longer than SESSION_ABSOLUTE/),
+    ]);
+  });
+
+  test('stand on a line each in the message', () => {
+    expect(() => readConfig({ PORT: 'x', SIGN_IN: 'x' })).toThrow(
+      /^Latchkey can't start: \n {2}- PORT .+\n {2}- SIGN_IN .+$/,
+    );
+  });
+
+  test('do not repeat the value, which may be a secret', () => {
+    const env = { SESSION_SECRET: 'hunter2', REDIS_URL: 'http://:hunter2@redis', BASE_URL: 'hunter2', PORT: 'hunter2' };
+    expect(problemsOf(env)).toHaveLength(4);
+    expect(problemsOf(env).join()).not.toContain('hunter2');
+  });
+
+  test('a malformed setting is not blamed a second time, nor another for it', () => {
+    expect(blamed({ BASE_URL: 'https://login.example.com', TRUST_PROXY: 'true' })).toEqual(['TRUST_PROXY']);
+    expect(blamed({ SESSION_IDLE: '9h', SESSION_ABSOLUTE: 'x' })).toEqual(['SESSION_ABSOLUTE']);
+    expect(blamed({ ...production, REDIS_URL: 'x' })).toEqual(['REDIS_URL']);
+  });
+
+  test.each([
+    ['NODE_ENV', ['staging', 'Production']],
+    ['PORT', ['x', '-1', '65536', '80.5', '0x50', '1e3', ' ', '080 ']],
+    ['BASE_URL', ['x', 'ftp://example.com', 'https://', 'https://example.com/app', 'https://bücher.example/app']],
+    ['BASE_URL', ['https://me@example.com', 'https://example.com/?x', 'https://example.com/#x', '//example.com']],
+    ['TRUST_PROXY', ['true', 'false', 'TRUE', 'banana', 'loopback,true', '-1', '1.5', '100', '10.0.0.0/33', ',']],
+    ['TRUST_PROXY', ['0.0.0.0/0', '::/0', '10.0.0.0/', '10.0.0', '::1/129', 'fe80::1%eth0']],
+    ['REDIS_URL', ['x', 'localhost:6379', 'http://localhost', 'redis://', 'redis://redis:x', 'redis://redis/name']],
+    ['REDIS_URL', ['redis://:p%ss@redis', 'redis://:%ff@redis', 'redis://:p/ss@redis']],
+    ['SESSION_SECRET', ['x', 'x'.repeat(31), ' '.repeat(40), `${secret},short`, `${secret},`, `,${secret}`]],
+    ['SESSION_IDLE', ['0m', '30', '30 m', '-1m', '1.5h', '1w', 'm', '1h30m', '1000000s']],
+    ['SESSION_ABSOLUTE', ['0d']],
+    ['SESSION_REMEMBER_IDLE', ['0d']],
+    ['SESSION_REMEMBER_ABSOLUTE', ['0d']],
+    ['SESSIONS_PER_ADDRESS', ['0', '-1', '1000000', 'x', '1.5']],
+    ['SIGN_IN', ['anyone', 'true']],
+    ['SMTP_URL', ['x', 'mail.example.com:587', 'http://mail.example.com', 'smtp://', 'smtp://:p%ss@mail.example.com']],
+    ['MAIL_FROM', ['x', 'Latchkey', 'Latchkey <login>', '<login@example.com', 'Latchkey <login@example.com> x']],
+    ['MAILS_PER_HOUR', ['0', '-1', 'x', '1.5']],
+    ['ALLOWED_EMAILS', ['x', 'ann@example.com,', '@', '@exa mple.com', 'ann@example.com bob@example.com']],
+    ['LOG_LEVEL', ['loud', '30']],
+  ])('%s is refused as %j', (name, values) => {
+    for (const value of values) expect([value, ...blamed({ [name]: value })]).toEqual([value, name]);
+  });
+
+  test('an https origin needs a proxy that is trusted', () => {
+    expect(blamed({ BASE_URL: 'https://example.com' })).toEqual(['TRUST_PROXY']);
+    expect(blamed({ BASE_URL: 'https://example.com', TRUST_PROXY: '0' })).toEqual(['TRUST_PROXY']);
+  });
+
+  test('an idle limit is at most the absolute one', () => {
+    expect(blamed({ SESSION_IDLE: '8h' })).toEqual([]);
+    expect(blamed({ SESSION_IDLE: '481m' })).toEqual(['SESSION_IDLE']);
+    expect(blamed({ SESSION_REMEMBER_IDLE: '31d' })).toEqual(['SESSION_REMEMBER_IDLE']);
+    expect(blamed({ SESSION_IDLE: '9h', SESSION_REMEMBER_ABSOLUTE: '1h' })).toEqual([
+      'SESSION_IDLE',
+      'SESSION_REMEMBER_IDLE',
+    ]);
+  });
+});
+
+describe('what is read', () => {
+  test.each([
+    ['http://localhost:3000', 'http://localhost:3000'],
+    ['http://Login.Example.COM/', 'http://login.example.com'],
+    ['http://example.com:80', 'http://example.com'],
+    ['http://bücher.example', 'http://xn--bcher-kva.example'],
+  ])('the origin of BASE_URL %s is %s, as browsers send it', (BASE_URL, origin) => {
+    expect(readConfig({ BASE_URL }).origin).toBe(origin);
+  });
+
+  test.each([
+    ['30s', 30],
+    ['2m', 120],
+    ['1h', 3600],
+  ])('%s is %i seconds', (SESSION_IDLE, idleSeconds) => {
+    expect(readConfig({ SESSION_IDLE }).sessionLimits.idleSeconds).toBe(idleSeconds);
+  });
+
+  test('a list of secrets keeps its order, and the blanks around each are no part of it', () => {
+    const older = 'y'.repeat(40);
+    expect(readConfig({ SESSION_SECRET: ` ${secret} , ${older}` }).sessionSecrets).toEqual([secret, older]);
+  });
+
+  test.each([
+    ['login@example.com', 'login@example.com'],
+    ['Front desk <login@example.com>', 'Front desk <login@example.com>'],
+    ['', 'Latchkey <login@login.example.com>'],
+  ])('mail comes from MAIL_FROM %j as %s', (MAIL_FROM, mailFrom) => {
+    expect(readConfig({ BASE_URL: 'http://login.example.com', MAIL_FROM }).mailFrom).toBe(mailFrom);
+  });
+
+  test('ALLOWED_EMAILS names people and whole domains, in their canonical form', () => {
+    const { allowedEmails } = readConfig({ ALLOWED_EMAILS: ' Ann@Example.com , @BÜCHER.example' });
+    expect(allowedEmails).toEqual(['ann@example.com', '@xn--bcher-kva.example']);
+  });
+
+  test.each(['redis://localhost', 'rediss://user:p%40ss@redis.example.com:6380/2', 'redis://[::1]:6379'])(
+    'REDIS_URL takes %s',
+    (REDIS_URL) => {
+      expect(readConfig({ REDIS_URL }).redisUrl).toBe(REDIS_URL);
+    },
+  );
+
+  test.each([
+    ['2', 2],
+    ['loopback', ['loopback']],
+    ['10.0.0.0/8, 192.168.1.7,uniquelocal', ['10.0.0.0/8', '192.168.1.7', 'uniquelocal']],
+    ['fd00::/8,::1', ['fd00::/8', '::1']],
+  ])('TRUST_PROXY %s trusts %j', (TRUST_PROXY, trusted) => {
+    expect(readConfig({ TRUST_PROXY }).trustProxy).toEqual(trusted);
+  });
+
+  test('every TRUST_PROXY that is taken, Express takes too', () => {
+    const address = fc.oneof(fc.ipV4Extended(), fc.ipV6(), fc.constantFrom('loopback', 'linklocal', 'true', '::'));
+    const proxy = fc.tuple(address, fc.constantFrom('', '/0', '/1', '/24', '/64', '/128', '/x')).map((p) => p.join(''));
+    fc.assert(
+      fc.property(fc.array(proxy, { minLength: 1, maxLength: 3 }), (proxies) => {
+        const TRUST_PROXY = proxies.join(',');
+        if (problemsOf({ TRUST_PROXY }).length > 0) return;
+        express().set('trust proxy', readConfig({ TRUST_PROXY }).trustProxy);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});

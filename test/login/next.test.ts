@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { safeNext } from '../../src/login/next.ts';
+import { anyText } from '../support/text.ts';
+
+const origin = 'https://login.example.com';
+
+describe('safeNext', () => {
+  test.each(['/', '/admin', '/admin?tab=2', '/admin#sessions', '/a/b;c=d', '/caf%C3%A9', '/a?to=//elsewhere'])(
+    'keeps %s',
+    (path) => {
+      expect(safeNext(path)).toBe(path);
+    },
+  );
+
+  // ASVS 3.7.2
+  test.each([
+    '//evil.example',
+    '///evil.example',
+    '/\\evil.example',
+    '\\\\evil.example',
+    '/\t/evil.example',
+    '/\n/evil.example',
+    '\t//evil.example',
+    ' //evil.example',
+    '/.//evil.example',
+    '/a/..//evil.example',
+    '/%2e//evil.example',
+    '/%2E%2E//evil.example',
+    'https://evil.example',
+    'https:evil.example',
+    'https:/evil.example',
+    'HTTP://evil.example',
+    'javascript:alert(1)',
+    'JaVaScRiPt:alert(1)',
+    'data:text/html,<script>alert(1)</script>',
+    'evil.example',
+    '@evil.example',
+    '.evil.example',
+    '?next=x',
+    '#x',
+    '',
+    '/a\0b',
+    '/a\r\nSet-Cookie: session=forged',
+    '/a\u0085b',
+    `/${'a'.repeat(2000)}`,
+  ])('goes to /admin instead of %j', (wanted) => {
+    expect(safeNext(wanted)).toBe('/admin');
+  });
+
+  test.each([undefined, null, 7, true, ['/home'], { toString: () => '/home' }])('takes no %j for a path', (wanted) => {
+    expect(safeNext(wanted)).toBe('/admin');
+  });
+
+  test.each(['/logout', '/logout/', '/LogOut', '/logout?x', '/a/../logout', '/login', '/login/', '/login#x'])(
+    'leads neither straight out again nor in a circle: %s',
+    (wanted) => {
+      expect(safeNext(wanted)).toBe('/admin');
+    },
+  );
+
+  test('always stays on this site, and means the same when it is read again', () => {
+    const piece = fc.oneof(
+      fc.constantFrom('/', '\\', '.', '..', '%2e', '%2f', '%5c', '@', ':', '?', '#', '\t', '\n', ' ', 'evil.example'),
+      fc.constantFrom('https:', 'javascript:', '\u2028', '\u3002', '\uff0f', '\ud800', '\u0000', 'logout', ';'),
+      anyText,
+    );
+    const hostile = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''));
+    fc.assert(
+      fc.property(fc.oneof(hostile, fc.webUrl(), fc.string()), fc.boolean(), (text, slash) => {
+        const next = safeNext(slash ? `/${text}` : text);
+        expect(next).toMatch(/^\/(?![/\\])[\x21-\x7e]*$/);
+        expect(new URL(next, origin).origin).toBe(origin);
+        expect(safeNext(next)).toBe(next);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});

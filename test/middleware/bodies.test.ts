@@ -1,0 +1,199 @@
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { startApp } from '../support/app.ts';
+import { clients } from '../support/client.ts';
+import { keepOutOfLogs } from '../support/secrets.ts';
+import { anyText } from '../support/text.ts';
+import { type VisitOptions, Visitor } from '../support/visitor.ts';
+
+const { url, redis, logged } = await startApp();
+const form = 'application/x-www-form-urlencoded';
+const json = 'application/json';
+const signIn = 'email=ann%40example.com';
+
+function send(type: string | undefined, body: VisitOptions['body'], headers: Record<string, string> = {}) {
+  return new Visitor(url).post('/login', {
+    headers: { ...clients.text, ...(type !== undefined && { 'Content-Type': type }), ...headers },
+    ...(body !== undefined && { body }),
+  });
+}
+
+describe('a form', () => {
+  test.each([form, `${form}; charset=utf-8`, `${form};charset="UTF-8"`, form.toUpperCase()])(
+    'is read as %s',
+    async (type) => {
+      expect((await send(type, signIn)).status).toBe(200);
+    },
+  );
+
+  test('is read compressed', async () => {
+    expect((await send(form, new Uint8Array(gzipSync(signIn)), { 'Content-Encoding': 'gzip' })).status).toBe(200);
+  });
+
+  test.each([
+    ['no body', undefined, undefined],
+    ['no body, announced as a form', form, undefined],
+    ['an empty form', form, ''],
+    ['other fields only', form, 'name=ann&pass=x'],
+    ['the field twice', form, 'email=a@example.com&email=b@example.com'],
+    ['a field of an array', form, 'email[]=a@example.com'],
+    ['a field of an object', form, 'email[address]=a@example.com'],
+    ['a field of the prototype', form, '__proto__[email]=a@example.com&constructor[prototype][email]=b@example.com'],
+    ['bytes that are no UTF-8', form, new Uint8Array([0xff, 0xfe, 0x3d, 0xc3, 0x28])],
+    ['escapes that are none', form, 'email=%zz%'],
+    ['an empty object', json, '{}'],
+    ['an empty list', json, '[]'],
+    ['a list', json, '[{"email":"a@example.com"}]'],
+    ['a number for the address', json, '{"email":7}'],
+    ['null for the address', json, '{"email":null}'],
+    ['a list for the address', json, '{"email":["a@example.com"]}'],
+    ['an object for the address', json, '{"email":{"address":"a@example.com"}}'],
+    ['an object with a method', json, '{"email":{"toString":"x","trim":"y","length":1}}'],
+    ['the address in the prototype', json, '{"__proto__":{"email":"a@example.com"}}'],
+    ['the address in the constructor', json, '{"constructor":{"prototype":{"email":"a@example.com"}}}'],
+    ['half a letter', json, '{"email":"\\ud800@example.com"}'],
+  ])('is sent back with 422 for %s', async (_, type, body) => {
+    const { status, text, setCookies } = await send(type, body);
+    expect([status, setCookies]).toEqual([422, []]);
+    expect(text).toMatch(/^(Enter your e-mail address|That is not an e-mail address)\.[^\n]*\n$/);
+  });
+
+  test('pollutes no prototype', async () => {
+    await send(json, '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"email":"a@example.com"}');
+    await send(form, '__proto__[polluted]=1&__proto__.polluted=1&email=a@example.com');
+    expect(Reflect.get({}, 'polluted')).toBeUndefined();
+  });
+
+  test('takes next and remember of the right shape only', async () => {
+    const visitor = new Visitor(url);
+    const { status, text } = await visitor.post('/login', {
+      json: { email: 'odd@example.com', next: ['/x'], remember: { on: 1 } },
+      headers: clients.json,
+    });
+    expect([status, JSON.parse(text).next]).toEqual([200, '/admin']);
+    expect(visitor.cookies.size).toBe(1);
+  });
+});
+
+describe('a body that is refused', () => {
+  test.each([
+    ['broken JSON', 400, json, '{"email":'],
+    ['JSON that is no object', 400, json, '"ann@example.com"'],
+    ['null as JSON', 400, json, 'null'],
+    ['JSON with something behind it', 400, json, '{} {}'],
+    ['bytes for JSON', 400, json, new Uint8Array([0xff, 0x00, 0x80])],
+    ['garbage said to be gzip', 400, form, signIn],
+    ['a form of 1 MB', 413, form, `email=${'a'.repeat(1_000_000)}`],
+    ['JSON of 1 MB', 413, json, `{"email":"${'a'.repeat(1_000_000)}"}`],
+    ['a form of a thousand fields', 413, form, 'a=1&'.repeat(1000)],
+    [
+      'a form that grows to 1 MB when it is unpacked',
+      413,
+      form,
+      new Uint8Array(gzipSync(`email=${'a'.repeat(1_000_000)}`)),
+    ],
+    ['plain text', 415, 'text/plain', signIn],
+    ['a form with files', 415, 'multipart/form-data; boundary=x', '--x\r\n\r\n--x--\r\n'],
+    ['XML', 415, 'application/xml', '<email/>'],
+    ['a kind of JSON', 415, 'application/vnd.api+json', '{}'],
+    ['a type that is none', 415, ';;;', signIn],
+    ['a form in an unknown charset', 415, `${form}; charset=klingon`, signIn],
+    ['a form in UTF-16', 415, `${form}; charset=utf-16`, signIn],
+    ['JSON in an unknown charset', 415, `${json}; charset=klingon`, '{}'],
+    ['JSON in a charset that begins like UTF', 415, `${json}; charset=utf-klingon`, '{}'],
+    ['an unknown encoding', 415, form, signIn, 'klingon'],
+    ['two encodings', 415, form, signIn, 'gzip, gzip'],
+  ])('%s: %i', async (name, expected, type, body, encoding = /gzip|unpacked/.test(name) ? 'gzip' : '') => {
+    const before = await redis.dbSize();
+    const { status, text, setCookies } = await send(type, body, encoding ? { 'Content-Encoding': encoding } : {});
+    expect([status, setCookies]).toEqual([expected, []]);
+    expect(text).toMatch(/^[A-Z][^\n]{10,100}\.\n$/);
+    expect(await redis.dbSize()).toBe(before);
+  });
+
+  test('is told which types are read', async () => {
+    expect((await send('text/plain', signIn)).headers.get('Accept-Post')).toBe(`${form}, ${json}`);
+  });
+
+  test('does not end on a page without a body parser of its own', async () => {
+    const { status } = await new Visitor(url).post('/logout', { body: 'x', headers: { 'Content-Type': 'text/plain' } });
+    expect(status).toBe(415);
+  });
+
+  test('leaves nothing of it in the log', async () => {
+    const typed = `typed-${crypto.randomUUID()}`;
+    keepOutOfLogs(typed);
+    await send(json, `{"email":"${typed}"`);
+    await send('text/plain', typed);
+    await send(`${form}; charset=klingon`, `email=${typed}`);
+    expect(JSON.stringify(logged())).not.toContain(typed);
+  });
+});
+
+describe('never a 5xx', () => {
+  const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => new Uint8Array(array));
+  const headerText = fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)) });
+  const runs = { numRuns: 300, interruptAfterTimeLimit: 15_000, markInterruptAsFailure: true };
+
+  async function expectAnswer(
+    type: string,
+    body: Uint8Array<ArrayBuffer> | string,
+    headers: Record<string, string> = {},
+  ) {
+    const { status } = await send(type, body, headers);
+    if (status !== 200) expect([400, 413, 415, 422]).toContain(status);
+  }
+
+  test('for a form or JSON of arbitrary bytes', async () => {
+    const type = fc.constantFrom(form, json, `${form}; charset=iso-8859-1`, `${json}; charset=utf-16`);
+    await fc.assert(
+      fc.asyncProperty(type, bytes, (name, body) => expectAnswer(name, body)),
+      runs,
+    );
+  });
+
+  test('for arbitrary addresses', async () => {
+    const text = fc.oneof(anyText, fc.emailAddress(), fc.string({ unit: 'grapheme' }));
+    const body = fc.oneof(
+      text.map((email) => [form, new URLSearchParams({ email }).toString()] as const),
+      text.map((email) => [json, JSON.stringify({ email })] as const),
+    );
+    await fc.assert(
+      fc.asyncProperty(body, ([type, sent]) => expectAnswer(type, sent)),
+      runs,
+    );
+  });
+
+  test('for arbitrary JSON, also in the place of each field', async () => {
+    const shape = fc.oneof(
+      fc.json(),
+      fc
+        .record({ email: fc.jsonValue(), next: fc.jsonValue(), remember: fc.jsonValue() })
+        .map((value) => JSON.stringify(value)),
+    );
+    await fc.assert(
+      fc.asyncProperty(shape, (body) => expectAnswer(json, body)),
+      runs,
+    );
+  });
+
+  test('for arbitrary types, charsets and encodings', async () => {
+    const type = fc.oneof(
+      headerText,
+      headerText.map((text) => `${form};${text}`),
+      headerText.map((text) => `${json}; charset=${text}`),
+    );
+    const encoding = fc.oneof(fc.constantFrom('gzip', 'deflate', 'br', 'identity', ''), headerText);
+    await fc.assert(
+      fc.asyncProperty(type, bytes, encoding, (name, body, content) =>
+        expectAnswer(name, body, { 'Content-Encoding': content }),
+      ),
+      runs,
+    );
+  });
+
+  test('and each of them was answered without a fault in the log', () => {
+    expect(logged().filter(({ level }) => Number(level) >= 40)).toEqual([]);
+  });
+});

@@ -1,0 +1,175 @@
+import { fileURLToPath } from 'node:url';
+import express, { type Express } from 'express';
+import request from 'supertest';
+import { describe, expect, test } from 'vitest';
+import { HttpError } from '../../src/http-error.ts';
+import { createLogger } from '../../src/log.ts';
+import { errorPage } from '../../src/middleware/errors.ts';
+import { requestLog } from '../../src/middleware/request-log.ts';
+import { useEjs } from '../../src/views.ts';
+import { startApp, testRedis } from '../support/app.ts';
+import { ask, clients, type Method, signedIn, xhr } from '../support/client.ts';
+
+const redisAddress = await testRedis();
+const { url } = await startApp({ redisAddress });
+const misconfigured = await startApp({
+  redisAddress,
+  env: { BASE_URL: 'https://login.example.com', TRUST_PROXY: '1' },
+});
+const withoutRedis = await startApp();
+const lostVisitor = await signedIn(withoutRedis.url);
+await withoutRedis.redis.sendCommand(['SHUTDOWN', 'NOSAVE']).catch(() => {});
+
+const internals =
+  /express|node_modules|node:|body-?parser|connect-redis|ioredis|zod|\.ejs|\.[jt]s:\d|\bat \w+ \(|Error:/i;
+
+type Kind = keyof typeof clients;
+const form = (app: string, email: string) => (kind: Kind) =>
+  ask(app, 'post', '/login').type('form').send({ email }).set(clients[kind]);
+const plain = (method: Method, path: string) => (kind: Kind) => ask(url, method, path).set(clients[kind]);
+
+const errors: [status: number, message: string, provoke: (kind: Kind) => request.Test][] = [
+  [400, 'The request could not be understood.', plain('get', '/%zz')],
+  [401, 'Please login first.', plain('get', '/admin')],
+  [
+    403,
+    'This form was sent from another site, so nothing was done.',
+    (kind) => plain('post', '/login')(kind).set('Sec-Fetch-Site', 'cross-site'),
+  ],
+  [404, 'There is no page at this address.', plain('get', '/nowhere')],
+  [405, 'This address does not take DELETE requests.', plain('delete', '/')],
+  [413, 'That is more than this page takes.', form(url, 'a'.repeat(1_000_000))],
+  [
+    415,
+    'The form was sent in a format that this page does not read.',
+    (kind) => plain('post', '/login')(kind).type('text').send('x'),
+  ],
+  [500, 'Something went wrong on our side. Please try again.', form(misconfigured.url, 'ann@example.com')],
+  [
+    503,
+    'Sign-in is unavailable at the moment. Please try again in a few seconds.',
+    (kind) => ask(withoutRedis.url, 'get', '/', lostVisitor).set(clients[kind]),
+  ],
+];
+
+describe.each(errors)('%i', (status, message, provoke) => {
+  test('is a page with one heading and the way home for a browser', async () => {
+    const { text, headers } = await provoke('html').expect(status).expect('Content-Type', 'text/html; charset=utf-8');
+    expect(text.match(/<h1/g)).toHaveLength(1);
+    expect(text).toContain(`<h1>${message}</h1>`);
+    expect(text).toContain(`Error ${status}`);
+    expect(text).toMatch(/<main[\s\S]* href="\/"/);
+    expect(text).not.toMatch(internals);
+    expect(headers['set-cookie']).toBeUndefined();
+  });
+
+  test('is one line of text, and JSON, for clients that ask for those', async () => {
+    await provoke('text').expect(status, `${message}\n`).expect('Content-Type', 'text/plain; charset=utf-8');
+    const { body } = await provoke('json')
+      .expect(status)
+      .expect('Content-Type', /^application\/json/);
+    expect(body).toEqual({ error: message, ...(status >= 500 && { requestId: expect.any(String) }) });
+  });
+
+  test('is not stored, and kept apart by kind of client', async () => {
+    const { headers } = await provoke('html');
+    expect(headers['cache-control']).toBe('no-store');
+    expect(headers.vary).toBe('Accept, X-Requested-With');
+    expect(headers.etag).toBeUndefined();
+    expect(headers['retry-after']).toBe(status === 503 ? '5' : undefined);
+  });
+});
+
+test("422 is a line of text and JSON, as every error of the older client's is", async () => {
+  const visitor = await signedIn(url);
+  const message = 'Which session? Go back and choose one from the list.';
+  await ask(url, 'post', '/admin/end-session', visitor).set(clients.json).expect(422, { error: message });
+  await ask(url, 'post', '/admin/end-session', visitor).set(xhr).expect(422, `${message}\n`);
+  await ask(url, 'get', '/nowhere').set(xhr).expect(404, 'There is no page at this address.\n');
+});
+
+describe('an error that nobody expected', () => {
+  const lines: Record<string, unknown>[] = [];
+  const log = createLogger('info', { write: (line) => lines.push(JSON.parse(line)) });
+  const detail = 'a detail that is nobody else’s business';
+
+  /** The first and the last step of the request path, with something broken between. */
+  function brokenApp(): Express {
+    const app = express();
+    app.locals.asset = (name: string) => `/${name}`;
+    useEjs(app, { directory: fileURLToPath(new URL('../../views', import.meta.url)), reload: false });
+    app.use(requestLog(log));
+    app.get('/throws', () => {
+      throw new Error(detail);
+    });
+    app.get('/rejects', async () => {
+      await Promise.reject(new Error(detail));
+    });
+    app.get('/passes-on', (_req, _res, next) => next(Object.assign(new Error(detail), { status: 503, expose: true })));
+    app.get('/throws-text', () => {
+      throw detail;
+    });
+    app.get('/client-error', () => {
+      throw Object.assign(new Error(detail), { status: 409, expose: true });
+    });
+    app.get('/expected', () => {
+      throw new HttpError(422, 'Words for the visitor.');
+    });
+    app.get('/half', (_req, res, next) => {
+      res.write('half of it', () => next(new Error(detail)));
+    });
+    app.get('/whole', (_req, res) => {
+      res.end('all of it');
+      throw new Error(detail);
+    });
+    app.use(errorPage(log));
+    return app;
+  }
+  const app = brokenApp();
+
+  test.each(['/throws', '/rejects', '/passes-on', '/throws-text'])(
+    '%s is a 500 without a detail, logged once under the id that the page names',
+    async (path) => {
+      lines.length = 0;
+      const { text } = await request(app).get(path).set(clients.html).expect(500);
+      expect(text).not.toContain(detail);
+      expect(text).not.toMatch(internals);
+      const faults = lines.filter(({ msg }) => msg === 'request failed');
+      expect(faults).toHaveLength(1);
+      expect(text).toContain(`<code>${faults[0]?.id}</code>`);
+      expect(lines.filter(({ msg, id }) => msg === 'request' && id === faults[0]?.id)).toHaveLength(1);
+    },
+  );
+
+  test('reaches the log with its stack', async () => {
+    lines.length = 0;
+    await request(app).get('/rejects').expect(500);
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        err: expect.objectContaining({ message: detail, stack: expect.stringContaining('.ts') }),
+      }),
+    );
+  });
+
+  test('with a status of its own below 500 keeps that, and not its words', async () => {
+    lines.length = 0;
+    await request(app).get('/client-error').set(clients.text).expect(409, 'The request could not be understood.\n');
+    expect(lines.map(({ msg }) => msg)).toEqual(['request']);
+  });
+
+  test('is told from a refusal, whose words are for the visitor, and which is no fault in the log', async () => {
+    lines.length = 0;
+    await request(app).get('/expected').set(clients.text).expect(422, 'Words for the visitor.\n');
+    expect(lines.map(({ msg }) => msg)).toEqual(['request']);
+  });
+
+  test('cuts off a response that is under way, so that nobody takes it for complete', async () => {
+    await expect(request(app).get('/half')).rejects.toThrow('aborted');
+  });
+
+  test('leaves alone a response that is complete', async () => {
+    lines.length = 0;
+    await request(app).get('/whole').expect(200, 'all of it');
+    expect(lines.filter(({ msg }) => msg === 'request failed')).toHaveLength(1);
+  });
+});

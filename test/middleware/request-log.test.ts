@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { describe, expect, test, vi } from 'vitest';
+import { handleOf } from '../../src/session/record.ts';
+import { startApp } from '../support/app.ts';
+import { ask, type Method } from '../support/client.ts';
+import { keepOutOfLogs } from '../support/secrets.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const { url, server, logged } = await startApp();
+
+/** The line of a request that was the only one for its path; written when the connection is done with it. */
+async function lineOf(path: string): Promise<Record<string, unknown>> {
+  return vi.waitFor(() => {
+    const lines = logged().filter((line) => line.path === path);
+    expect(lines).toHaveLength(1);
+    return lines[0] ?? {};
+  });
+}
+
+describe('a request', () => {
+  test.each<[Method, string, number]>([
+    ['get', '/nowhere/1', 404],
+    ['head', '/nowhere/2', 404],
+    ['post', '/nowhere/3', 404],
+    ['get', '/admin/4', 401],
+    ['get', '/%zz', 400],
+  ])('leaves one line: %s %s %i', async (method, path, status) => {
+    await ask(url, method, path);
+    expect(await lineOf(path)).toEqual({
+      level: 30,
+      time: expect.any(Number),
+      id: expect.stringMatching(/^[\da-f]{8}-[\da-z]+$/),
+      method: method.toUpperCase(),
+      path,
+      status,
+      milliseconds: expect.any(Number),
+      msg: 'request',
+    });
+  });
+
+  test('leaves out the query, where codes and addresses stand', async () => {
+    const query = `query-${crypto.randomUUID()}`;
+    keepOutOfLogs(query);
+    await ask(url, 'get', `/nowhere/query?code=${query}`);
+    await lineOf('/nowhere/query');
+    expect(JSON.stringify(logged())).not.toContain(query);
+  });
+
+  test('leaves out every header', async () => {
+    const value = `header-${crypto.randomUUID()}`;
+    keepOutOfLogs(value);
+    await ask(url, 'get', '/nowhere/headers').set({
+      Cookie: `session=${value}`,
+      Authorization: value,
+      'X-Code': value,
+    });
+    await lineOf('/nowhere/headers');
+    expect(JSON.stringify(logged())).not.toContain(value);
+  });
+
+  test('can not write a line of its own', async () => {
+    const before = logged().length;
+    await ask(url, 'get', '/nowhere/%0a{"level":60}');
+    await vi.waitFor(() => expect(logged()).toHaveLength(before + 1));
+    expect(logged().at(-1)).toMatchObject({ level: 30, msg: 'request' });
+  });
+
+  test('whose client goes away early is marked so', async () => {
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    const arrived = once(server, 'request');
+    socket.write('POST /aborted HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{');
+    await arrived;
+    socket.destroy();
+    expect(await lineOf('/aborted')).toMatchObject({ aborted: true });
+  });
+
+  test('has an id that no other has', async () => {
+    await Promise.all(Array.from({ length: 20 }, () => ask(url, 'get', '/nowhere/many')));
+    const ids = logged().flatMap(({ id, msg }) => (msg === 'request' ? [id] : []));
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+// ASVS 16.3.1
+test('a visit from sign-in to log-out can be followed by the public handle of its session', async () => {
+  const visitor = new Visitor(url);
+  await visitor.post('/login', { form: { email: 'no address' } });
+  await visitor.signIn('followed@example.com');
+  const { sessionId } = visitor;
+  await visitor.post('/logout');
+  const events = logged().filter(({ msg }) => msg !== 'request');
+  expect(events.map(({ msg, session }) => [msg, session])).toEqual([
+    ['sign-in refused', undefined],
+    ['signed in', handleOf(sessionId)],
+    ['signed out', handleOf(sessionId)],
+  ]);
+  expect(JSON.stringify(logged())).not.toContain('followed@example.com');
+});

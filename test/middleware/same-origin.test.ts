@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest';
+import { startApp } from '../support/app.ts';
+import { ask, clients, signedIn } from '../support/client.ts';
+
+const ownOrigin = 'https://login.example.com';
+const direct = await startApp();
+const proxied = await startApp({ env: { BASE_URL: ownOrigin, TRUST_PROXY: '1' } });
+
+// CSRF, ASVS 3.5.1: `Sec-Fetch-Site` decides, else `Origin`; who sends neither is no browser.
+describe('a POST', () => {
+  const host = new URL(direct.url).host;
+  const attempt = (headers: Record<string, string>) =>
+    ask(direct.url, 'post', '/login').type('form').set(headers).send({ email: 'ann@example.com' });
+
+  test.each([
+    ['the same origin', { 'Sec-Fetch-Site': 'same-origin' }],
+    ['the browser itself', { 'Sec-Fetch-Site': 'none' }],
+    ['the same origin, its Origin hidden', { 'Sec-Fetch-Site': 'same-origin', Origin: 'null' }],
+    ['an older browser, with the own Origin', { Origin: `http://${host}` }],
+    ['a client that is no browser', {}],
+  ])('is done for %s', async (_, headers) => {
+    await attempt(headers)
+      .expect(303)
+      .expect('Set-Cookie', /^session=/);
+  });
+
+  test.each([
+    ['another site', { 'Sec-Fetch-Site': 'cross-site' }],
+    ['a neighbour of the same site', { 'Sec-Fetch-Site': 'same-site' }],
+    ['a word that no browser sends', { 'Sec-Fetch-Site': 'SAME-ORIGIN' }],
+    ['nowhere in particular', { 'Sec-Fetch-Site': '' }],
+    ['another site that claims our Origin', { 'Sec-Fetch-Site': 'cross-site', Origin: `http://${host}` }],
+    ['an older browser, from another site', { Origin: 'http://evil.example' }],
+    ['a sandboxed frame or a data: URL', { Origin: 'null' }],
+    ['our host by another scheme', { Origin: `https://${host}` }],
+    ['our host at another port', { Origin: 'http://127.0.0.1:1' }],
+    ['a host that begins like ours', { Origin: `http://${host}.evil.example` }],
+    ['an Origin that is none', { Origin: '*' }],
+    ['a Referer of ours beside a foreign Origin', { Origin: 'http://evil.example', Referer: `http://${host}/` }],
+  ])('is refused from %s', async (_, headers) => {
+    const answer = await attempt({ ...headers, ...clients.text }).expect(403);
+    expect(answer.text).toBe('This form was sent from another site, so nothing was done.\n');
+    expect(answer.headers['set-cookie']).toBeUndefined();
+  });
+
+  test('of another site neither signs out nor ends a session', async () => {
+    const visitor = await signedIn(direct.url);
+    for (const path of ['/logout', '/admin/end-session', '/admin/end-other-sessions', '/nowhere']) {
+      await ask(direct.url, 'post', path, visitor).set('Sec-Fetch-Site', 'cross-site').expect(403);
+    }
+    expect((await visitor.get('/admin')).status).toBe(200);
+  });
+});
+
+test.each(['put', 'patch', 'delete'] as const)('%s of another site is refused before anything else', async (method) => {
+  await ask(direct.url, method, '/login').set('Sec-Fetch-Site', 'cross-site').expect(403);
+});
+
+test.each(['get', 'head', 'options'] as const)('%s may come from anywhere', async (method) => {
+  const { status } = await ask(direct.url, method, '/').set('Sec-Fetch-Site', 'cross-site').set('Origin', 'null');
+  expect(status).toBeLessThan(300);
+});
+
+test('no other site may read anything: there is no CORS', async () => {
+  for (const path of ['/', '/admin', '/style.css', '/livez']) {
+    const { headers } = await ask(direct.url, 'options', path).set({
+      Origin: 'http://evil.example',
+      'Access-Control-Request-Method': 'POST',
+    });
+    expect(Object.keys(headers).filter((name) => name.startsWith('access-control-'))).toEqual([]);
+  }
+});
+
+describe('behind a proxy', () => {
+  const attempt = (headers: Record<string, string>) =>
+    ask(proxied.url, 'post', '/login')
+      .type('form')
+      .set({ 'X-Forwarded-Proto': 'https', ...headers })
+      .send({ email: 'ann@example.com' });
+
+  test('the Origin is that of BASE_URL, whatever host the proxy asks for', async () => {
+    await attempt({ Origin: ownOrigin, Host: 'internal:3000' }).expect(303);
+    await attempt({ Origin: 'https://evil.example', Host: 'internal:3000' }).expect(403);
+    await attempt({ Origin: 'http://login.example.com', Host: 'internal:3000' }).expect(403);
+  });
+
+  test('the host that the proxy passes on counts as well', async () => {
+    await attempt({ Origin: 'https://other.example', 'X-Forwarded-Host': 'other.example' }).expect(303);
+  });
+});

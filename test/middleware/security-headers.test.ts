@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import { startApp, testRedis } from '../support/app.ts';
+import { ask, type Method, signedIn } from '../support/client.ts';
+
+const redisAddress = await testRedis();
+const http = await startApp({ redisAddress });
+const https = await startApp({ redisAddress, env: { BASE_URL: 'https://login.example.com', TRUST_PROXY: '1' } });
+const withoutRedis = await startApp();
+const lostVisitor = await signedIn(withoutRedis.url);
+await withoutRedis.redis.sendCommand(['SHUTDOWN', 'NOSAVE']).catch(() => {});
+
+const policy = {
+  'default-src': "'none'",
+  'script-src': "'self'",
+  'style-src': "'self'",
+  'img-src': "'self'",
+  'manifest-src': "'self'",
+  'connect-src': "'self'",
+  'form-action': "'self'",
+  'base-uri': "'none'",
+  'object-src': "'none'",
+  'frame-ancestors': "'none'",
+};
+
+function readPolicy(header: string): Record<string, string> {
+  return Object.fromEntries(
+    header.split(';').map((directive) => {
+      const [name = '', ...values] = directive.trim().split(' ');
+      return [name, values.join(' ')];
+    }),
+  );
+}
+
+/** A response of every kind, by its status; with `secure`, as a browser's request passes a TLS proxy. */
+const responses: [status: number, name: string, method: Method, path: string, headers?: Record<string, string>][] = [
+  [200, 'a page', 'get', '/'],
+  [200, 'a page, without its body', 'head', '/login'],
+  [200, 'a static file', 'get', '/style.css'],
+  [200, 'health', 'get', '/livez'],
+  [200, 'readiness', 'get', '/readyz'],
+  [204, 'a question for the methods', 'options', '/'],
+  [206, 'a piece of a static file', 'get', '/style.css', { Range: 'bytes=0-9' }],
+  [303, 'a redirect', 'get', '/logout'],
+  [400, 'a path that is none', 'get', '/%zz'],
+  [401, 'a page that needs a login', 'get', '/admin'],
+  [403, 'a form of another site', 'post', '/login', { 'Sec-Fetch-Site': 'cross-site' }],
+  [404, 'a page that is not there', 'get', '/nowhere'],
+  [405, 'a method that is not there', 'delete', '/'],
+  [405, 'a method that health does not have', 'post', '/livez'],
+  [416, 'a piece that a static file does not have', 'get', '/style.css', { Range: 'bytes=9999999-' }],
+  [422, 'a bad address', 'post', '/login'],
+];
+
+function expectHeaders(headers: Record<string, string>, options: { secure: boolean }): void {
+  const { secure } = options;
+  // ASVS 3.4.3
+  expect(readPolicy(headers['content-security-policy'] ?? '')).toEqual({
+    ...policy,
+    ...(secure && { 'upgrade-insecure-requests': '' }),
+  });
+  expect(headers).toMatchObject({
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'same-origin',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-origin',
+    'permissions-policy': expect.stringContaining('camera=()'),
+    'x-frame-options': 'DENY',
+  });
+  // ASVS 3.4.1: at least a year
+  const [, maxAge] = /^max-age=(\d+); includeSubDomains$/.exec(headers['strict-transport-security'] ?? '') ?? [];
+  if (secure) expect(Number(maxAge)).toBeGreaterThanOrEqual(31_536_000);
+  else expect(headers['strict-transport-security']).toBeUndefined();
+  expect(headers['x-powered-by']).toBeUndefined();
+  expect(headers.server).toBeUndefined();
+}
+
+describe.each(responses)('%i: %s', (status, _, method, path, headers = {}) => {
+  test('carries the security headers over http', async () => {
+    expectHeaders((await ask(http.url, method, path).set(headers).expect(status)).headers, { secure: false });
+  });
+
+  test('carries them, HSTS and the upgrade of insecure requests over https', async () => {
+    const asked = ask(https.url, method, path).set({ ...headers, 'X-Forwarded-Proto': 'https' });
+    expectHeaders((await asked.expect(status)).headers, { secure: true });
+  });
+});
+
+test('413 and 415 carry them', async () => {
+  const post = () => ask(http.url, 'post', '/login');
+  const large = await post()
+    .type('form')
+    .send(`email=${'a'.repeat(100_000)}`)
+    .expect(413);
+  expectHeaders(large.headers, { secure: false });
+  expectHeaders((await post().type('text').send('email').expect(415)).headers, { secure: false });
+});
+
+test('500 carries them, HSTS too', async () => {
+  const { headers } = await ask(https.url, 'post', '/login')
+    .type('form')
+    .send({ email: 'ann@example.com' })
+    .expect(500);
+  expectHeaders(headers, { secure: true });
+});
+
+test('503 carries them', async () => {
+  expectHeaders((await ask(withoutRedis.url, 'get', '/', lostVisitor).expect(503)).headers, { secure: false });
+});
+
+test('pages have no script or style inline, which the policy would refuse', async () => {
+  const visitor = await signedIn(http.url);
+  for (const path of ['/', '/login', '/admin', '/logout', '/nowhere']) {
+    for (const { text } of [await ask(http.url, 'get', path), await visitor.get(path)]) {
+      expect(text).not.toMatch(/<style|\sstyle=|\son[a-z]+=|<script(?![^>]* src="\/)|javascript:/i);
+    }
+  }
+});

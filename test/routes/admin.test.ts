@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import { startApp } from '../support/app.ts';
+import { ask, clients, signedIn } from '../support/client.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const { url, logged } = await startApp();
+
+/** The handles of the sessions that a page offers to end. */
+function handlesIn(page: string): string[] {
+  return [...page.matchAll(/name="session" value="([^"]+)"/g)].map(([, handle]) => handle ?? '');
+}
+
+describe('GET /admin', () => {
+  test('asks a visitor to log in, with the way back', async () => {
+    const { text } = await ask(url, 'get', '/admin').set(clients.html).expect(401);
+    expect(text).toContain('Please login first.');
+    expect(text).toContain('href="/login?next=/admin"');
+    await ask(url, 'get', '/admin').set(clients.text).expect(401, 'Please login first.\n');
+    await ask(url, 'get', '/admin').set(clients.json).expect(401, { error: 'Please login first.' });
+  });
+
+  test('keeps the query on the way back', async () => {
+    const { text } = await ask(url, 'get', '/admin?a=1&b=%2F').expect(401);
+    expect(text).toContain('href="/login?next=/admin%3Fa%3D1%26b%3D%252F"');
+  });
+
+  test('guards every path below, and in every spelling that Express reads as the same', async () => {
+    for (const path of ['/admin/', '/ADMIN', '/admin/nowhere', '/admin/end-session', '/admin?x', '/admin/%zz']) {
+      await ask(url, 'get', path).expect(401);
+    }
+    await ask(url, 'post', '/admin/end-session').expect(401);
+    await ask(url, 'post', '/admin/end-other-sessions').expect(401);
+  });
+
+  test('greets the address, and lists its sessions with a way to log out', async () => {
+    const visitor = await signedIn(url, 'greeted@example.com');
+    const { text } = await ask(url, 'get', '/admin', visitor).expect(200).expect('Cache-Control', 'no-store');
+    expect(text).toMatch(/<h1[^>]*>Hello greeted@example\.com<\/h1>/);
+    expect(text).toContain('This session');
+    expect(text).toMatch(/<form[^>]* method="post" action="\/logout"/);
+    expect(handlesIn(text)).toEqual([]);
+  });
+
+  test('shows neither a session id nor a session of another address', async () => {
+    const [visitor, other] = [await signedIn(url, 'one@example.com'), await signedIn(url, 'two@example.com')];
+    await other.copy().signIn('two@example.com');
+    const { text } = await visitor.get('/admin');
+    expect(text).not.toContain(visitor.sessionId);
+    expect(text).not.toContain('two@example.com');
+    expect(handlesIn(text)).toEqual([]);
+  });
+});
+
+describe('POST /admin/end-session', () => {
+  test('ends the session that was chosen, and only that', async () => {
+    const here = await signedIn(url, 'several@example.com');
+    const there = await signedIn(url, 'several@example.com');
+    const [handle = '', ...others] = handlesIn((await here.get('/admin')).text);
+    expect(others).toEqual([]);
+    const { status, location } = await here.post('/admin/end-session', { form: { session: handle } });
+    expect([status, location]).toEqual([303, '/admin']);
+    expect((await there.get('/admin')).status).toBe(401);
+    expect((await here.get('/admin')).status).toBe(200);
+    expect(logged()).toContainEqual(expect.objectContaining({ msg: 'session ended', session: handle }));
+  });
+
+  test("ends nobody else's session", async () => {
+    const owner = await signedIn(url, 'owner@example.com');
+    await signedIn(url, 'owner@example.com');
+    const [handle = ''] = handlesIn((await owner.get('/admin')).text);
+    const thief = await signedIn(url, 'thief@example.com');
+    await thief.post('/admin/end-session', { form: { session: handle } });
+    expect(handlesIn((await owner.get('/admin')).text)).toEqual([handle]);
+  });
+
+  test.each([undefined, {}, { session: ['x'] }, { session: { $ne: '' } }, { session: 7 }, []])(
+    'asks which session is meant, when the body is %j',
+    async (json) => {
+      const visitor = await signedIn(url);
+      const answer = await visitor.post('/admin/end-session', { json, headers: clients.text });
+      expect([answer.status, answer.text]).toEqual([422, 'Which session? Go back and choose one from the list.\n']);
+    },
+  );
+});
+
+describe('POST /admin/end-other-sessions', () => {
+  // ASVS 7.4.3
+  test('ends all sessions of the address but this one', async () => {
+    const here = await signedIn(url, 'all@example.com');
+    const others = [await signedIn(url, 'all@example.com'), await signedIn(url, 'all@example.com')];
+    const stranger = await signedIn(url, 'stranger@example.com');
+    const { status, location } = await here.post('/admin/end-other-sessions');
+    expect([status, location]).toEqual([303, '/admin']);
+    for (const other of others) expect((await other.get('/admin')).status).toBe(401);
+    for (const visitor of [here, stranger]) expect((await visitor.get('/admin')).status).toBe(200);
+    expect(logged()).toContainEqual(expect.objectContaining({ msg: 'other sessions ended', ended: 2 }));
+  });
+});
+
+test('a forged cookie is nobody', async () => {
+  const visitor = new Visitor(url);
+  for (const value of ['s:x.y', 'x', '%', 's%3A', 'j:{"email":"ann@example.com"}', 'a'.repeat(4000)]) {
+    visitor.cookies.set('session', value);
+    expect([value, (await visitor.get('/admin')).status]).toEqual([value, 401]);
+  }
+});

@@ -1,0 +1,46 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+
+const programs = ['chromium', 'chromium-browser', 'google-chrome'];
+
+const quiet = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** A headless Chromium: the one that `CHROMIUM_PATH` names, else one on PATH, else the one Playwright downloaded. */
+export function launchChromium(): Promise<Browser> {
+  // Chromium's sandbox refuses to run for root, which is who runs tests in many a container.
+  const asRoot = process.getuid?.() === 0;
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM_PATH || findOnPath() || chromium.executablePath(),
+    args: asRoot ? [...quiet, '--no-sandbox'] : quiet,
+    chromiumSandbox: !asRoot,
+  });
+}
+
+function findOnPath(): string | undefined {
+  const directories = (process.env.PATH ?? '').split(delimiter);
+  const candidates = programs.flatMap((program) => directories.map((directory) => join(directory, program)));
+  return candidates.find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Signs in through the form of the login page. */
+export async function signIn(page: Page, origin: string, email: string): Promise<void> {
+  await page.goto(`${origin}/login`);
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+  await page.waitForURL(`${origin}/admin`);
+}

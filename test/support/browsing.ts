@@ -1,0 +1,80 @@
+import type { Browser, BrowserContext, BrowserContextOptions, ConsoleMessage, Page, Response } from 'playwright-core';
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { launchChromium } from './browser.ts';
+import { keepOutOfLogs } from './secrets.ts';
+
+type ProfileOptions = BrowserContextOptions & {
+  /** What Chromium itself is expected to write to the console of another site's page. */
+  expectedNoise?: RegExp;
+};
+
+/** Opens a browser profile of its own: no cookies, no history. */
+export type OpenProfile = (options?: ProfileOptions) => Promise<BrowserContext>;
+
+/**
+ * Chromium for a test file. Every page of every profile is watched, and the test fails when one of them writes
+ * to the console or asks anything of another origin than the ones it names.
+ */
+export function useChromium(ownOrigins: () => string[]): OpenProfile {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser.close());
+
+  return async function openProfile({ expectedNoise, ...options } = {}) {
+    const profile = await browser.newContext(options);
+    const complaints: string[] = [];
+    const reading: Promise<void>[] = [];
+    profile.on('console', (message) => {
+      const text = message.text();
+      if (isOwnNote(message) || expectedNoise?.test(text)) return;
+      complaints.push(text);
+    });
+    profile.on('weberror', (problem) => complaints.push(String(problem.error())));
+    profile.on('request', (request) => {
+      const { origin } = new URL(request.url());
+      if (!ownOrigins().includes(origin)) complaints.push(`asked ${origin}`);
+    });
+    profile.on('response', (response) => {
+      if (['document', 'xhr'].includes(response.request().resourceType())) reading.push(keepCookieOutOfLogs(response));
+    });
+    onTestFinished(async () => {
+      await Promise.all(reading);
+      for (const page of profile.pages()) await hearOut(page, complaints);
+      await profile.close();
+      expect(complaints).toEqual([]);
+    });
+    return profile;
+  };
+}
+
+// A page's messages come in order: once its last word is among them, nothing of it went unheard.
+async function hearOut(page: Page, heard: string[]): Promise<void> {
+  const lastWord = `last word ${crypto.randomUUID()}`;
+  await page.evaluate(`console.info(${JSON.stringify(lastWord)})`);
+  await expect.poll(() => heard).toContain(lastWord);
+  heard.splice(heard.indexOf(lastWord), 1);
+}
+
+// Chromium notes every page that answers with an error status, and every `Clear-Site-Data` that it obeyed.
+function isOwnNote(message: ConsoleMessage): boolean {
+  const isAbout = (start: string) => message.text().startsWith(start);
+  if (isAbout('Clear-Site-Data header on') && message.text().includes('Cleared data types:')) return true;
+  const isPage = message.location().url === message.page()?.url();
+  return isPage && isAbout('Failed to load resource: the server responded with a status of');
+}
+
+async function keepCookieOutOfLogs(response: Response): Promise<void> {
+  for (const { name, value } of await response.headersArray()) {
+    const [, cookie, sessionId] = /^(s%3A([\w-]+)[^;]*)/.exec(value.slice(value.indexOf('=') + 1)) ?? [];
+    if (name.toLowerCase() === 'set-cookie' && cookie && sessionId) {
+      keepOutOfLogs(cookie, decodeURIComponent(cookie), sessionId);
+    }
+  }
+}
+
+/** What the page says it is about. */
+export function heading(page: Page): Promise<string | null> {
+  return page.getByRole('heading', { level: 1 }).textContent();
+}

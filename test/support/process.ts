@@ -1,0 +1,193 @@
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, openSync, readFileSync, symlinkSync } from 'node:fs';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createClient } from 'redis';
+import { inject, vi } from 'vitest';
+import { afterwards } from './afterwards.ts';
+import { newLogFile } from './secrets.ts';
+
+export type ProcessOptions = {
+  cwd?: string;
+  env?: Record<string, string>;
+  /** Default: the server, straight from its source. */
+  command?: string[];
+};
+
+type Ending = { code: number | null; signal: NodeJS.Signals | null };
+
+export type RunningProcess = {
+  cwd: string;
+  pid: number;
+  /** Everything it has printed so far. */
+  printed: () => string;
+  /** The lines of its log so far. */
+  logged: (message: string) => Record<string, unknown>[];
+  ended: Promise<Ending>;
+};
+
+export type RunningServer = RunningProcess & {
+  /** Where it listens; after a reload, where it listens now. */
+  url: () => string;
+};
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const fromSource = [process.execPath, '--import', import.meta.resolve('tsx'), join(project, 'src/server.ts')];
+const readyWithinMs = 15_000;
+
+/** A process with a clean environment and a directory of its own; killed after the file's last test. */
+export function startProcess(options: ProcessOptions = {}): RunningProcess {
+  const [program = '', ...args] = options.command ?? fromSource;
+  const cwd = options.cwd ?? newDirectory('process-');
+  const output = newLogFile('process');
+  const file = openSync(output, 'a');
+  // A process group of its own, as a terminal gives to what is started in it.
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...systemEnvironment(), ...options.env },
+    stdio: ['ignore', file, file],
+    detached: true,
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${program} did not start`);
+  const ended = new Promise<Ending>((done) => {
+    child.once('exit', (code, signal) => done({ code, signal }));
+  });
+  afterwards(async () => {
+    killGroup(pid, 'SIGKILL');
+    await ended;
+    await stopRedis(cwd);
+  });
+
+  const printed = () => readFileSync(output, 'utf8');
+  return {
+    cwd,
+    pid,
+    printed,
+    logged: (message) =>
+      printed()
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line))
+        .filter(({ msg }) => msg === message),
+    ended,
+  };
+}
+
+/** The real server in a process of its own, listening on a free port. */
+export async function startServer(options: ProcessOptions = {}): Promise<RunningServer> {
+  const server = startProcess({ ...options, env: { PORT: '0', SIGN_IN: 'trust', ...options.env } });
+  const url = () => {
+    const port = server.logged('listening').at(-1)?.port;
+    if (port === undefined) throw new Error(`it does not listen yet, and has printed:\n${server.printed()}`);
+    return `http://127.0.0.1:${port}`;
+  };
+  const tooEarly = server.ended.then(({ code }) => {
+    throw new Error(`it ended with code ${code}, and has printed:\n${server.printed()}`);
+  });
+  await Promise.race([vi.waitFor(url, { timeout: readyWithinMs, interval: 20 }), tooEarly]);
+  // What it does later is for the test to see.
+  tooEarly.catch(() => {});
+  return { ...server, url };
+}
+
+// Only what has nothing to do with Latchkey's settings.
+function systemEnvironment(): NodeJS.ProcessEnv {
+  const names =
+    /^(PATH|HOME|USER|LANG|TMPDIR|SSL_CERT_FILE|NODE_EXTRA_CA_CERTS|(npm_config_)?(https?_|no_?)proxy|npm_config_(registry|cache))$/i;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => names.test(name)));
+}
+
+/** As Ctrl-C in a terminal reaches everything that was started there. */
+export function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** An empty directory that goes with this run of the tests. */
+export function newDirectory(prefix: string): string {
+  return mkdtempSync(join(inject('runDirectory'), prefix));
+}
+
+/** The project as a clone has it, with its dependencies installed. */
+export function copyProject(): string {
+  const copy = newDirectory('project-');
+  const left = new Set(
+    ['node_modules', 'dist', 'coverage', '.data', '.env', '.git'].map((name) => join(project, name)),
+  );
+  cpSync(project, copy, { recursive: true, filter: (path) => !left.has(path) });
+  symlinkSync(join(project, 'node_modules'), join(copy, 'node_modules'));
+  return copy;
+}
+
+export type WatchedRedis = {
+  pid: number;
+  /** Known by a connection, which outlives everything but the process: one that nobody reaps keeps its number. */
+  isRunning: () => boolean;
+};
+
+/** The private Redis of a server that runs in this directory; undefined when there is none. */
+export async function watchRedis(cwd: string): Promise<WatchedRedis | undefined> {
+  const redis = await connectToRedis(cwd);
+  if (!redis) return undefined;
+  const pid = Number(/^process_id:(\d+)/m.exec(await redis.info('server'))?.[1]);
+  afterwards(() => {
+    if (redis.isOpen) redis.destroy();
+  });
+  return { pid, isRunning: () => redis.isReady };
+}
+
+async function stopRedis(cwd: string): Promise<void> {
+  const redis = await connectToRedis(cwd);
+  await redis?.sendCommand(['SHUTDOWN']).catch(() => {});
+}
+
+async function connectToRedis(cwd: string) {
+  const path = relative(process.cwd(), join(cwd, '.data/redis/redis.sock'));
+  const redis = createClient({ socket: { path, tls: false, reconnectStrategy: false } });
+  redis.on('error', () => {});
+  try {
+    return await redis.connect();
+  } catch {
+    return undefined;
+  }
+}
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+export type Connection = {
+  socket: Socket;
+  /** Everything that came back so far. */
+  received: () => string;
+  closed: Promise<void>;
+};
+
+/** A bare connection, for what no HTTP client would do. */
+export async function connect(url: string, send = ''): Promise<Connection> {
+  const { hostname, port } = new URL(url);
+  const socket = createConnection(Number(port), hostname);
+  await new Promise<void>((done, fail) => {
+    socket.once('error', fail);
+    socket.once('connect', done);
+  });
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk;
+  });
+  socket.on('error', () => {});
+  const closed = new Promise<void>((done) => socket.once('close', () => done()));
+  socket.write(send);
+  return { socket, received: () => received, closed };
+}

@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createClient } from 'redis';
+import { vi } from 'vitest';
+import { findRedis } from '../../src/private-redis.ts';
+import { afterwards } from './afterwards.ts';
+import { freePort, newDirectory } from './process.ts';
+
+export type RedisServer = {
+  url: string;
+  /** Starts it again, on the same port. */
+  start: () => Promise<void>;
+  /** Ends it as a crash would. */
+  kill: () => Promise<void>;
+  /** `SIGSTOP` lets it neither answer nor close a connection, until `SIGCONT`. */
+  signal: (signal: 'SIGSTOP' | 'SIGCONT') => void;
+  /** Asks it something over a connection of the test's own. */
+  client: <Answer>(ask: (client: Client) => Promise<Answer>) => Promise<Answer>;
+};
+
+type Client = ReturnType<typeof newClient>;
+
+const startedWithinMs = 5000;
+
+/** A Redis such as an operator runs, on a port and with a password; stopped after the file's last test. */
+export async function startRedisServer(password: string, args: string[] = []): Promise<RedisServer> {
+  const port = await freePort();
+  const url = `redis://:${password}@127.0.0.1:${port}`;
+  const directory = newDirectory('redis-server-');
+  let server: ChildProcess | undefined;
+
+  async function client<Answer>(ask: (client: Client) => Promise<Answer>): Promise<Answer> {
+    const connection = newClient(url);
+    connection.on('error', () => {});
+    await connection.connect();
+    const answer = await ask(connection);
+    connection.destroy();
+    return answer;
+  }
+
+  async function start(): Promise<void> {
+    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--requirepass', password];
+    server = spawn(findRedis(), [...settings, ...args], { stdio: 'ignore' });
+    await vi.waitFor(() => client((asking) => asking.ping()), { timeout: startedWithinMs, interval: 20 });
+  }
+
+  async function kill(): Promise<void> {
+    const killed = server;
+    if (!killed || killed.exitCode !== null || killed.signalCode !== null) return;
+    const gone = new Promise((done) => killed.once('exit', done));
+    killed.kill('SIGKILL');
+    await gone;
+  }
+
+  afterwards(kill);
+  await start();
+  return { url, start, kill, signal: (signal) => server?.kill(signal), client };
+}
+
+function newClient(url: string) {
+  return createClient({ url, socket: { reconnectStrategy: false } });
+}
