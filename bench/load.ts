@@ -1,0 +1,62 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import autocannon from 'autocannon';
+
+type LoadOptions = {
+  url: string;
+  cookie: string;
+  /** Every answer must be a 200 that holds this, so that nobody measures an error page. */
+  expect: string;
+  connections: number;
+} & ({ seconds: number } | { requests: number });
+
+/** What was answered, and in how many milliseconds. */
+type LoadResult = { requests: number; seconds: number; p50: number; p99: number };
+
+export type Loader = { run: (options: LoadOptions) => Promise<LoadResult>; stop: () => void };
+
+/** The load comes from one process of its own, always on the Node that runs the bench. */
+export function startLoader(): Loader {
+  const child: ChildProcess = fork(fileURLToPath(import.meta.url), ['--generate-load']);
+  return {
+    async run(options) {
+      child.send(options);
+      const [reply] = await once(child, 'message');
+      if ('problem' in reply) throw new Error(`${options.url}: ${reply.problem}`);
+      return reply;
+    },
+    stop: () => child.kill(),
+  };
+}
+
+if (process.argv[2] === '--generate-load') {
+  process.on('message', async (options: LoadOptions) => process.send?.(await generate(options)));
+}
+
+async function generate(options: LoadOptions): Promise<LoadResult | { problem: string }> {
+  const { url, cookie, expect, connections } = options;
+  const milliseconds: number[] = [];
+  const startedAt = performance.now();
+  const { errors, non2xx, mismatches } = await new Promise<autocannon.Result>((done, fail) => {
+    const run = autocannon(
+      {
+        url,
+        connections,
+        ...('seconds' in options ? { duration: options.seconds } : { amount: options.requests }),
+        headers: cookie === '' ? {} : { cookie },
+        verifyBody: (body) => String(body).includes(expect),
+      },
+      (error: unknown, result) => (error ? fail(error) : done(result)),
+    );
+    // autocannon's own histogram knows whole milliseconds only.
+    run.on('response', (_client, _status, _bytes, responseTime) => milliseconds.push(responseTime));
+  });
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (errors + non2xx + mismatches > 0 || milliseconds.length === 0) {
+    return { problem: `${errors} errors, ${non2xx} refusals and ${mismatches} wrong pages` };
+  }
+  milliseconds.sort((a, b) => a - b);
+  const at = (share: number): number => milliseconds[Math.floor(milliseconds.length * share)] ?? 0;
+  return { requests: milliseconds.length, seconds, p50: at(0.5), p99: at(0.99) };
+}

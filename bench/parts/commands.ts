@@ -1,0 +1,32 @@
+import { type Bench, publish, table } from '../bench.ts';
+import { email, startServer } from '../servers.ts';
+
+const requests = 1000;
+
+/** Redis commands of exactly so many requests to Latchkey; the process fails when there is one too many. */
+export async function commands(bench: Bench): Promise<void> {
+  const server = await startServer('latchkey', { node: bench.node.path, redisUrl: bench.redis.url });
+  try {
+    const cookie = await server.signIn();
+    const pages = [
+      { name: 'signed-in page', path: '/', cookie, expect: email, allowed: 1 },
+      { name: 'signed-out page', path: '/', cookie: '', expect: '<form', allowed: 0 },
+      { name: 'static file', path: '/style.css', cookie, expect: '{', allowed: 0 },
+      { name: 'health', path: '/livez', cookie, expect: 'ok', allowed: 0 },
+    ];
+    const rows: string[][] = [];
+    for (const { name, path, allowed, ...page } of pages) {
+      const before = await bench.redis.commands();
+      await bench.loader.run({ ...page, url: server.url + path, connections: bench.connections, requests });
+      const counted = (await bench.redis.commands()) - before;
+      if (counted !== allowed * requests) process.exitCode = 1;
+      rows.push([name, String(counted), String(allowed * requests)]);
+    }
+    publish(
+      `commands-node${bench.node.major}.md`,
+      [`# Redis commands of ${requests} requests`, table(['request', 'commands', 'to be'], rows)].join('\n\n'),
+    );
+  } finally {
+    await server.stop();
+  }
+}

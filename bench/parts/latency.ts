@@ -1,0 +1,59 @@
+import { createClient } from 'redis';
+import { startTcpProxy } from '../../test/support/tcp-proxy.ts';
+import { type Bench, median, publish, table } from '../bench.ts';
+import { email, type RunningServer, startServer } from '../servers.ts';
+
+const delayMs = 1;
+
+/** How much later a signed-in page is complete when Redis is 1 ms away, one request at a time. */
+export async function latency(bench: Bench): Promise<void> {
+  const proxy = await startTcpProxy({ host: '127.0.0.1', port: bench.redis.port });
+  proxy.delayMs = delayMs;
+  const redisUrl = `redis://127.0.0.1:${proxy.port}`;
+  const servers: RunningServer[] = [];
+  const milliseconds = new Map<string, number[]>();
+  try {
+    for (const name of ['no session', 'latchkey', 'textbook'] as const) {
+      servers.push(await startServer(name, { node: bench.node.path, redisUrl }));
+    }
+    const cookies = await Promise.all(servers.map((server) => server.signIn()));
+    for (let round = -1; round < bench.rounds; round += 1) {
+      for (const [position, { name, url }] of servers.entries()) {
+        const cookie = cookies[position] ?? '';
+        const load = await bench.loader.run({ url, cookie, expect: email, connections: 1, seconds: bench.seconds });
+        if (round >= 0) milliseconds.set(name, [...(milliseconds.get(name) ?? []), load.p50]);
+      }
+    }
+    const roundTrip = await pingMilliseconds(redisUrl);
+    const base = median(milliseconds.get('no session') ?? []);
+    const rows = [...milliseconds].map(([name, values]) => {
+      const later = median(values) - base;
+      return [name, median(values).toFixed(2), later.toFixed(2), (later / roundTrip).toFixed(2)];
+    });
+    publish(
+      `latency-node${bench.node.major}.md`,
+      [
+        `# A signed-in page with Redis ${delayMs} ms away, on Node ${bench.node.version}`,
+        `A round trip to Redis took ${roundTrip.toFixed(2)} ms (median of pings).`,
+        table(['server', 'p50 ms', 'ms over no session', 'round trips'], rows),
+      ].join('\n\n'),
+    );
+  } finally {
+    for (const server of servers) await server.stop();
+    await proxy.close();
+  }
+}
+
+async function pingMilliseconds(url: string): Promise<number> {
+  const client = createClient({ url });
+  client.on('error', () => {});
+  await client.connect();
+  const times: number[] = [];
+  for (let count = 0; count < 500; count += 1) {
+    const startedAt = performance.now();
+    await client.ping();
+    times.push(performance.now() - startedAt);
+  }
+  client.destroy();
+  return median(times);
+}

@@ -1,0 +1,110 @@
+import { type Bench, median, publish, spread, table, versions } from '../bench.ts';
+import { barChart } from '../chart.ts';
+import { email, type RunningServer, type ServerName, serverNames, startServer } from '../servers.ts';
+
+type Round = { perSecond: number; p50: number; p99: number; cpuMicroseconds: number; commands: number };
+type Contestant = { server: RunningServer; cookie: string; pageBytes: number; rounds: Round[] };
+
+const warmUpSeconds = 4;
+/** Pages are edited; peers whose copy is far off would no longer do the same work. */
+const largestPageDifference = 0.05;
+
+/** CPU per request of one core-bound process, as a multiple of the peer's, at most. */
+const goals: { peer: ServerName; below24: number; from24: number }[] = [
+  { peer: 'textbook', below24: 0.4, from24: 0.7 },
+  { peer: 'fastify', below24: 1, from24: 1 },
+  { peer: 'no session', below24: 1.35, from24: 1.5 },
+];
+
+/** A signed-in page on each server in turn, several rounds. */
+export async function throughput(bench: Bench): Promise<void> {
+  const contestants: Contestant[] = [];
+  try {
+    for (const name of serverNames) contestants.push(await enter(name, bench));
+    requireSamePage(contestants);
+    for (let round = 0; round < bench.rounds; round += 1) {
+      for (const contestant of contestants) contestant.rounds.push(await measure(contestant, bench.seconds, bench));
+      console.log(`round ${round + 1} of ${bench.rounds} on Node ${bench.node.version}`);
+    }
+  } finally {
+    for (const { server } of contestants) await server.stop();
+  }
+  report(contestants, bench);
+}
+
+async function enter(name: ServerName, bench: Bench): Promise<Contestant> {
+  const server = await startServer(name, { node: bench.node.path, redisUrl: bench.redis.url });
+  const cookie = await server.signIn();
+  const page = await fetch(server.url, { headers: cookie === '' ? {} : { cookie } });
+  const contestant = { server, cookie, pageBytes: (await page.arrayBuffer()).byteLength, rounds: [] };
+  await measure(contestant, warmUpSeconds, bench);
+  return contestant;
+}
+
+async function measure({ server, cookie }: Contestant, seconds: number, bench: Bench): Promise<Round> {
+  const commandsBefore = await bench.redis.commands();
+  const cpuBefore = await server.cpuMicroseconds();
+  const { url } = server;
+  const load = await bench.loader.run({ url, cookie, expect: email, connections: bench.connections, seconds });
+  const cpu = (await server.cpuMicroseconds()) - cpuBefore;
+  return {
+    perSecond: load.requests / load.seconds,
+    p50: load.p50,
+    p99: load.p99,
+    cpuMicroseconds: cpu / load.requests,
+    commands: ((await bench.redis.commands()) - commandsBefore) / load.requests,
+  };
+}
+
+function requireSamePage(contestants: Contestant[]): void {
+  const sizes = contestants.map(({ pageBytes }) => pageBytes);
+  if (Math.max(...sizes) > Math.min(...sizes) * (1 + largestPageDifference)) {
+    throw new Error(`the pages differ in size: ${sizes.join(', ')} bytes; bring bench/peers/views up to date`);
+  }
+}
+
+function report(contestants: Contestant[], bench: Bench): void {
+  const rows = contestants.map(({ server, rounds, pageBytes }) => {
+    const of = (pick: (round: Round) => number): number => median(rounds.map(pick));
+    return [
+      server.name,
+      of((round) => round.perSecond).toFixed(0),
+      of((round) => round.p50).toFixed(2),
+      of((round) => round.p99).toFixed(2),
+      of((round) => round.cpuMicroseconds).toFixed(0),
+      of((round) => round.commands).toFixed(2),
+      String(pageBytes),
+    ];
+  });
+  const head = ['server', 'requests per s', 'p50 ms', 'p99 ms', 'CPU µs per request', 'Redis commands', 'page bytes'];
+  const { rounds, seconds, connections, node } = bench;
+  publish(
+    `node${node.major}.md`,
+    [
+      `# A signed-in page on Node ${node.version}`,
+      `Medians of ${rounds} rounds of ${seconds} s each, all servers in turn, ${connections} connections.`,
+      table(head, rows),
+      'CPU per request of Latchkey, divided by that of the same round of:',
+      table(['peer', 'median (least–most)', 'goal'], ratioRows(contestants, bench)),
+      `${versions(bench)}.`,
+    ].join('\n\n'),
+  );
+  const bars = contestants.map(({ server, rounds }) => ({
+    label: server.name,
+    value: median(rounds.map((round) => round.cpuMicroseconds)),
+  }));
+  const title = `CPU per request to a signed-in page, µs, Node ${node.version}`;
+  publish(`node${node.major}.svg`, barChart(title, bars));
+}
+
+function ratioRows(contestants: Contestant[], bench: Bench): string[][] {
+  const [latchkey, ...peers] = contestants;
+  return peers.map(({ server, rounds }) => {
+    const ratios = rounds.map((round, position) => {
+      return (latchkey?.rounds[position]?.cpuMicroseconds ?? Number.NaN) / round.cpuMicroseconds;
+    });
+    const goal = goals.find(({ peer }) => peer === server.name);
+    const most = Number(bench.node.major) < 24 ? goal?.below24 : goal?.from24;
+    return [server.name, spread(ratios), most === undefined ? '' : `at most ${most.toFixed(2)}`];
+  });
+}

@@ -1,0 +1,26 @@
+// Latchkey's own app with its session taken out: the same stack, but each visitor is a constant.
+import { createApp } from '../../dist/app.js';
+import { readConfig } from '../../dist/config.js';
+import { createHttpServer } from '../../dist/http-server.js';
+import { createLogger } from '../../dist/log.js';
+import { connectRedis } from '../../dist/redis.js';
+
+const sessionLayers = ['session', 'keepCookieCurrent'];
+const visitor = { email: process.env.BENCH_EMAIL };
+
+const config = readConfig(process.env);
+const log = createLogger(config.logLevel);
+const redis = await connectRedis({ url: config.redisUrl }, log);
+const app = createApp({ config, secrets: config.sessionSecrets, redis, log, isClosing: () => false });
+
+const { stack } = app.router;
+const position = stack.findIndex((layer) => layer.name === sessionLayers[0]);
+const removed = stack.splice(position, sessionLayers.length).map((layer) => layer.name);
+if (String(removed) !== String(sessionLayers)) throw new Error(`expected the session's layers, found ${removed}`);
+app.use(function constantVisitor(req, _res, next) {
+  req.session = visitor;
+  next();
+});
+stack.splice(position, 0, stack.pop());
+
+createHttpServer(app).listen(config.port, config.host);

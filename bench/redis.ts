@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from 'redis';
+import { startPrivateRedis } from '../src/private-redis.ts';
+
+export type BenchRedis = Awaited<ReturnType<typeof startBenchRedis>>;
+
+/** A private Redis on loopback TCP, so that every client reaches it by a URL, and without persistence. */
+export async function startBenchRedis() {
+  const directory = mkdtempSync(join(tmpdir(), 'latchkey-bench-'));
+  const server = await startPrivateRedis(directory);
+  const client = createClient({ socket: { path: server.socketPath, tls: false } });
+  client.on('error', () => {});
+  await client.connect();
+  const port = await freePort();
+  await client.configSet({ appendonly: 'no', port: String(port) });
+  return {
+    client,
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    version: String(/redis_version:(\S+)/.exec(await client.info('server'))?.[1]),
+    /** Commands so far, without those that belong to connections instead of requests. */
+    async commands(): Promise<number> {
+      const stats = await client.info('commandstats');
+      const counts = [...stats.matchAll(/^cmdstat_([^:|]+)[^:]*:calls=(\d+)/gm)];
+      return counts.reduce((sum, [, name, calls]) => (notOfRequests.has(name ?? '') ? sum : sum + Number(calls)), 0);
+    },
+    async usedMemory(): Promise<number> {
+      return Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))?.[1]);
+    },
+    async stop(): Promise<void> {
+      client.destroy();
+      await server.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+const notOfRequests = new Set(['info', 'ping', 'hello', 'client', 'config', 'auth', 'select']);
+
+/** A TCP port that nobody listens on. */
+export function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.once('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => done(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,114 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { freePort } from './redis.ts';
+
+export const email = 'somebody@example.com';
+
+const modules = {
+  latchkey: '../dist/server.js',
+  textbook: 'peers/textbook.mjs',
+  fastify: 'peers/fastify.mjs',
+  'no session': 'peers/no-session.mjs',
+  'iron-session': 'peers/iron-session.mjs',
+  'plain http': 'peers/plain-http.mjs',
+};
+
+export type ServerName = keyof typeof modules;
+export const serverNames = Object.keys(modules) as ServerName[];
+/** These greet a constant address. */
+const withoutSignIn = new Set<ServerName>(['no session', 'plain http']);
+const startDeadlineMs = 30_000;
+
+export type RunningServer = {
+  name: ServerName;
+  url: string;
+  /** All time that the process has used so far, user and system, of all its threads. */
+  cpuMicroseconds: () => Promise<number>;
+  /** What is left after a full garbage collection; the server must have been started with `--expose-gc`. */
+  heapUsed: () => Promise<number>;
+  startProfile: () => Promise<unknown>;
+  stopProfile: () => Promise<unknown>;
+  /** Signs in over HTTP. @returns the Cookie header, empty where there is no session */
+  signIn: (address?: string) => Promise<string>;
+  stop: () => Promise<void>;
+};
+
+export type StartOptions = { node: string; redisUrl: string; nodeFlags?: string[]; env?: Record<string, string> };
+
+/** Starts a server in a process of its own, on the chosen Node, as in production. */
+export async function startServer(name: ServerName, options: StartOptions): Promise<RunningServer> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = fork(fileURLToPath(new URL(modules[name], import.meta.url)), {
+    execPath: options.node,
+    execArgv: ['--import', new URL('probe.mjs', import.meta.url).href, ...(options.nodeFlags ?? [])],
+    // Away from an operator's `.env`.
+    cwd: tmpdir(),
+    env: {
+      PATH: process.env.PATH,
+      NODE_ENV: 'production',
+      PORT: String(port),
+      BASE_URL: url,
+      REDIS_URL: options.redisUrl,
+      SESSION_SECRET: 'a secret for the bench of 32 characters and more',
+      SIGN_IN: 'trust',
+      LOG_LEVEL: 'error',
+      BENCH_EMAIL: email,
+      ...options.env,
+    },
+  });
+  await listening(child, name, port);
+
+  async function ask(question: string): Promise<unknown> {
+    child.send(question);
+    const [message] = await once(child, 'message');
+    return message.answer;
+  }
+  return {
+    name,
+    url,
+    cpuMicroseconds: async () => Number(await ask('cpuMicroseconds')),
+    heapUsed: async () => Number(await ask('heapUsed')),
+    startProfile: () => ask('startProfile'),
+    stopProfile: () => ask('stopProfile'),
+    signIn: async (address = email) => (withoutSignIn.has(name) ? '' : await signIn(url, address)),
+    async stop() {
+      if (child.exitCode !== null) return;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+}
+
+async function listening(child: ChildProcess, name: string, port: number): Promise<void> {
+  const giveUpAt = Date.now() + startDeadlineMs;
+  while (!(await accepts(port))) {
+    if (child.exitCode !== null || Date.now() > giveUpAt) throw new Error(`${name} did not start`);
+    await sleep(20);
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = createConnection(port, '127.0.0.1');
+    socket.once('connect', () => done(true)).once('error', () => done(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+async function signIn(url: string, address: string): Promise<string> {
+  const response = await fetch(`${url}/login`, {
+    method: 'POST',
+    redirect: 'manual',
+    body: new URLSearchParams({ email: address }),
+  });
+  if (response.status !== 303) throw new Error(`sign-in answered ${response.status}: ${await response.text()}`);
+  return response.headers
+    .getSetCookie()
+    .map((line) => line.split(';')[0])
+    .join('; ');
+}
