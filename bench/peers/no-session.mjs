@@ -5,7 +5,7 @@ import { createHttpServer } from '../../dist/http-server.js';
 import { createLogger } from '../../dist/log.js';
 import { connectRedis } from '../../dist/redis.js';
 
-const sessionLayers = ['session', 'keepCookieCurrent'];
+const sessionLayers = ['loadSession', 'keepCookieCurrent'];
 const visitor = { email: process.env.BENCH_EMAIL };
 
 const config = readConfig(process.env);

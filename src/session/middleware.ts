@@ -33,6 +33,19 @@ export function sessions(options: SessionsOptions): RequestHandler[] {
   });
   const secretsRotate = secrets.length > 1;
 
+  // Express-session hashes the session twice at the end of a request to see whether it changed, and asks for a
+  // touch. The store knows already, so the answer with an unchanged session goes straight out.
+  function loadSession(req: Request, res: Response, next: NextFunction): void {
+    const { end } = res;
+    load(req, res, (error?: unknown) => {
+      const saveAndEnd = res.end;
+      res.end = function endOrSave(this: Response, ...args: []) {
+        return Reflect.apply(store.isSaved(req.session) ? end : saveAndEnd, this, args);
+      };
+      next(error);
+    });
+  }
+
   function keepCookieCurrent(req: Request, res: Response, next: NextFunction): void {
     if (req.session.email !== undefined) {
       const expiryMoved = req.session.remember === true && store.wasTouched(req.session);
@@ -41,7 +54,9 @@ export function sessions(options: SessionsOptions): RequestHandler[] {
     next();
   }
 
-  return attributes.secure ? [warnOnceIfInsecure(log), load, keepCookieCurrent] : [load, keepCookieCurrent];
+  return attributes.secure
+    ? [warnOnceIfInsecure(log), loadSession, keepCookieCurrent]
+    : [loadSession, keepCookieCurrent];
 }
 
 // Only a request can show that the proxy in front does not say how the visitor came (express-session#281).

@@ -3,8 +3,8 @@ import type { SessionData } from 'express-session';
 
 declare module 'express-session' {
   interface SessionData {
-    /** The identity. Only `signIn()` sets it; the store refuses any other. */
-    email: string;
+    /** The identity, absent before sign-in. Only `signIn()` sets it; the store refuses any other. */
+    email?: string | undefined;
     /** Milliseconds since the epoch; the absolute limit counts from here. */
     signedInAt: number;
     /** Milliseconds since the epoch, exact to the grain of the throttled touch; the idle limit counts from here. */
@@ -12,19 +12,19 @@ declare module 'express-session' {
     /** The visitor asked to be kept signed in. */
     remember: boolean;
     /** Browser and system in words, such as "Firefox on Linux". */
-    device: string;
+    device?: string | undefined;
   }
 }
 
 /**
  * A session id is the tag of its address and 128 random bits (ASVS 7.2.3), both base64url.
  *
- * The tag, 96 bits of a hash of the address, is the Redis Cluster hash tag of the session's key and of the
- * key that lists the address's sessions, so that both live on one node and are written in one transaction.
+ * The tag, 84 bits of a hash of the address, decides in a Redis Cluster where the session lives, and where the
+ * key that lists the address's sessions does, so that both are on one node and written in one transaction.
  * It is not keyed with a session secret: a rotated secret would hide the older sessions of an address from
  * "end all sessions". Whoever holds a session id can see the address anyway.
  */
-const tagLength = 16;
+const tagLength = 14;
 const randomLength = 22;
 const idShape = new RegExp(`^([\\w-]{${tagLength}})([\\w-]{${randomLength}})$`);
 
@@ -52,11 +52,12 @@ export function keysOf(sessionId: string): SessionKeys | undefined {
 }
 
 export function sessionKey(tag: string, member: string): string {
-  return `s:{${tag}}${member}`;
+  return `{${tag}}${member}`;
 }
 
+/** The bare tag: Cluster takes what is in braces for the whole, and a prefix would cost each address 16 bytes. */
 export function indexKey(tag: string): string {
-  return `i:{${tag}}`;
+  return tag;
 }
 
 /** A session's public name, for lists, logs and revocation: a hash of its id, which it does not reveal. */
@@ -64,25 +65,35 @@ export function handleOf(sessionId: string): string {
   return createHash('sha256').update(sessionId).digest('base64url').slice(0, 16);
 }
 
-/** What is stored of a session; the cookie's attributes are configuration and are not. */
+/** What every stored session has; the cookie's attributes are configuration and are not stored. */
 export type StoredSession = Omit<SessionData, 'cookie'>;
 
-const stampLength = 8;
+const columns = new Set(['cookie', 'email', 'signedInAt', 'lastSeenAt', 'remember', 'device']);
+const storedShape = /^([\da-f]{8})([\da-f]{8})([01])([^\n]*)\n([^\n]*)(?:\n([^\n]+))?$/;
 
-/** `lastSeenAt` as it begins every stored session: a fixed width, so that a touch overwrites it in place. */
-export function encodeStamp(milliseconds: number): string {
+/** A moment as it stands in stored sessions: of a fixed width, so that a touch overwrites it in place. */
+export function encodeMoment(milliseconds: number): string {
   return Math.floor(milliseconds / 1000)
     .toString(16)
-    .padStart(stampLength, '0');
+    .padStart(8, '0');
 }
 
-/** The stored form: the stamp, then JSON with the names that every session has cut to a letter. */
-export function encode(session: StoredSession): string {
-  const { email, signedInAt, lastSeenAt, remember, device, ...rest } = session;
-  const r = remember ? 1 : undefined;
-  return (
-    encodeStamp(lastSeenAt) + JSON.stringify({ e: email, s: Math.floor(signedInAt / 1000), r, d: device, ...rest })
-  );
+/** A stored session as it is after a touch. */
+export function withLastSeen(stored: string, milliseconds: number): string {
+  return encodeMoment(milliseconds) + stored.slice(8);
+}
+
+/**
+ * The stored form: when it was last seen and when it signed in, in hexadecimal seconds, whether it is remembered,
+ * the address, a line with the device, and if a fork keeps more in its sessions, a line of JSON with that.
+ * @throws {TypeError} when the address or the device has a line break in it
+ */
+export function encode({ email = '', device = '', ...session }: StoredSession): string {
+  if (email.includes('\n') || device.includes('\n')) throw new TypeError('a line break in an address or a device');
+  const moments = encodeMoment(session.lastSeenAt) + encodeMoment(session.signedInAt);
+  const others = Object.entries(session).filter(([name]) => !columns.has(name));
+  const json = others.length > 0 ? `\n${JSON.stringify(Object.fromEntries(others))}` : '';
+  return `${moments}${session.remember ? 1 : 0}${email}\n${device}${json}`;
 }
 
 /**
@@ -90,17 +101,16 @@ export function encode(session: StoredSession): string {
  * @throws {SyntaxError} when it is corrupt or of another shape
  */
 export function decode(stored: string): StoredSession {
-  const { e, s, r, d, ...rest } = JSON.parse(stored.slice(stampLength));
-  const lastSeen = Number.parseInt(stored.slice(0, stampLength), 16);
-  if (!(lastSeen > 0) || !(s > 0) || (e !== undefined && typeof e !== 'string')) {
+  const [, lastSeen = '', signedIn = '', remember, email, device, json] = storedShape.exec(stored) ?? [];
+  const session: StoredSession = {
+    email: email || undefined,
+    signedInAt: Number.parseInt(signedIn, 16) * 1000,
+    lastSeenAt: Number.parseInt(lastSeen, 16) * 1000,
+    remember: remember === '1',
+    device: device || undefined,
+  };
+  if (!(session.lastSeenAt > 0) || !(session.signedInAt > 0)) {
     throw new SyntaxError('a stored session of an unknown shape');
   }
-  return {
-    ...rest,
-    email: e,
-    signedInAt: s * 1000,
-    lastSeenAt: lastSeen * 1000,
-    remember: r === 1,
-    device: d,
-  };
+  return json === undefined ? session : { ...JSON.parse(json), ...session };
 }

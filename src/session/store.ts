@@ -13,12 +13,13 @@ import {
   anonymousTag,
   decode,
   encode,
-  encodeStamp,
+  encodeMoment,
   handleOf,
   keysOf,
   type SessionKeys,
   type StoredSession,
   tagOf,
+  withLastSeen,
 } from './record.ts';
 
 export type SessionStoreOptions = {
@@ -123,6 +124,12 @@ export class SessionStore extends RedisStore {
     return this.#touched.has(session);
   }
 
+  /** Whether this session is as Redis has it, so that there is nothing to save. */
+  isSaved(session: Partial<SessionData> | undefined): boolean {
+    const stored = session && this.#stored.get(session);
+    return stored !== undefined && stored === encode(session as StoredSession);
+  }
+
   /** The methods of connect-redis that scan the whole keyspace (connect-redis#203) are not for use. */
   override all(): Promise<never> {
     return refuseToScan();
@@ -147,8 +154,9 @@ export class SessionStore extends RedisStore {
     try {
       stored = await within(deadlineMs, redis.get(keys.session));
       if (stored === null) return null;
-      session = this.#withCookie(decode(stored));
-      requireTag(keys, session.email);
+      const record = decode(stored);
+      requireTag(keys, record.email);
+      session = Object.assign(record, { cookie: this.#cookieOf(record) });
     } catch (error) {
       if (!isCorruption(error)) throw error;
       log.warn({ handle: handleOf(sessionId) }, 'a stored session is corrupt; its visitor is signed out');
@@ -158,17 +166,14 @@ export class SessionStore extends RedisStore {
     if (endOf(session, limits) <= now) return null;
     if (session.email !== undefined && !isAllowed(session.email)) return null;
     if (isTouchDue(session, limits, now) && !(await this.#touchOnLoad(keys, session))) return null;
-    this.#stored.set(session, encodeStamp(session.lastSeenAt) + stored.slice(8));
+    this.#stored.set(session, withLastSeen(stored, session.lastSeenAt));
     return session;
   }
 
-  #withCookie(record: StoredSession): SessionData {
+  #cookieOf(record: StoredSession): SessionData['cookie'] {
     const { limits, cookie } = this.#options;
     const expires = record.remember ? new Date(endOf(record, limits)) : null;
-    return {
-      ...record,
-      cookie: { ...cookie, expires, originalMaxAge: expires && expires.valueOf() - Date.now() },
-    };
+    return { ...cookie, expires, originalMaxAge: expires && expires.valueOf() - Date.now() };
   }
 
   /** @returns false when the session ended meanwhile */
@@ -191,11 +196,12 @@ export class SessionStore extends RedisStore {
       deadlineMs,
       redis.eval(touchScript, {
         keys: listed ? [keys.session, keys.index] : [keys.session],
-        arguments: [String(endsAt - now), encodeStamp(now), String(endsAt), keys.member],
+        arguments: [String(endsAt - now), encodeMoment(now), String(endsAt), keys.member],
       }),
     );
     if (alive !== 1) return false;
-    Object.assign(session, this.#withCookie({ ...session, lastSeenAt: Math.floor(now / 1000) * 1000 }));
+    session.lastSeenAt = Math.floor(now / 1000) * 1000;
+    session.cookie = this.#cookieOf(session);
     this.#touched.add(session);
     return true;
   }
@@ -207,12 +213,7 @@ export class SessionStore extends RedisStore {
     requireTag(keys, session.email);
 
     const now = Date.now();
-    const { cookie: _, ...data } = session;
-    const record: StoredSession = {
-      ...data,
-      signedInAt: data.signedInAt ?? now,
-      lastSeenAt: data.lastSeenAt ?? now,
-    };
+    const record = { ...session, signedInAt: session.signedInAt ?? now, lastSeenAt: session.lastSeenAt ?? now };
     const encoded = encode(record);
     const known = this.#stored.get(session);
     // After regenerate and save, express-session saves once more (express-session#935).

@@ -107,7 +107,7 @@ describe("the older client's XMLHttpRequest, with email and pass", () => {
     expect(answer.headers.get('Content-Type')).toMatch(/^text\/plain/);
     expect((await visitor.get('/admin')).text).toContain('Hello old@example.com');
 
-    const stored = await Promise.all((await redis.keys('s:*')).map((key) => redis.get(key)));
+    const stored = await Promise.all((await redis.keys('{*')).map((key) => redis.get(key)));
     expect(stored.join()).toContain('old@example.com');
     expect(stored.join()).not.toContain(pass);
   });

@@ -109,7 +109,7 @@ describe('ending all sessions of an address while it signs in', () => {
   /** Every live session of the address by its key, and those that the list knows. */
   async function audit() {
     const tag = tagOf(email);
-    const live = (await redis.keys(`s:{${tag}}*`)).sort();
+    const live = (await redis.keys(`{${tag}}*`)).sort();
     const members = await redis.zRange(indexKey(tag), 0, -1);
     return { live, listed: members.map((member) => keysOf(tag + member)?.session).sort() };
   }

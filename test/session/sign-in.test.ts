@@ -1,3 +1,4 @@
+import type { Express } from 'express';
 import { afterEach, describe, expect, test } from 'vitest';
 import { keysOf } from '../../src/session/record.ts';
 import { startApp, testRedis } from '../support/app.ts';
@@ -90,6 +91,32 @@ test('a page that stores something for a stranger gives them a session of their 
   await stranger.post('/note');
   expect((await stranger.get('/note')).text).toBe('kept');
   expect((await stranger.copy(app.url).get('/admin')).status).toBe(401);
+});
+
+test('what a page changes in a session, also deep inside, is stored before its answer ends, and nothing else is', async () => {
+  const addPages = (fork: Express) => {
+    fork.post('/cart', (req, res) => {
+      const cart: string[] = Reflect.get(req.session, 'cart') ?? [];
+      cart.push(`item ${cart.length + 1}`);
+      Object.assign(req.session, { cart });
+      res.send('added');
+    });
+    fork.get('/cart', (req, res) => {
+      res.send(JSON.stringify(Reflect.get(req.session, 'cart')));
+    });
+  };
+  const [one, other] = [await startFork(redis, addPages), await startFork(redis, addPages)];
+  const visitor = await signedIn();
+  await visitor.copy(one).post('/cart');
+  await visitor.copy(other).post('/cart');
+  expect((await visitor.copy(one).get('/cart')).text).toBe('["item 1","item 2"]');
+  expect((await visitor.get('/admin')).text).toContain('Hello ann@example.com');
+
+  const stored = keysOf(visitor.sessionId)?.session ?? '';
+  await redis.configResetStat();
+  await visitor.copy(one).get('/cart');
+  expect(await redis.info('commandstats')).not.toMatch(/cmdstat_(set|eval|expire)/);
+  expect(await redis.get(stored)).toMatch(/ann@example\.com\n.*\n\{"cart":\["item 1","item 2"\]\}$/);
 });
 
 describe('when Redis refuses (ASVS 16.5.3)', () => {
