@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { NodeProgram } from '../scripts/nodes.ts';
 import type { Loader } from './load.ts';
-import type { NodeProgram } from './nodes.ts';
 import type { BenchRedis } from './redis.ts';
 
 /** What every part of the bench works with. */

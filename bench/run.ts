@@ -1,8 +1,8 @@
 // npm run bench -- [--part NAME]... [--node 20,22,24] [--rounds 5] [--seconds 3] ...; see `usage`.
 import { parseArgs } from 'node:util';
+import { findNode } from '../scripts/nodes.ts';
 import type { Bench } from './bench.ts';
 import { startLoader } from './load.ts';
-import { findNode } from './nodes.ts';
 import { commands } from './parts/commands.ts';
 import { growth } from './parts/growth.ts';
 import { heap } from './parts/heap.ts';

@@ -61,7 +61,7 @@ function only(name: string): string {
 }
 
 describe('docker-compose.yml', () => {
-  const { app, redis } = compose(operator).services;
+  const { app, redis, mail } = compose(operator).services;
 
   test('starts nothing without secrets, and says how to make them', () => {
     for (const name of ['SESSION_SECRET', 'REDIS_PASSWORD'] as const) {
@@ -80,6 +80,15 @@ describe('docker-compose.yml', () => {
     expect(() => readConfig({ ...imageEnvironment(), ...environment })).toThrow(/SMTP_URL is missing/);
   });
 
+  test('has a mail catcher for trying it out, which is not part of a deployment', () => {
+    const [, smtpUrl = ''] = /SMTP_URL='(.+?)' docker compose --profile try/.exec(read('docker-compose.yml')) ?? [];
+    const { app, mail } = compose({ ...operator, SIGN_IN: '', SMTP_URL: smtpUrl }).services;
+    expect(readConfig({ ...imageEnvironment(), ...app.environment })).toMatchObject({ signIn: 'code', smtpUrl });
+    expect(new URL(smtpUrl)).toMatchObject({ hostname: 'mail', port: '1025' });
+    expect(mail.profiles).toEqual(['try']);
+    expect(mail.ports).toEqual(['127.0.0.1:8025:8025']);
+  });
+
   test('lets the app wait for a Redis that answers, and stop in order', () => {
     expect(app.depends_on).toEqual({ redis: { condition: 'service_healthy' } });
     expect(Number.parseInt(app.stop_grace_period, 10)).toBeGreaterThan(10);
@@ -90,8 +99,8 @@ describe('docker-compose.yml', () => {
     expect(redis.ports).toBeUndefined();
   });
 
-  test('takes from both what they do not need', () => {
-    for (const service of [app, redis]) {
+  test('takes from each what it does not need', () => {
+    for (const service of [app, redis, mail]) {
       expect(service).toMatchObject({
         read_only: true,
         cap_drop: ['ALL'],

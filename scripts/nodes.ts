@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 export type NodeProgram = { path: string; version: string; major: string };
 
 /**
- * A Node to measure on.
+ * A Node of another version, to run something on.
  * @param wanted a major version, which the npm package `node` brings, or a path
  */
 export function findNode(wanted: string): NodeProgram {
