@@ -1,0 +1,85 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { readConfig, settings } from '../src/config.ts';
+import { throttleLimits } from '../src/login/throttle.ts';
+import { durationWords } from '../src/words.ts';
+
+const pathOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+const read = (name: string) => readFileSync(pathOf(name), 'utf8');
+const readme = read('README.md');
+const config = readConfig({ NODE_ENV: 'test' });
+
+/** The rows of the table that begins with this heading, each cell without its backquotes. */
+function rowsBelow(heading: string): string[][] {
+  const [, table = ''] = readme.split(`\n| ${heading} |`);
+  const [lines = ''] = table.split('\n\n');
+  return lines
+    .split('\n')
+    .slice(2)
+    .map((line) => line.replaceAll('`', '').split('|').slice(1, -1))
+    .map((cells) => cells.map((cell) => cell.trim()));
+}
+
+test('each command in it is run by .ci/run, or stands in the Compose file, which a test reads', () => {
+  const blocks = [...readme.matchAll(/^```sh\n([^`]+)^```/gm)].flatMap(([, lines = '']) => lines.trim().split('\n'));
+  const inline = [...readme.matchAll(/`((?:\w+=\S+ )?(?:npm|openssl) [^`]+)`/g)].map(([, command = '']) => command);
+  const commands = [...blocks, ...inline].flatMap((line) => line.split(' && '));
+  expect(commands.length).toBeGreaterThan(12);
+  const run = read('.ci/run').replaceAll(/ try_out \w+/g, '') + read('docker-compose.yml');
+  for (const command of commands) expect(run).toContain(command);
+});
+
+test('each file that it names is there', () => {
+  const names = [...readme.matchAll(/\]\(((?!https?:)[^)]+)\)/g)].map(([, name = '']) => name);
+  expect(names.length).toBeGreaterThan(8);
+  expect(names.filter((name) => !existsSync(pathOf(name)))).toEqual([]);
+});
+
+test('each dependency has its reason, and no other is named', () => {
+  const { dependencies, devDependencies } = JSON.parse(read('package.json'));
+  const named = rowsBelow('package | what it is for').flatMap(([packages = '']) =>
+    [...packages.matchAll(/\[([\w-]+)\]/g)].map(([, name = '']) => name),
+  );
+  expect(named.sort()).toEqual(Object.keys(dependencies).sort());
+  const [, toDevelop = ''] = readme.split('To develop it: ');
+  for (const name of Object.keys(devDependencies)) {
+    const [, scope, plain] = /^(?:@([\w-]+)\/)?(.+)$/.exec(name) ?? [];
+    const word = scope === 'types' ? 'types' : scope === 'biomejs' || scope === 'vitest' ? scope.slice(0, 5) : plain;
+    expect(toDevelop, name).toContain(word);
+  }
+});
+
+test('names every setting, with its default', () => {
+  const rows = rowsBelow('setting | default | what it is');
+  expect(rows.flatMap(([names = '']) => names.split(', ')).sort()).toEqual(Object.keys(settings).sort());
+  for (const [names = '', defaults = ''] of rows) {
+    if (!/^[\w.]+(, [\w.]+)*$/.test(defaults) || defaults === 'everybody') continue;
+    const values = names.split(', ').map((name, position) => [name, defaults.split(', ')[position]]);
+    expect(readConfig({ ...Object.fromEntries(values), NODE_ENV: 'test' }), names).toEqual(config);
+  }
+});
+
+test('documents the limits of a session as they are (ASVS 7.1.1, 7.1.2)', () => {
+  const { sessionLimits: limits, sessionsPerAddress } = config;
+  expect(rowsBelow('limit | default | reason').map(([limit, value]) => [limit, value])).toEqual([
+    ['unused', durationWords(limits.idleSeconds)],
+    ['in all', durationWords(limits.absoluteSeconds)],
+    ['unused, "keep me signed in"', durationWords(limits.rememberIdleSeconds)],
+    ['in all, "keep me signed in"', durationWords(limits.rememberAbsoluteSeconds)],
+    ['sessions of an address', String(sessionsPerAddress)],
+  ]);
+});
+
+test('documents what is counted as it is (ASVS 6.1.1)', () => {
+  const words = ({ points, seconds }: { points: number; seconds: number }) =>
+    `${points} in ${seconds === 600 ? '10 minutes' : seconds === 3600 ? 'an hour' : 'a day'}`;
+  const { asksPerClient, guessesPerClient, mailsPerAddress, mailsPerDevice } = throttleLimits;
+  expect(rowsBelow('what is counted | limit').map(([, limit]) => limit)).toEqual([
+    words(asksPerClient),
+    words(guessesPerClient),
+    mailsPerAddress.map(words).join(', '),
+    mailsPerDevice.map(words).join(', '),
+    'MAILS_PER_HOUR',
+  ]);
+});
