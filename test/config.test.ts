@@ -161,7 +161,13 @@ describe('mistakes', () => {
     ['TRUST_PROXY', ['true', 'false', 'TRUE', 'banana', 'loopback,true', '-1', '1.5', '100', '10.0.0.0/33', ',']],
     ['TRUST_PROXY', ['0.0.0.0/0', '::/0', '10.0.0.0/', '10.0.0', '::1/129', 'fe80::1%eth0']],
     ['REDIS_URL', ['x', 'localhost:6379', 'http://localhost', 'redis://', 'redis://redis:x', 'redis://redis/name']],
-    ['REDIS_URL', ['redis://:p%ss@redis', 'redis://:%ff@redis', 'redis://:p/ss@redis']],
+    ['REDIS_URL', ['redis://:p%ss@redis', 'redis://:%ff@redis', 'redis://:p/ss@redis', 'redis://one,two:6379']],
+    [
+      'REDIS_URL',
+      ['redis+sentinel://one', 'redis+sentinel://one/', 'redis+sentinel://one/name/x', 'redis+sentinel:///n'],
+    ],
+    ['REDIS_URL', ['redis+sentinel://one:x/name', 'redis+sentinel://one,/name', 'redis+sentinel://:p%ss@one/name']],
+    ['REDIS_URL', ['redis+sentinel://one/name?sentinelPassword=x', 'redis+cluster://one/1', 'redis+replica://one/n']],
     ['SESSION_SECRET', ['x', 'x'.repeat(31), ' '.repeat(40), `${secret},short`, `${secret},`, `,${secret}`]],
     ['SESSION_IDLE', ['0m', '30', '30 m', '-1m', '1.5h', '1w', 'm', '1h30m', '1000000s']],
     ['SESSION_ABSOLUTE', ['0d']],
@@ -230,12 +236,13 @@ describe('what is read', () => {
     expect(allowedEmails).toEqual(['ann@example.com', '@xn--bcher-kva.example']);
   });
 
-  test.each(['redis://localhost', 'rediss://user:p%40ss@redis.example.com:6380/2', 'redis://[::1]:6379'])(
-    'REDIS_URL takes %s',
-    (REDIS_URL) => {
-      expect(readConfig({ REDIS_URL }).redisUrl).toBe(REDIS_URL);
-    },
-  );
+  test.each([
+    ...['redis://localhost', 'rediss://user:p%40ss@redis.example.com:6380/2', 'redis://[::1]:6379'],
+    'redis+sentinel://:p%40ss@one.example.com,two.example.com:26380/mymaster?sentinel_password=other',
+    'rediss+cluster://one.example.com:7000,two.example.com',
+  ])('REDIS_URL takes %s', (REDIS_URL) => {
+    expect(readConfig({ REDIS_URL }).redisUrl).toBe(REDIS_URL);
+  });
 
   test.each([
     ['2', 2],

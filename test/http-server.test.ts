@@ -48,14 +48,31 @@ describe('the HTTP server', async () => {
   test('limits how long and how large a request may be', async () => {
     expect(server).toMatchObject({
       headersTimeout: 10_000,
-      requestTimeout: 30_000,
+      requestTimeout: 15_000,
       keepAliveTimeout: 65_000,
-      maxHeadersCount: 100,
+      timeout: 15_000,
+      maxHeadersCount: 101,
+      maxConnections: 10_000,
     });
     const tooLarge = await connect(url, `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(17_000)}\r\n\r\n`);
     await tooLarge.closed;
     expect(tooLarge.received()).toMatch(/^HTTP\/1\.1 431 /);
   });
+});
+
+test('a full server closes idle connections to make room, and none whose request is under way', async () => {
+  const server = createHttpServer(app, { mostConnections: 20 });
+  const url = await listen(server);
+  afterAll(() => closeHttpServer(server));
+  const open = await connect(url, 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na');
+  const kept = Array.from({ length: 10 }, () => connect(url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'));
+  for (const { received } of await Promise.all(kept)) await expect.poll(received).toContain('200 OK');
+  const silent = await Promise.all(Array.from({ length: 9 }, () => connect(url)));
+  await Promise.all([...(await Promise.all(kept)), ...silent].map(({ closed }) => closed));
+  expect((await fetch(url)).status).toBe(200);
+  open.socket.write('b');
+  await expect.poll(open.received).toMatch(/200 OK[\s\S]*read$/);
+  open.socket.destroy();
 });
 
 describe('closing', () => {

@@ -4,6 +4,7 @@ import { HttpError } from '../http-error.ts';
 import type { Logger } from '../log.ts';
 import { preferredAnswer } from '../negotiate.ts';
 import { RedisUnavailable } from '../redis.ts';
+import { outageLog } from './outages.ts';
 
 const retryAfterSeconds = 5;
 
@@ -40,12 +41,16 @@ export function allowOnly(...methods: string[]): RequestHandler {
 
 /**
  * The one place where an error becomes a response: a page, a line of text or JSON. Only the words of an
- * `HttpError` reach the client; everything else is told to the log, under the request's id (ASVS 16.5.1).
+ * `HttpError` reach the client; everything else is told to the log, under the request's id (ASVS 16.5.1), but
+ * an outage of Redis only when it begins and ends.
  */
 export function errorPage(log: Logger): ErrorRequestHandler {
+  const noteOutage = outageLog(log);
+
   return function answerError(error: unknown, req, res, _next) {
     const { status, message, details } = explain(error);
-    if (status >= 500) logFault(log, error, req.id);
+    if (error instanceof RedisUnavailable) noteOutage(error);
+    else if (status >= 500) log.error({ id: req.id, err: error }, 'request failed');
 
     if (res.headersSent) {
       // Too late for a page. A response that is under way is cut off, so that nobody takes it for complete.
@@ -71,9 +76,4 @@ function explain(error: unknown): Pick<HttpError, 'status' | 'message' | 'detail
 function clientErrorStatus(error: unknown): number {
   const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
   return status >= 400 && status < 500 ? status : 500;
-}
-
-function logFault(log: Logger, error: unknown, id: string): void {
-  if (error instanceof RedisUnavailable) log.warn({ id, reason: error.message }, 'Redis was needed and not there');
-  else log.error({ id, err: error }, 'request failed');
 }

@@ -181,8 +181,9 @@ export class SessionStore extends RedisStore {
     try {
       return await this.#touch(keys, session);
     } catch (error) {
-      // A replica that can't write, or a full Redis: the visitor keeps the time that is left.
-      this.#options.log.warn({ err: error }, 'a session could not be touched');
+      // A Redis that is full, or a replica, says no: the visitor keeps the time that is left.
+      if (!(error instanceof RedisUnavailable && error.cause instanceof ErrorReply)) throw error;
+      this.#options.log.debug({ err: error }, 'a session could not be touched');
       return true;
     }
   }

@@ -1,16 +1,13 @@
 import { RedisStore } from 'connect-redis';
 import session, { type SessionData } from 'express-session';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { createLogger } from '../../src/log.ts';
-import { connectRedis } from '../../src/redis.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { anonymousTag, indexKey, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
 import { SessionEnded } from '../../src/session/store.ts';
-import { testRedis } from '../support/app.ts';
+import { connectNode, testRedis } from '../support/app.ts';
 import { allKeys, newStore } from '../support/fork.ts';
 import { describeStoreContract, plainData } from '../support/store-contract.ts';
 
-const redis = await connectRedis(await testRedis(), createLogger('silent'));
-afterAll(() => redis.destroy());
+const redis = await connectNode(await testRedis());
 beforeEach(() => redis.flushAll());
 const store = newStore(redis);
 

@@ -9,9 +9,10 @@ import { createApp } from '../../src/app.ts';
 import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http-server.ts';
 import { createLogger } from '../../src/log.ts';
-import { Mailer, type Transport } from '../../src/login/mailer.ts';
+import { type Mail, Mailer, type Transport } from '../../src/login/mailer.ts';
 import { startPrivateRedis } from '../../src/private-redis.ts';
-import { connectRedis, type RedisAddress, type RedisClient } from '../../src/redis.ts';
+import { type NodeClient, newNode } from '../../src/redis/node.ts';
+import { connectRedis, type RedisAddress } from '../../src/redis.ts';
 import { afterwards } from './afterwards.ts';
 import { newLogFile } from './secrets.ts';
 
@@ -19,8 +20,8 @@ export type TestApp = {
   url: string;
   app: Express;
   server: Server;
-  /** The app's own connection. */
-  redis: RedisClient;
+  /** A connection of the test's own to the app's Redis, which must be one. */
+  redis: NodeClient;
   /** What it has logged so far. */
   logged: () => Record<string, unknown>[];
   close: () => Promise<void>;
@@ -33,6 +34,8 @@ export type TestAppOptions = {
   isClosing?: () => boolean;
   /** Signs in by code, and puts mail on its way through this. */
   transport?: Transport;
+  /** What `/dev/mails` shows; without it there is no such page. */
+  caughtMails?: Mail[];
   /** Environment variables, as an operator would set them. */
   env?: Record<string, string>;
   config?: Partial<Config>;
@@ -47,6 +50,17 @@ export async function testRedis(): Promise<RedisAddress & { socketPath: string }
   return { socketPath: redis.socketPath };
 }
 
+/** A connection with every command that there is; closed after the file's last test. */
+export async function connectNode(address: RedisAddress): Promise<NodeClient> {
+  const client = newNode(address);
+  client.on('error', () => {});
+  await client.connect();
+  afterwards(() => {
+    if (client.isOpen) client.destroy();
+  });
+  return client;
+}
+
 /** The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. */
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const config = {
@@ -55,12 +69,13 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   };
   const logFile = newLogFile('app');
   const log = createLogger('debug', destination({ dest: logFile, sync: true }));
-  const redis = await connectRedis(options.redisAddress ?? (await testRedis()), log);
+  const redisAddress = options.redisAddress ?? (await testRedis());
+  const redis = await connectRedis(redisAddress, log);
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
   const mailer = options.transport && new Mailer(options.transport, log);
   const app = createApp({
     ...{ config, secrets, redis, log, isClosing: options.isClosing ?? (() => false) },
-    ...(mailer && { mailer }),
+    ...(mailer && { mailer, caughtMails: options.caughtMails }),
   });
   const server = createHttpServer(app);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -78,7 +93,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     app,
     server,
-    redis,
+    redis: await connectNode(redisAddress),
     logged: () =>
       readFileSync(logFile, 'utf8')
         .split('\n')

@@ -6,6 +6,7 @@ import { closeHttpServer, createHttpServer } from '../../src/http-server.ts';
 import { createLogger } from '../../src/log.ts';
 import { errorPage } from '../../src/middleware/errors.ts';
 import { requestLog } from '../../src/middleware/request-log.ts';
+import type { NodeClient } from '../../src/redis/node.ts';
 import { deadlineMs, type RedisClient } from '../../src/redis.ts';
 import { cookieAttributes } from '../../src/session/cookie.ts';
 import { sessions } from '../../src/session/middleware.ts';
@@ -55,6 +56,6 @@ export function gate(): { opened: Promise<void>; open: () => void } {
 }
 
 /** All keys of this Redis, which no request may ever ask for. */
-export async function allKeys(redis: RedisClient): Promise<string[]> {
+export async function allKeys(redis: NodeClient): Promise<string[]> {
   return (await redis.keys('*')).sort();
 }

@@ -7,6 +7,7 @@ import { freePort, newDirectory } from './process.ts';
 
 export type RedisServer = {
   url: string;
+  port: number;
   /** Starts it again, on the same port. */
   start: () => Promise<void>;
   /** Ends it as a crash would. */
@@ -21,8 +22,15 @@ type Client = ReturnType<typeof newClient>;
 
 const startedWithinMs = 5000;
 
-/** A Redis such as an operator runs, on a port and with a password; stopped after the file's last test. */
-export async function startRedisServer(password: string, args: string[] = []): Promise<RedisServer> {
+/**
+ * A Redis such as an operator runs, on a port and with a password; stopped after the file's last test.
+ * @param configFile for a Sentinel, which writes into it
+ */
+export async function startRedisServer(
+  password: string,
+  args: string[] = [],
+  configFile?: string,
+): Promise<RedisServer> {
   const port = await freePort();
   const url = `redis://:${password}@127.0.0.1:${port}`;
   const directory = newDirectory('redis-server-');
@@ -39,7 +47,7 @@ export async function startRedisServer(password: string, args: string[] = []): P
 
   async function start(): Promise<void> {
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--requirepass', password];
-    server = spawn(findRedis(), [...settings, ...args], { stdio: 'ignore' });
+    server = spawn(findRedis(), [...(configFile ? [configFile] : []), ...settings, ...args], { stdio: 'ignore' });
     await vi.waitFor(() => client((asking) => asking.ping()), { timeout: startedWithinMs, interval: 20 });
   }
 
@@ -53,7 +61,7 @@ export async function startRedisServer(password: string, args: string[] = []): P
 
   afterwards(kill);
   await start();
-  return { url, start, kill, signal: (signal) => server?.kill(signal), client };
+  return { url, port, start, kill, signal: (signal) => server?.kill(signal), client };
 }
 
 function newClient(url: string) {

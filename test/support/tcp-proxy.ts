@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export type TcpTarget = { path: string } | { host: string; port: number };
 
@@ -10,8 +11,13 @@ export type TcpProxy = {
   /** Keeps what arrives from either side, until it is released. */
   hold: () => void;
   release: () => void;
-  /** Loses what arrives from either side, as a dead link does; connections stay, and new ones are accepted. */
+  /**
+   * Loses what arrives from either side, as a dead link does; connections stay, and new ones are accepted. What was
+   * connected meanwhile stays dead after the release: half a stream of bytes is nothing that TCP would ever deliver.
+   */
   blackHole: () => void;
+  /** Breaks the connection in the middle of the next answer. */
+  cutAnswer: () => void;
   /** Breaks the connections that are open. */
   reset: () => void;
   close: () => Promise<void>;
@@ -22,9 +28,11 @@ export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let state: 'open' | 'held' | 'lost' = 'open';
   let held: (() => void)[] = [];
+  let cutsAnswer = false;
+  const dead = new WeakSet<Socket>();
 
   function hand(bytes: Buffer, to: Socket): void {
-    if (state === 'lost' || to.destroyed) return;
+    if (dead.has(to) || to.destroyed) return;
     if (state === 'held') held.push(() => to.write(bytes));
     else to.write(bytes);
   }
@@ -32,15 +40,31 @@ export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
   const server = createServer({ noDelay: true }, (near) => {
     const far = connect({ ...target, noDelay: true });
     near.on('data', (bytes) => hand(bytes, far));
+    let late = 0;
+    let lastHandedOn = Promise.resolve();
     far.on('data', (bytes) => {
-      if (proxy.delayMs === 0) hand(bytes, near);
-      else setTimeout(() => hand(bytes, near), proxy.delayMs);
+      if (cutsAnswer) {
+        cutsAnswer = false;
+        near.write(bytes.subarray(0, bytes.length / 2), () => near.resetAndDestroy());
+      } else if (proxy.delayMs === 0 && late === 0) hand(bytes, near);
+      else {
+        // None overtakes another when the delay ends.
+        late += 1;
+        const delayed = sleep(proxy.delayMs);
+        lastHandedOn = lastHandedOn
+          .then(() => delayed)
+          .then(() => {
+            late -= 1;
+            hand(bytes, near);
+          });
+      }
     });
     for (const [socket, other] of [
       [near, far],
       [far, near],
     ] as const) {
       sockets.add(socket);
+      if (state === 'lost') dead.add(socket);
       socket.on('error', () => other.destroy());
       socket.on('close', () => {
         sockets.delete(socket);
@@ -62,6 +86,10 @@ export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
     blackHole: () => {
       state = 'lost';
       held = [];
+      for (const socket of sockets) dead.add(socket);
+    },
+    cutAnswer: () => {
+      cutsAnswer = true;
     },
     reset: () => {
       for (const socket of sockets) socket.resetAndDestroy();

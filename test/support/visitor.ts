@@ -102,7 +102,8 @@ export class Visitor {
       return;
     }
     this.cookies.set(name, value);
-    if (value !== '') keepOutOfLogs(value, decodeURIComponent(value), this.sessionId);
+    if (value !== '') keepOutOfLogs(value, decodeURIComponent(value));
+    if (name.endsWith('session') && value !== '') keepOutOfLogs(this.sessionId);
   }
 }
 

@@ -1,0 +1,32 @@
+import { expect } from 'vitest';
+import { Challenges } from '../../src/login/challenge.ts';
+import { EndLinks } from '../../src/login/end-links.ts';
+import { Throttle } from '../../src/login/throttle.ts';
+import { deadlineMs, type RedisClient } from '../../src/redis.ts';
+import { keepOutOfLogs } from './secrets.ts';
+
+const challenge = { email: 'ann@example.com', remember: false, next: '/admin' };
+
+/** What sign-in by code keeps in Redis, each use once. */
+export async function useByCode(redis: RedisClient): Promise<void> {
+  const challenges = new Challenges(redis, ['a secret for the tests, of 32 characters and more'], deadlineMs);
+  const { id, code } = await challenges.start(challenge, { canSucceed: true });
+  keepOutOfLogs(id, code);
+  expect(await challenges.find(id)).toEqual(challenge);
+  expect(await challenges.attempt(id, '00000000')).toEqual({ outcome: 'wrong', triesLeft: 4 });
+  expect(await challenges.attempt(id, code)).toEqual({ outcome: 'right', challenge });
+  expect(await challenges.find(id)).toBeUndefined();
+  const { id: dropped } = await challenges.start(challenge, { canSucceed: false });
+  await challenges.drop(dropped);
+  expect(await challenges.find(dropped)).toBeUndefined();
+
+  const throttle = new Throttle(redis, 1000, deadlineMs);
+  for (let count = 0; count < 30; count += 1) await throttle.countAsk('192.0.2.1');
+  await expect(throttle.countAsk('192.0.2.1')).rejects.toMatchObject({ status: 429 });
+
+  const links = new EndLinks(redis, 3600, deadlineMs);
+  const token = await links.create('a session id');
+  keepOutOfLogs(token);
+  expect(await links.find(token)).toBe('a session id');
+  expect([await links.use(token), await links.use(token)]).toEqual([true, false]);
+}
