@@ -1,7 +1,8 @@
 // Optional: brings the code of a mail's link into the form, or shows it where no login waits for it. The code is
-// in the fragment, which no server sees; it is taken out of the address at once.
-const code = /^#(\d{8})$/.exec(location.hash)?.[1];
-if (code) {
+// in the fragment, which no server sees; it is taken out of the address at once, and so out of the history.
+function takeCode() {
+  const code = /^#(\d{8})$/.exec(location.hash)?.[1];
+  if (!code) return;
   history.replaceState(null, '', location.pathname);
   const field = document.querySelector('#code');
   const note = document.querySelector('#linked-code');
@@ -13,3 +14,7 @@ if (code) {
     note.hidden = false;
   }
 }
+
+takeCode();
+// The link may be opened where this page stands already, which loads nothing.
+addEventListener('hashchange', takeCode);

@@ -1,28 +1,35 @@
-// `npm run screenshots`: docs/*.png, from an app on a Redis of its own.
+// `npm run screenshots`: docs/*.png, from an app with a Redis and an inbox of its own.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { createApp } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
 import { closeHttpServer, createHttpServer } from '../src/http-server.ts';
 import { createLogger } from '../src/log.ts';
+import { MailCatcher } from '../src/login/catcher.ts';
+import { type Mail, Mailer } from '../src/login/mailer.ts';
 import { startPrivateRedis } from '../src/private-redis.ts';
 import { connectRedis } from '../src/redis.ts';
-import { launchChromium, signIn } from '../test/support/browser.ts';
+import { askForCode, enterCode, launchChromium } from '../test/support/browser.ts';
 
 const pictures = fileURLToPath(new URL('../docs/', import.meta.url));
-const desktop = { width: 1120, height: 640 };
-const phone = { width: 390, height: 760 };
+const phone = { width: 400, height: 800 };
+const pixelsPerPixel = 2;
 const email = 'ada@example.com';
 const otherDevices = [
   'Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15',
-  'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36',
   'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0',
 ];
-const thisDevice = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0';
+const thisDevice =
+  'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36';
+
+type Scheme = 'light' | 'dark';
+const schemes: Scheme[] = ['light', 'dark'];
+const backdrops: Record<Scheme, string> = { light: '#dfe4ee', dark: '#05070a' };
 
 const data = mkdtempSync(join(tmpdir(), 'latchkey-screenshots-'));
 try {
@@ -40,56 +47,71 @@ async function withApp(socketPath: string): Promise<void> {
   const log = createLogger('fatal');
   const redis = await connectRedis({ socketPath }, log);
   const secrets: [string] = [crypto.randomUUID()];
-  const app = createApp({ config: readConfig({}), secrets, redis, log, isClosing: () => false });
+  const catcher = new MailCatcher();
+  const mailer = new Mailer(catcher, log);
+  const config = readConfig({ SIGN_IN: 'code' });
+  const app = createApp({ config, secrets, redis, log, mailer, isClosing: () => false });
   const server = createHttpServer(app);
   const browser = await launchChromium();
   try {
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-    await takePictures(browser, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    for (const userAgent of otherDevices) await signIn(await open(browser, userAgent), url, catcher);
+    await takePictures(browser, url, catcher);
   } finally {
     await browser.close();
     await closeHttpServer(server);
+    await mailer.close();
     redis.destroy();
   }
 }
 
-async function takePictures(browser: Browser, url: string): Promise<void> {
-  mkdirSync(pictures, { recursive: true });
-  for (const userAgent of otherDevices) await signIn(await open(browser, { userAgent }), url, email);
-  for (const colorScheme of ['light', 'dark'] as const) {
-    const suffix = colorScheme === 'dark' ? '-dark' : '';
-    const look = { colorScheme, userAgent: thisDevice };
-
-    const page = await open(browser, { ...look, viewport: desktop });
-    await page.goto(url);
-    await picture(page, `home${suffix}`);
-    await page.goto(`${url}/login`);
-    await picture(page, `login${suffix}`);
-    await signIn(page, url, email);
-    await picture(page, `admin${suffix}`);
-    await logOut(page, url);
-
-    const small = await open(browser, { ...look, viewport: phone });
-    await small.goto(`${url}/login`);
-    await picture(small, `login-phone${suffix}`);
-    await signIn(small, url, email);
-    await picture(small, `admin-phone${suffix}`);
-    await logOut(small, url);
+// The way in: the address, the code, the sessions.
+async function takePictures(browser: Browser, url: string, { mails }: MailCatcher): Promise<void> {
+  const page = await open(browser, thisDevice);
+  const screens: Record<Scheme, Buffer[]> = { light: [], dark: [] };
+  async function takeBoth(): Promise<void> {
+    for (const colorScheme of schemes) {
+      await page.emulateMedia({ colorScheme });
+      screens[colorScheme].push(await page.screenshot({ animations: 'disabled' }));
+    }
   }
+  await page.goto(`${url}/login`);
+  await page.getByLabel('E-mail address').fill(email);
+  await takeBoth();
+  const code = await codeFor(mails, () => askForCode(page, url, email));
+  await page.getByLabel('Code').fill('48271935');
+  await takeBoth();
+  await enterCode(page, code);
+  await sameTimes(page);
+  await takeBoth();
+  mkdirSync(pictures, { recursive: true });
+  for (const scheme of schemes) await sideBySide(browser, screens[scheme], scheme);
 }
 
-async function open(browser: Browser, options: BrowserContextOptions): Promise<Page> {
-  const profile = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
+async function open(browser: Browser, userAgent: string): Promise<Page> {
+  const look = { viewport: phone, deviceScaleFactor: pixelsPerPixel, locale: 'en-GB', timezoneId: 'UTC' };
+  const profile = await browser.newContext({ ...look, userAgent });
   return profile.newPage();
 }
 
-async function logOut(page: Page, url: string): Promise<void> {
-  await page.getByRole('banner').getByRole('button', { name: 'Log out' }).click();
-  await page.waitForURL(`${url}/`);
+async function signIn(page: Page, url: string, { mails }: MailCatcher): Promise<void> {
+  await enterCode(page, await codeFor(mails, () => askForCode(page, url, email)));
 }
 
-async function picture(page: Page, name: string): Promise<void> {
-  // The same times every time, so that a picture changes only when the pages do.
+/** The code that doing this brings. */
+async function codeFor(mails: Mail[], ask: () => Promise<void>): Promise<string> {
+  const before = new Set(mails);
+  await ask();
+  for (;;) {
+    const mail = mails.find((candidate) => !before.has(candidate) && candidate.subject.includes('is your code'));
+    if (mail) return mail.subject.slice(0, '1234 5678'.length);
+    await nextTurn();
+  }
+}
+
+// The same times every time, so that a picture changes only when the pages do.
+async function sameTimes(page: Page): Promise<void> {
   await page.locator('time').evaluateAll((elements) => {
     const times = elements.filter((element) => element instanceof HTMLTimeElement);
     const format = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
@@ -99,5 +121,18 @@ async function picture(page: Page, name: string): Promise<void> {
       time.textContent = format.format(Date.UTC(2026, 10, 23, 9, 41 + minutesLater));
     }
   });
-  await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true, animations: 'disabled' });
+}
+
+async function sideBySide(browser: Browser, screens: Buffer[], scheme: Scheme): Promise<void> {
+  const gap = 36;
+  const width = screens.length * (phone.width + gap) + gap;
+  const viewport = { width, height: phone.height + 2 * gap };
+  const page = await (await browser.newContext({ viewport, deviceScaleFactor: pixelsPerPixel })).newPage();
+  const images = screens.map((png) => `<img src="data:image/png;base64,${png.toString('base64')}">`);
+  await page.setContent(`<style>
+    body { margin: 0; padding: ${gap}px; display: flex; gap: ${gap}px; background: ${backdrops[scheme]} }
+    img { width: ${phone.width}px; border-radius: 24px; box-shadow: 0 6px 24px rgb(0 0 0 / 18%) }
+    </style>${images.join('')}`);
+  const name = scheme === 'dark' ? 'latchkey-dark.png' : 'latchkey.png';
+  await page.screenshot({ path: join(pictures, name), animations: 'disabled' });
 }

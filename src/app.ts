@@ -63,7 +63,8 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
     isAllowed,
     log,
   });
-  const endLinks = new EndLinks(redis, config.sessionLimits.rememberAbsoluteSeconds, deadlineMs);
+  const { absoluteSeconds, rememberAbsoluteSeconds } = config.sessionLimits;
+  const endLinks = new EndLinks(redis, Math.max(absoluteSeconds, rememberAbsoluteSeconds), deadlineMs);
   if (config.signIn === 'code' && !mailer) throw new Error('sign-in by code needs a mailer');
   const codes = mailer && {
     challenges: new Challenges(redis, secrets, deadlineMs),
@@ -80,6 +81,7 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
   app.set('trust proxy', config.trustProxy);
   app.locals.asset = assetUrl(publicDirectory, { reload });
   app.locals.trustsAddresses = codes === undefined;
+  app.locals.catchesMail = caughtMails !== undefined;
   useEjs(app, { directory: viewsDirectory, reload });
 
   app.use(securityHeaders({ https }));

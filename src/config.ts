@@ -2,6 +2,8 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isDecodable } from './decodable.ts';
 import { parseAddress } from './login/address.ts';
+import { isLoopback } from './loopback.ts';
+import { readRedisUrl } from './redis/url.ts';
 
 /** Everything the environment decides. All durations are seconds. */
 export type Config = {
@@ -12,7 +14,7 @@ export type Config = {
   origin: string | undefined;
   /** Express's `trust proxy`: a number of hops, a list of addresses, or nobody. */
   trustProxy: number | string[] | false;
-  /** Undefined in development: a private Redis is started. */
+  /** Of one Redis, of Sentinels or of a Cluster; undefined in development: a private Redis is started. */
   redisUrl: string | undefined;
   /** Undefined in development: one is made and kept. */
   sessionSecrets: SessionSecrets | undefined;
@@ -29,6 +31,8 @@ export type Config = {
   /** Addresses and `@domains` that may sign in; empty: everybody. */
   allowedEmails: string[];
   logLevel: (typeof logLevels)[number];
+  /** Where Prometheus reads metrics; undefined: nowhere. */
+  metricsPort: number | undefined;
 };
 
 /** The first signs session cookies, all verify them. */
@@ -72,10 +76,18 @@ const url = (protocols: RegExp, accepts: (url: URL) => boolean, fix: string) =>
   }, fix);
 
 const portFix = 'takes a port, 0 to 65535';
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, portFix)
+  .transform(Number)
+  .refine((number) => number <= 65_535, portFix);
+
 const baseUrlFix = 'takes an origin with nothing behind it, such as https://login.example.com';
 const trustProxyFix =
   'takes a number of proxies (1), or their addresses (10.0.0.0/8, loopback); "true" would believe anybody';
 
+const redisUrlFix =
+  'takes redis://:password@localhost:6379 for one Redis, redis+sentinel://:password@host1:26379,host2:26379/mymaster for the primary that Sentinels know, or redis+cluster://:password@host1:7000,host2:7001 for a Cluster (rediss for TLS), with what is special in the password percent-encoded';
 const mailFromFix = 'takes an address, or a name and an address: Latchkey <login@example.com>';
 const allowedFix = 'takes addresses and domains, separated by commas: ann@example.com, @example.org';
 
@@ -90,12 +102,7 @@ const wholeNumber = (fallback: string) =>
 export const settings = {
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
   HOST: z.string().default('127.0.0.1'),
-  PORT: z
-    .string()
-    .regex(/^\d{1,5}$/, portFix)
-    .default('3000')
-    .transform(Number)
-    .refine((port) => port <= 65_535, portFix),
+  PORT: port.default(3000),
   BASE_URL: url(/^https?:$/, ({ href, origin }) => href === `${origin}/`, baseUrlFix)
     .transform((text) => new URL(text).origin)
     .optional(),
@@ -104,11 +111,10 @@ export const settings = {
     .transform((text) => (/^\d{1,2}$/.test(text) ? Number(text) : text.split(',').map((proxy) => proxy.trim())))
     .refine((proxies) => typeof proxies === 'number' || proxies.every(isProxy), trustProxyFix)
     .optional(),
-  REDIS_URL: url(
-    /^rediss?:$/,
-    ({ pathname, username, password }) => /^\/?\d*$/.test(pathname) && isDecodable(username + password),
-    'takes a URL such as redis://:password@localhost:6379, with what is special in the password percent-encoded',
-  ).optional(),
+  REDIS_URL: z
+    .string()
+    .refine((text) => readRedisUrl(text) !== undefined, redisUrlFix)
+    .optional(),
   SESSION_SECRET: z
     .string()
     .transform((text) => text.split(',').map((secret) => secret.trim()))
@@ -143,6 +149,7 @@ export const settings = {
     .transform((entries) => entries.map((entry) => readAllowed(entry) ?? ''))
     .default([]),
   LOG_LEVEL: z.enum(logLevels).default('info'),
+  METRICS_PORT: port.optional(),
 };
 
 /**
@@ -190,6 +197,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     mailsPerHour: value.MAILS_PER_HOUR,
     allowedEmails: value.ALLOWED_EMAILS,
     logLevel: value.LOG_LEVEL,
+    metricsPort: value.METRICS_PORT,
   };
 }
 
@@ -224,6 +232,11 @@ const contradictions: Contradiction[] = [
       'TRUST_PROXY is missing; BASE_URL is https, so a proxy in front speaks TLS: name it (TRUST_PROXY=1, or its address), or the secure cookie is never set',
   },
   {
+    between: ['PORT', 'METRICS_PORT'],
+    holds: ({ PORT, METRICS_PORT }) => PORT === METRICS_PORT && PORT !== 0,
+    problem: 'METRICS_PORT is the same as PORT; give metrics a port of their own, which visitors can not reach',
+  },
+  {
     between: ['SESSION_IDLE', 'SESSION_ABSOLUTE'],
     holds: ({ SESSION_IDLE, SESSION_ABSOLUTE }) => SESSION_IDLE > SESSION_ABSOLUTE,
     problem: 'SESSION_IDLE is longer than SESSION_ABSOLUTE; make it the shorter one',
@@ -234,10 +247,6 @@ const contradictions: Contradiction[] = [
     problem: 'SESSION_REMEMBER_IDLE is longer than SESSION_REMEMBER_ABSOLUTE; make it the shorter one',
   },
 ];
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
-}
 
 // What Express's `trust proxy` reads; it throws at anything else.
 function isProxy(text: string): boolean {

@@ -11,6 +11,7 @@ import { closeHttpServer, createHttpServer } from './http-server.ts';
 import { createLogger, type Logger } from './log.ts';
 import { MailCatcher } from './login/catcher.ts';
 import { type Mail, Mailer, smtpTransport } from './login/mailer.ts';
+import { createMetricsServer, measure } from './metrics.ts';
 import { startPrivateRedis } from './private-redis.ts';
 import { connectRedis, type RedisAddress, type RedisClient, within } from './redis.ts';
 
@@ -45,7 +46,8 @@ async function start(config: Config, log: Logger): Promise<Server> {
   const mail = config.signIn === 'code' ? openMail(config, log) : {};
   const app = createApp({ config, secrets, redis, log, ...mail, isClosing: () => closing !== undefined });
   const server = createHttpServer(app);
-  await listen(server, config);
+  if (config.metricsPort !== undefined) await serveMetrics(server, config.metricsPort, config.host, log);
+  await listen(server, config.port, config.host);
   closers.push(async () => {
     if (config.production) await sleep(closingNoticeMs);
     const cutOff = await closeHttpServer(server);
@@ -71,6 +73,16 @@ function openMail(config: Config, log: Logger): { mailer: Mailer; caughtMails?: 
   return { mailer: new Mailer(catcher, log), caughtMails: catcher.mails };
 }
 
+async function serveMetrics(measured: Server, port: number, host: string, log: Logger): Promise<void> {
+  const server = createMetricsServer(measure(measured));
+  await listen(server, port, host);
+  log.info({ host, port: portOf(server) }, 'metrics are served');
+  closers.push(async () => {
+    server.close();
+    server.closeAllConnections();
+  });
+}
+
 function closeAll(): Promise<void> {
   closing ??= (async () => {
     for (const close of closers.toReversed()) await close();
@@ -87,10 +99,10 @@ async function closeRedis(redis: RedisClient): Promise<void> {
   }
 }
 
-function listen(server: Server, config: Config): Promise<void> {
+function listen(server: Server, port: number, host: string): Promise<void> {
   return new Promise((done, fail) => {
     server.once('error', fail);
-    server.listen(config.port, config.host, () => {
+    server.listen(port, host, () => {
       server.off('error', fail);
       done();
     });
@@ -98,13 +110,17 @@ function listen(server: Server, config: Config): Promise<void> {
 }
 
 function announce(server: Server, config: Config, log: Logger): void {
-  const { port } = server.address() as AddressInfo;
+  const port = portOf(server);
   const url = config.origin ?? `http://${hostToOpen(config.host)}:${port}`;
   if (config.signIn === 'trust') log.warn('SIGN_IN=trust: whoever types an address is believed to own it');
   log.info({ host: config.host, port, url }, 'listening');
   if (config.signIn === 'code' && config.smtpUrl === undefined)
     log.warn(`no SMTP_URL: mail is caught, read it at ${url}/dev/mails`);
   if (!config.production) console.log(`Latchkey is ready: open ${url}`);
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
 }
 
 function hostToOpen(host: string): string {

@@ -31,7 +31,7 @@ test('each command in it is run by .ci/run, or stands in the Compose file, which
 });
 
 test('each file that it names is there', () => {
-  const names = [...readme.matchAll(/\]\(((?!https?:)[^)]+)\)/g)].map(([, name = '']) => name);
+  const names = [...readme.matchAll(/(?:\]\(|src(?:set)?=")((?!https?:|#)[^")]+)/g)].map(([, name = '']) => name);
   expect(names.length).toBeGreaterThan(8);
   expect(names.filter((name) => !existsSync(pathOf(name)))).toEqual([]);
 });

@@ -28,19 +28,20 @@ export class EndLinks {
   }
 
   /**
-   * Whether a token is still good; it is left as it is.
+   * The session that a token ends, if it is still good; it is left as it is.
    * @throws {RedisUnavailable}
    */
-  async isGood(token: string): Promise<boolean> {
-    return (await within(this.#deadlineMs, this.#redis.exists(keyOf(token)))) === 1;
+  async find(token: string): Promise<string | null> {
+    return within(this.#deadlineMs, this.#redis.get(keyOf(token)));
   }
 
   /**
-   * The session that a token ends; the token is then used up.
+   * Uses a token up.
+   * @returns whether it was still good
    * @throws {RedisUnavailable}
    */
-  async take(token: string): Promise<string | null> {
-    return within(this.#deadlineMs, this.#redis.getDel(keyOf(token)));
+  async use(token: string): Promise<boolean> {
+    return (await within(this.#deadlineMs, this.#redis.del(keyOf(token)))) === 1;
   }
 }
 

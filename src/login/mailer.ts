@@ -1,33 +1,49 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import nodemailer from 'nodemailer';
 import type { Logger } from '../log.ts';
+import { isLoopback } from '../loopback.ts';
 
 export type Mail = { to: string; subject: string; text: string; html: string };
 
-/** What puts a mail on its way: an SMTP server, or in development a catcher. */
-export type Transport = { sendMail: (mail: Mail) => Promise<unknown>; close: () => void };
+/** What puts a mail on its way, and gives it up when told to: an SMTP server, or in development a catcher. */
+export type Transport = { sendMail: (mail: Mail, signal: AbortSignal) => Promise<unknown>; close: () => void };
 
-const retryDelaysMs = [1000, 5000, 15_000];
-const closeWithinMs = 2000;
+/** How patient a mailer is. */
+export type Patience = {
+  /** How long after each failure a mail is tried again; as often as there are delays. */
+  retryDelaysMs: number[];
+  /** A server may keep a connection alive by answering byte for byte, which no timeout of a socket notices. */
+  attemptWithinMs: number;
+  /** All of a shutdown has 9 s, of which open requests take up to 7. */
+  closeWithinMs: number;
+};
+
+const usualPatience: Patience = { retryDelaysMs: [1000, 5000, 15_000], attemptWithinMs: 20_000, closeWithinMs: 1500 };
 const mostWaiting = 1000;
 
 /**
  * Sends mail behind the visitors' backs: a request only queues it, so that no answer is slower or different for
- * an address that gets one (ASVS 6.3.8). A mail is tried four times within half a minute.
+ * an address that gets one (ASVS 6.3.8). A mail is tried four times.
  */
 export class Mailer {
   readonly #transport: Transport;
   readonly #log: Logger;
+  readonly #patience: Patience;
   readonly #waiting = new Set<Promise<void>>();
   readonly #closing = new AbortController();
+  readonly #givingUp = new AbortController();
   #failing = false;
 
-  constructor(transport: Transport, log: Logger) {
+  constructor(transport: Transport, log: Logger, patience: Partial<Patience> = {}) {
     this.#transport = transport;
     this.#log = log;
+    this.#patience = { ...usualPatience, ...patience };
+    // Each mail that waits listens; from the eleventh on Node would take that for a leak.
+    setMaxListeners(mostWaiting, this.#closing.signal);
   }
 
-  /** Whether the last attempt to send failed. */
+  /** Whether the mail server failed or refused at the last attempt; that a mailbox is unknown does not count. */
   get isFailing(): boolean {
     return this.#failing;
   }
@@ -45,34 +61,49 @@ export class Mailer {
     this.#waiting.add(sending);
   }
 
-  /** Waits a little for what is queued; what can't be sent in time is logged. */
+  /** Tries what is queued for a last time, at once; what can't be sent in time is logged. */
   async close(): Promise<void> {
-    const timer = setTimeout(() => this.#closing.abort(), closeWithinMs);
+    this.#closing.abort();
+    const timer = setTimeout(() => this.#givingUp.abort(), this.#patience.closeWithinMs);
     await Promise.all(this.#waiting);
     clearTimeout(timer);
     this.#transport.close();
   }
 
   async #deliver(mail: Mail, about: Record<string, string>): Promise<void> {
-    for (const delayMs of [0, ...retryDelaysMs]) {
+    for (const delayMs of [0, ...this.#patience.retryDelaysMs]) {
       await sleep(delayMs, undefined, { signal: this.#closing.signal }).catch(() => {});
+      const isLast = this.#closing.signal.aborted;
       try {
-        await this.#transport.sendMail(mail);
-        if (this.#failing) this.#log.info('mail is sent again');
-        this.#failing = false;
+        await this.#attempt(mail);
+        this.#noteSuccess();
         this.#log.info(about, 'mail sent');
         return;
       } catch (error) {
-        this.#noteFailure(error);
-        if (this.#closing.signal.aborted || isFinal(error)) break;
+        if (!isAboutMailbox(error)) this.#noteFailure(error);
+        if (isLast || isFinal(error)) break;
       }
     }
     this.#log.error(about, 'mail not sent');
   }
 
+  async #attempt(mail: Mail): Promise<void> {
+    const attempt = new AbortController();
+    const timer = setTimeout(() => attempt.abort(), this.#patience.attemptWithinMs);
+    try {
+      await this.#transport.sendMail(mail, AbortSignal.any([attempt.signal, this.#givingUp.signal]));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #noteSuccess(): void {
+    if (this.#failing) this.#log.info('mail is sent again');
+    this.#failing = false;
+  }
+
   // The error's message may quote the address, so only its codes are logged.
   #noteFailure(error: unknown): void {
-    if (isFinal(error)) return;
     if (!this.#failing) this.#log.error(codesOf(error), 'mail can not be sent');
     this.#failing = true;
   }
@@ -86,9 +117,9 @@ export class Mailer {
 export function smtpTransport(smtpUrl: string, from: string): Transport {
   const url = new URL(smtpUrl);
   const secure = url.protocol === 'smtps:';
-  const loopback = /^(localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname);
+  const loopback = isLoopback(url.hostname);
   const optional = url.searchParams.get('tls') === 'optional';
-  return nodemailer.createTransport(
+  const pool = nodemailer.createTransport(
     {
       pool: true,
       host: url.hostname.replace(/^\[|\]$/g, ''),
@@ -108,18 +139,43 @@ export function smtpTransport(smtpUrl: string, from: string): Transport {
     },
     { from },
   );
+  return {
+    sendMail: async ({ to, ...mail }, signal) => {
+      // Nodemailer takes these out, and what is left is the address of somebody else.
+      if (/[<>]/.test(to)) throw new UnmailableAddress();
+      // As an object, since a text would be read as a list of recipients, and lose its quotes.
+      await pool.sendMail({ ...mail, to: { name: '', address: to }, signal });
+    },
+    close: () => pool.close({ force: true }),
+  };
 }
 
-// The server's 5xx is its last word on this mail, and says nothing about the next one.
+class UnmailableAddress extends Error {
+  readonly code = 'EENVELOPE';
+  constructor() {
+    super('an address with angle brackets');
+    this.name = 'UnmailableAddress';
+  }
+}
+
+// A stranger chooses the address, and must not be able to make the mail server look broken: RFC 3463, 3.2 and 3.3.
+function isAboutMailbox(error: unknown): boolean {
+  if (error instanceof UnmailableAddress) return true;
+  return error instanceof Error && 'response' in error && /^[45]\d\d[ -][45]\.[12]\./.test(String(error.response));
+}
+
+// The server's 5xx is its last word on this mail, except where it does not accept us.
 function isFinal(error: unknown): boolean {
+  if (error instanceof UnmailableAddress) return true;
   const { responseCode } = codesOf(error);
   return responseCode !== undefined && responseCode >= 500 && responseCode !== 530 && responseCode !== 535;
 }
 
-function codesOf(error: unknown): { code?: string; responseCode?: number } {
+function codesOf(error: unknown): { code?: string; responseCode?: number; command?: string } {
   if (!(error instanceof Error)) return {};
   return {
     ...('code' in error && { code: String(error.code) }),
     ...('responseCode' in error && { responseCode: Number(error.responseCode) }),
+    ...('command' in error && { command: String(error.command) }),
   };
 }

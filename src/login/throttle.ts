@@ -29,6 +29,9 @@ export const throttleLimits = {
   ],
 } as const;
 
+/** Counted for no other reason than that counting takes time. */
+const keptBack = 'kept-back';
+
 /** Limits on signing in by code, counted in Redis for all processes together (ASVS 6.3.1). */
 export class Throttle {
   readonly #consume: (name: string, limit: Limit, key: string) => Promise<RateLimiterRes | undefined>;
@@ -79,14 +82,17 @@ export class Throttle {
    */
   async mayMail(email: string, options: { listed: boolean; deviceId: string | undefined }): Promise<boolean> {
     const { listed, deviceId } = options;
-    const counts =
-      deviceId === undefined
-        ? throttleLimits.mailsPerAddress.map((limit) => this.#consume('mail', limit, tagOf(email)))
-        : throttleLimits.mailsPerDevice.map((limit) => this.#consume('device', limit, tagOf(email) + deviceId));
-    const refusals = await Promise.all(counts);
-    const mayLeave = listed && refusals.every((refusal) => refusal === undefined);
-    const overall = await this.#consume('all-mail', this.#allMails, mayLeave ? 'sent' : 'kept-back');
-    return mayLeave && (deviceId !== undefined || overall === undefined);
+    const known = deviceId !== undefined;
+    const limits = known ? throttleLimits.mailsPerDevice : throttleLimits.mailsPerAddress;
+    const key = known ? tagOf(email) + deviceId : tagOf(email);
+    let mayLeave = listed;
+    for (const limit of limits) {
+      // What the hour keeps back is not of the day: or twenty wishes in a minute would silence a day.
+      const refusal = await this.#consume(known ? 'device' : 'mail', limit, mayLeave ? key : keptBack);
+      mayLeave &&= refusal === undefined;
+    }
+    const overall = await this.#consume('all-mail', this.#allMails, mayLeave && !known ? 'new-browsers' : keptBack);
+    return mayLeave && (known || overall === undefined);
   }
 
   async #countClient(name: string, limit: Limit, ip: string | undefined): Promise<void> {
@@ -114,8 +120,9 @@ function refusalOrError(reason: unknown): RateLimiterRes {
 /** Who counts as one client: an IPv4 address, or the /64 network that one IPv6 customer has to choose from. */
 export function clientOf(ip: string | undefined): string {
   if (ip === undefined) return 'unknown';
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1];
-  if (mapped !== undefined) return mapped;
+  // Some proxies write the port along, which a client has many of.
+  const ipv4 = /^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)(?::\d+)?$/i.exec(ip)?.[1];
+  if (ipv4 !== undefined) return ipv4;
   if (!isIPv6(ip)) return ip;
   const [head = '', tail] = ip.split('::');
   const groups = head === '' ? [] : head.split(':');

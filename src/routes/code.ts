@@ -4,12 +4,14 @@ import { parseAddress } from '../login/address.ts';
 import { type Challenge, type Challenges, codeSeconds, readCode } from '../login/challenge.ts';
 import type { Devices } from '../login/device.ts';
 import type { EndLinks } from '../login/end-links.ts';
+import { noteRefused, noteSignedIn } from '../login/journal.ts';
+import { isLoopback } from '../loopback.ts';
 import type { Mailer } from '../login/mailer.ts';
 import type { MailWriter } from '../login/mails.ts';
 import type { Throttle } from '../login/throttle.ts';
-import { preferredAnswer } from '../negotiate.ts';
+import { isXhr, preferredAnswer } from '../negotiate.ts';
 import { cookieAttributes, prefixedName, readCookie } from '../session/cookie.ts';
-import { handleOf, tagOf } from '../session/record.ts';
+import { tagOf } from '../session/record.ts';
 import { describeDevice, signIn } from '../session/sign-in.ts';
 import { answerDone, bodyField, readLoginForm, refuseAddress } from './login.ts';
 
@@ -22,7 +24,7 @@ export type CodeLogin = {
   mails: MailWriter;
   endLinks: EndLinks;
   isAllowed: (email: string) => boolean;
-  /** The site's public origin; in development perhaps undefined, and then taken from the request. */
+  /** The site's public origin; in development perhaps undefined, and then a loopback one. */
   origin: string | undefined;
   https: boolean;
   log: Logger;
@@ -36,7 +38,7 @@ export function askForCode(parts: CodeLogin): RequestHandler {
     const form = readLoginForm(req);
     const address = parseAddress(form.email);
     if ('problem' in address) {
-      parts.log.info({ id: req.id, reason: 'not an address' }, 'sign-in refused');
+      noteRefused(parts.log, req, 'not an address');
       return refuseAddress(req, res, form, address.problem);
     }
     await sendCode(parts, req, res, { email: address.email, remember: form.remember, next: form.next });
@@ -69,19 +71,22 @@ export function enterCode(parts: CodeLogin): RequestHandler {
   return async function enterCode(req, res) {
     const id = readCookie(req, nameOf(parts));
     const waiting = await challenges.find(id);
-    if (id === undefined || !waiting) return answerOver(parts, req, res);
+    if (id === undefined || !waiting) {
+      noteRefused(log, req, 'no code is waited for');
+      return answerOver(parts, req, res);
+    }
     const code = readCode(bodyField(req, 'code'));
     if (code === undefined) return answerProblem(req, res, waiting, 'Enter the eight digits of the code.');
 
     await throttle.countGuess(req.ip);
     const attempt = await challenges.attempt(id, code);
     if (attempt.outcome === 'wrong') {
-      log.info({ id: req.id, reason: 'wrong code', person: tagOf(waiting.email) }, 'sign-in refused');
+      noteRefused(log, req, 'wrong code', waiting.email);
       return answerProblem(req, res, waiting, `That is not the code. ${triesWords(attempt.triesLeft)}`);
     }
     // The list is asked again: it may have changed since the code was mailed.
     if (attempt.outcome === 'over' || !isAllowed(attempt.challenge.email)) {
-      log.info({ id: req.id, reason: 'code no longer good', person: tagOf(waiting.email) }, 'sign-in refused');
+      noteRefused(log, req, 'code no longer good', waiting.email);
       return answerOver(parts, req, res, waiting);
     }
     await completeSignIn(parts, req, res, attempt.challenge);
@@ -92,7 +97,7 @@ async function completeSignIn(parts: CodeLogin, req: Request, res: Response, cha
   const { email, remember, next } = challenge;
   const isNewBrowser = parts.devices.idFor(req, email) === undefined;
   await signIn(req, email, { remember });
-  parts.log.info({ id: req.id, session: handleOf(req.sessionID), person: tagOf(email) }, 'signed in');
+  noteSignedIn(parts.log, req, email);
   if (isNewBrowser) await sendNotice(parts, req, email);
   parts.devices.remember(req, res, email);
   res.clearCookie(nameOf(parts), cookieAttributes(parts.https));
@@ -115,11 +120,17 @@ async function sendCode(parts: CodeLogin, req: Request, res: Response, challenge
   const device = describeDevice(req.headers['user-agent'] ?? '');
   const origin = originOf(parts, req);
   const about = { id: req.id, person: tagOf(email) };
-  res.once('close', () => {
+  afterAnswer(res, () => {
     if (!listed) log.info({ ...about, reason: 'not in ALLOWED_EMAILS' }, 'code kept back');
     else if (!mayMail) log.warn({ ...about, reason: 'enough for now' }, 'code kept back');
     else mailer.send(mails.code({ to: email, code, device, origin, now: Date.now() }), { ...about, mail: 'code' });
   });
+}
+
+// A visitor who went away while Redis was asked has closed the response already.
+function afterAnswer(res: Response, work: () => void): void {
+  if (res.closed) work();
+  else res.once('close', work);
 }
 
 // Its owner's warning must not cost a visitor the sign-in that is stored already.
@@ -138,8 +149,8 @@ async function sendNotice(parts: CodeLogin, req: Request, email: string): Promis
 function answerCodeNeeded(req: Request, res: Response, page: string): void {
   res.vary('Accept').vary('X-Requested-With');
   const answer = preferredAnswer(req);
-  if (answer === 'text') res.status(202).type('text').send('code needed\n');
-  else if (answer === 'json') res.status(202).json({ status: 'code needed', enterAt: codePath });
+  if (answer === 'json') res.status(202).json({ status: 'code needed', enterAt: codePath });
+  else if (isXhr(req) || answer === 'text') res.status(202).type('text').send('code needed\n');
   else res.redirect(303, page);
 }
 
@@ -169,6 +180,10 @@ function nameOf(parts: CodeLogin): string {
   return prefixedName('login', parts.https);
 }
 
+// The `Host` header is the client's word. In somebody else's mail it could lead anywhere, and take the code along.
 function originOf(parts: CodeLogin, req: Request): string {
-  return parts.origin ?? `${req.protocol}://${req.host}`;
+  const asked = `http${req.secure ? 's' : ''}://${req.host}`;
+  const url = URL.canParse(asked) ? new URL(asked) : undefined;
+  const own = url && isLoopback(url.hostname) ? url.origin : `http://localhost:${req.socket.localPort ?? ''}`;
+  return parts.origin ?? own;
 }

@@ -1,9 +1,9 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from '../log.ts';
 import { parseAddress } from '../login/address.ts';
+import { noteRefused, noteSignedIn } from '../login/journal.ts';
 import { safeNext } from '../login/next.ts';
 import { isXhr, preferredAnswer } from '../negotiate.ts';
-import { handleOf, tagOf } from '../session/record.ts';
 import { signIn } from '../session/sign-in.ts';
 
 /** The form, or straight on for who is signed in already. */
@@ -18,15 +18,15 @@ export function trustAddress(isAllowed: (email: string) => boolean, log: Logger)
     const form = readLoginForm(req);
     const address = parseAddress(form.email);
     if ('problem' in address) {
-      log.info({ id: req.id, reason: 'not an address' }, 'sign-in refused');
+      noteRefused(log, req, 'not an address');
       return refuseAddress(req, res, form, address.problem);
     }
     if (!isAllowed(address.email)) {
-      log.info({ id: req.id, reason: 'not in ALLOWED_EMAILS', person: tagOf(address.email) }, 'sign-in refused');
+      noteRefused(log, req, 'not in ALLOWED_EMAILS', address.email);
       return refuseAddress(req, res, form, 'This address may not log in here.');
     }
     await signIn(req, address.email, { remember: form.remember });
-    log.info({ id: req.id, session: handleOf(req.sessionID), person: tagOf(address.email) }, 'signed in');
+    noteSignedIn(log, req, address.email);
     answerDone(req, res, form.next);
   };
 }

@@ -51,7 +51,7 @@ export async function signOut(req: Request, res: Response): Promise<void> {
 }
 
 /** The site's origin is https, but this request did not come that way, so its cookie could not be set. */
-export class InsecureRequest extends Error {
+class InsecureRequest extends Error {
   constructor() {
     super(
       'BASE_URL is https, but this request arrived as http: let the proxy send X-Forwarded-Proto, and name it in TRUST_PROXY',
@@ -60,8 +60,15 @@ export class InsecureRequest extends Error {
   }
 }
 
-/** Browser and system in words, from the `User-Agent` header, such as "Firefox on Linux". */
+const knownBrowsers = new Set(Object.values(bowser.BROWSER_MAP));
+const knownSystems = new Set(Object.values(bowser.OS_MAP));
+
+/**
+ * Browser and system in words, such as "Firefox on Linux", from the `User-Agent` header. Only names that are known:
+ * Bowser repeats the others, and a stranger's words have no place in the mail to an address's owner.
+ */
 export function describeDevice(userAgent: string): string {
   const { browser, os } = bowser.parse(userAgent.slice(0, 512) || 'unknown');
-  return `${browser.name || 'Unknown browser'}${os.name ? ` on ${os.name}` : ''}`;
+  const name = knownBrowsers.has(browser.name ?? '') ? browser.name : 'Unknown browser';
+  return knownSystems.has(os.name ?? '') ? `${name} on ${os.name}` : `${name}`;
 }

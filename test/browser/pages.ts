@@ -2,11 +2,10 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { startApp } from '../support/app.ts';
 import { signIn } from '../support/browser.ts';
 import { Visitor } from '../support/visitor.ts';
+import { codePages, longestAddress } from './code-pages.ts';
 
 /** A page as some visitor meets it: how to get there in a new profile. */
 export type KnownPage = { name: string; open: (profile: BrowserContext) => Promise<Page> };
-
-const longestAddress = `${'a'.repeat(64)}@${`${'b'.repeat(60)}.`.repeat(3)}exampl`;
 
 const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0';
 
@@ -14,8 +13,9 @@ const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefo
 export async function everyPage(): Promise<{ origins: string[]; pages: KnownPage[] }> {
   const app = await startApp();
   const broken = await startApp();
-  broken.redis.destroy();
+  await broken.redis.sendCommand(['SHUTDOWN', 'NOSAVE']).catch(() => {});
   const { url } = app;
+  const byCode = await codePages();
 
   const at = (path: string) => async (profile: BrowserContext) => {
     const page = await profile.newPage();
@@ -65,6 +65,7 @@ export async function everyPage(): Promise<{ origins: string[]; pages: KnownPage
     { name: '401', open: at('/admin') },
     { name: '404', open: at('/nowhere') },
     { name: '503', open: submitted(broken.url, 'ada@example.com') },
+    ...byCode.pages,
   ];
-  return { origins: [url, broken.url], pages };
+  return { origins: [url, broken.url, byCode.url], pages };
 }

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { ask, type Method, signedIn } from '../support/client.ts';
+import { newAddress, newBrowser, signInByCode, startCodeApp } from '../support/code-login.ts';
+import type { Visitor } from '../support/visitor.ts';
 
 const { url, app } = await startApp();
+const byCode = await startCodeApp();
 
 const allowed: Record<string, Method[]> = {
   '/livez': ['get', 'head'],
@@ -14,24 +17,45 @@ const allowed: Record<string, Method[]> = {
   '/admin/end-session': ['post'],
   '/admin/end-other-sessions': ['post'],
 };
+const allowedByCode: Record<string, Method[]> = {
+  '/login/code': ['get', 'head', 'post'],
+  '/login/code/again': ['post'],
+  '/end-session': ['get', 'head', 'post'],
+};
 const methods: Method[] = ['get', 'head', 'post', 'put', 'patch', 'delete', 'trace'];
 
+function routesOf({ router }: typeof app): string[] {
+  return router.stack.flatMap(({ route }) => (route ? [route.path] : []));
+}
+
+async function expectMethods(site: string, path: string, own: Method[], visitor: Visitor): Promise<void> {
+  const allow = own.join(', ').toUpperCase();
+  for (const method of methods.filter((candidate) => !own.includes(candidate))) {
+    const { status, headers } = await ask(site, method, path, visitor);
+    expect({ method, status, allow: headers.allow }).toEqual({ method, status: 405, allow });
+  }
+  const options = await ask(site, 'options', path, visitor).expect(204);
+  expect(options.headers.allow).toBe(allow);
+}
+
 test('every route is listed here', () => {
-  const routes = app.router.stack.flatMap(({ route }) => (route ? [route.path] : []));
-  expect(routes).toEqual(Object.keys(allowed));
+  expect(routesOf(app)).toEqual(Object.keys(allowed));
+  expect(routesOf(byCode.app).sort()).toEqual(Object.keys({ ...allowed, ...allowedByCode }).sort());
 });
 
 // RFC 9110, 15.5.6
 test.each(Object.entries(allowed))('%s takes %j, and answers 405 with Allow to the rest', async (path, own) => {
-  const visitor = await signedIn(url);
-  const allow = own.join(', ').toUpperCase();
-  for (const method of methods.filter((candidate) => !own.includes(candidate))) {
-    const { status, headers } = await ask(url, method, path, visitor);
-    expect({ method, status, allow: headers.allow }).toEqual({ method, status: 405, allow });
-  }
-  const options = await ask(url, 'options', path, visitor).expect(204);
-  expect(options.headers.allow).toBe(allow);
+  await expectMethods(url, path, own, await signedIn(url));
 });
+
+test.each(Object.entries({ ...allowed, ...allowedByCode }))(
+  'with sign-in by code %s takes %j, and answers 405 with Allow to the rest',
+  async (path, own) => {
+    const visitor = newBrowser(byCode.url);
+    await signInByCode(byCode, visitor, newAddress());
+    await expectMethods(byCode.url, path, own, visitor);
+  },
+);
 
 test('a path that is not there is 404 by every method', async () => {
   for (const method of methods) {

@@ -37,10 +37,28 @@ function findOnPath(): string | undefined {
   });
 }
 
-/** Signs in through the form of the login page. */
+/** Signs in through the form of the login page, where addresses are trusted. */
 export async function signIn(page: Page, origin: string, email: string): Promise<void> {
+  await submitAddress(page, origin, email);
+  await page.waitForURL(`${origin}/admin`);
+}
+
+/** Asks for a code through the form of the login page. */
+export async function askForCode(page: Page, origin: string, email: string): Promise<void> {
+  await submitAddress(page, origin, email);
+  await page.waitForURL(`${origin}/login/code`);
+}
+
+async function submitAddress(page: Page, origin: string, email: string): Promise<void> {
   await page.goto(`${origin}/login`);
   await page.getByLabel('E-mail address').fill(email);
   await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
-  await page.waitForURL(`${origin}/admin`);
+}
+
+/** Enters a code, and waits for the page to which that leads. */
+export async function enterCode(page: Page, code: string): Promise<void> {
+  await page.getByLabel('Code').fill(code);
+  const arrival = page.waitForEvent('load');
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+  await arrival;
 }

@@ -1,5 +1,5 @@
 import type { Browser, BrowserContext, BrowserContextOptions, ConsoleMessage, Page, Response } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, vi } from 'vitest';
 import { launchChromium } from './browser.ts';
 import { keepOutOfLogs } from './secrets.ts';
 
@@ -16,44 +16,65 @@ export type OpenProfile = (options?: ProfileOptions) => Promise<BrowserContext>;
  * to the console or asks anything of another origin than the ones it names.
  */
 export function useChromium(ownOrigins: () => string[]): OpenProfile {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(() => browser.close());
-
-  return async function openProfile({ expectedNoise, ...options } = {}) {
-    const profile = await browser.newContext(options);
-    const complaints: string[] = [];
-    const reading: Promise<void>[] = [];
-    profile.on('console', (message) => {
-      const text = message.text();
-      if (isOwnNote(message) || expectedNoise?.test(text)) return;
-      complaints.push(text);
-    });
-    profile.on('weberror', (problem) => complaints.push(String(problem.error())));
-    profile.on('request', (request) => {
-      const { origin } = new URL(request.url());
-      if (!ownOrigins().includes(origin)) complaints.push(`asked ${origin}`);
-    });
-    profile.on('response', (response) => {
-      if (['document', 'xhr'].includes(response.request().resourceType())) reading.push(keepCookieOutOfLogs(response));
-    });
-    onTestFinished(async () => {
-      await Promise.all(reading);
-      for (const page of profile.pages()) await hearOut(page, complaints);
-      await profile.close();
-      expect(complaints).toEqual([]);
-    });
+  return async function openProfile(options) {
+    const { profile, finish } = await openWatched(ownOrigins, options);
+    onTestFinished(finish);
     return profile;
   };
+}
+
+/** One page for all tests of a group, in a profile of its own and watched as well; each leaves it as it was. */
+export function usePage(ownOrigins: () => string[], open: (profile: BrowserContext) => Promise<Page>): () => Page {
+  let opened: Page | undefined;
+  beforeAll(async () => {
+    const { profile, finish } = await openWatched(ownOrigins);
+    opened = await open(profile);
+    return finish;
+  });
+  return function page() {
+    if (!opened) throw new Error('the page is opened before the first test of its group');
+    return opened;
+  };
+}
+
+let browser: Promise<Browser> | undefined;
+afterAll(async () => (await browser)?.close());
+
+async function openWatched(
+  ownOrigins: () => string[],
+  { expectedNoise, ...options }: ProfileOptions = {},
+): Promise<{ profile: BrowserContext; finish: () => Promise<void> }> {
+  browser ??= launchChromium();
+  const profile = await (await browser).newContext(options);
+  const complaints: string[] = [];
+  const reading: Promise<void>[] = [];
+  profile.on('console', (message) => {
+    const text = message.text();
+    if (isOwnNote(message) || expectedNoise?.test(text)) return;
+    complaints.push(text);
+  });
+  profile.on('weberror', (problem) => complaints.push(String(problem.error())));
+  profile.on('request', (request) => {
+    const { origin } = new URL(request.url());
+    if (!ownOrigins().includes(origin)) complaints.push(`asked ${origin}`);
+  });
+  profile.on('response', (response) => {
+    if (['document', 'xhr'].includes(response.request().resourceType())) reading.push(keepCookiesOutOfLogs(response));
+  });
+  async function finish(): Promise<void> {
+    await Promise.all(reading);
+    for (const page of profile.pages()) await hearOut(page, complaints);
+    await profile.close();
+    expect(complaints).toEqual([]);
+  }
+  return { profile, finish };
 }
 
 // A page's messages come in order: once its last word is among them, nothing of it went unheard.
 async function hearOut(page: Page, heard: string[]): Promise<void> {
   const lastWord = `last word ${crypto.randomUUID()}`;
   await page.evaluate(`console.info(${JSON.stringify(lastWord)})`);
-  await expect.poll(() => heard).toContain(lastWord);
+  await vi.waitFor(() => expect(heard).toContain(lastWord), { interval: 5 });
   heard.splice(heard.indexOf(lastWord), 1);
 }
 
@@ -65,12 +86,13 @@ function isOwnNote(message: ConsoleMessage): boolean {
   return isPage && isAbout('Failed to load resource: the server responded with a status of');
 }
 
-async function keepCookieOutOfLogs(response: Response): Promise<void> {
+async function keepCookiesOutOfLogs(response: Response): Promise<void> {
   for (const { name, value } of await response.headersArray()) {
-    const [, cookie, sessionId] = /^(s%3A([\w-]+)[^;]*)/.exec(value.slice(value.indexOf('=') + 1)) ?? [];
-    if (name.toLowerCase() === 'set-cookie' && cookie && sessionId) {
-      keepOutOfLogs(cookie, decodeURIComponent(cookie), sessionId);
-    }
+    const [, cookie = ''] = /^[^=]+=([^;]*)/.exec(value) ?? [];
+    if (name.toLowerCase() !== 'set-cookie' || cookie === '') continue;
+    keepOutOfLogs(cookie, decodeURIComponent(cookie));
+    const sessionId = /^s%3A([\w-]+)/.exec(cookie)?.[1];
+    if (sessionId) keepOutOfLogs(sessionId);
   }
 }
 

@@ -1,0 +1,16 @@
+import type { Request } from 'express';
+import { signIns } from '../channels.ts';
+import type { Logger } from '../log.ts';
+import { handleOf, tagOf } from '../session/record.ts';
+
+/** Notes that a sign-in is stored (ASVS 16.3.1), by the session's public handle. */
+export function noteSignedIn(log: Logger, req: Request, email: string): void {
+  log.info({ id: req.id, session: handleOf(req.sessionID), person: tagOf(email) }, 'signed in');
+  signIns.tell({ outcome: 'signed in' });
+}
+
+/** Notes that a sign-in was refused (ASVS 16.3.1). */
+export function noteRefused(log: Logger, req: Request, reason: string, email?: string): void {
+  log.info({ id: req.id, reason, ...(email !== undefined && { person: tagOf(email) }) }, 'sign-in refused');
+  signIns.tell({ outcome: reason });
+}

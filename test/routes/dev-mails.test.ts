@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+import { clients } from '../support/client.ts';
+import { newAddress } from '../support/code-login.ts';
+import { codeIn, startMailServer } from '../support/mail-server.ts';
+import { startServer } from '../support/process.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const soon = { timeout: 8000 };
+
+describe('GET /dev/mails', () => {
+  test('in development with SIGN_IN=code and no SMTP_URL shows the last mails, which let a visitor in', async () => {
+    const server = await startServer({ env: { SIGN_IN: 'code' } });
+    const visitor = new Visitor(server.url(), clients.html);
+    expect((await visitor.get('/dev/mails')).text).toContain('Nothing yet.');
+    expect(server.logged(`no SMTP_URL: mail is caught, read it at ${openAt(server.url())}/dev/mails`)).toHaveLength(1);
+
+    const email = newAddress();
+    await visitor.post('/login', { form: { email } });
+    await expect.poll(async () => (await visitor.get('/dev/mails')).text, soon).toContain(email);
+    const { text, headers } = await visitor.get('/dev/mails');
+    expect(headers.get('Cache-Control')).toBe('no-store');
+    const code = codeIn({ subject: text });
+    expect(text).toContain(`/login/code#${code}`);
+    await visitor.post('/login/code', { form: { code } });
+    expect((await visitor.get('/admin')).text).toContain(`Hello ${email}`);
+
+    for (let times = 1; times <= 25; times += 1) await visitor.post('/login', { form: { email: newAddress() } });
+    await expect.poll(async () => (await visitor.get('/dev/mails')).text.match(/<article/g)?.length, soon).toBe(20);
+    expect(server.printed()).not.toContain(code);
+  });
+
+  test('is not there when mail is sent, nor when addresses are trusted', async () => {
+    const mails = await startMailServer();
+    for (const env of [{ SMTP_URL: mails.url, SIGN_IN: '' }, { SIGN_IN: 'trust' }]) {
+      const server = await startServer({ env });
+      expect((await new Visitor(server.url()).get('/dev/mails')).status).toBe(404);
+    }
+  });
+
+  test('is not there in production, which does not start by code without a mail server', async () => {
+    const mails = await startMailServer();
+    const redis = await startRedisServer('of-the-operator');
+    const env = {
+      NODE_ENV: 'production',
+      BASE_URL: 'http://localhost:3000',
+      SESSION_SECRET: 'a secret of the operator of 32 characters and more',
+      REDIS_URL: redis.url,
+      SIGN_IN: 'code',
+    };
+    await expect(startServer({ env })).rejects.toThrow(/SMTP_URL is missing/);
+    const server = await startServer({ env: { ...env, SMTP_URL: mails.url } });
+    const visitor = new Visitor(server.url(), clients.html);
+    await visitor.post('/login', { form: { email: 'ann@example.com' } });
+    await mails.codeFor('ann@example.com');
+    expect((await visitor.get('/dev/mails')).status).toBe(404);
+  });
+});
+
+function openAt(url: string): string {
+  return url.replace('127.0.0.1', 'localhost');
+}
