@@ -96,6 +96,8 @@ describe('docker-compose.yml', () => {
 
   test('opens the app to this machine alone, and Redis to nobody', () => {
     expect(app.ports).toEqual(['127.0.0.1:3000:3000']);
+    const several = compose({ ...operator, PORTS: '3000-3002' }).services.app;
+    expect(several.ports).toEqual(['127.0.0.1:3000-3002:3000']);
     expect(redis.ports).toBeUndefined();
   });
 

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { readConfig, settings } from '../src/config.ts';
 import { throttleLimits } from '../src/login/throttle.ts';
+import { measure } from '../src/metrics.ts';
 import { durationWords } from '../src/words.ts';
 
 const pathOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
@@ -12,12 +14,12 @@ const config = readConfig({ NODE_ENV: 'test' });
 
 /** The rows of the table that begins with this heading, each cell without its backquotes. */
 function rowsBelow(heading: string): string[][] {
-  const [, table = ''] = readme.split(`\n| ${heading} |`);
+  const [, table = ''] = readme.replaceAll('`', '').split(`\n| ${heading} |`.replaceAll('`', ''));
   const [lines = ''] = table.split('\n\n');
   return lines
     .split('\n')
     .slice(2)
-    .map((line) => line.replaceAll('`', '').split('|').slice(1, -1))
+    .map((line) => line.split('|').slice(1, -1))
     .map((cells) => cells.map((cell) => cell.trim()));
 }
 
@@ -47,6 +49,18 @@ test('each dependency has its reason, and no other is named', () => {
     const [, scope, plain] = /^(?:@([\w-]+)\/)?(.+)$/.exec(name) ?? [];
     const word = scope === 'types' ? 'types' : scope === 'biomejs' || scope === 'vitest' ? scope.slice(0, 5) : plain;
     expect(toDevelop, name).toContain(word);
+  }
+});
+
+test('names only series that there are', () => {
+  const names = rowsBelow('series | when').map(([series = '']) => series.replace(/\{.*|_count.*/, ''));
+  const registry = measure(createServer());
+  expect(names.filter((name) => !registry.getSingleMetric(name.replace('_count', '')))).toEqual([]);
+});
+
+test('names only forms of REDIS_URL that are read', () => {
+  for (const [, url = ''] of rowsBelow('topology | REDIS_URL')) {
+    expect(readConfig({ NODE_ENV: 'test', REDIS_URL: url }).redisUrl).toBe(url);
   }
 });
 
