@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
@@ -13,15 +13,29 @@ function newRunDirectory(): string {
   return directory;
 }
 
+const timed = ['test/faults/hostile.test.ts', 'test/routes/enumeration.test.ts'];
+
 export default defineConfig({
   test: {
     provide: { runDirectory },
     testTimeout: 20_000,
     hookTimeout: 30_000,
-    // Two kinds: the tests, and what can be said only after all of them, such as what the logs hold.
+    // Most tests; those that compare times, one after the other; and what can be said only after all of them, such as
+    // what the logs hold.
     projects: [
-      { extends: true, test: { name: 'tests', include: ['test/**/*.test.ts'], sequence: { groupOrder: 0 } } },
-      { extends: true, test: { name: 'afterwards', include: ['test/**/*.after.ts'], sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: {
+          name: 'tests',
+          include: ['test/**/*.test.ts'],
+          exclude: timed,
+          // Many wait for something, so two at a time use two cores; the default would be one.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+          sequence: { groupOrder: 0 },
+        },
+      },
+      { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'afterwards', include: ['test/**/*.after.ts'], sequence: { groupOrder: 2 } } },
     ],
     coverage: { provider: 'v8', include: ['src/**'], reporter: ['text'] },
   },

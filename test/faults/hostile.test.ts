@@ -191,13 +191,20 @@ const attacks: Attack[] = [
   { name: 'kept connections', connections: 1000, open: () => connect(url, `GET /livez ${head}\r\n`) },
 ];
 
-const visits = 200;
-/** Other work on this machine costs as much now and then. */
-const unnoticedMs = 150;
+const visits = 100;
+const rounds = 3;
+/** What nobody notices. */
+const unnoticedMs = 100;
 const noticedLateMs = 2500;
 
-/** How long all but one in a hundred visits take, in milliseconds. */
+/** How long all but one in a hundred visits take, in milliseconds: in the calmest round, as other programs only add. */
 async function p99(): Promise<number> {
+  const calmest = { ms: Number.POSITIVE_INFINITY };
+  for (let round = 0; round < rounds; round += 1) calmest.ms = Math.min(calmest.ms, await p99OfRound());
+  return calmest.ms;
+}
+
+async function p99OfRound(): Promise<number> {
   const times: number[] = [];
   async function visit(): Promise<void> {
     while (times.length < visits) {

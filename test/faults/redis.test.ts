@@ -66,7 +66,12 @@ const faults: Fault[] = [
     lastsMs: 10_000,
     end: ({ redis }) => redis.signal('SIGCONT'),
   },
-  { name: 'link black-holed', begin: ({ link }) => link.blackHole(), lastsMs: 10_000, end: ({ link }) => link.release() },
+  {
+    name: 'link black-holed',
+    begin: ({ link }) => link.blackHole(),
+    lastsMs: 10_000,
+    end: ({ link }) => link.release(),
+  },
   {
     name: 'link slow, 200 ms',
     harmless: true,
