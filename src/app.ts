@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
-import { assetUrl, staticFiles } from './assets.ts';
+import { assets } from './assets.ts';
 import type { Config, SessionSecrets } from './config.ts';
 import type { Logger } from './log.ts';
 import { allowList } from './login/allowed.ts';
@@ -31,6 +31,7 @@ import { cookieAttributes } from './session/cookie.ts';
 import { sessions } from './session/middleware.ts';
 import { SessionStore } from './session/store.ts';
 import { useEjs } from './views.ts';
+import { agoWords, durationWords, timeWords } from './words.ts';
 
 export type AppParts = {
   config: Config;
@@ -63,15 +64,14 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
     isAllowed,
     log,
   });
-  const { absoluteSeconds, rememberAbsoluteSeconds } = config.sessionLimits;
-  const endLinks = new EndLinks(redis, Math.max(absoluteSeconds, rememberAbsoluteSeconds), deadlineMs);
   if (config.signIn === 'code' && !mailer) throw new Error('sign-in by code needs a mailer');
   const codes = mailer && {
     challenges: new Challenges(redis, secrets, deadlineMs),
     throttle: new Throttle(redis, config.mailsPerHour, deadlineMs),
     devices: new Devices(secrets, https),
     mails: new MailWriter(viewsDirectory),
-    ...{ mailer, endLinks, isAllowed, origin: config.origin, https, log },
+    endLinks: new EndLinks(redis, deadlineMs),
+    ...{ mailer, isAllowed, limits: config.sessionLimits, origin: config.origin, https, log },
   };
   const admin = { directory: store.directory, limits: config.sessionLimits, log };
 
@@ -79,13 +79,15 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
   app.disable('x-powered-by');
   app.disable('etag'); // Pages are not stored, so nobody could use it; static files have their own.
   app.set('trust proxy', config.trustProxy);
-  app.locals.asset = assetUrl(publicDirectory, { reload });
+  const { serveAsset, urlOf } = assets(publicDirectory, { reload });
+  app.locals.asset = urlOf;
+  app.locals.words = { agoWords, durationWords, timeWords };
   app.locals.trustsAddresses = codes === undefined;
   app.locals.catchesMail = caughtMails !== undefined;
   useEjs(app, { directory: viewsDirectory, reload });
 
   app.use(securityHeaders({ https }));
-  app.use(staticFiles(publicDirectory));
+  app.use(serveAsset);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app.route('/readyz').get(ready({ redis, mailer, isClosing })).all(allowOnly('GET', 'HEAD'));
 

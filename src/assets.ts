@@ -5,37 +5,42 @@ import express, { type RequestHandler } from 'express';
 
 const yearSeconds = 31_536_000;
 
-/** Serves the files of a directory; those asked for by their versioned URL are kept by browsers for a year. */
-export function staticFiles(directory: string): RequestHandler {
-  const paths = new Set(readdirSync(directory, { recursive: true }).map((name) => `/${String(name)}`));
+export type Assets = {
+  serveAsset: RequestHandler;
+  /** The URL of a file, which changes with its content. */
+  urlOf: (name: string) => string;
+};
+
+/**
+ * The files of a directory. By the URL that their content gives them browsers keep them for a year; a version that
+ * is not ours, such as that of a newer process during a restart, must not be kept under that name.
+ * @param options.reload the files change while the process runs, for development
+ */
+export function assets(directory: string, options: { reload: boolean }): Assets {
+  const names = readdirSync(directory);
+  const urls = new Map(names.map((name) => [name, `/${name}?v=${hashOf(join(directory, name))}`]));
+  const versioned = new Set(urls.values());
+  const paths = new Set(names.map((name) => `/${name}`));
   const serve = express.static(directory, {
     index: false,
     redirect: false,
     cacheControl: false,
     setHeaders(res) {
-      const versioned = res.req.url?.includes('?v=') ?? false;
-      res.setHeader('Cache-Control', versioned ? `public, max-age=${yearSeconds}, immutable` : 'no-cache');
+      const isVersioned = !options.reload && versioned.has(res.req.url ?? '');
+      res.setHeader('Cache-Control', isVersioned ? `public, max-age=${yearSeconds}, immutable` : 'no-cache');
     },
   });
-  // Without this, the disk is asked for a file on every page.
-  return function serveStaticFile(req, res, next) {
-    if (paths.has(req.path)) serve(req, res, next);
-    else next();
+
+  return {
+    // Without this, the disk is asked for a file on every page.
+    serveAsset: function serveAsset(req, res, next) {
+      if (paths.has(req.path)) serve(req, res, next);
+      else next();
+    },
+    urlOf: (name) => (options.reload ? undefined : urls.get(name)) ?? `/${name}`,
   };
 }
 
-/** The URL of a file, which changes with its content. */
-export function assetUrl(directory: string, options: { reload: boolean }): (name: string) => string {
-  const urls = new Map<string, string>();
-  return function urlOf(name) {
-    if (options.reload) return `/${name}`;
-    const known = urls.get(name);
-    if (known !== undefined) return known;
-    const hash = createHash('sha256')
-      .update(readFileSync(join(directory, name)))
-      .digest('base64url')
-      .slice(0, 10);
-    urls.set(name, `/${name}?v=${hash}`);
-    return `/${name}?v=${hash}`;
-  };
+function hashOf(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('base64url').slice(0, 10);
 }

@@ -54,22 +54,33 @@ export function createHttpServer(app: Express, options = { mostConnections }): h
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    if (sockets.size < options.mostConnections || Date.now() - madeRoomAt < makeRoomEveryMs) return;
-    madeRoomAt = Date.now();
-    closeIdle(server);
+    if (sockets.size >= options.mostConnections) makeRoom(socket);
   });
+  // Beyond the limit Node tells of no connection, only that it refused one.
+  server.on('drop', () => makeRoom());
+
+  function makeRoom(newcomer?: Socket): void {
+    if (Date.now() - madeRoomAt < makeRoomEveryMs) return;
+    madeRoomAt = Date.now();
+    closeIdle(server, newcomer);
+  }
   return server;
 }
 
 function guarded(app: Express): http.RequestListener {
-  let ahead = 0;
+  const sentAhead = new WeakMap<Socket, number>();
 
   return function guard(req, res) {
     // A response has no socket yet while an earlier one has it.
-    ahead = res.socket === null ? ahead + 1 : 0;
-    if (ahead > mostSentAhead) {
-      req.socket.destroy();
-      return;
+    if (res.socket === null) {
+      const { socket } = req;
+      const ahead = (sentAhead.get(socket) ?? 0) + 1;
+      if (ahead > mostSentAhead) {
+        socket.destroy();
+        return;
+      }
+      sentAhead.set(socket, ahead);
+      res.once('close', () => sentAhead.set(socket, (sentAhead.get(socket) ?? 1) - 1));
     }
     if (req.rawHeaders.length > 2 * mostHeaders) {
       // A header that was left out may be the one by which a request would be refused.
@@ -77,7 +88,7 @@ function guarded(app: Express): http.RequestListener {
       return;
     }
     // `OPTIONS *` names no page. Express-session would leave it out, and every page counts on a session.
-    if (req.url === '*') req.url = '/*';
+    if (req.url?.startsWith('*')) req.url = `/${req.url}`;
     app(req, res);
   };
 }
@@ -97,6 +108,11 @@ function withPrototypesOf(app: Express): Constructors {
   return { IncomingMessage: Request, ServerResponse: Response } as unknown as Constructors;
 }
 
+/** Tells whoever keeps a connection to open the next one elsewhere, before this one is closed under a request. */
+export function announceClosing(server: http.Server): void {
+  server.prependListener('request', (_req, res) => res.setHeader('Connection', 'close'));
+}
+
 /**
  * Stops listening, lets open requests finish for at most 6 s, and closes connections as they fall idle: a plain
  * `close()` waits for keep-alive clients to go by themselves, and for browsers that only connected ahead.
@@ -104,7 +120,7 @@ function withPrototypesOf(app: Express): Constructors {
  */
 export async function closeHttpServer(server: http.Server): Promise<number> {
   let cutOff = 0;
-  const sweep = setInterval(closeIdle, 50, server);
+  const sweep = setInterval(() => closeIdle(server), 50);
   const deadline = setTimeout(() => {
     cutOff = socketsOf.get(server)?.size ?? 0;
     server.closeAllConnections();
@@ -115,8 +131,10 @@ export async function closeHttpServer(server: http.Server): Promise<number> {
   return cutOff;
 }
 
-function closeIdle(server: http.Server): void {
+function closeIdle(server: http.Server, except?: Socket): void {
   server.closeIdleConnections();
   // Node counts a connection on which nothing ever arrived as busy.
-  for (const socket of socketsOf.get(server) ?? []) if (socket.bytesRead === 0) socket.destroy();
+  for (const socket of socketsOf.get(server) ?? []) {
+    if (socket.bytesRead === 0 && socket !== except) socket.destroy();
+  }
 }

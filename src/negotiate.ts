@@ -1,16 +1,16 @@
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 
-/** What the client wants to read. */
-export type Answer = 'html' | 'text' | 'json';
+type Form = 'html' | 'text' | 'json';
 
 /**
- * A browser's page load gets HTML, an `XMLHttpRequest` without an opinion gets plain text, and whoever states a
- * preference gets that.
+ * Answers in the form that the client prefers: a browser's page load gets HTML, an `XMLHttpRequest` plain text or
+ * JSON, and whoever states a preference gets that. Caches are told what it depends on.
  */
-export function preferredAnswer(req: Request): Answer {
-  const offers: Answer[] = isXhr(req) ? ['text', 'json', 'html'] : ['html', 'text', 'json'];
+export function answerAs(req: Request, res: Response, forms: Record<Form, () => void>): void {
+  res.vary('Accept').vary('X-Requested-With');
+  const offers: [Form, ...Form[]] = isXhr(req) ? ['text', 'json'] : ['html', 'text', 'json'];
   const preferred = req.accepts(offers);
-  return offers.find((offer) => offer === preferred) ?? 'html';
+  forms[offers.find((offer) => offer === preferred) ?? offers[0]]();
 }
 
 /** The older client's way of asking: its answer to a login is the word `done`. */

@@ -2,7 +2,7 @@ import type { Logger } from './log.ts';
 import type { RedisClient } from './redis/client.ts';
 import { openCluster } from './redis/cluster.ts';
 import { limited, RedisUnavailable } from './redis/deadline.ts';
-import { clientOf, Follower, type Guide } from './redis/follower.ts';
+import { asRedisClient, Follower, type Guide } from './redis/follower.ts';
 import type { NodeClient } from './redis/node.ts';
 import { sentinelGuide } from './redis/sentinel.ts';
 import { warnOfSettings } from './redis/settings.ts';
@@ -48,7 +48,7 @@ function open(address: RedisAddress, log: Logger): Opened {
   const guide = topology?.kind === 'sentinel' ? sentinelGuide(topology, log) : straightTo(address);
   const follower = new Follower(guide, log);
   return {
-    client: clientOf(follower),
+    client: asRedisClient(follower),
     ready: follower.connect(),
     lastError: () => follower.lastError,
     nodes: async () => [follower.node],

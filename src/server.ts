@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp } from './app.ts';
 import { closeInOrder } from './closing.ts';
 import { type Config, ConfigError, readConfig, type SessionSecrets } from './config.ts';
-import { closeHttpServer, createHttpServer } from './http-server.ts';
+import { announceClosing, closeHttpServer, createHttpServer } from './http-server.ts';
 import { createLogger, type Logger } from './log.ts';
 import { MailCatcher } from './login/catcher.ts';
 import { type Mail, Mailer, smtpTransport } from './login/mailer.ts';
@@ -18,7 +18,7 @@ import { connectRedis, type RedisAddress, type RedisClient, within } from './red
 const dataDirectory = '.data';
 /** How long a balancer has to see that this process is not ready, before it stops listening. */
 const closingNoticeMs = 1000;
-const redisCloseDeadlineMs = 1000;
+const redisCloseDeadlineMs = 400;
 
 /** What is open, in the order in which it was opened. */
 const closers: (() => Promise<void>)[] = [];
@@ -49,6 +49,7 @@ async function start(config: Config, log: Logger): Promise<Server> {
   if (config.metricsPort !== undefined) await serveMetrics(server, config.metricsPort, config.host, log);
   await listen(server, config.port, config.host);
   closers.push(async () => {
+    announceClosing(server);
     if (config.production) await sleep(closingNoticeMs);
     const cutOff = await closeHttpServer(server);
     if (cutOff > 0) log.warn({ connections: cutOff }, 'closed connections whose requests did not end');

@@ -28,7 +28,7 @@ export function durationWords(seconds: number): string {
   return countWords(seconds, unit ?? second);
 }
 
-/** How long ago a moment was, such as "5 minutes ago"; "just now" within the minute to which sessions are exact. */
+/** How long ago a moment was, such as "5 minutes ago"; "just now" for as long as the usual session is exact to. */
 export function agoWords(millisecondsSinceEpoch: number): string {
   const seconds = Math.floor((Date.now() - millisecondsSinceEpoch) / 1000);
   if (seconds < 90) return 'just now';

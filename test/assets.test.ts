@@ -2,31 +2,25 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import request from 'supertest';
 import { describe, expect, inject, test } from 'vitest';
-import { assetUrl } from '../src/assets.ts';
+import { assets } from '../src/assets.ts';
 import { startApp } from './support/app.ts';
 
-describe('assetUrl', () => {
+describe('the URL of a file', () => {
   const directory = mkdtempSync(join(inject('runDirectory'), 'assets-'));
   const file = join(directory, 'style.css');
 
-  test('changes with the content of the file', () => {
+  test('changes with its content, and not while the process runs', () => {
     writeFileSync(file, 'a {}');
-    const before = assetUrl(directory, { reload: false })('style.css');
+    const { urlOf } = assets(directory, { reload: false });
+    const before = urlOf('style.css');
     writeFileSync(file, 'b {}');
-    const after = assetUrl(directory, { reload: false })('style.css');
     expect(before).toMatch(/^\/style\.css\?v=[\w-]{10}$/);
-    expect(after).not.toBe(before);
-  });
-
-  test('reads each file once', () => {
-    const urlOf = assetUrl(directory, { reload: false });
-    const first = urlOf('style.css');
-    writeFileSync(file, 'c {}');
-    expect(urlOf('style.css')).toBe(first);
+    expect(urlOf('style.css')).toBe(before);
+    expect(assets(directory, { reload: false }).urlOf('style.css')).not.toBe(before);
   });
 
   test('has no version in development, where files change under the page', () => {
-    expect(assetUrl(directory, { reload: true })('style.css')).toBe('/style.css');
+    expect(assets(directory, { reload: true }).urlOf('style.css')).toBe('/style.css');
   });
 });
 
@@ -42,6 +36,13 @@ describe('static files', async () => {
       .expect('Content-Type', 'text/css; charset=utf-8')
       .expect('Cache-Control', 'public, max-age=31536000, immutable');
   });
+
+  test.each(['/style.css?v=other', '/style.css?v=', '/style.css?v=other&v=more'])(
+    'are not kept as a version that is not ours: %s',
+    async (path) => {
+      await request(url).get(path).expect(200).expect('Cache-Control', 'no-cache');
+    },
+  );
 
   test('are asked for anew under their plain name, and not sent when they are the same', async () => {
     const { headers } = await request(url).get('/style.css').expect(200).expect('Cache-Control', 'no-cache');

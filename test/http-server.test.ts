@@ -2,7 +2,8 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { closeHttpServer, createHttpServer } from '../src/http-server.ts';
+import { announceClosing, closeHttpServer, createHttpServer } from '../src/http-server.ts';
+import { startApp } from './support/app.ts';
 import { connect } from './support/process.ts';
 
 const nodeMajor = Number(process.versions.node.split('.')[0]);
@@ -67,12 +68,55 @@ test('a full server closes idle connections to make room, and none whose request
   const open = await connect(url, 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na');
   const kept = Array.from({ length: 10 }, () => connect(url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'));
   for (const { received } of await Promise.all(kept)) await expect.poll(received).toContain('200 OK');
-  const silent = await Promise.all(Array.from({ length: 9 }, () => connect(url)));
+  const silent = await Promise.all(Array.from({ length: 8 }, () => connect(url)));
+  const newcomer = await connect(url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   await Promise.all([...(await Promise.all(kept)), ...silent].map(({ closed }) => closed));
-  expect((await fetch(url)).status).toBe(200);
+  await expect.poll(newcomer.received).toContain('200 OK');
   open.socket.write('b');
   await expect.poll(open.received).toMatch(/200 OK[\s\S]*read$/);
   open.socket.destroy();
+});
+
+test('a server that is full again at once still lets newcomers in', async () => {
+  const server = createHttpServer(app, { mostConnections: 20 });
+  const url = await listen(server);
+  afterAll(() => closeHttpServer(server));
+  for (let round = 0; round < 2; round += 1) await Promise.all(Array.from({ length: 20 }, () => connect(url)));
+  await expect.poll(async () => (await fetch(url).catch(() => undefined))?.status, { timeout: 5000 }).toBe(200);
+});
+
+test('only what one connection sends ahead counts against it', async () => {
+  const server = createHttpServer(app);
+  const url = await listen(server);
+  afterAll(() => closeHttpServer(server));
+  const twoRequests = 'GET /?1 HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2);
+  const many = await Promise.all(Array.from({ length: 30 }, () => connect(url, twoRequests)));
+  for (const { received } of many) await expect.poll(() => received().match(/200 OK/g)).toHaveLength(2);
+  const [one] = many;
+  for (let pairs = 2; pairs <= 20; pairs += 1) {
+    one?.socket.write(twoRequests);
+    await expect.poll(() => one?.received().match(/200 OK/g)).toHaveLength(2 * pairs);
+  }
+});
+
+// Express-session leaves a path out that does not begin with a slash, and every page counts on a session.
+test.each(['*', '*x', '**/..', '*?x=%'])('a target that is no path, %j, gets a page', async (target) => {
+  const { url } = await startApp();
+  for (const method of ['GET', 'OPTIONS', 'POST']) {
+    const head = `${method} ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    const { received, closed } = await connect(url, head);
+    await closed;
+    expect(received()).toMatch(/^HTTP\/1.1 [24]\d\d /);
+  }
+});
+
+test('who keeps a connection is told when it will be closed', async () => {
+  const server = createHttpServer(app);
+  const url = await listen(server);
+  afterAll(() => closeHttpServer(server));
+  expect((await fetch(url)).headers.get('Connection')).toBe('keep-alive');
+  announceClosing(server);
+  expect((await fetch(url)).headers.get('Connection')).toBe('close');
 });
 
 describe('closing', () => {

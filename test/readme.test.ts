@@ -88,12 +88,15 @@ test('documents the limits of a session as they are (ASVS 7.1.1, 7.1.2)', () => 
 test('documents what is counted as it is (ASVS 6.1.1)', () => {
   const words = ({ points, seconds }: { points: number; seconds: number }) =>
     `${points} in ${seconds === 600 ? '10 minutes' : seconds === 3600 ? 'an hour' : 'a day'}`;
-  const { asksPerClient, guessesPerClient, mailsPerAddress, mailsPerDevice } = throttleLimits;
+  const { asksPerClient, guessesPerClient, mailsPerAddress, mailsPerDevice, guessesPerAddress, guessesPerDevice } =
+    throttleLimits;
   expect(rowsBelow('what is counted | limit').map(([, limit]) => limit)).toEqual([
     words(asksPerClient),
     words(guessesPerClient),
     mailsPerAddress.map(words).join(', '),
     mailsPerDevice.map(words).join(', '),
     'MAILS_PER_HOUR',
+    words(guessesPerAddress),
+    words(guessesPerDevice),
   ]);
 });

@@ -8,7 +8,8 @@ export const longestAddress = 254;
 
 const atom = String.raw`[^\s\p{C}"(),.:;<>@[\\\]]+`;
 const quoted = String.raw`"(?:[^"\\\p{C}]|\\[\x20-\x7e])*"`;
-const localPart = new RegExp(String.raw`^(?:${atom}(?:\.${atom})*|${quoted})$`, 'u');
+const dotAtom = new RegExp(String.raw`^${atom}(?:\.${atom})*$`, 'u');
+const quotedString = new RegExp(`^${quoted}$`, 'u');
 // `domainToASCII` reads a URL's host: it takes a `/` for the end, and `%61` for an `a`.
 const domainCharacters = /^[a-z0-9.\-\u{80}-\u{10ffff}]+$/iu;
 const domainName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
@@ -24,15 +25,25 @@ export function parseAddress(typed: unknown): ParsedAddress {
   const text = typeof typed === 'string' ? typed.trim() : '';
   if (text === '') return { problem: 'Enter your e-mail address.' };
   const at = text.lastIndexOf('@');
-  const local = text.slice(0, at).replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  const local = canonicalLocalPart(text.slice(0, Math.max(at, 0)));
   const typedDomain = text.slice(at + 1);
   const domain = domainCharacters.test(typedDomain) ? domainToASCII(typedDomain) : '';
-  const email = `${local}@${domain}`;
+  const email = `${local ?? ''}@${domain}`;
   if (Buffer.byteLength(text) > longestAddress || Buffer.byteLength(email) > longestAddress) {
     return { problem: `An e-mail address has at most ${longestAddress} characters.` };
   }
-  if (at < 1 || Buffer.byteLength(local) > 64 || !localPart.test(local) || !domainName.test(domain)) {
+  if (local === undefined || Buffer.byteLength(local) > 64 || !domainName.test(domain)) {
     return { problem: 'That is not an e-mail address. It should look like name@example.com.' };
   }
   return { email };
+}
+
+// Quotes and backslashes that are not needed name the same mailbox as without them (RFC 5321, 4.1.2), and each
+// spelling would be an identity with limits of its own.
+function canonicalLocalPart(typed: string): string | undefined {
+  const local = typed.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  if (dotAtom.test(local)) return local;
+  if (!quotedString.test(local)) return undefined;
+  const content = local.slice(1, -1).replace(/\\(.)/g, '$1');
+  return dotAtom.test(content) ? content : `"${content.replace(/["\\]/g, '\\$&')}"`;
 }

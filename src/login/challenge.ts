@@ -3,7 +3,13 @@ import type { SessionSecrets } from '../config.ts';
 import { type RedisClient, within } from '../redis.ts';
 
 /** A sign-in that waits for its code. */
-export type Challenge = { email: string; remember: boolean; next: string };
+export type Challenge = {
+  email: string;
+  remember: boolean;
+  next: string;
+  /** Of the known browser that asked, if it was one. */
+  deviceId?: string | undefined;
+};
 
 /** What became of a code that was entered. */
 export type Attempt =

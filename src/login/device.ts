@@ -6,8 +6,7 @@ import { cookieAttributes, prefixedName, readCookie } from '../session/cookie.ts
 /** The longest that browsers keep a cookie (RFC 6265bis, 5.5). */
 const keptMilliseconds = 400 * 86_400_000;
 const mostAddresses = 5;
-const idShape = /^[\w-]{22}$/;
-const shape = /^([\w-]{22})((?:\.[\w-]{43}){1,5})$/;
+const shape = new RegExp(String.raw`^([\w-]{22})((?:\.[\w-]{43}){1,${mostAddresses}})$`);
 
 /**
  * Remembers which browsers an address has signed in with: a cookie with a random id, and for each address a
@@ -32,13 +31,17 @@ export class Devices {
     return known ? id : undefined;
   }
 
-  /** Notes that the address has signed in with this browser. */
-  remember(req: Request, res: Response, email: string): void {
-    const { id, signatures } = this.#read(req);
-    const [newest, ...older] = this.#secrets;
-    const stale = [newest, ...older].map((secret) => sign(id, email, secret));
-    const others = signatures.filter((signature) => !stale.includes(signature));
-    const kept = [sign(id, email, newest), ...others].slice(0, mostAddresses);
+  /**
+   * Notes that the address has signed in with this browser.
+   * @param deviceId what it is known by already, if the code was asked for with it: who leaves the cookie out
+   * afterwards must not get a second one, with counts of its own
+   */
+  remember(req: Request, res: Response, email: string, deviceId: string | undefined): void {
+    const read = this.#read(req);
+    const { id, signatures } = deviceId === undefined || deviceId === read.id ? read : { id: deviceId, signatures: [] };
+    const own = this.#secrets.map((secret) => sign(id, email, secret));
+    const others = signatures.filter((signature) => !own.includes(signature));
+    const kept = [sign(id, email, this.#secrets[0]), ...others].slice(0, mostAddresses);
     res.cookie(this.#name, [id, ...kept].join('.'), { ...cookieAttributes(this.#https), maxAge: keptMilliseconds });
   }
 
@@ -48,7 +51,7 @@ export class Devices {
 
   #read(req: Request): { id: string; signatures: string[] } {
     const [, id = '', signatures = ''] = shape.exec(readCookie(req, this.#name) ?? '') ?? [];
-    if (!idShape.test(id)) return { id: randomBytes(16).toString('base64url'), signatures: [] };
+    if (id === '') return { id: randomBytes(16).toString('base64url'), signatures: [] };
     return { id, signatures: signatures.slice(1).split('.') };
   }
 }

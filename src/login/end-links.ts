@@ -7,22 +7,21 @@ import { type RedisClient, within } from '../redis.ts';
  */
 export class EndLinks {
   readonly #redis: RedisClient;
-  readonly #keptSeconds: number;
   readonly #deadlineMs: number;
 
-  constructor(redis: RedisClient, keptSeconds: number, deadlineMs: number) {
+  constructor(redis: RedisClient, deadlineMs: number) {
     this.#redis = redis;
-    this.#keptSeconds = keptSeconds;
     this.#deadlineMs = deadlineMs;
   }
 
   /**
    * A token that ends this session.
+   * @param endsAt when it ends at the latest; milliseconds since the epoch
    * @throws {RedisUnavailable}
    */
-  async create(sessionId: string): Promise<string> {
+  async create(sessionId: string, endsAt: number): Promise<string> {
     const token = randomBytes(16).toString('base64url');
-    const expiration = { type: 'EX', value: this.#keptSeconds } as const;
+    const expiration = { type: 'PXAT', value: endsAt } as const;
     await within(this.#deadlineMs, this.#redis.set(keyOf(token), sessionId, { expiration }));
     return token;
   }

@@ -48,10 +48,7 @@ export class MailWriter {
     const site = new URL(origin).host;
     return this.#compose(to, `New sign-in to ${site}`, {
       heading: `New sign-in to ${site}`,
-      lines: [
-        `${device} signed in with your address on ${timeWords(now)}.`,
-        'If that was you, all is well.',
-      ],
+      lines: [`${device} signed in with your address on ${timeWords(now)}.`, 'If that was you, all is well.'],
       link: { label: 'If it was not you, end that session here', url: endUrl },
       last: 'Then look at who else can read your mail: a code is sent to it each time somebody signs in.',
     });

@@ -1,4 +1,5 @@
 const fallback = '/admin';
+const longestPath = 2000;
 const nowhere = 'http://nowhere.invalid';
 
 /**
@@ -7,11 +8,13 @@ const nowhere = 'http://nowhere.invalid';
  * @param wanted any value that a request may hold
  */
 export function safeNext(wanted: unknown): string {
-  if (typeof wanted !== 'string' || wanted.length > 2000 || !/^\/[^\\\p{Cc}]*$/u.test(wanted)) return fallback;
+  if (typeof wanted !== 'string' || !/^\/[^\\\p{Cc}]*$/u.test(wanted)) return fallback;
   if (!URL.canParse(wanted, nowhere)) return fallback;
   const { origin, pathname, search, hash } = new URL(wanted, nowhere);
   if (origin !== nowhere || pathname.startsWith('//')) return fallback;
   // Neither straight out again, nor in a circle.
   if (/^\/log(?:in|out)\/?$/i.test(pathname)) return fallback;
-  return pathname + search + hash;
+  const path = pathname + search + hash;
+  // Percent-encoded, which can be nine times as long: proxies take headers of a few kB.
+  return path.length > longestPath ? fallback : path;
 }

@@ -1,16 +1,15 @@
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { HttpError } from '../http-error.ts';
 import { type RedisClient, within } from '../redis.ts';
 import { tagOf } from '../session/record.ts';
 
-type Limit = { points: number; seconds: number };
 const hour = 3600;
 const day = 86_400;
 
 /**
- * How often what may happen. From these follows the chance of guessing a code: a stranger gets at most 20 codes
- * a day mailed to an address and five tries at each, 100 of 100 million, so one in a million per day.
+ * How often what may happen. From these follows the chance of guessing a code: at an address, strangers get 40
+ * guesses a day in all, at codes of 100 million each.
  */
 export const throttleLimits = {
   /** Asking for a code, per client. */
@@ -27,76 +26,103 @@ export const throttleLimits = {
     { points: 10, seconds: hour },
     { points: 40, seconds: day },
   ],
+  /** Codes entered for an address, right or wrong, in browsers that it never signed in with. */
+  guessesPerAddress: { points: 40, seconds: day },
+  /** The same in one browser that it did sign in with. */
+  guessesPerDevice: { points: 40, seconds: day },
 } as const;
+
+type Limit = { points: number; seconds: number };
 
 /** Counted for no other reason than that counting takes time. */
 const keptBack = 'kept-back';
 
-/** Limits on signing in by code, counted in Redis for all processes together (ASVS 6.3.1). */
+/**
+ * Limits on signing in by code, counted in Redis for all processes together (ASVS 6.3.1). A browser that the address
+ * signed in with has counts of its own, so that strangers, even behind the same router, can't use up its owner's.
+ */
 export class Throttle {
-  readonly #consume: (name: string, limit: Limit, key: string) => Promise<RateLimiterRes | undefined>;
-  readonly #allMails: Limit;
+  readonly #deadlineMs: number;
+  readonly #asks: RateLimiterRedis;
+  readonly #guesses: RateLimiterRedis;
+  readonly #mailsToAddress: RateLimiterRedis[];
+  readonly #mailsForDevice: RateLimiterRedis[];
+  readonly #guessesAtAddress: RateLimiterRedis;
+  readonly #guessesOnDevice: RateLimiterRedis;
+  readonly #mailsInAll: RateLimiterRedis;
 
   /** @param mailsPerHour codes mailed in all, known browsers excepted */
   constructor(redis: RedisClient, mailsPerHour: number, deadlineMs: number) {
-    const limiters = new Map<string, RateLimiterRedis>();
-    this.#allMails = { points: mailsPerHour, seconds: hour };
-    this.#consume = async (name, limit, key) => {
-      const limiterName = `${name}:${limit.seconds}`;
-      const limiter =
-        limiters.get(limiterName) ??
-        new RateLimiterRedis({
-          storeClient: redis,
-          useRedisPackage: true,
-          keyPrefix: `l:${limiterName}`,
-          points: limit.points,
-          duration: limit.seconds,
-        });
-      limiters.set(limiterName, limiter);
-      return within(deadlineMs, limiter.consume(key).then(noRefusal, refusalOrError));
-    };
+    const limiter = (name: string, { points, seconds }: Limit) =>
+      new RateLimiterRedis({
+        storeClient: redis,
+        useRedisPackage: true,
+        keyPrefix: `l:${name}:${seconds}`,
+        ...{ points, duration: seconds },
+      });
+    this.#deadlineMs = deadlineMs;
+    this.#asks = limiter('ask', throttleLimits.asksPerClient);
+    this.#guesses = limiter('guess', throttleLimits.guessesPerClient);
+    this.#mailsToAddress = throttleLimits.mailsPerAddress.map((limit) => limiter('mail', limit));
+    this.#mailsForDevice = throttleLimits.mailsPerDevice.map((limit) => limiter('device', limit));
+    this.#guessesAtAddress = limiter('guess-address', throttleLimits.guessesPerAddress);
+    this.#guessesOnDevice = limiter('guess-device', throttleLimits.guessesPerDevice);
+    this.#mailsInAll = limiter('all-mail', { points: mailsPerHour, seconds: hour });
   }
 
   /**
    * Counts a client's wish for a code.
+   * @param deviceId of a browser that the address signed in with
    * @throws {HttpError} 429, which tells the client about nobody but itself
    */
-  async countAsk(ip: string | undefined): Promise<void> {
-    await this.#countClient('ask', throttleLimits.asksPerClient, ip);
+  async countAsk(ip: string | undefined, deviceId: string | undefined): Promise<void> {
+    await this.#countClient(this.#asks, ip, deviceId);
   }
 
   /**
    * Counts a client's guess at a code.
+   * @param deviceId of a browser that the address signed in with
    * @throws {HttpError} 429
    */
-  async countGuess(ip: string | undefined): Promise<void> {
-    await this.#countClient('guess', throttleLimits.guessesPerClient, ip);
+  async countGuess(ip: string | undefined, deviceId: string | undefined): Promise<void> {
+    await this.#countClient(this.#guesses, ip, deviceId);
   }
 
   /**
-   * Counts a mail to an address, and says whether it may leave. A browser that this address signed in with has
-   * its own count, so that strangers can't use up what its owner needs. Always the same number of Redis commands,
-   * so that the time tells nothing.
+   * Counts a guess at a code of an address, whichever code it is, and says whether it may be right: a new code must
+   * not bring new guesses (NIST SP 800-63B-4, 3.2.2).
+   * @param deviceId of a browser that the address signed in with
+   */
+  async mayGuess(email: string, deviceId: string | undefined): Promise<boolean> {
+    const refusal =
+      deviceId === undefined
+        ? await this.#consume(this.#guessesAtAddress, tagOf(email))
+        : await this.#consume(this.#guessesOnDevice, tagOf(email) + deviceId);
+    return refusal === undefined;
+  }
+
+  /**
+   * Counts a mail to an address, and says whether it may leave. Always the same number of Redis commands, so that
+   * the time tells nothing.
    * @param options.listed whether the address may sign in at all; if not, nothing leaves and nobody's count goes down
    * @param options.deviceId of a browser that this address signed in with
    */
   async mayMail(email: string, options: { listed: boolean; deviceId: string | undefined }): Promise<boolean> {
     const { listed, deviceId } = options;
     const known = deviceId !== undefined;
-    const limits = known ? throttleLimits.mailsPerDevice : throttleLimits.mailsPerAddress;
     const key = known ? tagOf(email) + deviceId : tagOf(email);
     let mayLeave = listed;
-    for (const limit of limits) {
+    for (const limiter of known ? this.#mailsForDevice : this.#mailsToAddress) {
       // What the hour keeps back is not of the day: or twenty wishes in a minute would silence a day.
-      const refusal = await this.#consume(known ? 'device' : 'mail', limit, mayLeave ? key : keptBack);
+      const refusal = await this.#consume(limiter, mayLeave ? key : keptBack);
       mayLeave &&= refusal === undefined;
     }
-    const overall = await this.#consume('all-mail', this.#allMails, mayLeave && !known ? 'new-browsers' : keptBack);
+    const overall = await this.#consume(this.#mailsInAll, mayLeave && !known ? 'new-browsers' : keptBack);
     return mayLeave && (known || overall === undefined);
   }
 
-  async #countClient(name: string, limit: Limit, ip: string | undefined): Promise<void> {
-    const refusal = await this.#consume(name, limit, clientOf(ip));
+  async #countClient(limiter: RateLimiterRedis, ip: string | undefined, deviceId: string | undefined): Promise<void> {
+    const refusal = await this.#consume(limiter, deviceId ?? clientOf(ip));
     if (!refusal) return;
     const waitSeconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
     const minutes = Math.ceil(waitSeconds / 60);
@@ -105,6 +131,11 @@ export class Throttle {
       `That was too often. Please try again in ${minutes === 1 ? 'a minute' : `${minutes} minutes`}.`,
       { headers: { 'Retry-After': String(waitSeconds) } },
     );
+  }
+
+  /** @returns undefined, or how it was refused */
+  #consume(limiter: RateLimiterRedis, key: string): Promise<RateLimiterRes | undefined> {
+    return within(this.#deadlineMs, limiter.consume(key).then(noRefusal, refusalOrError));
   }
 }
 
@@ -117,17 +148,26 @@ function refusalOrError(reason: unknown): RateLimiterRes {
   throw reason;
 }
 
-/** Who counts as one client: an IPv4 address, or the /64 network that one IPv6 customer has to choose from. */
+/**
+ * Who counts as one client: an IPv4 address, or the /64 network that one IPv6 customer has to choose from. Some
+ * proxies write the port along, which a client has many of; what is no address is one client, whatever it says.
+ */
 export function clientOf(ip: string | undefined): string {
-  if (ip === undefined) return 'unknown';
-  // Some proxies write the port along, which a client has many of.
-  const ipv4 = /^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)(?::\d+)?$/i.exec(ip)?.[1];
-  if (ipv4 !== undefined) return ipv4;
-  if (!isIPv6(ip)) return ip;
-  const [head = '', tail] = ip.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const tailGroups = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = Array.from({ length: Math.max(0, 8 - groups.length - tailGroups.length) }, () => '0');
-  const network = [...groups, ...zeros, ...tailGroups].slice(0, 4);
-  return `${network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
+  const address = /^\[(.+)\](?::\d+)?$/.exec(ip ?? '')?.[1] ?? /^([\d.]+):\d+$/.exec(ip ?? '')?.[1] ?? ip ?? '';
+  if (isIPv4(address)) return address;
+  if (!isIPv6(address) || address.includes('%')) return 'unknown';
+  const [head = '', tail = ''] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
+  const [first, last] = [head.split(':').filter(Boolean), tail.split(':').filter(Boolean)];
+  const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0');
+  const groups = [...first, ...zeros, ...last];
+  const isMapped = groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff';
+  if (!isMapped) return `${groups.slice(0, 4).join(':')}::/64`;
+  const bytes = Buffer.from(
+    groups
+      .slice(6)
+      .map((group) => group.padStart(4, '0'))
+      .join(''),
+    'hex',
+  );
+  return bytes.join('.');
 }

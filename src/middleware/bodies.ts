@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { HttpError } from '../http-error.ts';
 
 /**
@@ -15,3 +15,9 @@ export const knownBodiesOnly: RequestHandler = function knownBodiesOnly(req, _re
     }),
   );
 };
+
+/** A field of the body, whatever its type. Own fields only: a body may name `__proto__`. */
+export function bodyField(req: Request, name: string): unknown {
+  const body: unknown = req.body;
+  return typeof body === 'object' && body !== null && Object.hasOwn(body, name) ? Reflect.get(body, name) : undefined;
+}

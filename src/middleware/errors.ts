@@ -2,9 +2,9 @@ import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { isDecodable } from '../decodable.ts';
 import { HttpError } from '../http-error.ts';
 import type { Logger } from '../log.ts';
-import { preferredAnswer } from '../negotiate.ts';
+import { answerAs } from '../negotiate.ts';
+import { outageLog } from '../redis/outages.ts';
 import { RedisUnavailable } from '../redis.ts';
-import { outageLog } from './outages.ts';
 
 const retryAfterSeconds = 5;
 
@@ -58,11 +58,12 @@ export function errorPage(log: Logger): ErrorRequestHandler {
       return;
     }
     if (status === 503) res.set('Retry-After', String(retryAfterSeconds));
-    res.status(status).set({ 'Cache-Control': 'no-store', Vary: 'Accept, X-Requested-With', ...details.headers });
-    const answer = preferredAnswer(req);
-    if (answer === 'text') res.type('text').send(`${message}\n`);
-    else if (answer === 'json') res.json({ error: message, ...(status >= 500 && { requestId: req.id }) });
-    else res.render('error', { status, message, loginUrl: details.loginUrl, requestId: req.id });
+    res.status(status).set({ 'Cache-Control': 'no-store', ...details.headers });
+    answerAs(req, res, {
+      html: () => res.render('error', { status, message, loginUrl: details.loginUrl, requestId: req.id }),
+      text: () => res.type('text').send(`${message}\n`),
+      json: () => res.json({ error: message, ...(status >= 500 && { requestId: req.id }) }),
+    });
   };
 }
 

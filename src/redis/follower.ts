@@ -142,7 +142,7 @@ export class Follower {
 }
 
 /** A client whose every command goes to the connection of now. */
-export function clientOf(follower: Follower): RedisClient {
+export function asRedisClient(follower: Follower): RedisClient {
   return {
     get: (...args) => follower.node.get(...args),
     set: (...args) => follower.node.set(...args),

@@ -2,23 +2,22 @@ import type { RequestHandler } from 'express';
 import type { Config } from '../config.ts';
 import { HttpError } from '../http-error.ts';
 import type { Logger } from '../log.ts';
+import { bodyField } from '../middleware/bodies.ts';
 import type { SessionDirectory } from '../session/directory.ts';
 import { absoluteEndOf, idleSecondsOf } from '../session/lifetime.ts';
 import { handleOf } from '../session/record.ts';
-import { bodyField } from './login.ts';
 
 type Parts = { directory: SessionDirectory; limits: Config['sessionLimits']; log: Logger };
 
 /** Greets, and lists the sessions of this address (ASVS 7.5.2). */
 export function showAdmin({ directory, limits }: Parts): RequestHandler {
   return async function showAdmin(req, res) {
-    const { email, signedInAt, lastSeenAt, remember } = req.session;
-    if (email === undefined || signedInAt === undefined || lastSeenAt === undefined) throw new Error('not signed in');
-    const lifetime = { signedInAt, lastSeenAt, remember: remember === true };
+    const { email, signedInAt, remember = false } = req.session;
+    if (email === undefined || signedInAt === undefined) throw new Error('not signed in');
     res.render('admin', {
       signedInAt,
-      endsAt: absoluteEndOf(lifetime, limits),
-      idleSeconds: idleSecondsOf(lifetime, limits),
+      endsAt: absoluteEndOf({ signedInAt, remember }, limits),
+      idleSeconds: idleSecondsOf({ remember }, limits),
       sessions: await directory.list(email),
       thisHandle: handleOf(req.sessionID),
     });

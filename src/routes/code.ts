@@ -1,19 +1,23 @@
 import type { Request, RequestHandler, Response } from 'express';
+import type { SessionLimits } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { parseAddress } from '../login/address.ts';
 import { type Challenge, type Challenges, codeSeconds, readCode } from '../login/challenge.ts';
 import type { Devices } from '../login/device.ts';
 import type { EndLinks } from '../login/end-links.ts';
 import { noteRefused, noteSignedIn } from '../login/journal.ts';
-import { isLoopback } from '../loopback.ts';
 import type { Mailer } from '../login/mailer.ts';
 import type { MailWriter } from '../login/mails.ts';
 import type { Throttle } from '../login/throttle.ts';
-import { isXhr, preferredAnswer } from '../negotiate.ts';
+import { isLoopback } from '../loopback.ts';
+import { bodyField } from '../middleware/bodies.ts';
+import { answerAs } from '../negotiate.ts';
 import { cookieAttributes, prefixedName, readCookie } from '../session/cookie.ts';
+import { absoluteEndOf } from '../session/lifetime.ts';
 import { tagOf } from '../session/record.ts';
-import { describeDevice, signIn } from '../session/sign-in.ts';
-import { answerDone, bodyField, readLoginForm, refuseAddress } from './login.ts';
+import { signIn } from '../session/sign-in.ts';
+import { describeDevice } from '../user-agent.ts';
+import { answerDone, readLoginForm, refuseAddress } from './login.ts';
 
 /** What sign-in by code is made of. */
 export type CodeLogin = {
@@ -24,6 +28,7 @@ export type CodeLogin = {
   mails: MailWriter;
   endLinks: EndLinks;
   isAllowed: (email: string) => boolean;
+  limits: SessionLimits;
   /** The site's public origin; in development perhaps undefined, and then a loopback one. */
   origin: string | undefined;
   https: boolean;
@@ -66,7 +71,7 @@ export function showCodeForm(parts: CodeLogin): RequestHandler {
 
 /** Signs in under the waiting address when the code is right. */
 export function enterCode(parts: CodeLogin): RequestHandler {
-  const { challenges, throttle, isAllowed, log } = parts;
+  const { challenges, throttle, devices, isAllowed, log } = parts;
 
   return async function enterCode(req, res) {
     const id = readCookie(req, nameOf(parts));
@@ -78,7 +83,12 @@ export function enterCode(parts: CodeLogin): RequestHandler {
     const code = readCode(bodyField(req, 'code'));
     if (code === undefined) return answerProblem(req, res, waiting, 'Enter the eight digits of the code.');
 
-    await throttle.countGuess(req.ip);
+    const deviceId = devices.idFor(req, waiting.email);
+    await throttle.countGuess(req.ip, deviceId);
+    if (!(await throttle.mayGuess(waiting.email, deviceId))) {
+      noteRefused(log, req, 'enough guesses for now', waiting.email);
+      return answerOver(parts, req, res, waiting);
+    }
     const attempt = await challenges.attempt(id, code);
     if (attempt.outcome === 'wrong') {
       noteRefused(log, req, 'wrong code', waiting.email);
@@ -95,11 +105,11 @@ export function enterCode(parts: CodeLogin): RequestHandler {
 
 async function completeSignIn(parts: CodeLogin, req: Request, res: Response, challenge: Challenge): Promise<void> {
   const { email, remember, next } = challenge;
-  const isNewBrowser = parts.devices.idFor(req, email) === undefined;
+  const deviceId = parts.devices.idFor(req, email) ?? challenge.deviceId;
   await signIn(req, email, { remember });
   noteSignedIn(parts.log, req, email);
-  if (isNewBrowser) await sendNotice(parts, req, email);
-  parts.devices.remember(req, res, email);
+  if (deviceId === undefined) await sendNotice(parts, req, email, remember);
+  parts.devices.remember(req, res, email, deviceId);
   res.clearCookie(nameOf(parts), cookieAttributes(parts.https));
   answerDone(req, res, next);
 }
@@ -108,11 +118,12 @@ async function completeSignIn(parts: CodeLogin, req: Request, res: Response, cha
 // not in the time either, since the same commands are sent to Redis, and mail is written after the answer.
 async function sendCode(parts: CodeLogin, req: Request, res: Response, challenge: Challenge): Promise<void> {
   const { challenges, throttle, devices, mailer, mails, isAllowed, log } = parts;
-  await throttle.countAsk(req.ip);
   const { email } = challenge;
+  const deviceId = devices.idFor(req, email);
+  await throttle.countAsk(req.ip, deviceId);
   const listed = isAllowed(email);
-  const mayMail = await throttle.mayMail(email, { listed, deviceId: devices.idFor(req, email) });
-  const { id, code } = await challenges.start(challenge, { canSucceed: mayMail });
+  const mayMail = await throttle.mayMail(email, { listed, deviceId });
+  const { id, code } = await challenges.start({ ...challenge, deviceId }, { canSucceed: mayMail });
   const previous = readCookie(req, nameOf(parts));
   if (previous !== undefined) await challenges.drop(previous);
   res.cookie(nameOf(parts), id, { ...cookieAttributes(parts.https), maxAge: codeSeconds * 1000 });
@@ -134,41 +145,46 @@ function afterAnswer(res: Response, work: () => void): void {
 }
 
 // Its owner's warning must not cost a visitor the sign-in that is stored already.
-async function sendNotice(parts: CodeLogin, req: Request, email: string): Promise<void> {
+async function sendNotice(parts: CodeLogin, req: Request, email: string, remember: boolean): Promise<void> {
   const origin = originOf(parts, req);
   const about = { id: req.id, person: tagOf(email), mail: 'notice' };
   try {
-    const endUrl = `${origin}/end-session?token=${await parts.endLinks.create(req.sessionID)}`;
+    const now = Date.now();
+    const endsAt = absoluteEndOf({ signedInAt: now, remember }, parts.limits);
+    const endUrl = `${origin}/end-session?token=${await parts.endLinks.create(req.sessionID, endsAt)}`;
     const device = req.session.device ?? 'A browser';
-    parts.mailer.send(parts.mails.notice({ to: email, device, endUrl, origin, now: Date.now() }), about);
+    parts.mailer.send(parts.mails.notice({ to: email, device, endUrl, origin, now }), about);
   } catch (error) {
     parts.log.error({ ...about, err: error }, 'notice of a new browser not sent');
   }
 }
 
 function answerCodeNeeded(req: Request, res: Response, page: string): void {
-  res.vary('Accept').vary('X-Requested-With');
-  const answer = preferredAnswer(req);
-  if (answer === 'json') res.status(202).json({ status: 'code needed', enterAt: codePath });
-  else if (isXhr(req) || answer === 'text') res.status(202).type('text').send('code needed\n');
-  else res.redirect(303, page);
+  answerAs(req, res, {
+    html: () => res.redirect(303, page),
+    text: () => res.status(202).type('text').send('code needed\n'),
+    json: () => res.status(202).json({ status: 'code needed', enterAt: codePath }),
+  });
 }
 
 function answerProblem(req: Request, res: Response, waiting: Challenge, problem: string): void {
-  res.status(422).vary('Accept').vary('X-Requested-With');
-  const answer = preferredAnswer(req);
-  if (answer === 'text') res.type('text').send(`${problem}\n`);
-  else if (answer === 'json') res.json({ error: problem, field: 'code' });
-  else res.render('code', { waiting, problem });
+  res.status(422);
+  answerAs(req, res, {
+    html: () => res.render('code', { waiting, problem }),
+    text: () => res.type('text').send(`${problem}\n`),
+    json: () => res.json({ error: problem, field: 'code' }),
+  });
 }
 
 function answerOver(parts: CodeLogin, req: Request, res: Response, waiting?: Challenge): void {
   const notice = 'That code can no longer be used. Ask for a new one here.';
-  res.status(422).vary('Accept').vary('X-Requested-With').clearCookie(nameOf(parts), cookieAttributes(parts.https));
-  const answer = preferredAnswer(req);
-  if (answer === 'text') res.type('text').send(`${notice}\n`);
-  else if (answer === 'json') res.json({ error: notice, startAt: '/login' });
-  else res.render('login', { notice, typed: waiting?.email, next: waiting?.next, remember: waiting?.remember });
+  const { email: typed, next, remember } = waiting ?? {};
+  res.status(422).clearCookie(nameOf(parts), cookieAttributes(parts.https));
+  answerAs(req, res, {
+    html: () => res.render('login', { notice, typed, next, remember }),
+    text: () => res.type('text').send(`${notice}\n`),
+    json: () => res.json({ error: notice, startAt: '/login' }),
+  });
 }
 
 function triesWords(triesLeft: number): string {

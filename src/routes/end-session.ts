@@ -2,9 +2,10 @@ import type { RequestHandler } from 'express';
 import { HttpError } from '../http-error.ts';
 import type { Logger } from '../log.ts';
 import type { EndLinks } from '../login/end-links.ts';
+import { bodyField } from '../middleware/bodies.ts';
 import { handleOf } from '../session/record.ts';
+import { signOut } from '../session/sign-in.ts';
 import type { SessionStore } from '../session/store.ts';
-import { bodyField } from './login.ts';
 
 type Parts = { endLinks: EndLinks; store: SessionStore; log: Logger };
 
@@ -24,11 +25,15 @@ export function endLinkedSession({ endLinks, store, log }: Parts): RequestHandle
     const sessionId = typeof token === 'string' ? await endLinks.find(token) : null;
     if (typeof token !== 'string' || sessionId === null) throw usedUp();
     // First the session: if Redis refuses, the link is still there for another try.
-    await store.destroy(sessionId);
+    const wasLive = await store.directory.endById(sessionId);
     if (!(await endLinks.use(token))) throw usedUp();
-    log.info({ id: req.id, session: handleOf(sessionId), by: 'link' }, 'session ended');
-    if (sessionId === req.sessionID) Reflect.deleteProperty(res.locals, 'email');
-    res.render('end-session');
+    if (wasLive) log.info({ id: req.id, session: handleOf(sessionId), by: 'link' }, 'session ended');
+    if (sessionId === req.sessionID) {
+      await signOut(req, res);
+      Reflect.deleteProperty(res.locals, 'email');
+    }
+    // Whoever can read the mail may have signed in once more since, and that session is another one.
+    res.render('end-session', { wasLive });
   };
 }
 

@@ -3,7 +3,8 @@ import type { Logger } from '../log.ts';
 import { parseAddress } from '../login/address.ts';
 import { noteRefused, noteSignedIn } from '../login/journal.ts';
 import { safeNext } from '../login/next.ts';
-import { isXhr, preferredAnswer } from '../negotiate.ts';
+import { bodyField } from '../middleware/bodies.ts';
+import { answerAs, isXhr } from '../negotiate.ts';
 import { signIn } from '../session/sign-in.ts';
 
 /** The form, or straight on for who is signed in already. */
@@ -44,29 +45,23 @@ export function readLoginForm(req: Request): LoginForm {
   };
 }
 
-/** A field of the body, whatever its type. Own fields only: a body may name `__proto__`. */
-export function bodyField(req: Request, name: string): unknown {
-  const body: unknown = req.body;
-  return typeof body === 'object' && body !== null && Object.hasOwn(body, name) ? Reflect.get(body, name) : undefined;
-}
-
 /** The form once more, with what is wrong at the field, and what was typed. */
 export function refuseAddress(req: Request, res: Response, form: LoginForm, problem: string): void {
-  res.status(422).vary('Accept').vary('X-Requested-With');
-  const answer = preferredAnswer(req);
-  if (answer === 'text') res.type('text').send(`${problem}\n`);
-  else if (answer === 'json') res.json({ error: problem, field: 'email' });
-  else {
-    const typed = typeof form.email === 'string' ? form.email : '';
-    res.render('login', { next: form.next, remember: form.remember, typed, problem });
-  }
+  const typed = typeof form.email === 'string' ? form.email : '';
+  res.status(422);
+  answerAs(req, res, {
+    html: () => res.render('login', { next: form.next, remember: form.remember, typed, problem }),
+    text: () => res.type('text').send(`${problem}\n`),
+    json: () => res.json({ error: problem, field: 'email' }),
+  });
 }
 
-/** The answer to a sign-in that is stored. */
+/** The answer to a sign-in that is stored. The older client reads `done`, whatever it says to accept. */
 export function answerDone(req: Request, res: Response, next: string): void {
-  res.vary('Accept').vary('X-Requested-With');
-  const answer = preferredAnswer(req);
-  if (isXhr(req) || answer === 'text') res.type('text').send('done');
-  else if (answer === 'json') res.json({ status: 'done', next });
-  else res.redirect(303, next);
+  const done = () => res.type('text').send('done');
+  answerAs(req, res, {
+    html: () => res.redirect(303, next),
+    text: done,
+    json: () => (isXhr(req) ? done() : res.json({ status: 'done', next })),
+  });
 }

@@ -39,6 +39,10 @@ function isOwnWish(req: Request): boolean {
   const site = headers['sec-fetch-site'];
   const mode = headers['sec-fetch-mode'];
   const destination = headers['sec-fetch-dest'];
-  if (site === undefined && mode === undefined && destination === undefined) return true;
+  if (site === undefined && mode === undefined && destination === undefined) return !isForeign(headers.referer, req);
   return (site === 'same-origin' || site === 'none') && mode === 'navigate' && destination === 'document';
+}
+
+function isForeign(referer: string | undefined, req: Request): boolean {
+  return referer !== undefined && (!URL.canParse(referer) || new URL(referer).host !== req.host);
 }

@@ -1,7 +1,7 @@
 import type { SessionLimits } from '../config.ts';
 import { type RedisClient, within } from '../redis.ts';
 import { endOf } from './lifetime.ts';
-import { decode, handleOf, indexKey, type StoredSession, sessionKey, tagOf } from './record.ts';
+import { decode, handleOf, indexKey, keysOf, type StoredSession, sessionKey, tagOf } from './record.ts';
 
 /** A live session as its owner may see it. Times are milliseconds since the epoch. */
 export type ListedSession = Pick<StoredSession, 'device' | 'signedInAt' | 'lastSeenAt'> & {
@@ -36,9 +36,10 @@ export class SessionDirectory {
    * @throws {Error} when Redis does not answer
    */
   async list(email: string): Promise<ListedSession[]> {
-    const live = await this.#live(tagOf(email));
+    const tag = tagOf(email);
+    const live = await this.#live(tag);
     return live.map(({ member, session }) => ({
-      handle: handleOf(tagOf(email) + member),
+      handle: handleOf(tag + member),
       device: session.device,
       signedInAt: session.signedInAt,
       lastSeenAt: session.lastSeenAt,
@@ -54,11 +55,21 @@ export class SessionDirectory {
   async end(email: string, handle: string): Promise<boolean> {
     const tag = tagOf(email);
     const members = await this.#members(tag);
-    const ended = await this.endMembers(
+    const ended = await this.#endMembers(
       tag,
       members.filter((member) => handleOf(tag + member) === handle),
     );
     return ended > 0;
+  }
+
+  /**
+   * Ends the session of this id.
+   * @returns whether it was live
+   * @throws {Error} when Redis does not confirm it
+   */
+  async endById(sessionId: string): Promise<boolean> {
+    const keys = keysOf(sessionId);
+    return keys !== undefined && (await this.#endMembers(keys.tag, [keys.member])) > 0;
   }
 
   /**
@@ -70,21 +81,21 @@ export class SessionDirectory {
   async endAll(email: string, options: { exceptId?: string } = {}): Promise<number> {
     const tag = tagOf(email);
     const members = await this.#members(tag);
-    return this.endMembers(
+    return this.#endMembers(
       tag,
       members.filter((member) => tag + member !== options.exceptId),
     );
   }
 
   /**
-   * Ends the longest unused sessions under a tag until `most` are left.
+   * Ends the longest unused sessions of an address until `most` are left, among them the one that has just signed in.
    * @throws {Error} when Redis does not confirm it
    */
-  async trim(tag: string, most: number): Promise<void> {
-    const surplus = (await this.#live(tag)).slice(most);
-    await this.endMembers(
-      tag,
-      surplus.map(({ member }) => member),
+  async trim(newest: { tag: string; member: string }, most: number): Promise<void> {
+    const others = (await this.#live(newest.tag)).filter(({ member }) => member !== newest.member);
+    await this.#endMembers(
+      newest.tag,
+      others.slice(most - 1).map(({ member }) => member),
     );
   }
 
@@ -105,12 +116,8 @@ export class SessionDirectory {
     return within(this.#deadlineMs, this.#redis.zRange(indexKey(tag), 0, -1));
   }
 
-  /**
-   * Ends the sessions that stand under a tag by these members.
-   * @returns how many were live
-   * @throws {Error} when Redis does not confirm it
-   */
-  async endMembers(tag: string, members: string[]): Promise<number> {
+  /** @returns how many were live */
+  async #endMembers(tag: string, members: string[]): Promise<number> {
     if (members.length === 0) return 0;
     const keys = [indexKey(tag), ...members.map((member) => sessionKey(tag, member))];
     const ended = await within(this.#deadlineMs, this.#redis.eval(endScript, { keys, arguments: members }));

@@ -12,7 +12,7 @@ export function endOf(session: Lifetime, limits: SessionLimits): number {
 }
 
 /** When it ends however much it is used. Milliseconds since the epoch. */
-export function absoluteEndOf(session: Lifetime, limits: SessionLimits): number {
+export function absoluteEndOf(session: Omit<Lifetime, 'lastSeenAt'>, limits: SessionLimits): number {
   const seconds = session.remember ? limits.rememberAbsoluteSeconds : limits.absoluteSeconds;
   return session.signedInAt + seconds * 1000;
 }

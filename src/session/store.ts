@@ -73,7 +73,8 @@ export class SessionStore extends RedisStore {
   readonly #touched = new WeakSet<object>();
 
   constructor(options: SessionStoreOptions) {
-    super({ client: options.redis });
+    // `get` touches. Express-session would ask for it when the response ends, and hold it back (express-session#891).
+    super({ client: options.redis, disableTouch: true });
     this.#options = options;
     this.directory = new SessionDirectory(options.redis, options.limits, options.deadlineMs);
   }
@@ -89,22 +90,6 @@ export class SessionStore extends RedisStore {
    */
   override set(sessionId: string, session: SessionData, callback?: Callback): Promise<undefined> {
     return settle(this.#save(sessionId, session), callback);
-  }
-
-  /**
-   * Moves a session's idle limit on when that is due. Express-session asks at the end of each request, where
-   * `get` has done it already: then the callback comes at once, and the response is not held back (express-session#891).
-   */
-  override touch(sessionId: string, session: SessionData, callback?: Callback): Promise<undefined> {
-    const keys = keysOf(sessionId);
-    if (!keys || !isTouchDue(session, this.#options.limits, Date.now())) {
-      callback?.(null);
-      return Promise.resolve(undefined);
-    }
-    return settle(
-      this.#touch(keys, session).then(() => undefined),
-      callback,
-    );
   }
 
   override destroy(sessionId: string, callback?: Callback): Promise<undefined> {
@@ -192,6 +177,8 @@ export class SessionStore extends RedisStore {
     const { redis, limits, deadlineMs } = this.#options;
     const now = Date.now();
     const endsAt = endOf({ ...session, lastSeenAt: now }, limits);
+    // In Redis, an expiry of 0 would delete the session, and the stamp then make a key anew that never ends.
+    if (endsAt <= now) return false;
     const listed = session.email !== undefined;
     const alive = await within(
       deadlineMs,
@@ -228,7 +215,7 @@ export class SessionStore extends RedisStore {
       // A persistent cookie lives as long as its session.
       if (record.remember) session.cookie.maxAge = millisecondsLeft;
       const listed = await this.#create(keys, encoded, record, millisecondsLeft);
-      if (listed > sessionsPerAddress) await this.directory.trim(keys.tag, sessionsPerAddress);
+      if (listed > sessionsPerAddress) await this.directory.trim(keys, sessionsPerAddress);
     }
     this.#stored.set(session, encoded);
   }
@@ -252,8 +239,7 @@ export class SessionStore extends RedisStore {
   }
 
   async #delete(sessionId: string): Promise<undefined> {
-    const keys = keysOf(sessionId);
-    if (keys) await this.directory.endMembers(keys.tag, [keys.member]);
+    await this.directory.endById(sessionId);
   }
 }
 

@@ -22,6 +22,12 @@ describe('parseAddress', () => {
     ['"<script>"@example.com', '"<script>"@example.com'],
     ['"a b@c"@example.com', '"a b@c"@example.com'],
     [String.raw`"a\"b"@example.com`, String.raw`"a\"b"@example.com`],
+    // Spellings of one mailbox, which must not be identities with limits of their own.
+    ['"ann"@example.com', 'ann@example.com'],
+    [String.raw`"\a\n\n"@example.com`, 'ann@example.com'],
+    ['"Ann.Lee"@example.com', 'ann.lee@example.com'],
+    [String.raw`"\<script>"@example.com`, '"<script>"@example.com'],
+    ['"ann."@example.com', '"ann."@example.com'],
     ['用户@例え.jp', '用户@xn--r8jz45g.jp'],
     ['Ünal@BÜCHER.example', 'Ünal@xn--bcher-kva.example'],
   ])('reads %j as %j', (typed, email) => {

@@ -16,8 +16,8 @@ describe('allowList', () => {
     expect(allowList([])('anybody@anywhere.example')).toBe(true);
   });
 
-  const isAllowed = allowList(['ann@example.com', '@example.org']);
-  test.each(['ann@example.com', 'ann@example.org', 'anybody@example.org', '"a@b"@example.org'])(
+  const isAllowed = allowList(['ann@example.com', 'a%b@example.org', '@example.org']);
+  test.each(['ann@example.com', 'ann@example.org', 'any.body+tag@example.org', 'a%b@example.org'])(
     'lets %s in',
     (email) => {
       expect(isAllowed(email)).toBe(true);
@@ -33,6 +33,12 @@ describe('allowList', () => {
     '"ann@example.com"@evil.example',
     '"x@example.org"@evil.example',
     '@example.org@evil.example',
+    // What a mail server might send on to another domain, it being a route to some.
+    'ann%evil.example@example.org',
+    'evil.example!ann@example.org',
+    '"ann@evil.example"@example.org',
+    'ann\uff20evil.example@example.org',
+    '=?utf-8?q?ann=40evil.example?=@example.org',
     'example.org',
     '',
   ])('does not let %j in', (email) => {

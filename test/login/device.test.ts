@@ -3,6 +3,7 @@ import { throttleLimits } from '../../src/login/throttle.ts';
 import { testRedis, testSecret } from '../support/app.ts';
 import {
   askForCode,
+  enterCode,
   exhaust,
   newAddress,
   newBrowser,
@@ -93,6 +94,16 @@ describe('a browser that is known (ASVS 6.1.1)', () => {
     for (let wishes = 1; wishes <= points + 2; wishes += 1) await askForCode(browser, email);
     const after = await outcomes(app, email, 6 + points + 2);
     expect(after.mailed - before.mailed).toBe(points);
+  });
+
+  test('gets no second count by leaving the cookie out between asking and entering the code', async () => {
+    const email = newAddress();
+    const browser = await knownBrowser(email);
+    const [id] = browser.cookies.get('device')?.split('.') ?? [];
+    await askForCode(browser, email);
+    browser.cookies.delete('device');
+    await enterCode(browser, await mails.codeFor(email, 2));
+    expect(browser.cookies.get('device')?.split('.')[0]).toBe(id);
   });
 
   test('is known still, once the secret has been rotated', async () => {

@@ -46,7 +46,6 @@ describe('a mail', () => {
   });
 
   test.each<[string, Trouble]>([
-    ['greylists the address', { at: 'recipient', answer: 450 }],
     ['has no room at the moment', { at: 'data', answer: 452 }],
     ['takes no sender at the moment', { at: 'sender', answer: 451 }],
     ['is too busy to talk', { at: 'greeting', answer: 421 }],
@@ -65,17 +64,35 @@ describe('a mail', () => {
 
   test('is given up after four tries', async () => {
     const { mailer, logged } = newMailer();
-    server.trouble = { at: 'recipient', answer: 450 };
+    server.trouble = { at: 'sender', answer: 451 };
     mailer.send(mail, { mail: 'code' });
     await expect.poll(() => logged('mail not sent'), soon).toMatchObject([{ mail: 'code' }]);
-    expect(server.seen.filter((step) => step === 'recipient')).toHaveLength(4);
+    expect(server.seen.filter((step) => step === 'sender')).toHaveLength(4);
     expect(logged('mail can not be sent')).toHaveLength(1);
+  });
+
+  // `/readyz` would tell, of an address that the server greylists, whether a mail was sent to it (ASVS 6.3.8).
+  test('is tried again while the server greylists its recipient, which says nothing about the server', async () => {
+    const { mailer, logged } = newMailer();
+    server.trouble = { at: 'recipient', answer: 450 };
+    mailer.send(mail, { mail: 'code' });
+    await expect.poll(() => server.seen.filter((step) => step === 'recipient').length, soon).toBe(2);
+    server.trouble = undefined;
+    await expect.poll(() => logged('mail sent').length, soon).toBe(1);
+    expect([mailer.isFailing, logged('mail can not be sent').length]).toEqual([false, 0]);
+    expect(server.inbox).toHaveLength(1);
+  });
+
+  test('waits for its turn behind a slow server as long as it takes: only its own attempt has a deadline', async () => {
+    const { mailer, logged } = newMailer(server.url, { retryDelaysMs: [], attemptWithinMs: 400 });
+    server.trouble = { at: 'data', answer: 'late' };
+    for (let mails = 1; mails <= 80; mails += 1) mailer.send(mail, { mail: 'code' });
+    await expect.poll(() => logged('mail sent').length, soon).toBe(80);
+    expect([mailer.isFailing, logged('mail can not be sent').length]).toEqual([false, 0]);
   });
 
   test.each<Trouble>([
     { at: 'sender', answer: 550, words: 'not from you' },
-    { at: 'recipient', answer: 554, words: '5.7.1 relay access denied' },
-    { at: 'recipient', answer: 550, words: 'no' },
     { at: 'data', answer: 554, words: '5.6.0 looks like spam' },
   ])(
     'that the server refuses for good ($at, $answer) is tried once, and the operator learns of it',
@@ -91,13 +108,13 @@ describe('a mail', () => {
   );
 
   // Or anybody could make the mail server look broken by typing an address that nobody has.
-  test.each(['5.1.1 user unknown', '5.2.2 mailbox full'])(
-    'to a mailbox that can take none says nothing about the server: %s',
+  test.each(['5.1.1 user unknown', '5.2.2 mailbox full', '5.7.1 relay access denied', 'no'])(
+    'to a recipient that the server refuses says nothing about the server, but why: %s',
     async (words) => {
       const { mailer, logged } = newMailer();
       server.trouble = { at: 'recipient', answer: 550, words };
       mailer.send(mail, { mail: 'code' });
-      await expect.poll(() => logged('mail not sent').length, soon).toBe(1);
+      await expect.poll(() => logged('mail not sent'), soon).toMatchObject([{ mail: 'code', responseCode: 550 }]);
       expect([mailer.isFailing, logged('mail can not be sent').length]).toEqual([false, 0]);
     },
   );

@@ -194,7 +194,7 @@ describe('an address', () => {
     transport.close();
   });
 
-  test.each(['"a,b"@example.com', String.raw`"a\"b"@example.com`, '"ann"@example.com', "o'neil+x=1/2@example.com"])(
+  test.each(['"a,b"@example.com', String.raw`"a\"b"@example.com`, '"(ann)"@example.com', "o'neil+x=1/2@example.com"])(
     'that is unusual gets its mail: %s',
     async (email) => {
       const browser = newBrowser(url);

@@ -44,6 +44,9 @@ describe('safeNext', () => {
     '/a\r\nSet-Cookie: session=forged',
     '/a\u0085b',
     `/${'a'.repeat(2000)}`,
+    // Encoded, these are as long, and proxies take headers of a few kB.
+    `/${'é'.repeat(400)}`,
+    `/${'\u{1f511}'.repeat(200)}`,
   ])('goes to /admin instead of %j', (wanted) => {
     expect(safeNext(wanted)).toBe('/admin');
   });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
+import { readConfig } from '../../src/config.ts';
 import { Challenges, codeDigits, triesPerCode } from '../../src/login/challenge.ts';
 import { clientOf, throttleLimits } from '../../src/login/throttle.ts';
 import { tagOf } from '../../src/session/record.ts';
@@ -15,12 +16,15 @@ import {
   outcomes,
   signInByCode,
   startCodeApp,
+  wrongCode,
 } from '../support/code-login.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 
 const app = await startCodeApp();
 const { url, mails, redis } = app;
 const [hourly, daily] = throttleLimits.mailsPerAddress;
+const config = readConfig({ NODE_ENV: 'test' });
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').replace(/[\s*]+/g, ' ');
 
 function from(ip: string, headers: Record<string, string> = {}): Visitor {
   return newBrowser(url, { 'X-Forwarded-For': ip, ...headers });
@@ -109,6 +113,16 @@ describe('clientOf', () => {
     ['2001:0DB8:0000:0000:ffff::', '2001:db8:0:0::/64'],
     ['2001:db8:0:1::', '2001:db8:0:1::/64'],
     ['::1', '0:0:0:0::/64'],
+    ['[2001:db8:0:1::2]', '2001:db8:0:1::/64'],
+    ['[2001:db8:0:1::2]:4711', '2001:db8:0:1::/64'],
+    ['::FFFF:CB00:7107', '203.0.113.7'],
+    ['[::ffff:203.0.113.7]:4711', '203.0.113.7'],
+    ['::203.0.113.7', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'unknown'],
+    ['203.0.113.7, 198.51.100.1', 'unknown'],
+    ['203.0.113.7.1:80', 'unknown'],
+    ['whatever-a-client-makes-up', 'unknown'],
+    ['', 'unknown'],
     [undefined, 'unknown'],
   ])('takes %s for %s', (ip, client) => {
     expect(clientOf(ip)).toBe(client);
@@ -160,12 +174,75 @@ describe('mail to an address', () => {
     expect((await enterCode(browser, made.code)).text).toContain('That is not the code.');
   });
 
-  test('gives a stranger the chance of guessing right that the README states: one in a million per day', () => {
-    const chance = (daily.points * triesPerCode) / 10 ** codeDigits;
-    expect(chance).toBe(1e-6);
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').replace(/[\s*]+/g, ' ');
-    expect(readme).toContain(`at most ${daily.points} codes a day`);
-    expect(readme).toContain('one in a million per day');
+  test('gives a stranger the chance of guessing right that the README states: one in 2.5 million per day', () => {
+    const { points: guesses, seconds } = throttleLimits.guessesPerAddress;
+    expect([guesses, seconds, (10 ** codeDigits / guesses).toLocaleString('en')]).toEqual([40, 86_400, '2,500,000']);
+    expect(readme).toContain(`${guesses} guesses a day in 100 million`);
+    expect(readme).toContain('one in 2.5 million per day');
+  });
+
+  test('bounds the chance that a crowd has over all addresses, as the README states', () => {
+    const guesses = config.mailsPerHour * 24 * triesPerCode;
+    expect(readme).toContain(`by default to ${guesses.toLocaleString('en')} a day`);
+    expect(readme).toContain(`about ${((guesses / 10 ** codeDigits) * 100).toFixed(2)} % per day`);
+  });
+});
+
+describe('guesses at an address, over all its codes (ASVS 6.6.3; NIST SP 800-63B-4, 3.2.2)', () => {
+  const { points: most } = throttleLimits.guessesPerAddress;
+
+  /** Uses up guesses in one browser, with a new code for every five. */
+  async function guessWrongly(browser: Visitor, email: string, times: number): Promise<void> {
+    for (let guesses = 0; guesses < times; guesses += 1) {
+      if (guesses % triesPerCode === 0) {
+        await redis.del(`l:mail:${hourly.seconds}:${tagOf(email)}`);
+        await askForCode(browser, email);
+      }
+      await enterCode(browser, '00000000', { 'X-Forwarded-For': newIp() });
+    }
+  }
+
+  test('are forty a day in unknown browsers: a new code, from anywhere, brings no more', async () => {
+    const email = newAddress();
+    const known = newBrowser(url);
+    await signInByCode(app, known, email);
+    // One was right, and counts.
+    await guessWrongly(newBrowser(url), email, most - 2);
+    const last = newBrowser(url);
+    let codes = 1 + Math.ceil((most - 2) / triesPerCode);
+    const askAnew = async (browser: Visitor) => {
+      await redis.del(`l:mail:${hourly.seconds}:${tagOf(email)}`);
+      await askForCode(browser, email);
+      codes += 1;
+      return mails.codeFor(email, codes);
+    };
+    const code = await askAnew(last);
+    expect((await enterCode(last, wrongCode(code))).text).toContain('That is not the code.');
+    expect((await enterCode(last, code)).text).toContain('can no longer be used');
+    const another = newBrowser(url);
+    expect((await enterCode(another, await askAnew(another))).text).toContain('can no longer be used');
+    const left = await redis.ttl(`l:guess-address:86400:${tagOf(email)}`);
+    expect(left).toBeGreaterThan(daily.seconds - 60);
+
+    const own = await askAnew(known);
+    expect((await enterCode(known, wrongCode(own))).text).toContain('You have four tries left.');
+    expect((await enterCode(known, own)).status).toBe(303);
+  });
+
+  test('are forty a day in a known browser as well', async () => {
+    const email = newAddress();
+    const known = newBrowser(url);
+    await signInByCode(app, known, email);
+    for (let guesses = 0; guesses < most; guesses += 1) {
+      if (guesses % triesPerCode === 0) await askForCode(known, email);
+      if (guesses % 20 === 0) await redis.del(await redis.keys('l:guess:*'));
+      await enterCode(known, '00000000');
+    }
+    const keys = await redis.keys(`l:guess-device:*`);
+    expect(await Promise.all(keys.map((key) => redis.get(key)))).toContain(String(most));
+    await redis.del(await redis.keys('l:guess:*'));
+    await askForCode(known, email);
+    expect((await enterCode(known, '00000000')).text).toContain('can no longer be used');
   });
 });
 
@@ -185,6 +262,21 @@ describe('a stranger who hammers an address from everywhere (ASVS 6.1.1, 6.3.1)'
 
     await signInByCode(app, owner, email, { count: before.mailed + 1 });
     expect((await owner.get('/admin')).text).toContain(`Hello ${email}`);
+  });
+
+  test('behind the same router uses up nothing of its owner (ASVS 6.1.1)', async () => {
+    const email = newAddress();
+    const ip = newIp();
+    const owner = from(ip);
+    await signInByCode(app, owner, email);
+    const { points } = throttleLimits.asksPerClient;
+    expect(statuses(await askOften(points + 5, () => ip, newAddress()))[429]).toBeGreaterThan(0);
+    const stranger = newBrowser(url);
+    await askForCode(stranger, newAddress());
+    const guess = () => enterCode(stranger.copy(), '00000000', { 'X-Forwarded-For': ip });
+    const guesses = await Promise.all(Array.from({ length: throttleLimits.guessesPerClient.points + 1 }, guess));
+    expect(statuses(guesses)[429]).toBeGreaterThan(0);
+    await signInByCode(app, owner, email, { count: 2 });
   });
 
   test('has no part in the code that the owner waits for', async () => {

@@ -14,8 +14,6 @@ const policy = {
   'script-src': "'self'",
   'style-src': "'self'",
   'img-src': "'self'",
-  'manifest-src': "'self'",
-  'connect-src': "'self'",
   'form-action': "'self'",
   'base-uri': "'none'",
   'object-src': "'none'",

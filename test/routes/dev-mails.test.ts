@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { clients } from '../support/client.ts';
-import { newAddress } from '../support/code-login.ts';
+import { ask, clients } from '../support/client.ts';
+import { newAddress, startCodeApp } from '../support/code-login.ts';
 import { codeIn, startMailServer } from '../support/mail-server.ts';
 import { startServer } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -28,6 +28,17 @@ describe('GET /dev/mails', () => {
     for (let times = 1; times <= 25; times += 1) await visitor.post('/login', { form: { email: newAddress() } });
     await expect.poll(async () => (await visitor.get('/dev/mails')).text.match(/<article/g)?.length, soon).toBe(20);
     expect(server.printed()).not.toContain(code);
+  });
+
+  test('is not there under a name that somebody else can make point here', async () => {
+    const { url } = await startCodeApp({ caughtMails: [] });
+    const { port } = new URL(url);
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, '192.168.1.7']) {
+      await ask(url, 'get', '/dev/mails').set('Host', host).expect(200);
+    }
+    for (const host of [`rebound.evil.example:${port}`, 'localhost.evil.example', '127.0.0.1.evil.example', '[', '%']) {
+      await ask(url, 'get', '/dev/mails').set({ Host: host, 'X-Forwarded-Host': 'localhost' }).expect(404);
+    }
   });
 
   test('is not there when mail is sent, nor when addresses are trusted', async () => {

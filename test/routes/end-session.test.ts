@@ -12,10 +12,10 @@ const otherInstance = await startCodeApp({ redisAddress, mails: app.mails });
 const { mails, redis } = app;
 
 /** Somebody who has signed in with a browser that was not seen before, and the link of the notice. */
-async function noticed(options: { email?: string; count?: number } = {}) {
-  const { email = newAddress(), count = 1 } = options;
+async function noticed(options: { email?: string; count?: number; form?: Record<string, string> } = {}) {
+  const { email = newAddress(), count = 1, form = {} } = options;
   const browser = newBrowser(app.url);
-  await signInByCode(app, browser, email, { count });
+  await signInByCode(app, browser, email, { count, form });
   const { text = '' } = await mails.mailTo(email, 'notice', count);
   const link = new URL(/http\S+\/end-session\?\S+/.exec(text)?.[0] ?? '');
   const token = link.searchParams.get('token') ?? '';
@@ -59,13 +59,20 @@ describe('the notice of a new browser', () => {
     await mails.mailTo(email, 'notice');
   });
 
-  test('is kept with a hash of its token alone, and as long as a session can live', async () => {
-    const { token } = await noticed();
+  test.each([
+    ['the session', {}, 8 * 3600],
+    ['a session that is kept', { remember: 'on' }, 30 * 86_400],
+  ])('is kept with a hash of its token alone, and as long as %s can live', async (_what, form, absoluteSeconds) => {
+    const before = new Set(await redis.keys('n:*'));
+    const { token } = await noticed({ form });
     const keys = await redis.keys('*');
     expect(keys.join()).not.toContain(token);
-    for (const key of keys.filter((key) => key.startsWith('n:'))) {
+    const added = keys.filter((key) => key.startsWith('n:') && !before.has(key));
+    expect(added).toHaveLength(1);
+    for (const key of added) {
       expect(await redis.get(key)).not.toContain(token);
-      expect(await redis.ttl(key)).toBeGreaterThan(30 * 86_400 - 60);
+      expect(await redis.ttl(key)).toBeLessThanOrEqual(absoluteSeconds);
+      expect(await redis.ttl(key)).toBeGreaterThan(absoluteSeconds - 60);
     }
     expect(Buffer.from(token, 'base64url')).toHaveLength(16);
   });
@@ -120,6 +127,24 @@ describe('POST /end-session', () => {
     const session = handleOf(second.browser.sessionId);
     const line = otherInstance.logged().find(({ msg, session: ended }) => msg === 'session ended' && ended === session);
     expect(line).toMatchObject({ by: 'link' });
+  });
+
+  test('says so when that session had ended already, and logs nothing that did not happen', async () => {
+    const { browser, token } = await noticed();
+    const session = handleOf(browser.sessionId);
+    await browser.post('/logout');
+    const visit = await press(token);
+    expect([visit.status, visit.text.includes('<h1>That session had ended already</h1>')]).toEqual([200, true]);
+    const lines = otherInstance.logged().filter(({ msg }) => msg === 'session ended');
+    expect(lines.map(({ session }) => session)).not.toContain(session);
+  });
+
+  test('signs the browser out in which it is pressed, when it is that browser’s own', async () => {
+    const { browser, token } = await noticed();
+    const visit = await browser.post('/end-session', { form: { token } });
+    expect([visit.status, visit.text.includes('Log out')]).toEqual([200, false]);
+    expect(browser.cookies.has('session')).toBe(false);
+    expect((await browser.get('/admin')).status).toBe(401);
   });
 
   test('works once, and never on a later session of the same browser', async () => {

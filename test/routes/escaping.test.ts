@@ -41,9 +41,10 @@ function harmlessLike(address: string): string {
   return '@y.example'.padStart(address.length, 'a');
 }
 
-const addresses = payloads
-  .map((payload) => `"${payload.replace(/["\\]/g, '\\$&')}"@x.example`)
-  .filter((address) => 'email' in parseAddress(address));
+const addresses = payloads.flatMap((payload) => {
+  const parsed = parseAddress(`"${payload.replace(/["\\]/g, '\\$&')}"@x.example`);
+  return 'email' in parsed ? [parsed.email] : [];
+});
 
 describe('a hostile address, signed in', () => {
   test('is accepted in most of its forms', () => {
@@ -56,7 +57,7 @@ describe('a hostile address, signed in', () => {
     for (const path of ['/', '/admin', '/logout', '/nowhere']) {
       const [page, expected] = [await hostile.get(path), await harmless.get(path)];
       expect(markupOf(page.text)).toEqual(markupOf(expected.text));
-      if (path !== '/nowhere') expect(readAsText(page.text)).toContain(address.toLowerCase());
+      if (path !== '/nowhere') expect(readAsText(page.text)).toContain(address);
     }
     await harmless.post('/logout');
   });

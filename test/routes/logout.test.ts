@@ -42,6 +42,7 @@ describe('GET /logout', () => {
     ['a link of this site', { ...navigation, 'Sec-Fetch-Site': 'same-origin' }],
     ['a typed address or a bookmark', { ...navigation, 'Sec-Fetch-Site': 'none' }],
     ['a client without Fetch Metadata', {}],
+    ['an old browser that comes from a page of this site', { Referer: `${url}/admin` }],
   ])('ends the session for %s', async (_, headers) => {
     const visitor = await signedIn(url);
     await ask(url, 'get', '/logout', visitor)
@@ -51,6 +52,16 @@ describe('GET /logout', () => {
       .expect('Set-Cookie', /^session=;/);
     expect((await visitor.get('/admin')).status).toBe(401);
   });
+
+  test.each(['https://evil.example/', 'null', 'about:blank', `${url}.evil.example/`])(
+    'offers a button to an old browser without Fetch Metadata that comes from elsewhere: %s',
+    async (referer) => {
+      const visitor = await signedIn(url);
+      const page = await ask(url, 'get', '/logout', visitor).set('Referer', referer).expect(200);
+      expect(page.text).toContain('<button');
+      expect((await visitor.get('/admin')).status).toBe(200);
+    },
+  );
 
   // https://www.w3.org/TR/fetch-metadata/ : all that is no navigation of the visitor's own making.
   const sites = ['same-origin', 'same-site', 'cross-site', 'none', undefined];

@@ -157,6 +157,22 @@ describe('the cap on parallel sessions (ASVS 7.1.2)', () => {
     expect(alive).toEqual([true, false, true, true]);
   });
 
+  test('never ends the one that has just signed in, though others were used in the same second and last longer', async () => {
+    const capped = await startApp({ redisAddress, env: { SESSIONS_PER_ADDRESS: '1' } });
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    const kept = new Visitor(capped.url);
+    await kept.signIn(email, { remember: 'on' });
+    const newcomers: Visitor[] = [];
+    for (let count = 1; count <= 8; count += 1) {
+      const newcomer = await signedInAt(capped.url);
+      expect(await isSignedIn(newcomer)).toBe(true);
+      newcomers.push(newcomer);
+    }
+    vi.useRealTimers();
+    const alive = await Promise.all([kept, ...newcomers].map(isSignedIn));
+    expect(alive).toEqual([...Array.from({ length: 8 }, () => false), true]);
+  });
+
   async function signedInAt(url: string): Promise<Visitor> {
     const visitor = new Visitor(url);
     await visitor.signIn(email);

@@ -1,6 +1,7 @@
 import { RedisStore } from 'connect-redis';
 import session, { type SessionData } from 'express-session';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { RedisClient } from '../../src/redis.ts';
 import { anonymousTag, indexKey, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
 import { SessionEnded } from '../../src/session/store.ts';
 import { connectNode, testRedis } from '../support/app.ts';
@@ -70,9 +71,26 @@ describe('SessionStore', () => {
     expect(await allKeys(redis)).toEqual([]);
   });
 
-  test('touches nothing that has ended, and leaves nothing behind', async () => {
-    await store.touch(annsId(), { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
+  test('touches nothing that ended while it was loaded, and leaves nothing behind', async () => {
+    const id = annsId();
+    await store.set(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
+    const interrupted = newStore(meanwhile(() => store.destroy(id)));
+    expect(await interrupted.get(id)).toBeNull();
     expect(await allKeys(redis)).toEqual([]);
+  });
+
+  test('leaves no key without an end when a session runs out between load and touch', async () => {
+    const id = annsId();
+    const now = Date.now();
+    await store.set(id, { ...annsData(), lastSeenAt: now - 5 * 60_000, signedInAt: now - (8 * 3600 - 60) * 1000 });
+    const moments = [now, now + 60_000];
+    const clockRuns = async () => {
+      const clock = vi.spyOn(Date, 'now').mockImplementation(() => moments.shift() ?? now);
+      onTestFinished(() => clock.mockRestore());
+    };
+    expect(await newStore(meanwhile(clockRuns)).get(id)).toBeNull();
+    expect(moments).toEqual([]);
+    expect(await redis.pTTL(keysOf(id)?.session ?? '')).toBeGreaterThan(0);
   });
 
   test('refuses an address that does not belong to the session id', async () => {
@@ -102,11 +120,14 @@ describe('SessionStore', () => {
   test('keeps a change of one request when another one only touches', async () => {
     const id = annsId();
     await store.set(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
-    const writer = await redis.get(keysOf(id)?.session ?? '');
-    expect(writer).not.toBeNull();
-    const changed = writer?.replace('Firefox on Linux', 'changed meanwhile') ?? '';
-    await redis.set(keysOf(id)?.session ?? '', changed, { expiration: 'KEEPTTL' });
-    await store.touch(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
+    const writes = async () => {
+      const key = keysOf(id)?.session ?? '';
+      const changed = (await redis.get(key))?.replace('Firefox on Linux', 'changed meanwhile') ?? '';
+      await redis.set(key, changed, { expiration: 'KEEPTTL' });
+    };
+    const loaded = await newStore(meanwhile(writes)).get(id);
+    expect(loaded?.device).toBe('Firefox on Linux');
+    expect(loaded?.lastSeenAt).toBeGreaterThan(Date.now() - 60_000);
     expect((await store.get(id))?.device).toBe('changed meanwhile');
   });
 
@@ -137,6 +158,21 @@ describe('SessionStore', () => {
     }
   });
 });
+
+/** This Redis, where something happens between the answer to a `GET` and what is made of it. */
+function meanwhile(happens: () => Promise<unknown>): RedisClient {
+  return new Proxy(redis, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return async (...args: unknown[]) => {
+        const reply = await Reflect.apply(value, target, args);
+        if (name === 'get') await happens();
+        return reply;
+      };
+    },
+  });
+}
 
 // The INFO that reads the count is a command itself.
 async function commandCount(): Promise<number> {

@@ -15,8 +15,12 @@ type ReceivedMail = {
   mail: ParsedMail;
 };
 
-/** Where the server says no, or says nothing. */
-export type Trouble = { at: 'greeting' | 'sender' | 'recipient' | 'data'; answer: number | 'silence'; words?: string };
+/** Where the server says no, or nothing, or yes after a while. */
+export type Trouble = {
+  at: 'greeting' | 'sender' | 'recipient' | 'data';
+  answer: number | 'silence' | 'late';
+  words?: string;
+};
 
 export type MailServer = {
   port: number;
@@ -50,6 +54,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
     mails.seen.push(at);
     const { trouble } = mails;
     if (trouble?.at !== at) done();
+    else if (trouble.answer === 'late') setTimeout(done, 50);
     else if (trouble.answer !== 'silence') {
       done(Object.assign(new Error(trouble.words ?? 'no'), { responseCode: trouble.answer }));
     }

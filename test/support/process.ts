@@ -22,8 +22,8 @@ export type RunningProcess = {
   pid: number;
   /** Everything it has printed so far. */
   printed: () => string;
-  /** The lines of its log so far. */
-  logged: (message: string) => Record<string, unknown>[];
+  /** The lines of its log so far, all or those with this message. */
+  logged: (message?: string) => Record<string, unknown>[];
   ended: Promise<Ending>;
 };
 
@@ -68,9 +68,11 @@ export function startProcess(options: ProcessOptions = {}): RunningProcess {
     logged: (message) =>
       printed()
         .split('\n')
+        // Half of the last one may still be on its way.
+        .slice(0, -1)
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line))
-        .filter(({ msg }) => msg === message),
+        .filter(({ msg }) => message === undefined || msg === message),
     ended,
   };
 }

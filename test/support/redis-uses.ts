@@ -21,11 +21,11 @@ export async function useByCode(redis: RedisClient): Promise<void> {
   expect(await challenges.find(dropped)).toBeUndefined();
 
   const throttle = new Throttle(redis, 1000, deadlineMs);
-  for (let count = 0; count < 30; count += 1) await throttle.countAsk('192.0.2.1');
-  await expect(throttle.countAsk('192.0.2.1')).rejects.toMatchObject({ status: 429 });
+  for (let count = 0; count < 30; count += 1) await throttle.countAsk('192.0.2.1', undefined);
+  await expect(throttle.countAsk('192.0.2.1', undefined)).rejects.toMatchObject({ status: 429 });
 
-  const links = new EndLinks(redis, 3600, deadlineMs);
-  const token = await links.create('a session id');
+  const links = new EndLinks(redis, deadlineMs);
+  const token = await links.create('a session id', Date.now() + 3_600_000);
   keepOutOfLogs(token);
   expect(await links.find(token)).toBe('a session id');
   expect([await links.use(token), await links.use(token)]).toEqual([true, false]);

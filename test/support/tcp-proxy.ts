@@ -6,6 +6,8 @@ export type TcpTarget = { path: string } | { host: string; port: number };
 
 export type TcpProxy = {
   port: number;
+  /** How many are open through it. */
+  connections: () => number;
   /** Waits this long before it hands on what the target answered. */
   delayMs: number;
   /** Keeps what arrives from either side, until it is released. */
@@ -75,6 +77,7 @@ export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
 
   const proxy: TcpProxy = {
     port: 0,
+    connections: () => sockets.size / 2,
     delayMs: 0,
     hold: () => {
       state = 'held';

@@ -1,7 +1,7 @@
 import { ClientOfflineError, SimpleError } from 'redis';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createLogger } from '../../src/log.ts';
-import { outageLog } from '../../src/middleware/outages.ts';
+import { outageLog } from '../../src/redis/outages.ts';
 import { RedisUnavailable } from '../../src/redis.ts';
 
 const lines: Record<string, unknown>[] = [];
