@@ -11,7 +11,7 @@ export type NodeAddress =
   | (HostAndPort & { credentials: Credentials; tls: boolean; database?: number });
 
 const reconnectDelayMs = { first: 20, longest: 500 };
-export const pingEveryMs = 1000;
+export const pingEveryMs = 500;
 
 /** How every connection to a Redis process behaves, in each topology. */
 export const nodeSettings = {

@@ -40,9 +40,11 @@ export async function startRedisServer(
     const connection = newClient(url);
     connection.on('error', () => {});
     await connection.connect();
-    const answer = await ask(connection);
-    connection.destroy();
-    return answer;
+    try {
+      return await ask(connection);
+    } finally {
+      connection.destroy();
+    }
   }
 
   async function start(): Promise<void> {
