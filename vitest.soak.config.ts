@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+import everyday from './vitest.config.ts';
+
+export default defineConfig({
+  test: {
+    ...(everyday.test?.provide && { provide: everyday.test.provide }),
+    include: ['test/soak/soak.ts'],
+    hookTimeout: 30_000,
+    disableConsoleIntercept: true,
+  },
+});
