@@ -18,6 +18,7 @@ import { requireLogin } from './middleware/require-login.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
+import { outageLog } from './redis/outages.ts';
 import { deadlineMs, type RedisClient } from './redis.ts';
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
 import { askForCode, askForCodeAgain, enterCode, showCodeForm } from './routes/code.ts';
@@ -55,6 +56,7 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
   const https = config.origin?.startsWith('https:') ?? false;
   const reload = !config.production;
   const isAllowed = allowList(config.allowedEmails);
+  const noteOutage = outageLog(log);
   const store = new SessionStore({
     redis,
     limits: config.sessionLimits,
@@ -63,12 +65,13 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
     cookie: cookieAttributes(https),
     isAllowed,
     log,
+    noteOutage,
   });
   if (config.signIn === 'code' && !mailer) throw new Error('sign-in by code needs a mailer');
   const codes = mailer && {
     challenges: new Challenges(redis, secrets, deadlineMs),
     throttle: new Throttle(redis, config.mailsPerHour, deadlineMs),
-    devices: new Devices(secrets, https),
+    devices: new Devices(redis, deadlineMs, secrets, https),
     mails: new MailWriter(viewsDirectory),
     endLinks: new EndLinks(redis, deadlineMs),
     ...{ mailer, isAllowed, limits: config.sessionLimits, origin: config.origin, https, log },
@@ -108,7 +111,7 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
     .all(allowOnly('GET', 'HEAD', 'POST'));
   app
     .route('/logout')
-    .get(followLogout(log))
+    .get(followLogout(log, config.origin))
     .post(logOut(log))
     .all(allowOnly('GET', 'HEAD', 'POST'));
 
@@ -119,14 +122,14 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
       .post(enterCode(codes))
       .all(allowOnly('GET', 'HEAD', 'POST'));
     app.route('/login/code/again').post(askForCodeAgain(codes)).all(allowOnly('POST'));
-    const link = { endLinks: codes.endLinks, store, log };
+    const link = { endLinks: codes.endLinks, devices: codes.devices, store, log };
     app
       .route('/end-session')
       .get(showEndSession(link))
       .post(endLinkedSession(link))
       .all(allowOnly('GET', 'HEAD', 'POST'));
   }
-  if (caughtMails) app.route('/dev/mails').get(showMails(caughtMails)).all(allowOnly('GET', 'HEAD'));
+  if (caughtMails) app.route('/dev/mails').get(showMails(caughtMails, config.origin)).all(allowOnly('GET', 'HEAD'));
 
   app.use('/admin', requireLogin);
   app.route('/admin').get(showAdmin(admin)).all(allowOnly('GET', 'HEAD'));
@@ -134,6 +137,6 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
   app.route('/admin/end-other-sessions').post(endOtherSessions(admin)).all(allowOnly('POST'));
 
   app.use(notFound);
-  app.use(errorPage(log));
+  app.use(errorPage(log, noteOutage));
   return app;
 }

@@ -26,7 +26,7 @@ export type Config = {
   /** The mail server; undefined in development, where mail is only kept to be read. */
   smtpUrl: string | undefined;
   mailFrom: string;
-  /** Codes mailed in all, to browsers that nobody has signed in with before. */
+  /** Codes mailed in all, to browsers that their addresses have not signed in with before. */
   mailsPerHour: number;
   /** Addresses and `@domains` that may sign in; empty: everybody. */
   allowedEmails: string[];
@@ -100,7 +100,9 @@ const wholeNumber = (fallback: string) =>
 
 /** Every setting that Latchkey reads, with its default; `.env.example` explains each. */
 export const settings = {
-  NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
+  NODE_ENV: z
+    .enum(['development', 'production', 'test'], 'takes development, production or test')
+    .default('development'),
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(3000),
   BASE_URL: url(/^https?:$/, ({ href, origin }) => href === `${origin}/`, baseUrlFix)
@@ -134,8 +136,9 @@ export const settings = {
     .optional(),
   SMTP_URL: url(
     /^smtps?:$/,
-    ({ username, password }) => isDecodable(username + password),
-    'takes a URL such as smtp://user:password@mail.example.com:587, with what is special in the password percent-encoded',
+    ({ username, password, pathname, search, hash }) =>
+      isDecodable(username + password) && /^\/?(?:\?tls=optional)?$/.test(pathname + search + hash),
+    'takes a URL such as smtp://user:password@mail.example.com:587, with what is special in the password percent-encoded; ?tls=optional is the one option',
   ).optional(),
   MAIL_FROM: z
     .string()
@@ -148,7 +151,7 @@ export const settings = {
     .refine((entries) => entries.every((entry) => readAllowed(entry) !== undefined), allowedFix)
     .transform((entries) => entries.map((entry) => readAllowed(entry) ?? ''))
     .default([]),
-  LOG_LEVEL: z.enum(logLevels).default('info'),
+  LOG_LEVEL: z.enum(logLevels, `takes ${logLevels.join(', ')}`).default('info'),
   METRICS_PORT: port.optional(),
 };
 

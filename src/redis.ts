@@ -1,3 +1,4 @@
+import { ErrorReply } from 'redis';
 import type { Logger } from './log.ts';
 import type { RedisClient } from './redis/client.ts';
 import { openCluster } from './redis/cluster.ts';
@@ -19,7 +20,7 @@ const connectDeadlineMs = 2500;
 /**
  * Connects, and stays connected: a lost Redis is logged once, and so is its return. Warns of settings that would
  * lose sessions.
- * @throws {RedisUnavailable} when there is no answer within 2.5 s
+ * @throws {RedisUnavailable} when it can't be used within 2.5 s
  */
 export async function connectRedis(address: RedisAddress, log: Logger): Promise<RedisClient> {
   const { client, ready, lastError, nodes } = open(address, log);
@@ -27,7 +28,9 @@ export async function connectRedis(address: RedisAddress, log: Logger): Promise<
     await limited(connectDeadlineMs, ready);
   } catch (error) {
     client.destroy();
-    throw new RedisUnavailable('Redis did not answer within 2.5 s', { cause: lastError() ?? error });
+    const cause = lastError();
+    if (cause instanceof ErrorReply) throw new RedisUnavailable('Redis refused', { cause });
+    throw new RedisUnavailable('Redis could not be reached within 2.5 s', { cause: cause ?? error });
   }
   await warnOfSettings(await nodes(), log);
   return client;

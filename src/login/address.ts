@@ -5,6 +5,8 @@ export type ParsedAddress = { email: string } | { problem: string };
 
 /** RFC 5321, 4.5.3.1.3, less the angle brackets. */
 export const longestAddress = 254;
+/** RFC 5321, 4.5.3.1.1. */
+const longestLocalPart = 64;
 
 const atom = String.raw`[^\s\p{C}"(),.:;<>@[\\\]]+`;
 const quoted = String.raw`"(?:[^"\\\p{C}]|\\[\x20-\x7e])*"`;
@@ -29,10 +31,18 @@ export function parseAddress(typed: unknown): ParsedAddress {
   const typedDomain = text.slice(at + 1);
   const domain = domainCharacters.test(typedDomain) ? domainToASCII(typedDomain) : '';
   const email = `${local ?? ''}@${domain}`;
+  // The standard counts bytes.
   if (Buffer.byteLength(text) > longestAddress || Buffer.byteLength(email) > longestAddress) {
-    return { problem: `An e-mail address has at most ${longestAddress} characters.` };
+    return {
+      problem: `That address is too long: it has room for ${longestAddress} characters, or fewer of those like é.`,
+    };
   }
-  if (local === undefined || Buffer.byteLength(local) > 64 || !domainName.test(domain)) {
+  if (local !== undefined && Buffer.byteLength(local) > longestLocalPart) {
+    return {
+      problem: `What stands before the @ is too long: it has room for ${longestLocalPart} characters, or fewer of those like é.`,
+    };
+  }
+  if (local === undefined || !domainName.test(domain)) {
     return { problem: 'That is not an e-mail address. It should look like name@example.com.' };
   }
   return { email };

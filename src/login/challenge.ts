@@ -27,14 +27,16 @@ export const triesPerCode = 5;
 // One step in Redis: of any number of requests at once, one gets the right code accepted, and none gets a try
 // that is not counted (ASVS 6.5.1).
 const attemptScript = `
-local hash = redis.call('HGET', KEYS[1], 'hash')
-if not hash then return {'over'} end
+local code = redis.call('HMGET', KEYS[1], 'hash', 'tries_good_for', 'until')
+if not code[1] then return {'over'} end
 local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
-for _, candidate in ipairs(ARGV) do
-  if candidate == hash then
-    local data = redis.call('HGET', KEYS[1], 'data')
-    redis.call('DEL', KEYS[1])
-    return {'right', data}
+if tries <= tonumber(code[2]) and tonumber(ARGV[1]) < tonumber(code[3]) then
+  for position = 2, #ARGV do
+    if ARGV[position] == code[1] then
+      local data = redis.call('HGET', KEYS[1], 'data')
+      redis.call('DEL', KEYS[1])
+      return {'right', data}
+    end
   end
 end
 if tries >= ${triesPerCode} then
@@ -42,6 +44,9 @@ if tries >= ${triesPerCode} then
   return {'over'}
 end
 return {'wrong', tostring(${triesPerCode} - tries)}`;
+
+/** A code as Redis keeps it. */
+type KeptCode = { hash: string; salt: string; triesGoodFor: number; until: number };
 
 /**
  * Sign-ins that wait for their codes. Each lives in Redis under a random id, which only the browser that asked
@@ -60,18 +65,29 @@ export class Challenges {
   }
 
   /**
-   * Begins to wait for a code.
-   * @param options.canSucceed whether the code will be mailed; one that is kept back must not be guessed either,
-   * or asking again and again would buy any number of guesses
+   * Begins to wait for a code, in place of what the same browser waited for before.
+   * @param options.willBeMailed whether its code will be; one that is kept back must not be guessed either, or
+   * asking again and again would buy any number of guesses. The code that came before it stays good then, as long and
+   * for as many tries as it was: or an impatient visitor would lose the one code that did arrive.
+   * @param options.previousId what the browser waited under
    * @throws {RedisUnavailable}
    */
-  async start(challenge: Challenge, options: { canSucceed: boolean }): Promise<{ id: string; code: string }> {
+  async start(
+    challenge: Challenge,
+    options: { willBeMailed: boolean; previousId?: string | undefined },
+  ): Promise<{ id: string; code: string }> {
+    const { willBeMailed, previousId } = options;
     const id = randomBytes(16).toString('base64url');
     const code = String(randomInt(10 ** codeDigits)).padStart(codeDigits, '0');
-    const accepted = options.canSucceed ? code : randomBytes(16).toString('base64url');
-    const fields = { hash: hashOf(id, accepted, this.#secrets[0]), data: JSON.stringify(challenge) };
+    const earlier = await this.#codeOf(previousId, challenge.email);
+    const kept = willBeMailed || !earlier ? this.#keep(willBeMailed ? code : undefined) : earlier;
+    const fields = {
+      ...{ hash: kept.hash, salt: kept.salt, tries_good_for: kept.triesGoodFor, until: kept.until },
+      data: JSON.stringify(challenge),
+    };
     const write = this.#redis.multi().hSet(keyOf(id), fields).expire(keyOf(id), codeSeconds).exec();
     await within(this.#deadlineMs, write);
+    if (previousId !== undefined) await within(this.#deadlineMs, this.#redis.del(keyOf(previousId)));
     return { id, code };
   }
 
@@ -85,20 +101,35 @@ export class Challenges {
     return data ? JSON.parse(data) : undefined;
   }
 
-  /** @throws {RedisUnavailable} */
+  /**
+   * Enters a code for the sign-in that waits under this id. The right one ends the waiting, as the last try does.
+   * @throws {RedisUnavailable}
+   */
   async attempt(id: string, code: string): Promise<Attempt> {
-    const hashes = this.#secrets.map((secret) => hashOf(id, code, secret));
-    const call = this.#redis.eval(attemptScript, { keys: [keyOf(id)], arguments: hashes });
-    const reply = await within(this.#deadlineMs, call);
+    const salt = (await within(this.#deadlineMs, this.#redis.hGet(keyOf(id), 'salt'))) ?? '';
+    const hashes = this.#secrets.map((secret) => hashOf(salt, code, secret));
+    const step = { keys: [keyOf(id)], arguments: [String(Date.now()), ...hashes] };
+    const reply = await within(this.#deadlineMs, this.#redis.eval(attemptScript, step));
     const [outcome, detail] = Array.isArray(reply) ? reply.map(String) : [];
     if (outcome === 'right' && detail !== undefined) return { outcome, challenge: JSON.parse(detail) };
     if (outcome === 'wrong') return { outcome, triesLeft: Number(detail) };
     return { outcome: 'over' };
   }
 
-  /** @throws {RedisUnavailable} */
-  async drop(id: string): Promise<void> {
-    await within(this.#deadlineMs, this.#redis.del(keyOf(id)));
+  /** @param code undefined for one that nobody can enter */
+  #keep(code = randomBytes(16).toString('base64url')): KeptCode {
+    const salt = randomBytes(16).toString('base64url');
+    const hash = hashOf(salt, code, this.#secrets[0]);
+    return { hash, salt, triesGoodFor: triesPerCode, until: Date.now() + codeSeconds * 1000 };
+  }
+
+  async #codeOf(id: string | undefined, email: string): Promise<KeptCode | undefined> {
+    if (id === undefined) return undefined;
+    const names = ['hash', 'salt', 'tries_good_for', 'until', 'tries', 'data'];
+    const stored = await within(this.#deadlineMs, this.#redis.hmGet(keyOf(id), names));
+    const [hash, salt, triesGoodFor, until, tries, data] = stored;
+    if (!hash || !salt || !data || JSON.parse(data).email !== email) return undefined;
+    return { hash, salt, triesGoodFor: Math.max(0, Number(triesGoodFor) - Number(tries ?? 0)), until: Number(until) };
   }
 }
 
@@ -121,6 +152,6 @@ function keyOf(id: string): string {
   return `c:${id}`;
 }
 
-function hashOf(id: string, code: string, secret: string): string {
-  return createHmac('sha256', secret).update(`code:${id}:${code}`).digest('base64url');
+function hashOf(salt: string, code: string, secret: string): string {
+  return createHmac('sha256', secret).update(`code:${salt}:${code}`).digest('base64url');
 }

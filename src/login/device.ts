@@ -1,59 +1,106 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 import type { SessionSecrets } from '../config.ts';
+import { type RedisClient, within } from '../redis.ts';
 import { cookieAttributes, prefixedName, readCookie } from '../session/cookie.ts';
+import { tagOf } from '../session/record.ts';
 
 /** The longest that browsers keep a cookie (RFC 6265bis, 5.5). */
 const keptMilliseconds = 400 * 86_400_000;
 const mostAddresses = 5;
 const shape = new RegExp(String.raw`^([\w-]{22})((?:\.[\w-]{43}){1,${mostAddresses}})$`);
 
+type Device = { id: string; signatures: string[] };
+
 /**
  * Remembers which browsers an address has signed in with: a cookie with a random id, and for each address a
- * signature over both. It grants nothing but the browser's own count of mails, and spares its owner the notice
- * of a new browser.
+ * signature over both. It grants nothing but counts of the browser's own, and spares its owner the notice of a new
+ * browser.
  */
 export class Devices {
+  readonly #redis: RedisClient;
+  readonly #deadlineMs: number;
   readonly #secrets: SessionSecrets;
   readonly #https: boolean;
 
-  constructor(secrets: SessionSecrets, https: boolean) {
+  constructor(redis: RedisClient, deadlineMs: number, secrets: SessionSecrets, https: boolean) {
+    this.#redis = redis;
+    this.#deadlineMs = deadlineMs;
     this.#secrets = secrets;
     this.#https = https;
   }
 
-  /** The id of this browser, if the address has signed in with it before. */
-  idFor(req: Request, email: string): string | undefined {
-    const { id, signatures } = this.#read(req);
-    const known = signatures.some((signature) =>
-      this.#secrets.some((secret) => equal(signature, sign(id, email, secret))),
-    );
-    return known ? id : undefined;
+  /**
+   * The id of this browser, if the address has signed in with it before and has not disowned it since.
+   * @throws {RedisUnavailable}
+   */
+  async idFor(req: Request, email: string): Promise<string | undefined> {
+    const device = this.#read(req);
+    return this.#isSignedFor(device, email) ? this.ownedId(device.id, email) : undefined;
+  }
+
+  /**
+   * This id again, if the address has not disowned it.
+   * @throws {RedisUnavailable}
+   */
+  async ownedId(id: string, email: string): Promise<string | undefined> {
+    const disowned = await within(this.#deadlineMs, this.#redis.get(disownedKey(id, tagOf(email))));
+    return disowned === null ? id : undefined;
+  }
+
+  /**
+   * Makes a browser new to an address again: whoever it was that signed in there, the next time is told once more.
+   * @param tag of the address
+   * @throws {RedisUnavailable}
+   */
+  async disown(id: string, tag: string): Promise<void> {
+    const expiration = { type: 'PX', value: keptMilliseconds } as const;
+    await within(this.#deadlineMs, this.#redis.set(disownedKey(id, tag), '1', { expiration }));
   }
 
   /**
    * Notes that the address has signed in with this browser.
    * @param deviceId what it is known by already, if the code was asked for with it: who leaves the cookie out
    * afterwards must not get a second one, with counts of its own
+   * @returns what it is known by now
    */
-  remember(req: Request, res: Response, email: string, deviceId: string | undefined): void {
+  remember(req: Request, res: Response, email: string, deviceId: string | undefined): string {
     const read = this.#read(req);
-    const { id, signatures } = deviceId === undefined || deviceId === read.id ? read : { id: deviceId, signatures: [] };
+    const { id, signatures } = this.#toRemember(read, email, deviceId);
     const own = this.#secrets.map((secret) => sign(id, email, secret));
     const others = signatures.filter((signature) => !own.includes(signature));
     const kept = [sign(id, email, this.#secrets[0]), ...others].slice(0, mostAddresses);
     res.cookie(this.#name, [id, ...kept].join('.'), { ...cookieAttributes(this.#https), maxAge: keptMilliseconds });
+    return id;
+  }
+
+  #toRemember(read: Device, email: string, deviceId: string | undefined): Device {
+    if (deviceId !== undefined && deviceId !== read.id) return { id: deviceId, signatures: [] };
+    // Signed, and yet not known: it was disowned, and needs another id.
+    return deviceId === undefined && this.#isSignedFor(read, email) ? newDevice() : read;
+  }
+
+  #isSignedFor({ id, signatures }: Device, email: string): boolean {
+    return signatures.some((signature) => this.#secrets.some((secret) => equal(signature, sign(id, email, secret))));
   }
 
   get #name(): string {
     return prefixedName('device', this.#https);
   }
 
-  #read(req: Request): { id: string; signatures: string[] } {
+  #read(req: Request): Device {
     const [, id = '', signatures = ''] = shape.exec(readCookie(req, this.#name) ?? '') ?? [];
-    if (id === '') return { id: randomBytes(16).toString('base64url'), signatures: [] };
+    if (id === '') return newDevice();
     return { id, signatures: signatures.slice(1).split('.') };
   }
+}
+
+function newDevice(): Device {
+  return { id: randomBytes(16).toString('base64url'), signatures: [] };
+}
+
+function disownedKey(id: string, tag: string): string {
+  return `d:${tag}${id}`;
 }
 
 function sign(id: string, email: string, secret: string): string {

@@ -1,9 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type RedisClient, within } from '../redis.ts';
 
+/** What a link ends: a session, and that its browser is known. */
+export type Linked = { sessionId: string; deviceId: string };
+
 /**
  * The links that notices of a new sign-in carry: each ends one session, once. Redis holds a hash of the token
- * and which session it stands for, as long as that session can live.
+ * and what it stands for, as long as that session can live.
  */
 export class EndLinks {
   readonly #redis: RedisClient;
@@ -19,19 +22,21 @@ export class EndLinks {
    * @param endsAt when it ends at the latest; milliseconds since the epoch
    * @throws {RedisUnavailable}
    */
-  async create(sessionId: string, endsAt: number): Promise<string> {
+  async create({ sessionId, deviceId }: Linked, endsAt: number): Promise<string> {
     const token = randomBytes(16).toString('base64url');
     const expiration = { type: 'PXAT', value: endsAt } as const;
-    await within(this.#deadlineMs, this.#redis.set(keyOf(token), sessionId, { expiration }));
+    await within(this.#deadlineMs, this.#redis.set(keyOf(token), `${sessionId} ${deviceId}`, { expiration }));
     return token;
   }
 
   /**
-   * The session that a token ends, if it is still good; it is left as it is.
+   * What a token ends, if it is still good; it is left as it is.
    * @throws {RedisUnavailable}
    */
-  async find(token: string): Promise<string | null> {
-    return within(this.#deadlineMs, this.#redis.get(keyOf(token)));
+  async find(token: string): Promise<Linked | undefined> {
+    const linked = await within(this.#deadlineMs, this.#redis.get(keyOf(token)));
+    const [sessionId = '', deviceId = ''] = linked?.split(' ') ?? [];
+    return linked === null ? undefined : { sessionId, deviceId };
   }
 
   /**

@@ -13,7 +13,7 @@ export function safeNext(wanted: unknown): string {
   const { origin, pathname, search, hash } = new URL(wanted, nowhere);
   if (origin !== nowhere || pathname.startsWith('//')) return fallback;
   // Neither straight out again, nor in a circle.
-  if (/^\/log(?:in|out)\/?$/i.test(pathname)) return fallback;
+  if (/^\/log(?:in|out)(?:\/|$)/i.test(pathname)) return fallback;
   const path = pathname + search + hash;
   // Percent-encoded, which can be nine times as long: proxies take headers of a few kB.
   return path.length > longestPath ? fallback : path;

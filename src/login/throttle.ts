@@ -36,6 +36,15 @@ type Limit = { points: number; seconds: number };
 
 /** Counted for no other reason than that counting takes time. */
 const keptBack = 'kept-back';
+const newBrowsers = 'new-browsers';
+
+/** Why a code is not mailed. */
+export type MailRefusal =
+  | 'not in ALLOWED_EMAILS'
+  | 'enough mail for now'
+  | 'enough guesses for now'
+  /** All browsers that are new to their addresses are out of mail, until the hour is over. */
+  | 'MAILS_PER_HOUR';
 
 /**
  * Limits on signing in by code, counted in Redis for all processes together (ASVS 6.3.1). A browser that the address
@@ -92,6 +101,7 @@ export class Throttle {
    * Counts a guess at a code of an address, whichever code it is, and says whether it may be right: a new code must
    * not bring new guesses (NIST SP 800-63B-4, 3.2.2).
    * @param deviceId of a browser that the address signed in with
+   * @throws {RedisUnavailable}
    */
   async mayGuess(email: string, deviceId: string | undefined): Promise<boolean> {
     const refusal =
@@ -102,23 +112,33 @@ export class Throttle {
   }
 
   /**
-   * Counts a mail to an address, and says whether it may leave. Always the same number of Redis commands, so that
-   * the time tells nothing.
+   * Counts a mail to an address, and says why it may not leave, if so. Always the same number of Redis commands, so
+   * that the time tells nothing.
    * @param options.listed whether the address may sign in at all; if not, nothing leaves and nobody's count goes down
    * @param options.deviceId of a browser that this address signed in with
+   * @throws {RedisUnavailable}
    */
-  async mayMail(email: string, options: { listed: boolean; deviceId: string | undefined }): Promise<boolean> {
+  async whyNotMail(
+    email: string,
+    options: { listed: boolean; deviceId: string | undefined },
+  ): Promise<MailRefusal | undefined> {
     const { listed, deviceId } = options;
     const known = deviceId !== undefined;
     const key = known ? tagOf(email) + deviceId : tagOf(email);
-    let mayLeave = listed;
+    let refusal: MailRefusal | undefined = listed ? undefined : 'not in ALLOWED_EMAILS';
+    // Asked before anything is counted: what all mail together holds back is not of the address.
+    const guessesUsedUp = await this.#isUsedUp(known ? this.#guessesOnDevice : this.#guessesAtAddress, key);
+    const allUsedUp = await this.#isUsedUp(this.#mailsInAll, newBrowsers);
+    if (guessesUsedUp) refusal ??= 'enough guesses for now';
+    if (allUsedUp && !known) refusal ??= 'MAILS_PER_HOUR';
     for (const limiter of known ? this.#mailsForDevice : this.#mailsToAddress) {
       // What the hour keeps back is not of the day: or twenty wishes in a minute would silence a day.
-      const refusal = await this.#consume(limiter, mayLeave ? key : keptBack);
-      mayLeave &&= refusal === undefined;
+      if (await this.#consume(limiter, refusal ? keptBack : key)) refusal ??= 'enough mail for now';
     }
-    const overall = await this.#consume(this.#mailsInAll, mayLeave && !known ? 'new-browsers' : keptBack);
-    return mayLeave && (known || overall === undefined);
+    if (await this.#consume(this.#mailsInAll, refusal || known ? keptBack : newBrowsers)) {
+      if (!known) refusal ??= 'MAILS_PER_HOUR';
+    }
+    return refusal;
   }
 
   async #countClient(limiter: RateLimiterRedis, ip: string | undefined, deviceId: string | undefined): Promise<void> {
@@ -131,6 +151,11 @@ export class Throttle {
       `That was too often. Please try again in ${minutes === 1 ? 'a minute' : `${minutes} minutes`}.`,
       { headers: { 'Retry-After': String(waitSeconds) } },
     );
+  }
+
+  async #isUsedUp(limiter: RateLimiterRedis, key: string): Promise<boolean> {
+    const count = await within(this.#deadlineMs, limiter.get(key));
+    return count !== null && count.consumedPoints >= limiter.points;
   }
 
   /** @returns undefined, or how it was refused */

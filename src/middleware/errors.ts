@@ -15,7 +15,7 @@ const messages: Record<number, string> = {
   413: 'That is more than this page takes.',
   415: 'The form was sent in a format that this page does not read.',
   500: 'Something went wrong on our side. Please try again.',
-  503: 'Sign-in is unavailable at the moment. Please try again in a few seconds.',
+  503: 'That did not work just now. Please try again in a few seconds.',
 };
 
 /** @throws {HttpError} 404, or 400 for a path that can't be decoded */
@@ -44,9 +44,7 @@ export function allowOnly(...methods: string[]): RequestHandler {
  * `HttpError` reach the client; everything else is told to the log, under the request's id (ASVS 16.5.1), but
  * an outage of Redis only when it begins and ends.
  */
-export function errorPage(log: Logger): ErrorRequestHandler {
-  const noteOutage = outageLog(log);
-
+export function errorPage(log: Logger, noteOutage = outageLog(log)): ErrorRequestHandler {
   return function answerError(error: unknown, req, res, _next) {
     const { status, message, details } = explain(error);
     if (error instanceof RedisUnavailable) noteOutage(error);

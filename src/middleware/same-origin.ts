@@ -20,5 +20,10 @@ function isSameOrigin(req: Request, ownOrigin: string | undefined): boolean {
   const site = req.headers['sec-fetch-site'];
   if (site !== undefined) return site === 'same-origin' || site === 'none';
   const { origin } = req.headers;
-  return origin === undefined || origin === ownOrigin || origin === `${req.protocol}://${req.host}`;
+  return origin === undefined || isOwnOrigin(origin, req, ownOrigin);
+}
+
+/** Whether an origin is that of this site, as it is configured or as this request reached it. */
+export function isOwnOrigin(origin: string, req: Request, ownOrigin: string | undefined): boolean {
+  return origin === ownOrigin || origin === `${req.protocol}://${req.host}`;
 }

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import type { Config } from '../config.ts';
+import type { SessionLimits } from '../config.ts';
 import { HttpError } from '../http-error.ts';
 import type { Logger } from '../log.ts';
 import { bodyField } from '../middleware/bodies.ts';
@@ -7,7 +7,7 @@ import type { SessionDirectory } from '../session/directory.ts';
 import { absoluteEndOf, idleSecondsOf } from '../session/lifetime.ts';
 import { handleOf } from '../session/record.ts';
 
-type Parts = { directory: SessionDirectory; limits: Config['sessionLimits']; log: Logger };
+type Parts = { directory: SessionDirectory; limits: SessionLimits; log: Logger };
 
 /** Greets, and lists the sessions of this address (ASVS 7.5.2). */
 export function showAdmin({ directory, limits }: Parts): RequestHandler {

@@ -1,11 +1,12 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { SessionLimits } from '../config.ts';
+import { HttpError } from '../http-error.ts';
 import type { Logger } from '../log.ts';
 import { parseAddress } from '../login/address.ts';
 import { type Challenge, type Challenges, codeSeconds, readCode } from '../login/challenge.ts';
 import type { Devices } from '../login/device.ts';
 import type { EndLinks } from '../login/end-links.ts';
-import { noteRefused, noteSignedIn } from '../login/journal.ts';
+import { noteKeptBack, noteRefused, noteSignedIn } from '../login/journal.ts';
 import type { Mailer } from '../login/mailer.ts';
 import type { MailWriter } from '../login/mails.ts';
 import type { Throttle } from '../login/throttle.ts';
@@ -15,7 +16,7 @@ import { answerAs } from '../negotiate.ts';
 import { cookieAttributes, prefixedName, readCookie } from '../session/cookie.ts';
 import { absoluteEndOf } from '../session/lifetime.ts';
 import { tagOf } from '../session/record.ts';
-import { signIn } from '../session/sign-in.ts';
+import { requireSecure, signIn } from '../session/sign-in.ts';
 import { describeDevice } from '../user-agent.ts';
 import { answerDone, readLoginForm, refuseAddress } from './login.ts';
 
@@ -81,10 +82,12 @@ export function enterCode(parts: CodeLogin): RequestHandler {
       return answerOver(parts, req, res);
     }
     const code = readCode(bodyField(req, 'code'));
-    if (code === undefined) return answerProblem(req, res, waiting, 'Enter the eight digits of the code.');
-
-    const deviceId = devices.idFor(req, waiting.email);
-    await throttle.countGuess(req.ip, deviceId);
+    if (code === undefined) {
+      noteRefused(log, req, 'not a code', waiting.email);
+      return answerProblem(req, res, waiting, 'Enter the eight digits of the code.');
+    }
+    const deviceId = await devices.idFor(req, waiting.email);
+    await orRefuse(parts, req, waiting.email, throttle.countGuess(req.ip, deviceId));
     if (!(await throttle.mayGuess(waiting.email, deviceId))) {
       noteRefused(log, req, 'enough guesses for now', waiting.email);
       return answerOver(parts, req, res, waiting);
@@ -99,17 +102,25 @@ export function enterCode(parts: CodeLogin): RequestHandler {
       noteRefused(log, req, 'code no longer good', waiting.email);
       return answerOver(parts, req, res, waiting);
     }
-    await completeSignIn(parts, req, res, attempt.challenge);
+    await completeSignIn(parts, req, res, attempt.challenge, deviceId);
   };
 }
 
-async function completeSignIn(parts: CodeLogin, req: Request, res: Response, challenge: Challenge): Promise<void> {
+async function completeSignIn(
+  parts: CodeLogin,
+  req: Request,
+  res: Response,
+  challenge: Challenge,
+  knownId: string | undefined,
+): Promise<void> {
+  const { devices, log } = parts;
   const { email, remember, next } = challenge;
-  const deviceId = parts.devices.idFor(req, email) ?? challenge.deviceId;
+  const askedWith = challenge.deviceId && (await devices.ownedId(challenge.deviceId, email));
+  const deviceId = knownId ?? askedWith;
   await signIn(req, email, { remember });
-  noteSignedIn(parts.log, req, email);
-  if (deviceId === undefined) await sendNotice(parts, req, email, remember);
-  parts.devices.remember(req, res, email, deviceId);
+  noteSignedIn(log, req, email);
+  const rememberedId = devices.remember(req, res, email, deviceId);
+  if (deviceId === undefined) await sendNotice(parts, req, { email, remember, deviceId: rememberedId });
   res.clearCookie(nameOf(parts), cookieAttributes(parts.https));
   answerDone(req, res, next);
 }
@@ -119,23 +130,32 @@ async function completeSignIn(parts: CodeLogin, req: Request, res: Response, cha
 async function sendCode(parts: CodeLogin, req: Request, res: Response, challenge: Challenge): Promise<void> {
   const { challenges, throttle, devices, mailer, mails, isAllowed, log } = parts;
   const { email } = challenge;
-  const deviceId = devices.idFor(req, email);
-  await throttle.countAsk(req.ip, deviceId);
-  const listed = isAllowed(email);
-  const mayMail = await throttle.mayMail(email, { listed, deviceId });
-  const { id, code } = await challenges.start({ ...challenge, deviceId }, { canSucceed: mayMail });
-  const previous = readCookie(req, nameOf(parts));
-  if (previous !== undefined) await challenges.drop(previous);
+  if (parts.https) requireSecure(req);
+  const deviceId = await devices.idFor(req, email);
+  await orRefuse(parts, req, email, throttle.countAsk(req.ip, deviceId));
+  const refusal = await throttle.whyNotMail(email, { listed: isAllowed(email), deviceId });
+  const willBeMailed = refusal === undefined;
+  const previousId = readCookie(req, nameOf(parts));
+  const { id, code } = await challenges.start({ ...challenge, deviceId }, { willBeMailed, previousId });
   res.cookie(nameOf(parts), id, { ...cookieAttributes(parts.https), maxAge: codeSeconds * 1000 });
 
   const device = describeDevice(req.headers['user-agent'] ?? '');
   const origin = originOf(parts, req);
-  const about = { id: req.id, person: tagOf(email) };
+  const about = { id: req.id, person: tagOf(email), mail: 'code' };
   afterAnswer(res, () => {
-    if (!listed) log.info({ ...about, reason: 'not in ALLOWED_EMAILS' }, 'code kept back');
-    else if (!mayMail) log.warn({ ...about, reason: 'enough for now' }, 'code kept back');
-    else mailer.send(mails.code({ to: email, code, device, origin, now: Date.now() }), { ...about, mail: 'code' });
+    if (refusal) noteKeptBack(log, req, refusal, email);
+    else mailer.send(mails.code({ to: email, code, device, origin, now: Date.now() }), about);
   });
+}
+
+/** Waits for the count of what a client did, and notes it when that was too often. */
+async function orRefuse(parts: CodeLogin, req: Request, email: string, counting: Promise<void>): Promise<void> {
+  try {
+    await counting;
+  } catch (error) {
+    if (error instanceof HttpError) noteRefused(parts.log, req, 'too often', email);
+    throw error;
+  }
 }
 
 // A visitor who went away while Redis was asked has closed the response already.
@@ -145,13 +165,18 @@ function afterAnswer(res: Response, work: () => void): void {
 }
 
 // Its owner's warning must not cost a visitor the sign-in that is stored already.
-async function sendNotice(parts: CodeLogin, req: Request, email: string, remember: boolean): Promise<void> {
+async function sendNotice(
+  parts: CodeLogin,
+  req: Request,
+  signedIn: { email: string; remember: boolean; deviceId: string },
+): Promise<void> {
+  const { email, remember, deviceId } = signedIn;
   const origin = originOf(parts, req);
   const about = { id: req.id, person: tagOf(email), mail: 'notice' };
   try {
     const now = Date.now();
     const endsAt = absoluteEndOf({ signedInAt: now, remember }, parts.limits);
-    const endUrl = `${origin}/end-session?token=${await parts.endLinks.create(req.sessionID, endsAt)}`;
+    const endUrl = `${origin}/end-session?token=${await parts.endLinks.create({ sessionId: req.sessionID, deviceId }, endsAt)}`;
     const device = req.session.device ?? 'A browser';
     parts.mailer.send(parts.mails.notice({ to: email, device, endUrl, origin, now }), about);
   } catch (error) {
@@ -188,8 +213,8 @@ function answerOver(parts: CodeLogin, req: Request, res: Response, waiting?: Cha
 }
 
 function triesWords(triesLeft: number): string {
-  const words = ['no tries', 'one try', 'two tries', 'three tries', 'four tries'];
-  return `You have ${words[triesLeft] ?? `${triesLeft} tries`} left.`;
+  const words = ['', 'one try', 'two tries', 'three tries'];
+  return `You have ${words[triesLeft] ?? 'four tries'} left.`;
 }
 
 function nameOf(parts: CodeLogin): string {

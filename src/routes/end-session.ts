@@ -1,33 +1,36 @@
 import type { RequestHandler } from 'express';
 import { HttpError } from '../http-error.ts';
 import type { Logger } from '../log.ts';
+import type { Devices } from '../login/device.ts';
 import type { EndLinks } from '../login/end-links.ts';
 import { bodyField } from '../middleware/bodies.ts';
-import { handleOf } from '../session/record.ts';
+import { handleOf, keysOf } from '../session/record.ts';
 import { signOut } from '../session/sign-in.ts';
 import type { SessionStore } from '../session/store.ts';
 
-type Parts = { endLinks: EndLinks; store: SessionStore; log: Logger };
+type Parts = { endLinks: EndLinks; devices: Devices; store: SessionStore; log: Logger };
 
 /** Where the link of a notice leads: a button, since whatever opens links must not end sessions. */
 export function showEndSession({ endLinks }: Parts): RequestHandler {
   return async function showEndSession(req, res) {
     const { token } = req.query;
-    if (typeof token !== 'string' || (await endLinks.find(token)) === null) throw usedUp();
+    if (typeof token !== 'string' || !(await endLinks.find(token))) throw usedUp();
     res.render('end-session', { token });
   };
 }
 
-/** Ends the session that the link stands for. */
-export function endLinkedSession({ endLinks, store, log }: Parts): RequestHandler {
+/** Ends the session that the link stands for, and makes its browser new to the address again. */
+export function endLinkedSession({ endLinks, devices, store, log }: Parts): RequestHandler {
   return async function endLinkedSession(req, res) {
     const token = bodyField(req, 'token');
-    const sessionId = typeof token === 'string' ? await endLinks.find(token) : null;
-    if (typeof token !== 'string' || sessionId === null) throw usedUp();
+    const linked = typeof token === 'string' ? await endLinks.find(token) : undefined;
+    if (typeof token !== 'string' || !linked) throw usedUp();
+    const { sessionId, deviceId } = linked;
     // First the session: if Redis refuses, the link is still there for another try.
     const wasLive = await store.directory.endById(sessionId);
-    if (!(await endLinks.use(token))) throw usedUp();
     if (wasLive) log.info({ id: req.id, session: handleOf(sessionId), by: 'link' }, 'session ended');
+    await devices.disown(deviceId, keysOf(sessionId)?.tag ?? '');
+    if (!(await endLinks.use(token))) throw usedUp();
     if (sessionId === req.sessionID) {
       await signOut(req, res);
       Reflect.deleteProperty(res.locals, 'email');

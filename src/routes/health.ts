@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { Mailer } from '../login/mailer.ts';
-import { deadlineMs, type RedisClient, within } from '../redis.ts';
+import { limited } from '../redis/deadline.ts';
+import { deadlineMs, type RedisClient } from '../redis.ts';
 
 /** The process runs. */
 export const live: RequestHandler = function live(_req, res) {
@@ -18,7 +19,7 @@ export function ready({ redis, mailer, isClosing }: Parts): RequestHandler {
     res.set('Cache-Control', 'no-store').type('text');
     if (isClosing()) return void res.status(503).send('closing\n');
     try {
-      await within(deadlineMs, redis.ping());
+      await limited(deadlineMs, redis.ping());
       res.send(mailer?.isFailing ? 'ok, but mail can not be sent\n' : 'ok\n');
     } catch {
       res.status(503).send('Redis does not answer\n');

@@ -1,27 +1,29 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from '../log.ts';
+import { isOwnOrigin } from '../middleware/same-origin.ts';
 import { handleOf } from '../session/record.ts';
 import { signOut } from '../session/sign-in.ts';
 
 /** Ends the session. */
 export function logOut(log: Logger): RequestHandler {
   return async function logOut(req, res) {
-    await endSession(req, res, log);
+    await endAndGoHome(req, res, log);
   };
 }
 
 /**
  * Ends the session for a visitor who typed the address or followed a link of ours. Another site could also
  * have made the browser come here, or the browser itself while fetching ahead: they get a button (ASVS 3.5.3).
+ * @param ownOrigin the site's public origin, where it is configured
  */
-export function followLogout(log: Logger): RequestHandler {
+export function followLogout(log: Logger, ownOrigin: string | undefined): RequestHandler {
   return async function followLogout(req, res) {
-    if (req.session.email === undefined || isOwnWish(req)) await endSession(req, res, log);
+    if (req.session.email === undefined || isOwnWish(req, ownOrigin)) await endAndGoHome(req, res, log);
     else res.render('logout');
   };
 }
 
-async function endSession(req: Request, res: Response, log: Logger): Promise<void> {
+async function endAndGoHome(req: Request, res: Response, log: Logger): Promise<void> {
   if (req.session.email !== undefined) {
     const session = handleOf(req.sessionID);
     await signOut(req, res);
@@ -31,7 +33,7 @@ async function endSession(req: Request, res: Response, log: Logger): Promise<voi
 }
 
 // https://www.w3.org/TR/fetch-metadata/ ; a client that sends none of it is no browser that somebody else drives.
-function isOwnWish(req: Request): boolean {
+function isOwnWish(req: Request, ownOrigin: string | undefined): boolean {
   const { headers } = req;
   if (req.method !== 'GET') return false;
   if (/prefetch|prerender|preview/i.test(`${headers['sec-purpose']} ${headers.purpose} ${headers['x-moz']}`))
@@ -39,10 +41,9 @@ function isOwnWish(req: Request): boolean {
   const site = headers['sec-fetch-site'];
   const mode = headers['sec-fetch-mode'];
   const destination = headers['sec-fetch-dest'];
-  if (site === undefined && mode === undefined && destination === undefined) return !isForeign(headers.referer, req);
+  if (site === undefined && mode === undefined && destination === undefined) {
+    const { referer } = headers;
+    return referer === undefined || (URL.canParse(referer) && isOwnOrigin(new URL(referer).origin, req, ownOrigin));
+  }
   return (site === 'same-origin' || site === 'none') && mode === 'navigate' && destination === 'document';
-}
-
-function isForeign(referer: string | undefined, req: Request): boolean {
-  return referer !== undefined && (!URL.canParse(referer) || new URL(referer).host !== req.host);
 }

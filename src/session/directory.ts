@@ -7,7 +7,6 @@ import { decode, handleOf, indexKey, keysOf, type StoredSession, sessionKey, tag
 export type ListedSession = Pick<StoredSession, 'device' | 'signedInAt' | 'lastSeenAt'> & {
   /** Public; the id itself stays in the cookie and in Redis. */
   handle: string;
-  endsAt: number;
 };
 
 // A script and not a transaction: a full Redis refuses to queue even a deletion, and a logout must free memory then.
@@ -33,7 +32,7 @@ export class SessionDirectory {
 
   /**
    * The live sessions of an address, the last used first. Two Redis commands.
-   * @throws {Error} when Redis does not answer
+   * @throws {RedisUnavailable}
    */
   async list(email: string): Promise<ListedSession[]> {
     const tag = tagOf(email);
@@ -43,14 +42,13 @@ export class SessionDirectory {
       device: session.device,
       signedInAt: session.signedInAt,
       lastSeenAt: session.lastSeenAt,
-      endsAt: endOf(session, this.#limits),
     }));
   }
 
   /**
    * Ends one session of an address.
    * @returns whether it was live
-   * @throws {Error} when Redis does not confirm it
+   * @throws {RedisUnavailable}
    */
   async end(email: string, handle: string): Promise<boolean> {
     const tag = tagOf(email);
@@ -65,7 +63,7 @@ export class SessionDirectory {
   /**
    * Ends the session of this id.
    * @returns whether it was live
-   * @throws {Error} when Redis does not confirm it
+   * @throws {RedisUnavailable}
    */
   async endById(sessionId: string): Promise<boolean> {
     const keys = keysOf(sessionId);
@@ -76,7 +74,7 @@ export class SessionDirectory {
    * Ends every session of an address that existed when this was called, except perhaps one. A session that
    * signs in at the same time lives on, and is listed.
    * @returns how many were live
-   * @throws {Error} when Redis does not confirm it
+   * @throws {RedisUnavailable}
    */
   async endAll(email: string, options: { exceptId?: string } = {}): Promise<number> {
     const tag = tagOf(email);
@@ -88,17 +86,17 @@ export class SessionDirectory {
   }
 
   /**
-   * Ends the longest unused sessions of an address until `most` are left, among them the one that has just signed in.
-   * @throws {Error} when Redis does not confirm it
+   * Ends the longest unused sessions under a tag until `most` are left.
+   * @returns the public handles of those that it ended
+   * @throws {RedisUnavailable}
    */
-  async trim(newest: { tag: string; member: string }, most: number): Promise<void> {
-    const others = (await this.#live(newest.tag)).filter(({ member }) => member !== newest.member);
-    await this.#endMembers(
-      newest.tag,
-      others.slice(most - 1).map(({ member }) => member),
-    );
+  async trim(tag: string, most: number): Promise<string[]> {
+    const surplus = (await this.#live(tag)).slice(most).map(({ member }) => member);
+    await this.#endMembers(tag, surplus);
+    return surplus.map((member) => handleOf(tag + member));
   }
 
+  // In an order that all who ask agree on: of several that sign in at once, each trims, and must trim the same.
   async #live(tag: string): Promise<{ member: string; session: StoredSession }[]> {
     const members = await this.#members(tag);
     if (members.length === 0) return [];
@@ -109,7 +107,12 @@ export class SessionDirectory {
         const session = readable(stored[position]);
         return session && endOf(session, this.#limits) > Date.now() ? [{ member, session }] : [];
       })
-      .sort((a, b) => b.session.lastSeenAt - a.session.lastSeenAt || b.session.signedInAt - a.session.signedInAt);
+      .sort(
+        (a, b) =>
+          b.session.lastSeenAt - a.session.lastSeenAt ||
+          b.session.signedInAt - a.session.signedInAt ||
+          (a.member < b.member ? -1 : 1),
+      );
   }
 
   #members(tag: string): Promise<string[]> {

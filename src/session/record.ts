@@ -51,6 +51,7 @@ export function keysOf(sessionId: string): SessionKeys | undefined {
   return { session: sessionKey(tag, member), index: indexKey(tag), member, tag };
 }
 
+/** The key of the session that stands in the list of a tag under this member. */
 export function sessionKey(tag: string, member: string): string {
   return `{${tag}}${member}`;
 }
@@ -69,9 +70,9 @@ export function handleOf(sessionId: string): string {
 export type StoredSession = Omit<SessionData, 'cookie'>;
 
 const columns = new Set(['cookie', 'email', 'signedInAt', 'lastSeenAt', 'remember', 'device']);
-const storedShape = /^([\da-f]{8})([\da-f]{8})([01])([^\n]*)\n([^\n]*)(?:\n([^\n]+))?$/;
+const storedShape = /^([\da-f]{8})([\da-z]{8})([01])([^\n]*)\n([^\n]*)(?:\n([^\n]+))?$/;
 
-/** A moment as it stands in stored sessions: of a fixed width, so that a touch overwrites it in place. */
+/** When a session was last seen, as it stands there: of a fixed width, so that a touch overwrites it in place. */
 export function encodeMoment(milliseconds: number): string {
   return Math.floor(milliseconds / 1000)
     .toString(16)
@@ -84,13 +85,14 @@ export function withLastSeen(stored: string, milliseconds: number): string {
 }
 
 /**
- * The stored form: when it was last seen and when it signed in, in hexadecimal seconds, whether it is remembered,
- * the address, a line with the device, and if a fork keeps more in its sessions, a line of JSON with that.
+ * The stored form: when it was last seen, in hexadecimal seconds; when it signed in, in milliseconds of base 36, which
+ * eight digits hold until 2059; whether it is remembered, the address, a line with the device, and if a fork keeps more
+ * in its sessions, a line of JSON with that.
  * @throws {TypeError} when the address or the device has a line break in it
  */
 export function encode({ email = '', device = '', ...session }: StoredSession): string {
   if (email.includes('\n') || device.includes('\n')) throw new TypeError('a line break in an address or a device');
-  const moments = encodeMoment(session.lastSeenAt) + encodeMoment(session.signedInAt);
+  const moments = encodeMoment(session.lastSeenAt) + session.signedInAt.toString(36).padStart(8, '0');
   const others = Object.entries(session).filter(([name]) => !columns.has(name));
   const json = others.length > 0 ? `\n${JSON.stringify(Object.fromEntries(others))}` : '';
   return `${moments}${session.remember ? 1 : 0}${email}\n${device}${json}`;
@@ -104,7 +106,7 @@ export function decode(stored: string): StoredSession {
   const [, lastSeen = '', signedIn = '', remember, email, device, json] = storedShape.exec(stored) ?? [];
   const session: StoredSession = {
     email: email || undefined,
-    signedInAt: Number.parseInt(signedIn, 16) * 1000,
+    signedInAt: Number.parseInt(signedIn, 36),
     lastSeenAt: Number.parseInt(lastSeen, 16) * 1000,
     remember: remember === '1',
     device: device || undefined,

@@ -15,10 +15,10 @@ export function generateSessionId(req: Request): string {
  * (ASVS 7.2.4). Answer only after it: until then nothing is stored.
  * @param email proven, or trusted, and in its canonical form
  * @param options.remember whether the session outlives the browser, under the longer pair of limits
- * @throws {Error} when Redis does not confirm it; the visitor is then not signed in, and no cookie is set
+ * @throws {RedisUnavailable} the visitor is then not signed in, and no cookie is set
  */
 export async function signIn(req: Request, email: string, options: { remember: boolean }): Promise<void> {
-  if (req.session.cookie.secure && !req.secure) throw new InsecureRequest();
+  if (req.session.cookie.secure) requireSecure(req);
   tags.set(req, tagOf(email));
   try {
     await new Promise<void>((done, fail) => req.session.regenerate((error) => (error ? fail(error) : done())));
@@ -40,7 +40,7 @@ export async function signIn(req: Request, email: string, options: { remember: b
 
 /**
  * Ends the visitor's session, in Redis first and in the browser after.
- * @throws {Error} when Redis does not confirm it; the visitor is then still signed in, and must not be told otherwise
+ * @throws {RedisUnavailable} the visitor may then still be signed in, and must not be told otherwise
  */
 export async function signOut(req: Request, res: Response): Promise<void> {
   const attributes = cookieAttributes(req.session.cookie.secure === true);
@@ -48,6 +48,14 @@ export async function signOut(req: Request, res: Response): Promise<void> {
   res.clearCookie(cookieName(attributes.secure), attributes);
   // What the browser kept of the pages goes too (ASVS 14.3.1).
   res.set('Clear-Site-Data', '"cache", "storage"');
+}
+
+/**
+ * Refuses to begin or complete a sign-in whose cookie would not be set.
+ * @throws {Error} when the request did not come by https
+ */
+export function requireSecure(req: Request): void {
+  if (!req.secure) throw new InsecureRequest();
 }
 
 /** The site's origin is https, but this request did not come that way, so its cookie could not be set. */

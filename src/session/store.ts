@@ -30,9 +30,11 @@ export type SessionStoreOptions = {
   /** Longest wait for each Redis call. */
   deadlineMs: number;
   cookie: ReturnType<typeof cookieAttributes>;
-  /** Who may have a session; taking an address off the list ends its sessions. */
+  /** Who may have a session; that of an address that was taken off the list ends when it is shown. */
   isAllowed: (email: string) => boolean;
   log: Logger;
+  /** Told when Redis refuses what a visitor need not know of. */
+  noteOutage: (error: RedisUnavailable) => void;
 };
 
 /** The session had ended before it was written: by logout, revocation or expiry. Nothing was stored. */
@@ -96,6 +98,22 @@ export class SessionStore extends RedisStore {
     return settle(this.#delete(sessionId), callback);
   }
 
+  /** A new session for the visitor; the one of before, if it was ever stored, is ended. */
+  override regenerate(req: Request, callback: (error?: unknown) => void): void {
+    if (this.#stored.has(req.session)) {
+      const { log } = this.#options;
+      const session = handleOf(req.sessionID);
+      super.regenerate(req, (error) => {
+        if (!error) log.info({ id: req.id, session, by: 'new sign-in' }, 'session ended');
+        callback(error);
+      });
+    } else {
+      // Its id has the tag of all sessions without an address: in a Cluster, each sign-in would ask the one node of it.
+      req.sessionStore.generate(req);
+      callback();
+    }
+  }
+
   override createSession(req: Request, data: SessionData): Session & SessionData {
     const session = super.createSession(req, data);
     const stored = this.#stored.get(data);
@@ -144,12 +162,16 @@ export class SessionStore extends RedisStore {
       session = Object.assign(record, { cookie: this.#cookieOf(record) });
     } catch (error) {
       if (!isCorruption(error)) throw error;
-      log.warn({ handle: handleOf(sessionId) }, 'a stored session is corrupt; its visitor is signed out');
+      log.warn({ session: handleOf(sessionId) }, 'a stored session is corrupt; its visitor is signed out');
       return null;
     }
     const now = Date.now();
     if (endOf(session, limits) <= now) return null;
-    if (session.email !== undefined && !isAllowed(session.email)) return null;
+    if (session.email !== undefined && !isAllowed(session.email)) {
+      // For good: who comes back onto the list must not find the sessions of whoever made them leave it.
+      await this.#delete(sessionId);
+      return null;
+    }
     if (isTouchDue(session, limits, now) && !(await this.#touchOnLoad(keys, session))) return null;
     this.#stored.set(session, withLastSeen(stored, session.lastSeenAt));
     return session;
@@ -166,9 +188,9 @@ export class SessionStore extends RedisStore {
     try {
       return await this.#touch(keys, session);
     } catch (error) {
-      // A Redis that is full, or a replica, says no: the visitor keeps the time that is left.
+      // A replica says no: the visitor keeps the time that is left.
       if (!(error instanceof RedisUnavailable && error.cause instanceof ErrorReply)) throw error;
-      this.#options.log.debug({ err: error }, 'a session could not be touched');
+      this.#options.noteOutage(error);
       return true;
     }
   }
@@ -215,7 +237,7 @@ export class SessionStore extends RedisStore {
       // A persistent cookie lives as long as its session.
       if (record.remember) session.cookie.maxAge = millisecondsLeft;
       const listed = await this.#create(keys, encoded, record, millisecondsLeft);
-      if (listed > sessionsPerAddress) await this.directory.trim(keys, sessionsPerAddress);
+      if (listed > sessionsPerAddress) await this.#trim(keys.tag);
     }
     this.#stored.set(session, encoded);
   }
@@ -236,6 +258,13 @@ export class SessionStore extends RedisStore {
     const replies = await within(this.#options.deadlineMs, write.exec());
     if (replies[0] === null) throw new Error('a new session id was taken already');
     return Number(replies.at(-1)) || 0;
+  }
+
+  async #trim(tag: string): Promise<void> {
+    const { sessionsPerAddress, log } = this.#options;
+    for (const session of await this.directory.trim(tag, sessionsPerAddress)) {
+      log.info({ session, by: 'SESSIONS_PER_ADDRESS' }, 'session ended');
+    }
   }
 
   async #delete(sessionId: string): Promise<undefined> {
@@ -259,7 +288,7 @@ function isCorruption(error: unknown): boolean {
   if (error instanceof RedisUnavailable) {
     return error.cause instanceof ErrorReply && error.cause.message.startsWith('WRONGTYPE');
   }
-  return error instanceof SyntaxError || error instanceof TypeError || error instanceof WrongIdentity;
+  return error instanceof SyntaxError || error instanceof WrongIdentity;
 }
 
 function refuseToScan(): Promise<never> {

@@ -99,7 +99,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     await page.goto(`${url}/login`);
     await page.getByLabel('E-mail address').fill(`ada@${'example.'.repeat(40)}org`);
     await page.getByRole('button', { name: 'Log in' }).click();
-    expect(await page.getByRole('alert').textContent()).toContain('at most 254 characters');
+    expect(await page.getByRole('alert').textContent()).toContain('room for 254 characters');
   });
 
   test('ends another session, and then all others', async () => {

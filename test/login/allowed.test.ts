@@ -93,6 +93,9 @@ describe('ALLOWED_EMAILS', () => {
     expect((await there.get('/admin')).status).toBe(401);
     expect((await there.get('/')).text).not.toContain(email);
 
+    // Nor when it is on the list again: whoever made it leave the list may hold that session.
+    expect((await browser.get('/admin')).status).toBe(401);
+
     // Nor does the device cookie bring a mail.
     await askForCode(there, email);
     expect(await outcomes(restarted, email, 1)).toEqual({ mailed: 0, keptBack: 1 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Challenges, codeDigits, codeSeconds, groupCode, readCode, triesPerCode } from '../../src/login/challenge.ts';
 import { deadlineMs, RedisUnavailable } from '../../src/redis.ts';
 import { startApp, testSecret } from '../support/app.ts';
@@ -9,7 +9,7 @@ const { redis } = await startApp();
 const challenges = new Challenges(redis, [testSecret], deadlineMs);
 const challenge = { email: 'ann@example.com', remember: true, next: '/admin?tab=2' };
 const over = { outcome: 'over' };
-const canSucceed = true;
+const willBeMailed = true;
 
 describe('a code', () => {
   test('is of at least 20 bits (ASVS 6.5.4), and lasts ten minutes at most (ASVS 6.5.5)', () => {
@@ -21,7 +21,7 @@ describe('a code', () => {
     const predictable = Math.random;
     Math.random = () => 0.5;
     const codes = await Promise.all(
-      Array.from({ length: 2000 }, async () => (await challenges.start(challenge, { canSucceed })).code),
+      Array.from({ length: 2000 }, async () => (await challenges.start(challenge, { willBeMailed })).code),
     ).finally(() => {
       Math.random = predictable;
     });
@@ -37,7 +37,7 @@ describe('a code', () => {
   });
 
   test('brings back what was asked for, once (ASVS 6.5.1)', async () => {
-    const { id, code } = await challenges.start(challenge, { canSucceed });
+    const { id, code } = await challenges.start(challenge, { willBeMailed });
     expect(await challenges.find(id)).toEqual(challenge);
     expect(await challenges.attempt(id, code)).toEqual({ outcome: 'right', challenge });
     expect(await challenges.attempt(id, code)).toEqual(over);
@@ -45,7 +45,7 @@ describe('a code', () => {
   });
 
   test('has five tries, and looking is none', async () => {
-    const { id, code } = await challenges.start(challenge, { canSucceed });
+    const { id, code } = await challenges.start(challenge, { willBeMailed });
     for (let tries = 1; tries < triesPerCode; tries += 1) {
       await challenges.find(id);
       const attempt = await challenges.attempt(id, wrongCode(code, tries));
@@ -57,47 +57,91 @@ describe('a code', () => {
 
   // Else asking again and again would buy any number of guesses (NIST 800-63B, 3.2.2).
   test('that is kept back can not be guessed: even the right one is wrong (ASVS 6.6.3)', async () => {
-    const { id, code } = await challenges.start(challenge, { canSucceed: false });
+    const { id, code } = await challenges.start(challenge, { willBeMailed: false });
     for (let tries = 1; tries < triesPerCode; tries += 1) {
       expect(await challenges.attempt(id, code)).toEqual({ outcome: 'wrong', triesLeft: triesPerCode - tries });
     }
     expect(await challenges.attempt(id, code)).toEqual(over);
     // What is accepted instead is no code at all.
-    const other = await challenges.start(challenge, { canSucceed: false });
-    const kept = await challenges.start(challenge, { canSucceed });
+    const other = await challenges.start(challenge, { willBeMailed: false });
+    const kept = await challenges.start(challenge, { willBeMailed });
     const [hash, ofKept] = await Promise.all([other, kept].map(({ id }) => redis.hGet(`c:${id}`, 'hash')));
     expect(hash).toHaveLength(ofKept?.length ?? 0);
   });
 
   test('is good for the sign-in it was made for, and for no other (ASVS 6.6.2)', async () => {
-    const mine = await challenges.start(challenge, { canSucceed });
-    const other = await challenges.start({ ...challenge, email: 'bob@example.com' }, { canSucceed });
+    const mine = await challenges.start(challenge, { willBeMailed });
+    const other = await challenges.start({ ...challenge, email: 'bob@example.com' }, { willBeMailed });
     expect(await challenges.attempt(other.id, mine.code)).toMatchObject({ outcome: 'wrong' });
     expect(await challenges.attempt('nothing', mine.code)).toEqual(over);
   });
 
-  test('does not hold once its sign-in is dropped', async () => {
-    const { id, code } = await challenges.start(challenge, { canSucceed });
-    await challenges.drop(id);
-    expect(await challenges.attempt(id, code)).toEqual(over);
+  test('takes the place of the one before it in the same browser', async () => {
+    const { id: previousId, code } = await challenges.start(challenge, { willBeMailed });
+    const next = await challenges.start(challenge, { willBeMailed, previousId });
+    expect(await challenges.attempt(previousId, code)).toEqual(over);
+    expect(await challenges.attempt(next.id, code)).toMatchObject({ outcome: 'wrong' });
+    expect(await challenges.attempt(next.id, next.code)).toMatchObject({ outcome: 'right' });
+  });
+
+  describe('that no other follows, though one was asked for,', () => {
+    const askAgain = (previousId: string, email = challenge.email) =>
+      challenges.start({ ...challenge, email }, { willBeMailed: false, previousId });
+
+    test('stays good: who is impatient does not lose what did arrive', async () => {
+      const { id, code } = await challenges.start(challenge, { willBeMailed });
+      const again = await askAgain((await askAgain(id)).id);
+      expect(await challenges.attempt(id, code)).toEqual(over);
+      expect(await challenges.attempt(again.id, again.code)).toEqual({ outcome: 'wrong', triesLeft: 4 });
+      expect(await challenges.attempt(again.id, code)).toMatchObject({ outcome: 'right' });
+    });
+
+    test('has no more tries for it than it had, which does not show (ASVS 6.6.3)', async () => {
+      const { id, code } = await challenges.start(challenge, { willBeMailed });
+      for (const tries of [1, 2, 3]) await challenges.attempt(id, wrongCode(code, tries));
+      const again = await askAgain(id);
+      expect(await challenges.attempt(again.id, wrongCode(code))).toEqual({ outcome: 'wrong', triesLeft: 4 });
+      const last = await askAgain(again.id);
+      expect(await challenges.attempt(last.id, wrongCode(code))).toEqual({ outcome: 'wrong', triesLeft: 4 });
+      expect(await challenges.attempt(last.id, code)).toEqual({ outcome: 'wrong', triesLeft: 3 });
+    });
+
+    test('lasts no longer for it (ASVS 6.5.5)', async () => {
+      const { id, code } = await challenges.start(challenge, { willBeMailed });
+      const now = Date.now();
+      vi.useFakeTimers({ toFake: ['Date'], now: now + (codeSeconds - 1) * 1000 });
+      const again = await askAgain(id);
+      const inTime = await askAgain(again.id);
+      vi.setSystemTime(now + (codeSeconds + 1) * 1000);
+      const tooLate = await challenges.attempt(inTime.id, code);
+      vi.useRealTimers();
+      expect(tooLate).toEqual({ outcome: 'wrong', triesLeft: 4 });
+      expect(await challenges.attempt(inTime.id, code)).toMatchObject({ outcome: 'right' });
+    });
+
+    test('is not good for another address', async () => {
+      const { id, code } = await challenges.start(challenge, { willBeMailed });
+      const other = await askAgain(id, 'bob@example.com');
+      expect(await challenges.attempt(other.id, code)).toMatchObject({ outcome: 'wrong' });
+    });
   });
 
   test('outlives a rotation of the secret, as long as the older one is still listed', async () => {
-    const { id, code } = await challenges.start(challenge, { canSucceed });
+    const { id, code } = await challenges.start(challenge, { willBeMailed });
     const newSecret = 'a newer secret for the tests, of 32 characters';
     const rotated = new Challenges(redis, [newSecret, testSecret], deadlineMs);
     expect(await rotated.attempt(id, code)).toMatchObject({ outcome: 'right' });
-    const second = await challenges.start(challenge, { canSucceed });
+    const second = await challenges.start(challenge, { willBeMailed });
     const replaced = new Challenges(redis, [newSecret], deadlineMs);
     expect(await replaced.attempt(second.id, second.code)).toMatchObject({ outcome: 'wrong' });
   });
 
   test('fails closed when Redis refuses (ASVS 16.5.3)', async () => {
-    const { id, code } = await challenges.start(challenge, { canSucceed });
+    const { id, code } = await challenges.start(challenge, { willBeMailed });
     await redis.sendCommand(['ACL', 'SETUSER', 'default', '-eval', '-hset']);
     try {
       await expect(challenges.attempt(id, code)).rejects.toThrow(RedisUnavailable);
-      await expect(challenges.start(challenge, { canSucceed })).rejects.toThrow(RedisUnavailable);
+      await expect(challenges.start(challenge, { willBeMailed })).rejects.toThrow(RedisUnavailable);
     } finally {
       await redis.sendCommand(['ACL', 'SETUSER', 'default', '+@all']);
     }

@@ -125,7 +125,8 @@ describe('what a stranger writes does not come into the mail', () => {
   test('nor as a host beside the one of BASE_URL', async () => {
     const public_ = await startCodeApp({ mails, env: { BASE_URL: 'https://login.example.com' } });
     const email = newAddress();
-    const forged = { 'X-Forwarded-For': newIp(), 'X-Forwarded-Host': 'evil.example', Host: 'localhost' };
+    const proxied = { 'X-Forwarded-For': newIp(), 'X-Forwarded-Proto': 'https' };
+    const forged = { ...proxied, 'X-Forwarded-Host': 'evil.example', Host: 'localhost' };
     await ask(public_.url, 'post', '/login').type('form').set(forged).send({ email }).expect(303);
     const mail = await mails.mailTo(email, 'code');
     expect(mail.subject).toMatch(/ for login\.example\.com$/);

@@ -219,8 +219,10 @@ describe('guesses at an address, over all its codes (ASVS 6.6.3; NIST SP 800-63B
     const code = await askAnew(last);
     expect((await enterCode(last, wrongCode(code))).text).toContain('That is not the code.');
     expect((await enterCode(last, code)).text).toContain('can no longer be used');
-    const another = newBrowser(url);
-    expect((await enterCode(another, await askAnew(another))).text).toContain('can no longer be used');
+    // What could not be used is not mailed either.
+    await redis.del(`l:mail:${hourly.seconds}:${tagOf(email)}`);
+    await askForCode(newBrowser(url), email);
+    expect(await outcomes(app, email, codes + 1)).toEqual({ mailed: codes, keptBack: 1 });
     const left = await redis.ttl(`l:guess-address:86400:${tagOf(email)}`);
     expect(left).toBeGreaterThan(daily.seconds - 60);
 
@@ -313,6 +315,20 @@ describe('all mail together', () => {
     expect(await outcomes(small, late, 1)).toEqual({ mailed: 0, keptBack: 1 });
     await askForCode(known, owner);
     expect(await outcomes(small, owner, 6)).toEqual({ mailed: 6, keptBack: 0 });
+  });
+
+  test('uses up nothing of an address that it holds back, and the operator is told', async () => {
+    const small = await startCodeApp({ mails, env: { ...env, MAILS_PER_HOUR: '1' } });
+    await askForCode(newBrowser(small.url), newAddress());
+    const email = newAddress();
+    for (let times = 1; times <= 10; times += 1) await askForCode(newBrowser(small.url), email);
+    expect(await outcomes(small, email, 10)).toEqual({ mailed: 0, keptBack: 10 });
+    const told = small.logged().filter(({ msg, reason }) => msg === 'code kept back' && reason === 'MAILS_PER_HOUR');
+    expect(told.map(({ level }) => level)).toEqual(Array.from({ length: 10 }, () => 50));
+    // The hour is over.
+    await small.redis.del(`l:all-mail:${hourly.seconds}:new-browsers`);
+    await askForCode(newBrowser(small.url), email);
+    expect(await outcomes(small, email, 11)).toEqual({ mailed: 1, keptBack: 10 });
   });
 
   test('is counted for all processes together', async () => {

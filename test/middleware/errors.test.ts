@@ -47,7 +47,7 @@ const errors: [status: number, message: string, provoke: (kind: Kind) => request
   [500, 'Something went wrong on our side. Please try again.', form(misconfigured.url, 'ann@example.com')],
   [
     503,
-    'Sign-in is unavailable at the moment. Please try again in a few seconds.',
+    'That did not work just now. Please try again in a few seconds.',
     (kind) => ask(withoutRedis.url, 'get', '/', lostVisitor).set(clients[kind]),
   ],
 ];

@@ -14,6 +14,7 @@ const policy = {
   'script-src': "'self'",
   'style-src': "'self'",
   'img-src': "'self'",
+  'connect-src': "'self'",
   'form-action': "'self'",
   'base-uri': "'none'",
   'object-src': "'none'",

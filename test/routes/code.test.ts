@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { throttleLimits } from '../../src/login/throttle.ts';
 import {
   askForCode,
   enterCode,
+  exhaust,
   newAddress,
   newBrowser,
   newIp,
+  outcomes,
   signInByCode,
   startCodeApp,
   wrongCode,
@@ -190,16 +193,46 @@ describe('a wrong code', () => {
   });
 });
 
+test('a site on https mails no code to who came by http: it could not be used', async () => {
+  const misled = await startCodeApp({ env: { BASE_URL: 'https://login.example.com' }, mails });
+  const email = newAddress();
+  expect((await askForCode(newBrowser(misled.url), email)).status).toBe(500);
+  await askForCode(newBrowser(misled.url, { 'X-Forwarded-Proto': 'https' }), email);
+  expect(await outcomes(misled, email, 1)).toEqual({ mailed: 1, keptBack: 0 });
+});
+
 describe('asking again', () => {
   test('sends a new code, says so, and the one before is dead', async () => {
     const { email, browser, code } = await waiting();
     const first = browser.copy();
     const visit = await browser.post('/login/code/again');
     expect([visit.status, visit.location]).toEqual([303, '/login/code?sent=again']);
-    expect((await browser.get('/login/code?sent=again')).text).toContain('The one before no longer works.');
+    expect((await browser.get('/login/code?sent=again')).text).toContain('The last one you get is the one that works.');
     expect(isOver(await enterCode(first, code))).toBe(true);
     expect((await enterCode(browser, code)).text).toContain('That is not the code.');
     expect(isSignIn(await enterCode(browser, await mails.codeFor(email, 2)))).toBe(true);
+  });
+
+  test('beyond what may be mailed leaves the last code good, and answers the same', async () => {
+    const { email, browser, code } = await waiting();
+    const { mailsPerAddress } = throttleLimits;
+    const [{ points }] = mailsPerAddress;
+    let last = code;
+    for (let count = 2; count <= points; count += 1) {
+      await browser.post('/login/code/again');
+      last = await mails.codeFor(email, count);
+    }
+    const visit = await browser.post('/login/code/again');
+    expect([visit.status, visit.location]).toEqual([303, '/login/code?sent=again']);
+    expect(await outcomes(app, email, points + 1)).toEqual({ mailed: points, keptBack: 1 });
+    expect(isSignIn(await enterCode(browser, last))).toBe(true);
+  });
+
+  test('from the first form once more keeps it as well', async () => {
+    const { email, browser, code } = await waiting();
+    await exhaust(app, email);
+    await askForCode(browser, email);
+    expect(isSignIn(await enterCode(browser, code))).toBe(true);
   });
 
   test('goes on to where the first wish led', async () => {
@@ -252,13 +285,18 @@ describe('what is left behind', () => {
     const from = logged().length - 1;
     await enterCode(browser, wrongCode(code));
     await enterCode(newBrowser(url), code);
+    await enterCode(browser, 'not a code');
     await enterCode(browser, code);
+    const hasty = newIp();
+    while ((await askForCode(newBrowser(url, { 'X-Forwarded-For': hasty }), email)).status !== 429);
     await mails.mailTo(email, 'notice');
     await expect.poll(() => logged().filter(({ mail }) => mail === 'notice').length, soon).toBeGreaterThan(0);
     const lines = logged().slice(from);
     const said = lines.map(({ msg, reason }) => [msg, reason]);
     expect(said).toContainEqual(['sign-in refused', 'wrong code']);
     expect(said).toContainEqual(['sign-in refused', 'no code is waited for']);
+    expect(said).toContainEqual(['sign-in refused', 'not a code']);
+    expect(said).toContainEqual(['sign-in refused', 'too often']);
     expect(lines.find(({ msg }) => msg === 'signed in')).toMatchObject({
       session: expect.any(String),
       person: expect.any(String),

@@ -41,6 +41,12 @@ describe('GET /dev/mails', () => {
     }
   });
 
+  test('is there under the name of BASE_URL, which the operator chose', async () => {
+    const { url } = await startCodeApp({ caughtMails: [], env: { BASE_URL: 'http://dev.example.test:3000' } });
+    await ask(url, 'get', '/dev/mails').set('Host', 'dev.example.test:3000').expect(200);
+    await ask(url, 'get', '/dev/mails').set('Host', 'evil.example.test:3000').expect(404);
+  });
+
   test('is not there when mail is sent, nor when addresses are trusted', async () => {
     const mails = await startMailServer();
     for (const env of [{ SMTP_URL: mails.url, SIGN_IN: '' }, { SIGN_IN: 'trust' }]) {

@@ -129,6 +129,30 @@ describe('POST /end-session', () => {
     expect(line).toMatchObject({ by: 'link' });
   });
 
+  test('makes its browser new again: its next sign-in is told once more, and the one after is not', async () => {
+    const { email, browser, token } = await noticed();
+    const device = browser.cookies.get('device');
+    await press(token);
+    const notices = () =>
+      mails.inbox.filter(({ to, mail }) => to.includes(email) && mail.subject?.startsWith('New sign-in')).length;
+    await signInByCode(app, browser, email, { count: 2 });
+    await mails.mailTo(email, 'notice', 2);
+    expect(browser.cookies.get('device')?.slice(0, 22)).not.toBe(device?.slice(0, 22));
+    await signInByCode(app, browser, email, { count: 3 });
+    await signInByCode(app, newBrowser(app.url), email, { count: 4 });
+    await mails.mailTo(email, 'notice', 3);
+    expect(notices()).toBe(3);
+  });
+
+  test('makes its browser new also to a code that was asked for before', async () => {
+    const { email, browser, token } = await noticed();
+    await browser.post('/login', { form: { email } });
+    const code = await mails.codeFor(email, 2);
+    await press(token);
+    await browser.post('/login/code', { form: { code } });
+    await mails.mailTo(email, 'notice', 2);
+  });
+
   test('says so when that session had ended already, and logs nothing that did not happen', async () => {
     const { browser, token } = await noticed();
     const session = handleOf(browser.sessionId);

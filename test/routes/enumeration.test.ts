@@ -93,8 +93,8 @@ describe('the work behind an answer', () => {
     const ofOwner = await commandsFor(small.redis, () => askForCode(browser, owner));
     expect(await outcomes(small, owner, 2)).toEqual({ mailed: 2, keptBack: 0 });
     expect(second).toEqual(first);
-    // The owner has a session, which is loaded.
-    expect(ofOwner).toEqual({ ...first, get: '1' });
+    // The owner has a session, and a device that could have been disowned; both are looked up.
+    expect(ofOwner).toEqual({ ...first, get: String(Number(first.get) + 2) });
   });
 
   // In a random order, and of a process of its own. The figure: how many of a hundred pairs, an address of each

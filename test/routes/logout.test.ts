@@ -63,6 +63,15 @@ describe('GET /logout', () => {
     },
   );
 
+  test('knows the own site by BASE_URL, whatever host a proxy asks for', async () => {
+    const proxied = await startApp({ env: { BASE_URL: 'https://login.example.com', TRUST_PROXY: '1' } });
+    const visitor = await signedIn(proxied.url, 'ann@example.com', { 'X-Forwarded-Proto': 'https' });
+    const headers = { 'X-Forwarded-Proto': 'https', Host: 'internal:3000' };
+    const from = (referer: string) => ask(proxied.url, 'get', '/logout', visitor).set({ ...headers, Referer: referer });
+    await from('http://login.example.com/admin').expect(200);
+    await from('https://login.example.com/admin').expect(303);
+  });
+
   // https://www.w3.org/TR/fetch-metadata/ : all that is no navigation of the visitor's own making.
   const sites = ['same-origin', 'same-site', 'cross-site', 'none', undefined];
   const modes = ['navigate', 'no-cors', 'cors', 'same-origin', 'websocket', undefined];

@@ -157,13 +157,15 @@ describe('the cap on parallel sessions (ASVS 7.1.2)', () => {
     expect(alive).toEqual([true, false, true, true]);
   });
 
-  test('never ends the one that has just signed in, though others were used in the same second and last longer', async () => {
+  test('never ends the one that has just signed in, though another of the same second lasts longer', async () => {
     const capped = await startApp({ redisAddress, env: { SESSIONS_PER_ADDRESS: '1' } });
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    const now = Math.floor(Date.now() / 1000) * 1000;
+    vi.useFakeTimers({ toFake: ['Date'], now });
     const kept = new Visitor(capped.url);
     await kept.signIn(email, { remember: 'on' });
     const newcomers: Visitor[] = [];
     for (let count = 1; count <= 8; count += 1) {
+      vi.setSystemTime(now + count);
       const newcomer = await signedInAt(capped.url);
       expect(await isSignedIn(newcomer)).toBe(true);
       newcomers.push(newcomer);
@@ -171,6 +173,24 @@ describe('the cap on parallel sessions (ASVS 7.1.2)', () => {
     vi.useRealTimers();
     const alive = await Promise.all([kept, ...newcomers].map(isSignedIn));
     expect(alive).toEqual([...Array.from({ length: 8 }, () => false), true]);
+  });
+
+  test.each([1, 3])('leaves %i live when eight sign in at once, and says which it ended', async (most) => {
+    const capped = await startApp({ redisAddress, env: { SESSIONS_PER_ADDRESS: String(most) } });
+    for (let round = 1; round <= 5; round += 1) {
+      const before = capped.logged().length;
+      const visitors = await Promise.all(Array.from({ length: 8 }, () => signedInAt(capped.url)));
+      const alive = await Promise.all(visitors.map(isSignedIn));
+      expect(alive.filter(Boolean)).toHaveLength(most);
+      const ended = capped
+        .logged()
+        .slice(before)
+        .filter(({ msg }) => msg === 'session ended');
+      const dead = visitors.filter((_, position) => !alive[position]).map(({ sessionId }) => handleOf(sessionId));
+      const told = new Set(ended.map(({ session }) => session));
+      expect(dead.filter((handle) => !told.has(handle))).toEqual([]);
+      expect(new Set(ended.map(({ by }) => by))).toEqual(new Set(['SESSIONS_PER_ADDRESS']));
+    }
   });
 
   async function signedInAt(url: string): Promise<Visitor> {

@@ -1,6 +1,6 @@
 import type { Express } from 'express';
 import { afterEach, describe, expect, test } from 'vitest';
-import { keysOf } from '../../src/session/record.ts';
+import { handleOf, keysOf } from '../../src/session/record.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { allKeys, startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -59,6 +59,16 @@ describe('signing in', () => {
     );
     expect(calls.set).toBe(1);
     expect(calls.zadd).toBe(1);
+    // Of a session that nobody had there is nothing to end; and its id would lead all sign-ins to one Cluster node.
+    expect([calls.eval, calls.del]).toEqual([undefined, undefined]);
+  });
+
+  test('once more says in the log that the session of before is ended', async () => {
+    const visitor = await signedIn();
+    const session = handleOf(visitor.sessionId);
+    await visitor.signIn('ann@example.com');
+    const line = app.logged().find((entry) => entry.msg === 'session ended' && entry.session === session);
+    expect(line).toMatchObject({ by: 'new sign-in', id: expect.any(String) });
   });
 });
 
@@ -167,6 +177,8 @@ describe('when Redis refuses (ASVS 16.5.3)', () => {
     const key = keysOf(visitor.sessionId)?.session ?? '';
     await redis.setRange(key, 0, (Math.floor(Date.now() / 1000) - 600).toString(16));
     await redis.sendCommand(['REPLICAOF', '127.0.0.1', '1']);
-    expect((await visitor.get('/admin')).status).toBe(200);
+    const told = await startApp({ redisAddress });
+    expect((await visitor.copy(told.url).get('/admin')).status).toBe(200);
+    expect(told.logged()).toContainEqual(expect.objectContaining({ msg: 'Redis fails requests', reason: 'READONLY' }));
   });
 });

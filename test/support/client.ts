@@ -23,8 +23,8 @@ export function ask(url: string, method: Method, path: string, visitor?: Visitor
 }
 
 /** Somebody who has signed in. */
-export async function signedIn(url: string, email = 'ann@example.com'): Promise<Visitor> {
-  const visitor = new Visitor(url);
+export async function signedIn(url: string, email = 'ann@example.com', headers = {}): Promise<Visitor> {
+  const visitor = new Visitor(url, headers);
   await visitor.signIn(email);
   return visitor;
 }

@@ -7,10 +7,11 @@ import { createLogger } from '../../src/log.ts';
 import { errorPage } from '../../src/middleware/errors.ts';
 import { requestLog } from '../../src/middleware/request-log.ts';
 import type { NodeClient } from '../../src/redis/node.ts';
+import { outageLog } from '../../src/redis/outages.ts';
 import { deadlineMs, type RedisClient } from '../../src/redis.ts';
 import { cookieAttributes } from '../../src/session/cookie.ts';
 import { sessions } from '../../src/session/middleware.ts';
-import { SessionStore } from '../../src/session/store.ts';
+import { SessionStore, type SessionStoreOptions } from '../../src/session/store.ts';
 import { afterwards } from './afterwards.ts';
 import { testSecret } from './app.ts';
 
@@ -18,15 +19,20 @@ const config = readConfig({ NODE_ENV: 'test' });
 const log = createLogger('silent');
 
 /** A session store as the app has it, on this connection. */
-export function newStore(redis: RedisClient, options: { sessionsPerAddress?: number } = {}): SessionStore {
+export function newStore(
+  redis: RedisClient,
+  options: Partial<Pick<SessionStoreOptions, 'sessionsPerAddress'>> = {},
+): SessionStore {
   return new SessionStore({
     redis,
     limits: config.sessionLimits,
-    sessionsPerAddress: options.sessionsPerAddress ?? config.sessionsPerAddress,
+    sessionsPerAddress: config.sessionsPerAddress,
     deadlineMs,
     cookie: cookieAttributes(false),
     isAllowed: () => true,
     log,
+    noteOutage: outageLog(log),
+    ...options,
   });
 }
 

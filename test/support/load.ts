@@ -9,7 +9,7 @@ type Step = (load: Load) => Promise<Visit>;
 
 const html = { Accept: 'text/html' };
 const script = { 'X-Requested-With': 'XMLHttpRequest' };
-const words = 'Sign-in is unavailable at the moment. Please try again in a few seconds.';
+const words = 'That did not work just now. Please try again in a few seconds.';
 const firstSessions = 20;
 
 /** What visitors do, over and over, one step at a time. */

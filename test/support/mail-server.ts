@@ -54,7 +54,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
     mails.seen.push(at);
     const { trouble } = mails;
     if (trouble?.at !== at) done();
-    else if (trouble.answer === 'late') setTimeout(done, 50);
+    else if (trouble.answer === 'late') setTimeout(done, 100);
     else if (trouble.answer !== 'silence') {
       done(Object.assign(new Error(trouble.words ?? 'no'), { responseCode: trouble.answer }));
     }

@@ -10,23 +10,25 @@ const challenge = { email: 'ann@example.com', remember: false, next: '/admin' };
 /** What sign-in by code keeps in Redis, each use once. */
 export async function useByCode(redis: RedisClient): Promise<void> {
   const challenges = new Challenges(redis, ['a secret for the tests, of 32 characters and more'], deadlineMs);
-  const { id, code } = await challenges.start(challenge, { canSucceed: true });
+  const { id, code } = await challenges.start(challenge, { willBeMailed: true });
   keepOutOfLogs(id, code);
   expect(await challenges.find(id)).toEqual(challenge);
   expect(await challenges.attempt(id, '00000000')).toEqual({ outcome: 'wrong', triesLeft: 4 });
   expect(await challenges.attempt(id, code)).toEqual({ outcome: 'right', challenge });
   expect(await challenges.find(id)).toBeUndefined();
-  const { id: dropped } = await challenges.start(challenge, { canSucceed: false });
-  await challenges.drop(dropped);
-  expect(await challenges.find(dropped)).toBeUndefined();
+  const { id: previousId } = await challenges.start(challenge, { willBeMailed: true });
+  const { id: next } = await challenges.start(challenge, { willBeMailed: false, previousId });
+  keepOutOfLogs(previousId, next);
+  expect([await challenges.find(previousId), await challenges.find(next)]).toEqual([undefined, challenge]);
 
   const throttle = new Throttle(redis, 1000, deadlineMs);
   for (let count = 0; count < 30; count += 1) await throttle.countAsk('192.0.2.1', undefined);
   await expect(throttle.countAsk('192.0.2.1', undefined)).rejects.toMatchObject({ status: 429 });
 
   const links = new EndLinks(redis, deadlineMs);
-  const token = await links.create('a session id', Date.now() + 3_600_000);
+  const linked = { sessionId: 'a-session-id', deviceId: 'a-device-id' };
+  const token = await links.create(linked, Date.now() + 3_600_000);
   keepOutOfLogs(token);
-  expect(await links.find(token)).toBe('a session id');
+  expect(await links.find(token)).toEqual(linked);
   expect([await links.use(token), await links.use(token)]).toEqual([true, false]);
 }
