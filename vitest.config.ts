@@ -1,15 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { removeLeftovers } from './test/support/leftovers.ts';
 
 // Each project reads this file again, and all share one directory.
 process.env.LATCHKEY_TEST_RUN ??= newRunDirectory();
 const runDirectory = process.env.LATCHKEY_TEST_RUN;
 
 function newRunDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+  // The path of a unix socket has room for 103 characters on macOS, whose directory for temporary files takes half.
+  const directory = mkdtempSync(join(process.platform === 'darwin' ? '/tmp' : tmpdir(), 'latchkey-test-'));
+  process.on('exit', () => removeLeftovers(directory));
   return directory;
 }
 

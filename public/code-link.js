@@ -8,7 +8,8 @@ function takeCode() {
   const note = document.querySelector('#linked-code');
   if (field) {
     field.value = code;
-    field.form.querySelector('button').focus();
+    // The browser gives the field its focus before it draws the first frame.
+    requestAnimationFrame(() => field.form.querySelector('button').focus());
   } else if (note) {
     note.textContent = code.replace(/^(\d{4})/, '$1 ');
     note.hidden = false;

@@ -1,8 +1,8 @@
 // Gets what a fresh machine lacks: `node scripts/setup.mjs redis chromium`.
-// Prints nothing and takes no time when everything is there. Installs nothing in production,
+// Prints nothing and takes next to no time when everything is there. Installs nothing in production,
 // and no Redis where REDIS_URL names one.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 if (existsSync('.env')) process.loadEnvFile('.env');
@@ -28,6 +28,11 @@ function run(command, args) {
   return spawnSync(command, args, { stdio: 'inherit' }).status === 0;
 }
 
+/** @param {string} command @param {...string} args */
+function outputOf(command, ...args) {
+  return spawnSync(command, args, { encoding: 'utf8' }).stdout ?? '';
+}
+
 /** @param {string} name the Debian package */
 function aptInstall(name) {
   if (!onPath('apt-get')) return false;
@@ -50,25 +55,31 @@ function stop(message) {
 }
 
 function getRedis() {
-  const isThere = () => redisPrograms.some(onPath);
-  if (process.env.REDIS_URL || isThere()) return;
-  console.log('latchkey: no redis-server on this machine; getting one (set REDIS_URL to use your own instead)');
-  const installed = aptInstall('redis-server') || (onPath('brew') && run('brew', ['install', 'redis']));
-  if (installed && isThere()) return;
-  stop('could not get Redis. Install redis-server or valkey-server so that it is on PATH, or set REDIS_URL.');
+  if (process.env.REDIS_URL) return;
+  const findRedis = () => redisPrograms.find(onPath);
+  const program = findRedis() ?? (installRedis() && findRedis());
+  if (!program) {
+    return stop('could not get Redis. Install redis-server or valkey-server so that it is on PATH, or set REDIS_URL.');
+  }
+  // Ubuntu 22.04 and Debian 11 bring 6.0, which lacks commands that sign-in needs. Every Valkey has them.
+  const [, version, major] = /^Redis server v=((\d+)\S*)/.exec(outputOf(program, '--version')) ?? [];
+  if (Number(major) < 7) {
+    stop(
+      `${program} is ${version}, too old: put Redis 7.0 or newer (redis.io/downloads) in its place, or set REDIS_URL.`,
+    );
+  }
 }
 
-function isDebian() {
-  try {
-    return /^ID=debian$/m.test(readFileSync('/etc/os-release', 'utf8'));
-  } catch {
-    return false;
-  }
+function installRedis() {
+  console.log('latchkey: no redis-server on this machine; getting one (set REDIS_URL to use your own instead)');
+  return aptInstall('redis-server') || (onPath('brew') && run('brew', ['install', 'redis']));
 }
 
 // Ubuntu's `chromium` package is an empty door to a snap, so apt serves Debian alone and
 // Playwright's own download serves every other system.
 async function getChromium() {
+  // By a program, since a test can put another on PATH.
+  const isDebian = () => /^ID=debian$/m.test(outputOf('cat', '/etc/os-release'));
   const { chromium } = await import('playwright-core');
   const isThere = () => chromiumPrograms.some(onPath) || existsSync(chromium.executablePath());
   if (process.env.CHROMIUM_PATH || isThere()) return;

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { basename, delimiter, join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,17 +25,22 @@ const longestSocketPath = 103;
 const presenceName = 'latchkey-presence';
 
 /**
- * Starts a Redis that listens on a unix socket in `directory` alone and keeps its data there, append-only.
+ * Starts a Redis that listens on a unix socket in this directory alone and keeps its data there, append-only.
  * One that a killed run left behind, or that a second process uses, is taken over: the last to leave stops it.
  * @throws {Error} when there is no Redis on PATH, or it does not start
  */
-export async function startPrivateRedis(directory: string): Promise<PrivateRedis> {
-  const socketPath = shortest(join(resolve(directory), 'redis.sock'));
+export async function startPrivateRedis(path: string): Promise<PrivateRedis> {
+  const directory = resolve(path);
+  const socketPath = shortest(join(directory, 'redis.sock'));
   const presence = await alone(directory, async () => {
     const server = (await answers(socketPath)) ? undefined : launch(directory);
     return await enter(socketPath, server);
   });
-  return { socketPath, stop: () => alone(directory, () => leave(presence)) };
+  return {
+    socketPath,
+    // Somebody may have removed the directory: it must not come back, and there is nobody to wait for.
+    stop: () => (existsSync(directory) ? alone(directory, () => leave(presence)) : leave(presence)),
+  };
 }
 
 function shortest(path: string): string {
@@ -106,7 +111,7 @@ function launch(directory: string): Launched {
   const program = findRedis();
   const settings = {
     port: '0',
-    dir: resolve(directory),
+    dir: directory,
     unixsocket: 'redis.sock', // Relative to `dir`: the whole path may be too long.
     unixsocketperm: '700',
     appendonly: 'yes',
@@ -128,22 +133,31 @@ function launch(directory: string): Launched {
   return { process: server, failed };
 }
 
-/** The Redis program on PATH. */
+/**
+ * The Redis program on PATH.
+ * @throws {Error} when there is none
+ */
 export function findRedis(): string {
-  // biome-ignore lint/style/noProcessEnv: PATH is where the system looks, not a setting of Latchkey
-  const directories = (process.env.PATH ?? '').split(delimiter);
-  for (const program of programs) {
-    for (const directory of directories) {
-      const path = join(directory, program);
-      try {
-        accessSync(path, constants.X_OK);
-        return path;
-      } catch {}
-    }
-  }
+  const path = findOnPath(programs);
+  if (path !== undefined) return path;
   throw new Error(
     'there is no redis-server and no valkey-server on PATH. Run `node scripts/setup.mjs redis`, or set REDIS_URL.',
   );
+}
+
+/** The first of these programs that is on PATH. */
+export function findOnPath(programs: string[]): string | undefined {
+  // biome-ignore lint/style/noProcessEnv: PATH is where the system looks, not a setting of Latchkey
+  const directories = (process.env.PATH ?? '').split(delimiter);
+  const candidates = programs.flatMap((program) => directories.map((directory) => join(directory, program)));
+  return candidates.find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 type Presence = ReturnType<typeof newPresence>;

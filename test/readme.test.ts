@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readConfig, settings } from '../src/config.ts';
 import { throttleLimits } from '../src/login/throttle.ts';
 import { measure } from '../src/metrics.ts';
@@ -28,7 +28,10 @@ test('each command in it is run by .ci/run, or stands in the Compose file, which
   const inline = [...readme.matchAll(/`((?:\w+=\S+ )?(?:npm|openssl) [^`]+)`/g)].map(([, command = '']) => command);
   const commands = [...blocks, ...inline].flatMap((line) => line.split(' && '));
   expect(commands.length).toBeGreaterThan(12);
-  const run = read('.ci/run').replaceAll(/ try_out \w+/g, '') + read('docker-compose.yml');
+  const lines = read('.ci/run')
+    .split('\n')
+    .filter((line) => !/^\s*#/.test(line));
+  const run = lines.join('\n').replaceAll(/try_out \w+ /g, '') + read('docker-compose.yml');
   for (const command of commands) expect(run).toContain(command);
 });
 
@@ -83,6 +86,31 @@ test('documents the limits of a session as they are (ASVS 7.1.1, 7.1.2)', () => 
     ['in all, "keep me signed in"', durationWords(limits.rememberAbsoluteSeconds)],
     ['sessions of an address', String(sessionsPerAddress)],
   ]);
+});
+
+/** The cells of each row that begins with this name, in a result of the bench. */
+function measured(result: string, name: string): string[][] {
+  const rows = read(`bench/results/${result}.md`).split('\n');
+  const cells = rows.map((row) => row.split('|').map((cell) => cell.trim()));
+  return cells.filter(([, first]) => first === name).map((row) => row.slice(2, -1));
+}
+
+describe('states of the speed what was measured:', () => {
+  const versions = ['20', '22', '24'];
+
+  test.each(rowsBelow('divided by | what it is | Node 20 | Node 22 | Node 24'))('%s', (peer = '', _what, ...ratios) => {
+    const medians = versions.map((version) => measured(`node${version}`, peer).at(-1)?.[0]?.split(' ')[0]);
+    expect(ratios).toEqual(medians);
+  });
+
+  test('the capacity', () => {
+    const [[bytes = ''] = []] = measured('memory', 'latchkey, with the index');
+    const cpu = measured('node24', 'latchkey')[0]?.[3] ?? '';
+    expect(readme).toContain(`a session takes ${bytes} bytes of Redis with all that belongs to it`);
+    expect(readme).toContain(`a request ${cpu} µs of a core on\nNode 24`);
+    expect(readme).toContain(`So a GiB holds ${(2 ** 30 / Number(bytes) / 1e6).toFixed(1)} million sessions`);
+    expect(readme).toContain(`ten million sessions are ${(Number(bytes) / 100).toFixed(1)} GB`);
+  });
 });
 
 test('documents what is counted as it is (ASVS 6.1.1)', () => {

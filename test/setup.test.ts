@@ -22,6 +22,28 @@ function addProgram(path: string, name: string, lines: string): void {
 // Writes down that it was called, and how.
 const note = (name: string) => `echo "${name} $*" >> "\${0%/*}/called"`;
 
+const executable = (file: string, prints = '') =>
+  `printf '#!/bin/sh\\necho "${prints}"\\n' > "${file}"; /bin/chmod +x "${file}"`;
+
+/** Puts this program where it is itself. */
+const brings = (name: string, prints?: string) => executable(`\${0%/*}/${name}`, prints);
+
+// Each finds the program behind it as the real one does.
+const forwarding = {
+  env: `while [ "\${1#*=}" != "$1" ]; do shift; done; exec "$@"`,
+  sudo: `${note('sudo')}; exec "$@"`,
+};
+
+/** An apt that has one package, of one program. */
+const aptWith = (name: string, prints?: string) => ({
+  ...forwarding,
+  'apt-get': `${note('apt-get')}\ncase "$*" in *update) ;; *" ${name}") ${brings(name, prints)};; *) exit 100;; esac`,
+});
+
+const system = (id: string) => ({ cat: `[ "$*" = /etc/os-release ] && echo "NAME=Some\nID=${id}"` });
+
+const redis6 = 'Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=a3fdef44459b3ad6';
+
 function calls(path: string): string {
   return existsSync(join(path, 'called')) ? readFileSync(join(path, 'called'), 'utf8') : '';
 }
@@ -56,23 +78,62 @@ describe('setup.mjs', () => {
     expect(run.printed() + calls(path)).toBe('');
   });
 
-  test('gets Redis by apt, as root or by sudo', async () => {
-    const apt = `${note('apt-get')}\ncase "$*" in *install*) echo '' > "\${0%/*}/redis-server"; /bin/chmod +x "\${0%/*}/redis-server";; esac`;
-    const env = `while [ "\${1#*=}" != "$1" ]; do shift; done; exec "$@"`;
-    const path = pathWith({ 'apt-get': apt, env, sudo: `${note('sudo')}; exec "$@"` });
-    const { code, calls } = await setUp(path, ['redis']);
+  test.each([
+    ['redis', 'redis-server'],
+    ['chromium', 'chromium'],
+  ])('gets %s by apt, as root or by sudo', async (need, debianPackage) => {
+    const path = pathWith({ ...aptWith(debianPackage), ...system('debian'), npx: note('npx'), brew: note('brew') });
+    const { code, calls } = await setUp(path, [need]);
     expect(code).toBe(0);
-    expect(calls).toMatch(/^apt-get .*update$/m);
-    expect(calls).toMatch(/^apt-get .*install --yes --no-install-recommends redis-server$/m);
+    const apt = calls.split('\n').filter((line) => line.startsWith('apt-get '));
+    expect(apt).toEqual([
+      expect.stringMatching(/ update$/),
+      expect.stringMatching(` install --yes --no-install-recommends ${debianPackage}$`),
+    ]);
     expect(calls.includes('sudo ')).toBe(process.getuid?.() !== 0);
+    expect(calls).not.toMatch(/^(npx|brew) /m);
   });
 
   test('gets Redis by brew', async () => {
-    const brew = `${note('brew')}\necho '' > "\${0%/*}/redis-server"; /bin/chmod +x "\${0%/*}/redis-server"`;
-    const path = pathWith({ brew });
-    const { code, calls } = await setUp(path, ['redis']);
+    const { code, calls } = await setUp(pathWith({ brew: `${note('brew')}\n${brings('redis-server')}` }), ['redis']);
     expect(code).toBe(0);
     expect(calls).toBe('brew install redis\n');
+  });
+
+  test.each([
+    ['on Ubuntu, whose package is an empty door to a snap', { ...aptWith('chromium'), ...system('ubuntu') }],
+    ['on Debian without apt', system('debian')],
+    ['on macOS', { brew: note('brew') }],
+  ])("gets chromium by Playwright's download %s", async (_where, programs) => {
+    const playwright = import.meta.resolve('playwright-core');
+    const whereItLooks = `import { chromium } from '${playwright}'; console.log(chromium.executablePath())`;
+    const download = `file=$(node --input-type=module --eval "${whereItLooks}"); /bin/mkdir -p "\${file%/*}"`;
+    const npx = `${note('npx')}\n${download}; ${executable('$file')}`;
+    const { code, calls } = await setUp(pathWith({ ...programs, npx }), ['chromium']);
+    expect(code).toBe(0);
+    expect(calls).toBe('npx playwright-core install --with-deps chromium\n');
+  });
+
+  test.each([
+    ['is there', { 'redis-server': `echo "${redis6}"` }],
+    ['is there beside a Valkey, which would not be taken', { 'redis-server': `echo "${redis6}"`, 'valkey-server': '' }],
+    ['apt brings', aptWith('redis-server', redis6)],
+  ])('stops with one line that says what to do where the Redis that %s is older than 7.0', async (_, programs) => {
+    const { code, printed } = await setUp(pathWith(programs), ['redis']);
+    expect(code).toBe(1);
+    expect(printed.trim().split('\n').at(-1)).toBe(
+      'latchkey: redis-server is 6.0.16, too old: put Redis 7.0 or newer (redis.io/downloads) in its place, or set REDIS_URL.',
+    );
+  });
+
+  test.each([
+    ['redis-server', 'Redis server v=7.0.0 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=0'],
+    ['redis-server', 'Redis server v=10.1.2 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=0'],
+    ['redis-server', 'Valkey server v=1.0.0 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=0'],
+    ['valkey-server', 'Valkey server v=1.0.0 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=0'],
+  ])('takes a %s that is %s', async (program, version) => {
+    const result = await setUp(pathWith({ [program]: `echo "${version}"` }), ['redis']);
+    expect(result).toMatchObject({ code: 0, printed: '' });
   });
 
   test.each([
@@ -85,9 +146,12 @@ describe('setup.mjs', () => {
     expect(printed).not.toContain('    at ');
   });
 
-  test('also when what was installed is not on PATH', async () => {
-    const { code, printed } = await setUp(pathWith({ brew: 'exit 0' }), ['redis']);
+  test.each([
+    ['redis', /could not get Redis/],
+    ['chromium', /could not get Chromium/],
+  ])('also when %s was installed, but is not where it is looked for', async (need, line) => {
+    const { code, printed } = await setUp(pathWith({ brew: 'exit 0', npx: 'exit 0' }), [need]);
     expect(code).toBe(1);
-    expect(printed).toMatch(/could not get Redis/);
+    expect(printed).toMatch(line);
   });
 });

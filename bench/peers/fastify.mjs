@@ -24,7 +24,8 @@ app.register(session, {
   saveUninitialized: false,
   cookie: { secure: false },
 });
-app.register(view, { engine: { ejs }, root: viewsDirectory });
+// `cache` is for EJS, which would read and compile what a page includes anew each time.
+app.register(view, { engine: { ejs }, root: viewsDirectory, options: { cache: true } });
 
 app.get('/', (request, reply) => reply.viewAsync('home.ejs', { email: request.session.email }));
 

@@ -205,9 +205,8 @@ describe('the link of the mail, in the browser that asked', () => {
     const page = await tabOf(asking);
     await page.goto(linkIn(await mails.mailTo(email, 'code')));
     expect(await fieldState(page, 'Code')).toMatchObject({ typed: code, invalid: null });
-    expect(await page.getByRole('button', { name: 'Log in' }).evaluate((button) => button.matches(':focus'))).toBe(
-      true,
-    );
+    const button = page.getByRole('button', { name: 'Log in' });
+    await expect.poll(() => button.evaluate((element) => element.matches(':focus')), { timeout: 5000 }).toBe(true);
     expect(page.url()).toBe(codePage);
     await page.keyboard.press('Enter');
     await page.waitForURL(`${url}/admin`);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { deadlineMs } from '../../src/redis.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { startApp, type TestApp } from '../support/app.ts';
@@ -124,7 +124,11 @@ test.concurrent.each(faults.map((fault) => [fault.name, fault] as const))('%s', 
   const app = await startAppOn(link, password);
   const load = new Load(app.url);
   await load.start(50);
-  await sleep(mayLoseMs + 500);
+  const startedAt = Date.now();
+  await vi.waitFor(() => {
+    expect(load.figures.requests).toBeGreaterThan(20);
+    expect(Date.now() - startedAt).toBeGreaterThan(mayLoseMs);
+  }, 5000);
   const parts = { redis, link, load };
 
   const beganAt = Date.now();

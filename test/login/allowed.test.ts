@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { allowList } from '../../src/login/allowed.ts';
-import { testRedis } from '../support/app.ts';
+import { startApp, testRedis } from '../support/app.ts';
 import {
   askForCode,
   enterCode,
@@ -10,6 +10,7 @@ import {
   signInByCode,
   startCodeApp,
 } from '../support/code-login.ts';
+import { Visitor } from '../support/visitor.ts';
 
 describe('allowList', () => {
   test('without entries lets everybody in', () => {
@@ -47,6 +48,21 @@ describe('allowList', () => {
 });
 
 describe('ALLOWED_EMAILS', () => {
+  test('where addresses are trusted: others are refused, and nothing of them is kept', async () => {
+    const app = await startApp({ env: { ALLOWED_EMAILS: 'ann@example.com, @example.org' } });
+    for (const email of ['bob@example.com', 'ann@sub.example.org']) {
+      const stranger = new Visitor(app.url);
+      const visit = await stranger.post('/login', { form: { email } });
+      expect([visit.status, visit.setCookies]).toEqual([422, []]);
+      expect(visit.text).toContain('This address may not log in here.');
+      expect((await stranger.get('/admin')).status).toBe(401);
+    }
+    expect(await app.redis.keys('*')).toEqual([]);
+    const refused = app.logged().filter(({ msg }) => msg === 'sign-in refused');
+    expect(refused.map(({ reason }) => reason)).toEqual(['not in ALLOWED_EMAILS', 'not in ALLOWED_EMAILS']);
+    for (const email of ['ann@example.com', 'bob@example.org']) await new Visitor(app.url).signIn(email);
+  });
+
   test('at the form: others see the same page and get no mail', async () => {
     const app = await startCodeApp({ env: { ALLOWED_EMAILS: 'ann@example.com, @example.org' } });
     const stranger = newAddress();

@@ -78,6 +78,8 @@ describe('a request', () => {
 
   test('has an id that no other has', async () => {
     await Promise.all(Array.from({ length: 20 }, () => ask(url, 'get', '/nowhere/many')));
+    const lines = () => logged().filter(({ path }) => path === '/nowhere/many');
+    await vi.waitFor(() => expect(lines()).toHaveLength(20));
     const ids = logged().flatMap(({ id, msg }) => (msg === 'request' ? [id] : []));
     expect(new Set(ids).size).toBe(ids.length);
   });

@@ -16,6 +16,8 @@ import type { Visit, Visitor } from '../support/visitor.ts';
 
 const app = await startCodeApp();
 const { url, mails, redis, logged } = app;
+const overHttps = await startCodeApp({ env: { BASE_URL: 'https://login.example.com' }, mails });
+const byHttps = { 'X-Forwarded-Proto': 'https' };
 
 const soon = { timeout: 8000 };
 
@@ -60,6 +62,15 @@ describe('POST /login', () => {
     const { browser } = await waiting();
     expect([...browser.cookies.keys()]).toEqual(['login']);
     expect((await browser.get('/admin')).status).toBe(401);
+  });
+
+  test('marks the browser that waits, as long as the code lasts, by a cookie that no script reads (ASVS 3.3.1 to 3.3.4)', async () => {
+    const cookie = (name: string, flags: string) =>
+      new RegExp(`^${name}=[\\w-]{22}; Max-Age=600; Path=/; Expires=[^;]+; ${flags}; SameSite=Lax$`);
+    const plain = await askForCode(newBrowser(url), newAddress());
+    expect(plain.setCookies).toEqual([expect.stringMatching(cookie('login', 'HttpOnly'))]);
+    const secure = await askForCode(newBrowser(overHttps.url, byHttps), newAddress());
+    expect(secure.setCookies).toEqual([expect.stringMatching(cookie('__Host-login', 'HttpOnly; Secure'))]);
   });
 });
 
@@ -194,11 +205,10 @@ describe('a wrong code', () => {
 });
 
 test('a site on https mails no code to who came by http: it could not be used', async () => {
-  const misled = await startCodeApp({ env: { BASE_URL: 'https://login.example.com' }, mails });
   const email = newAddress();
-  expect((await askForCode(newBrowser(misled.url), email)).status).toBe(500);
-  await askForCode(newBrowser(misled.url, { 'X-Forwarded-Proto': 'https' }), email);
-  expect(await outcomes(misled, email, 1)).toEqual({ mailed: 1, keptBack: 0 });
+  expect((await askForCode(newBrowser(overHttps.url), email)).status).toBe(500);
+  await askForCode(newBrowser(overHttps.url, byHttps), email);
+  expect(await outcomes(overHttps, email, 1)).toEqual({ mailed: 1, keptBack: 0 });
 });
 
 describe('asking again', () => {

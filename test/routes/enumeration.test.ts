@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { clients, xhr } from '../support/client.ts';
 import {
   askForCode,
-  type CodeApp,
   enterCode,
   exhaust,
   newAddress,
@@ -10,6 +9,7 @@ import {
   outcomes,
   startCodeApp,
 } from '../support/code-login.ts';
+import { commandsFor } from '../support/commands.ts';
 import { startMailServer } from '../support/mail-server.ts';
 import { startServer } from '../support/process.ts';
 import type { Visit } from '../support/visitor.ts';
@@ -55,15 +55,6 @@ describe.each(Object.entries({ ...clients, xhr }))('a client that reads %s (ASVS
     expect(await walk('had enough for now', headers)).toEqual(allowed);
   });
 });
-
-/** How often Redis does what for a request. */
-async function commandsFor(redis: CodeApp['redis'], request: () => Promise<unknown>): Promise<Record<string, string>> {
-  await redis.configResetStat();
-  await request();
-  const info = await redis.info('commandstats');
-  const calls = [...info.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(([, name = '', count = '']) => [name, count]);
-  return Object.fromEntries(calls.filter(([name]) => !/^(ping|info|config)/.test(name ?? '')));
-}
 
 describe('the work behind an answer', () => {
   test('is the same Redis commands for any address (ASVS 6.3.8)', async () => {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   type Connection,
   connect,
@@ -64,7 +64,7 @@ async function secondsToEnd(server: RunningServer): Promise<number> {
   return (performance.now() - startedAt) / 1000;
 }
 
-describe.each(['SIGTERM', 'SIGINT'] as const)('on %s', (signal) => {
+describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('on %s', (signal) => {
   test('readiness turns 503 first, then an open sign-in is finished, and all ends within 10 s', async () => {
     const server = await startInProduction();
     const idle = await keepAlive(server.url());
@@ -95,6 +95,19 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('on %s', (signal) => {
 });
 
 describe('closing', () => {
+  test('in production first leaves a balancer a second to see it, in which visitors are still served', async () => {
+    const server = await startInProduction();
+    const readiness = async () => (await new Visitor(server.url()).get('/readyz').catch(() => undefined))?.status;
+    const startedAt = performance.now();
+    process.kill(server.pid, 'SIGTERM');
+    await expect.poll(readiness).toBe(503);
+    expect((await new Visitor(server.url()).get('/')).status).toBe(200);
+    const answers = new Set([await readiness()]);
+    await vi.waitUntil(async () => answers.add(await readiness()).has(undefined), { timeout: 5000 });
+    expect(performance.now() - startedAt).toBeGreaterThan(900);
+    expect([...answers]).toEqual([503, undefined]);
+  });
+
   test('cuts a request off that does not end, and is still in order within 10 s', async () => {
     const server = await startInProduction();
     await halfSignIn(server.url());

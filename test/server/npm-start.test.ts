@@ -57,7 +57,7 @@ describe('npm run dev', () => {
 
     const redis = await watchRedis(cwd);
     process.kill(server.pid, 'SIGTERM');
-    await server.ended;
+    expect(await server.ended).toEqual({ code: 0, signal: null });
     expect(redis?.isRunning()).toBe(false);
   });
 });

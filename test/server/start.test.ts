@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { freePort, newDirectory, startProcess, startServer, watchRedis } from '../support/process.ts';
@@ -30,6 +30,12 @@ describe('without REDIS_URL', () => {
     const second = await startServer({ cwd: first.cwd });
     const admin = await visitor.copy(second.url()).get('/admin');
     expect(admin.text).toContain('Hello ann@example.com');
+  });
+
+  // ASVS 13.3.2: whoever reads it can sign a session cookie.
+  test('keeps its session secret where its own user alone can read it', async () => {
+    const { cwd } = await startServer();
+    expect(statSync(join(cwd, '.data/session-secret')).mode & 0o077).toBe(0);
   });
 
   test('a normal stop leaves no redis-server behind', async () => {
@@ -109,7 +115,7 @@ describe('with REDIS_URL', () => {
     const server = startProcess({ env: { ...production, PORT: '0', REDIS_URL: away } });
     expect(await server.ended).toEqual({ code: 1, signal: null });
     expect(performance.now() - startedAt).toBeLessThan(5000);
-    expect(server.printed()).toMatch(/^Latchkey can't start: Redis did not answer .*ECONNREFUSED/m);
+    expect(server.printed()).toMatch(/^Latchkey can't start: Redis could not be reached .*ECONNREFUSED/m);
     expect(server.printed()).not.toContain('of-the-operator');
     expect(server.printed()).not.toContain('    at ');
   });

@@ -1,6 +1,5 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { findOnPath } from '../../src/private-redis.ts';
 
 const programs = ['chromium', 'chromium-browser', 'google-chrome'];
 
@@ -18,22 +17,9 @@ export function launchChromium(): Promise<Browser> {
   // Chromium's sandbox refuses to run for root, which is who runs tests in many a container.
   const asRoot = process.getuid?.() === 0;
   return chromium.launch({
-    executablePath: process.env.CHROMIUM_PATH || findOnPath() || chromium.executablePath(),
+    executablePath: process.env.CHROMIUM_PATH || findOnPath(programs) || chromium.executablePath(),
     args: asRoot ? [...quiet, '--no-sandbox'] : quiet,
     chromiumSandbox: !asRoot,
-  });
-}
-
-function findOnPath(): string | undefined {
-  const directories = (process.env.PATH ?? '').split(delimiter);
-  const candidates = programs.flatMap((program) => directories.map((directory) => join(directory, program)));
-  return candidates.find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
   });
 }
 

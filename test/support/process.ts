@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, openSync, readFileSync, symlinkSync } from 'node:fs';
+import { closeSync, cpSync, mkdtempSync, openSync, readFileSync, symlinkSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient } from 'redis';
 import { inject, vi } from 'vitest';
 import { afterwards } from './afterwards.ts';
+import { noteProcess } from './leftovers.ts';
 import { newLogFile } from './secrets.ts';
 
 export type ProcessOptions = {
@@ -49,8 +50,10 @@ export function startProcess(options: ProcessOptions = {}): RunningProcess {
     stdio: ['ignore', file, file],
     detached: true,
   });
+  closeSync(file);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${program} did not start`);
+  noteProcess(inject('runDirectory'), child);
   const ended = new Promise<Ending>((done) => {
     child.once('exit', (code, signal) => done({ code, signal }));
   });
@@ -149,24 +152,38 @@ async function stopRedis(cwd: string): Promise<void> {
 }
 
 async function connectToRedis(cwd: string) {
-  const path = relative(process.cwd(), join(cwd, '.data/redis/redis.sock'));
+  const absolute = join(cwd, '.data/redis/redis.sock');
+  const [path = absolute] = [absolute, relative(process.cwd(), absolute)].sort((a, b) => a.length - b.length);
   const redis = createClient({ socket: { path, tls: false, reconnectStrategy: false } });
   redis.on('error', () => {});
   try {
     return await redis.connect();
-  } catch {
-    return undefined;
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['ENOENT', 'ECONNREFUSED'].includes(code)) return undefined;
+    throw error;
   }
 }
 
-/** A port that nobody listens on. */
+/** Below those that systems give to connections, and each worker has its own. */
+const portsOfWorker = { from: 20_000 + 1000 * (Number(process.env.VITEST_POOL_ID) % 12), count: 1000 };
+let portsGiven = Math.floor(Math.random() * portsOfWorker.count);
+
+/** A port that nobody listens on, and that is given to nobody else. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = portsOfWorker.from + (portsGiven % portsOfWorker.count);
+    portsGiven += 1;
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  return new Promise((done) => {
+    server.once('error', () => done(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
+  });
 }
 
 export type Connection = {

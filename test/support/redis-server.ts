@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createClient } from 'redis';
-import { vi } from 'vitest';
+import { inject, vi } from 'vitest';
 import { findRedis } from '../../src/private-redis.ts';
 import { afterwards } from './afterwards.ts';
+import { noteProcess } from './leftovers.ts';
 import { freePort, newDirectory } from './process.ts';
 
 export type RedisServer = {
@@ -49,8 +50,16 @@ export async function startRedisServer(
 
   async function start(): Promise<void> {
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--requirepass', password];
-    server = spawn(findRedis(), [...(configFile ? [configFile] : []), ...settings, ...args], { stdio: 'ignore' });
-    await vi.waitFor(() => client((asking) => asking.ping()), { timeout: startedWithinMs, interval: 20 });
+    const started = spawn(findRedis(), [...(configFile ? [configFile] : []), ...settings, ...args], {
+      stdio: 'ignore',
+    });
+    server = started;
+    noteProcess(inject('runDirectory'), started);
+    const ping = () => {
+      if (started.exitCode === null) return client((asking) => asking.ping());
+      throw new Error(`it ended with code ${started.exitCode}`);
+    };
+    await vi.waitFor(ping, { timeout: startedWithinMs, interval: 20 });
   }
 
   async function kill(): Promise<void> {
