@@ -15,12 +15,12 @@ export { deadlineMs, RedisUnavailable, within } from './redis/deadline.ts';
 /** Where Redis is: a URL of any topology, or the unix socket of a private one. */
 export type RedisAddress = { url: string } | { socketPath: string };
 
-const connectDeadlineMs = 2500;
+const connectDeadlineMs = 2000;
 
 /**
  * Connects, and stays connected: a lost Redis is logged once, and so is its return. Warns of settings that would
  * lose sessions.
- * @throws {RedisUnavailable} when it can't be used within 2.5 s
+ * @throws {RedisUnavailable} when it can't be used within 2 s
  */
 export async function connectRedis(address: RedisAddress, log: Logger): Promise<RedisClient> {
   const { client, ready, lastError, nodes } = open(address, log);
@@ -30,7 +30,7 @@ export async function connectRedis(address: RedisAddress, log: Logger): Promise<
     client.destroy();
     const cause = lastError();
     if (cause instanceof ErrorReply) throw new RedisUnavailable('Redis refused', { cause });
-    throw new RedisUnavailable('Redis could not be reached within 2.5 s', { cause: cause ?? error });
+    throw new RedisUnavailable('Redis could not be reached within 2 s', { cause: cause ?? error });
   }
   await warnOfSettings(await nodes(), log);
   return client;
