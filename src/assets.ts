@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import express, { type RequestHandler } from 'express';
 
@@ -17,7 +17,9 @@ export type Assets = {
  * @param options.reload the files change while the process runs, for development
  */
 export function assets(directory: string, options: { reload: boolean }): Assets {
-  const names = readdirSync(directory);
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    statSync(join(directory, name)).isFile(),
+  );
   const urls = new Map(names.map((name) => [name, `/${name}?v=${hashOf(join(directory, name))}`]));
   const versioned = new Set(urls.values());
   const paths = new Set(names.map((name) => `/${name}`));

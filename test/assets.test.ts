@@ -1,5 +1,6 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import express from 'express';
 import request from 'supertest';
 import { describe, expect, inject, test } from 'vitest';
 import { assets } from '../src/assets.ts';
@@ -17,6 +18,15 @@ describe('the URL of a file', () => {
     expect(before).toMatch(/^\/style\.css\?v=[\w-]{10}$/);
     expect(urlOf('style.css')).toBe(before);
     expect(assets(directory, { reload: false }).urlOf('style.css')).not.toBe(before);
+  });
+
+  test('also of one in a directory of its own', async () => {
+    mkdirSync(join(directory, 'fonts'), { recursive: true });
+    writeFileSync(join(directory, 'fonts/sans.woff2'), 'letters');
+    const { urlOf, serveAsset } = assets(directory, { reload: false });
+    const served = await request(express().use(serveAsset)).get(urlOf('fonts/sans.woff2')).expect(200);
+    expect(served.headers['cache-control']).toMatch(/immutable/);
+    await request(express().use(serveAsset)).get('/fonts').expect(404);
   });
 
   test('has no version in development, where files change under the page', () => {

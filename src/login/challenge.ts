@@ -45,6 +45,12 @@ if tries >= ${triesPerCode} then
 end
 return {'wrong', tostring(${triesPerCode} - tries)}`;
 
+// In one step as well: of any number of wishes for another code at once, one takes this one along.
+const takeScript = `
+local code = redis.call('HMGET', KEYS[1], 'hash', 'salt', 'tries_good_for', 'until', 'tries', 'data')
+redis.call('DEL', KEYS[1])
+return code`;
+
 /** A code as Redis keeps it. */
 type KeptCode = { hash: string; salt: string; triesGoodFor: number; until: number };
 
@@ -79,7 +85,7 @@ export class Challenges {
     const { willBeMailed, previousId } = options;
     const id = randomBytes(16).toString('base64url');
     const code = String(randomInt(10 ** codeDigits)).padStart(codeDigits, '0');
-    const earlier = await this.#codeOf(previousId, challenge.email);
+    const earlier = await this.#take(previousId, challenge.email);
     const kept = willBeMailed || !earlier ? this.#keep(willBeMailed ? code : undefined) : earlier;
     const fields = {
       ...{ hash: kept.hash, salt: kept.salt, tries_good_for: kept.triesGoodFor, until: kept.until },
@@ -87,7 +93,6 @@ export class Challenges {
     };
     const write = this.#redis.multi().hSet(keyOf(id), fields).expire(keyOf(id), codeSeconds).exec();
     await within(this.#deadlineMs, write);
-    if (previousId !== undefined) await within(this.#deadlineMs, this.#redis.del(keyOf(previousId)));
     return { id, code };
   }
 
@@ -123,11 +128,13 @@ export class Challenges {
     return { hash, salt, triesGoodFor: triesPerCode, until: Date.now() + codeSeconds * 1000 };
   }
 
-  async #codeOf(id: string | undefined, email: string): Promise<KeptCode | undefined> {
+  async #take(id: string | undefined, email: string): Promise<KeptCode | undefined> {
     if (id === undefined) return undefined;
-    const names = ['hash', 'salt', 'tries_good_for', 'until', 'tries', 'data'];
-    const stored = await within(this.#deadlineMs, this.#redis.hmGet(keyOf(id), names));
-    const [hash, salt, triesGoodFor, until, tries, data] = stored;
+    const reply = await within(this.#deadlineMs, this.#redis.eval(takeScript, { keys: [keyOf(id)] }));
+    const fields: unknown[] = Array.isArray(reply) ? reply : [];
+    const [hash, salt, triesGoodFor, until, tries, data] = fields.map((field) =>
+      typeof field === 'string' ? field : undefined,
+    );
     if (!hash || !salt || !data || JSON.parse(data).email !== email) return undefined;
     return { hash, salt, triesGoodFor: Math.max(0, Number(triesGoodFor) - Number(tries ?? 0)), until: Number(until) };
   }

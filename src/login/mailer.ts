@@ -174,7 +174,11 @@ class UnmailableAddress extends Error {
 // A stranger chooses the address, and must be able neither to make the mail server look broken, nor to see in
 // `/readyz` whether a mail was sent. The server's word on the recipient says nothing of the server.
 function isAboutMailbox(error: unknown): boolean {
-  return error instanceof UnmailableAddress || codesOf(error).command === 'RCPT TO';
+  if (error instanceof UnmailableAddress) return true;
+  const { command } = codesOf(error);
+  const response = error instanceof Error && 'response' in error ? String(error.response) : '';
+  // Some servers take any recipient, and say after the mail that there is none (RFC 3463, 3.2 and 3.3).
+  return command === 'RCPT TO' || (command === 'DATA' && /^\d{3}[ -][45]\.(?:1\.[1-6]|2\.\d)/.test(response));
 }
 
 // The server's 5xx is its last word on this mail, except where it does not accept us.

@@ -1,6 +1,6 @@
 import type { NodeClient } from './node.ts';
 
-type Commands = Pick<NodeClient, 'get' | 'set' | 'mGet' | 'del' | 'hGet' | 'hmGet' | 'zRange' | 'eval' | 'ping'>;
+type Commands = Pick<NodeClient, 'get' | 'set' | 'mGet' | 'del' | 'hGet' | 'zRange' | 'eval' | 'ping'>;
 
 type Queued = 'set' | 'hSet' | 'expire' | 'pExpire' | 'zAdd' | 'zCard' | 'zRemRangeByScore';
 

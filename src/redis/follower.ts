@@ -149,7 +149,6 @@ export function asRedisClient(follower: Follower): RedisClient {
     mGet: (...args) => follower.node.mGet(...args),
     del: (...args) => follower.node.del(...args),
     hGet: (...args) => follower.node.hGet(...args),
-    hmGet: (...args) => follower.node.hmGet(...args),
     zRange: (...args) => follower.node.zRange(...args),
     eval: (...args) => follower.node.eval(...args),
     ping: (...args) => follower.node.ping(...args),

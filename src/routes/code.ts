@@ -88,13 +88,12 @@ export function enterCode(parts: CodeLogin): RequestHandler {
     }
     const deviceId = await devices.idFor(req, waiting.email);
     await orRefuse(parts, req, waiting.email, throttle.countGuess(req.ip, deviceId));
-    if (!(await throttle.mayGuess(waiting.email, deviceId))) {
-      noteRefused(log, req, 'enough guesses for now', waiting.email);
-      return answerOver(parts, req, res, waiting);
-    }
-    const attempt = await challenges.attempt(id, code);
+    const mayGuess = await throttle.mayGuess(waiting.email, deviceId);
+    // What may not be guessed is answered as a wrong guess, or the answer would tell of others who entered codes for
+    // this address. No code is empty.
+    const attempt = await challenges.attempt(id, mayGuess ? code : '');
     if (attempt.outcome === 'wrong') {
-      noteRefused(log, req, 'wrong code', waiting.email);
+      noteRefused(log, req, mayGuess ? 'wrong code' : 'enough guesses for now', waiting.email);
       return answerProblem(req, res, waiting, `That is not the code. ${triesWords(attempt.triesLeft)}`);
     }
     // The list is asked again: it may have changed since the code was mailed.

@@ -32,7 +32,7 @@ async function endAndGoHome(req: Request, res: Response, log: Logger): Promise<v
   res.redirect(303, '/');
 }
 
-// https://www.w3.org/TR/fetch-metadata/ ; a client that sends none of it is no browser that somebody else drives.
+// https://www.w3.org/TR/fetch-metadata/ ; of an old browser that sends none of it, the Referer must tell.
 function isOwnWish(req: Request, ownOrigin: string | undefined): boolean {
   const { headers } = req;
   if (req.method !== 'GET') return false;

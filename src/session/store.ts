@@ -169,7 +169,8 @@ export class SessionStore extends RedisStore {
     if (endOf(session, limits) <= now) return null;
     if (session.email !== undefined && !isAllowed(session.email)) {
       // For good: who comes back onto the list must not find the sessions of whoever made them leave it.
-      await this.#delete(sessionId);
+      const wasLive = await this.directory.endById(sessionId);
+      if (wasLive) log.info({ session: handleOf(sessionId), by: 'ALLOWED_EMAILS' }, 'session ended');
       return null;
     }
     if (isTouchDue(session, limits, now) && !(await this.#touchOnLoad(keys, session))) return null;
@@ -223,8 +224,10 @@ export class SessionStore extends RedisStore {
     requireTag(keys, session.email);
 
     const now = Date.now();
-    const record = { ...session, signedInAt: session.signedInAt ?? now, lastSeenAt: session.lastSeenAt ?? now };
-    const encoded = encode(record);
+    // A stranger's session begins when something is first kept in it.
+    session.signedInAt ??= now;
+    session.lastSeenAt ??= now;
+    const encoded = encode(session);
     const known = this.#stored.get(session);
     // After regenerate and save, express-session saves once more (express-session#935).
     if (known === encoded) return;
@@ -233,10 +236,10 @@ export class SessionStore extends RedisStore {
       const write = redis.set(keys.session, encoded, { condition: 'XX', expiration: 'KEEPTTL' });
       if ((await within(deadlineMs, write)) === null) throw new SessionEnded();
     } else {
-      const millisecondsLeft = Math.max(1, endOf(record, limits) - now);
+      const millisecondsLeft = Math.max(1, endOf(session, limits) - now);
       // A persistent cookie lives as long as its session.
-      if (record.remember) session.cookie.maxAge = millisecondsLeft;
-      const listed = await this.#create(keys, encoded, record, millisecondsLeft);
+      if (session.remember) session.cookie.maxAge = millisecondsLeft;
+      const listed = await this.#create(keys, encoded, session, millisecondsLeft);
       if (listed > sessionsPerAddress) await this.#trim(keys.tag);
     }
     this.#stored.set(session, encoded);

@@ -119,6 +119,13 @@ describe('a code', () => {
       expect(await challenges.attempt(inTime.id, code)).toMatchObject({ outcome: 'right' });
     });
 
+    test('is taken along once, by however many wishes at once (ASVS 6.5.1, 6.6.3)', async () => {
+      const { id, code } = await challenges.start(challenge, { willBeMailed });
+      const wishes = await Promise.all(Array.from({ length: 20 }, () => askAgain(id)));
+      const attempts = await Promise.all(wishes.map((wish) => challenges.attempt(wish.id, code)));
+      expect(attempts.filter(({ outcome }) => outcome === 'right')).toHaveLength(1);
+    });
+
     test('is not good for another address', async () => {
       const { id, code } = await challenges.start(challenge, { willBeMailed });
       const other = await askAgain(id, 'bob@example.com');

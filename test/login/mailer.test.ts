@@ -119,6 +119,14 @@ describe('a mail', () => {
     },
   );
 
+  test('whose recipient the server refuses only after it has got the mail says nothing about the server either', async () => {
+    const { mailer, logged } = newMailer();
+    server.trouble = { at: 'data', answer: 550, words: '5.1.1 user unknown' };
+    mailer.send(mail, { mail: 'code' });
+    await expect.poll(() => logged('mail not sent').length, soon).toBe(1);
+    expect([mailer.isFailing, logged('mail can not be sent').length]).toEqual([false, 0]);
+  });
+
   test('to an address that would be changed on the way is not sent, and says nothing about the server', async () => {
     const { mailer, logged } = newMailer();
     mailer.send({ ...mail, to: '"a<b>c"@example.com' }, { mail: 'code' });

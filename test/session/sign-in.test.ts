@@ -93,6 +93,10 @@ test('a page that stores something for a stranger gives them a session of their 
       Object.assign(req.session, { note: 'kept' });
       res.send('noted');
     });
+    fork.post('/saved-note', (req, res, next) => {
+      Object.assign(req.session, { note: 'saved' });
+      req.session.save((error) => (error ? next(error) : res.send('saved')));
+    });
     fork.get('/note', (req, res) => {
       res.send(String(Reflect.get(req.session, 'note')));
     });
@@ -100,6 +104,9 @@ test('a page that stores something for a stranger gives them a session of their 
   const stranger = new Visitor(forkUrl);
   await stranger.post('/note');
   expect((await stranger.get('/note')).text).toBe('kept');
+  const another = new Visitor(forkUrl);
+  expect((await another.post('/saved-note')).text).toBe('saved');
+  expect((await another.get('/note')).text).toBe('saved');
   expect((await stranger.copy(app.url).get('/admin')).status).toBe(401);
 });
 
