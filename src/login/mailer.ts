@@ -177,8 +177,9 @@ function isAboutMailbox(error: unknown): boolean {
   if (error instanceof UnmailableAddress) return true;
   const { command } = codesOf(error);
   const response = error instanceof Error && 'response' in error ? String(error.response) : '';
-  // Some servers take any recipient, and say after the mail that there is none (RFC 3463, 3.2 and 3.3).
-  return command === 'RCPT TO' || (command === 'DATA' && /^\d{3}[ -][45]\.(?:1\.[1-6]|2\.\d)/.test(response));
+  // Some servers take any recipient, and say after the mail that there is none (RFC 3463, 3.2 and 3.3). Not so 5.2.0
+  // and 5.2.252, by which Exchange refuses a sender.
+  return command === 'RCPT TO' || (command === 'DATA' && /^\d{3}[ -][45]\.(?:1\.[1-6]|2\.[1-4])\b/.test(response));
 }
 
 // The server's 5xx is its last word on this mail, except where it does not accept us.

@@ -32,7 +32,8 @@ async function endAndGoHome(req: Request, res: Response, log: Logger): Promise<v
   res.redirect(303, '/');
 }
 
-// https://www.w3.org/TR/fetch-metadata/ ; of an old browser that sends none of it, the Referer must tell.
+// https://www.w3.org/TR/fetch-metadata/ ; where none of it is sent (old browsers, plain http, no browser at all), a
+// foreign Referer is refused. Without one nobody can tell, and the worst is a sign-out.
 function isOwnWish(req: Request, ownOrigin: string | undefined): boolean {
   const { headers } = req;
   if (req.method !== 'GET') return false;

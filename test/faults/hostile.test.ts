@@ -17,6 +17,7 @@ const url = server.url();
 const ann = new Visitor(url);
 await ann.signIn('ann@example.com');
 
+const nodeMajor = Number(process.versions.node.split('.')[0]);
 const head = 'HTTP/1.1\r\nHost: latchkey\r\n';
 const post = `POST /login ${head}Content-Type: application/x-www-form-urlencoded\r\n`;
 const chunked = 'Transfer-Encoding: chunked\r\n';
@@ -110,7 +111,12 @@ describe.concurrent('an unusual request gets a plain answer', () => {
     ['NUL in the form', [422], `${post}Content-Length: 8\r\n\r\nemail=\0a`],
     ['a compressed coding', [422], `${post}Transfer-Encoding: gzip, chunked\r\n\r\n6\r\nemail=\r\n0\r\n\r\n`],
     ['2,000 empty fields', [413], `${post}Content-Length: 2000\r\n\r\n${'&'.repeat(2000)}`],
-    ['5,000 trailers', [422], `${post}${chunked}\r\n6\r\nemail=\r\n0\r\n${'T: x\r\n'.repeat(5000)}\r\n`],
+    // From 22 on Node counts them among the headers.
+    [
+      '5,000 trailers',
+      [nodeMajor < 22 ? 422 : 431],
+      `${post}${chunked}\r\n6\r\nemail=\r\n0\r\n${'T: x\r\n'.repeat(5000)}\r\n`,
+    ],
     ['two requests at once', [200, 404], `GET / ${head}\r\nGET /nowhere ${head}\r\n`],
   ])('%s', async (_, statuses, bytes) => {
     const connection = await send(bytes);

@@ -94,6 +94,7 @@ describe('a mail', () => {
   test.each<Trouble>([
     { at: 'sender', answer: 550, words: 'not from you' },
     { at: 'data', answer: 554, words: '5.6.0 looks like spam' },
+    { at: 'data', answer: 554, words: '5.2.252 SendAsDenied' },
   ])(
     'that the server refuses for good ($at, $answer) is tried once, and the operator learns of it',
     async (trouble) => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, cpSync, mkdtempSync, openSync, readFileSync, symlinkSync } from 'node:fs';
+import { closeSync, cpSync, existsSync, mkdtempSync, openSync, readFileSync, symlinkSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -153,14 +153,15 @@ async function stopRedis(cwd: string): Promise<void> {
 
 async function connectToRedis(cwd: string) {
   const absolute = join(cwd, '.data/redis/redis.sock');
+  if (!existsSync(absolute)) return undefined;
   const [path = absolute] = [absolute, relative(process.cwd(), absolute)].sort((a, b) => a.length - b.length);
   const redis = createClient({ socket: { path, tls: false, reconnectStrategy: false } });
   redis.on('error', () => {});
   try {
     return await redis.connect();
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (['ENOENT', 'ECONNREFUSED'].includes(code)) return undefined;
+    // Of a process that was killed the file stays; one that ends just now takes it along.
+    if (['ENOENT', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
 }
