@@ -13,7 +13,8 @@ describe('GET /dev/mails', () => {
     const server = await startServer({ env: { SIGN_IN: 'code' } });
     const visitor = new Visitor(server.url(), clients.html);
     expect((await visitor.get('/dev/mails')).text).toContain('Nothing yet.');
-    expect(server.logged(`no SMTP_URL: mail is caught, read it at ${openAt(server.url())}/dev/mails`)).toHaveLength(1);
+    const hint = `no SMTP_URL: mail is caught, read it at ${openAt(server.url())}/dev/mails`;
+    await expect.poll(() => server.logged(hint), soon).toHaveLength(1);
 
     const email = newAddress();
     await visitor.post('/login', { form: { email } });

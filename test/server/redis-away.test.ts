@@ -40,7 +40,7 @@ test('it is back by itself when Redis is, with the sessions that Redis kept', as
 });
 
 test('the log says once that it was lost, and once that it is back', async () => {
-  expect(server.logged('Redis lost')).toMatchObject([{ level: 50 }]);
+  await expect.poll(() => server.logged('Redis lost'), { timeout: 5000 }).toMatchObject([{ level: 50 }]);
   await expect.poll(() => server.logged('Redis back'), { timeout: 5000 }).toMatchObject([{ level: 30 }]);
 
   await lose();
