@@ -86,9 +86,12 @@ export class Challenges {
     const id = randomBytes(16).toString('base64url');
     const code = String(randomInt(10 ** codeDigits)).padStart(codeDigits, '0');
     const earlier = await this.#take(previousId, challenge.email);
-    const kept = willBeMailed || !earlier ? this.#keep(willBeMailed ? code : undefined) : earlier;
+    const kept = willBeMailed ? this.#keep(code) : (earlier ?? this.#keep());
     const fields = {
-      ...{ hash: kept.hash, salt: kept.salt, tries_good_for: kept.triesGoodFor, until: kept.until },
+      hash: kept.hash,
+      salt: kept.salt,
+      tries_good_for: kept.triesGoodFor,
+      until: kept.until,
       data: JSON.stringify(challenge),
     };
     const write = this.#redis.multi().hSet(keyOf(id), fields).expire(keyOf(id), codeSeconds).exec();

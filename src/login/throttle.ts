@@ -67,7 +67,8 @@ export class Throttle {
         storeClient: redis,
         useRedisPackage: true,
         keyPrefix: `l:${name}:${seconds}`,
-        ...{ points, duration: seconds },
+        points,
+        duration: seconds,
       });
     this.#deadlineMs = deadlineMs;
     this.#asks = limiter('ask', throttleLimits.asksPerClient);
@@ -135,9 +136,8 @@ export class Throttle {
       // What the hour keeps back is not of the day: or twenty wishes in a minute would silence a day.
       if (await this.#consume(limiter, refusal ? keptBack : key)) refusal ??= 'enough mail for now';
     }
-    if (await this.#consume(this.#mailsInAll, refusal || known ? keptBack : newBrowsers)) {
-      if (!known) refusal ??= 'MAILS_PER_HOUR';
-    }
+    const overall = await this.#consume(this.#mailsInAll, refusal || known ? keptBack : newBrowsers);
+    if (overall && !known) refusal ??= 'MAILS_PER_HOUR';
     return refusal;
   }
 
