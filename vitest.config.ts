@@ -15,7 +15,7 @@ function newRunDirectory(): string {
   return directory;
 }
 
-const timed = ['test/faults/hostile.test.ts', 'test/routes/enumeration.test.ts'];
+const timed = ['test/faults/hostile.test.ts', 'test/email-code/enumeration.test.ts'];
 
 export default defineConfig({
   test: {

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'redis';
-import { startPrivateRedis } from '../src/private-redis.ts';
+import { startPrivateRedis } from '../src/dev/private-redis.ts';
 
 export type BenchRedis = Awaited<ReturnType<typeof startBenchRedis>>;
 

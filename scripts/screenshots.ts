@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { createApp } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
-import { closeHttpServer, createHttpServer } from '../src/http-server.ts';
+import { MailCatcher } from '../src/dev/mail-catcher.ts';
+import { startPrivateRedis } from '../src/dev/private-redis.ts';
+import { type Mail, Mailer } from '../src/features/mail/mailer.ts';
+import { closeHttpServer, createHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
-import { MailCatcher } from '../src/login/catcher.ts';
-import { type Mail, Mailer } from '../src/login/mailer.ts';
-import { startPrivateRedis } from '../src/private-redis.ts';
-import { connectRedis } from '../src/redis.ts';
+import { connectRedis } from '../src/redis/connect.ts';
 import { askForCode, enterCode, launchChromium } from '../test/support/browser.ts';
 
 const pictures = fileURLToPath(new URL('../docs/', import.meta.url));

@@ -1,4 +1,4 @@
-// npm run test:node-versions [-- 20,22,24 [test/words.test.ts ...]] runs the suite, or what Vitest is told by the
+// npm run test:node-versions [-- 20,22,24 [test/http/date-format.test.ts ...]] runs the suite, or what Vitest is told by the
 // rest, on each version of Node.
 import { spawnSync } from 'node:child_process';
 import { delimiter, dirname } from 'node:path';

@@ -1,16 +1,20 @@
 import { fileURLToPath } from 'node:url';
 import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
-import { assets } from './assets.ts';
 import type { Config, SessionSecrets } from './config.ts';
+import { showMails } from './dev/mails-page.ts';
+import { Challenges } from './features/email-code/challenges.ts';
+import { KnownBrowsers } from './features/email-code/known-browsers.ts';
+import { MailTemplates } from './features/email-code/mail-templates.ts';
+import { RateLimits } from './features/email-code/rate-limits.ts';
+import { RevocationLinks } from './features/email-code/revocation-links.ts';
+import { endLinkedSession, showEndSession } from './features/email-code/revocation-routes.ts';
+import { askForCode, askForCodeAgain, enterCode, showCodeForm } from './features/email-code/routes.ts';
+import type { Mail, Mailer } from './features/mail/mailer.ts';
+import { formatAgo, formatDuration, formatTime } from './http/date-format.ts';
+import { staticFiles } from './http/static-files.ts';
+import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
-import { allowList } from './login/allowed.ts';
-import { Challenges } from './login/challenge.ts';
-import { Devices } from './login/device.ts';
-import { EndLinks } from './login/end-links.ts';
-import type { Mail, Mailer } from './login/mailer.ts';
-import { MailWriter } from './login/mails.ts';
-import { Throttle } from './login/throttle.ts';
 import { knownBodiesOnly } from './middleware/bodies.ts';
 import { allowOnly, errorPage, notFound } from './middleware/errors.ts';
 import { requestLog } from './middleware/request-log.ts';
@@ -18,21 +22,17 @@ import { requireLogin } from './middleware/require-login.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
-import { outageLog } from './redis/outages.ts';
-import { deadlineMs, type RedisClient } from './redis.ts';
+import { deadlineMs, type RedisClient } from './redis/connect.ts';
+import { outageLog } from './redis/outage-log.ts';
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
-import { askForCode, askForCodeAgain, enterCode, showCodeForm } from './routes/code.ts';
-import { showMails } from './routes/dev-mails.ts';
-import { endLinkedSession, showEndSession } from './routes/end-session.ts';
 import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
 import { showLogin, trustAddress } from './routes/login.ts';
 import { followLogout, logOut } from './routes/logout.ts';
+import { allowList } from './session/allow-list.ts';
 import { cookieAttributes } from './session/cookie.ts';
 import { sessions } from './session/middleware.ts';
 import { SessionStore } from './session/store.ts';
-import { useEjs } from './views.ts';
-import { agoWords, durationWords, timeWords } from './words.ts';
 
 export type AppParts = {
   config: Config;
@@ -49,7 +49,7 @@ export type AppParts = {
 
 const publicDirectory = fileURLToPath(new URL('../public', import.meta.url));
 const viewsDirectory = fileURLToPath(new URL('../views', import.meta.url));
-const largestBody = '16kb';
+const maxBody = '16kb';
 
 /** The whole request path, top to bottom. Static files and health never touch a session. */
 export function createApp({ config, secrets, redis, log, mailer, caughtMails, isClosing }: AppParts): Express {
@@ -70,33 +70,33 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
   if (config.signIn === 'code' && !mailer) throw new Error('sign-in by code needs a mailer');
   const codes = mailer && {
     challenges: new Challenges(redis, secrets, deadlineMs),
-    throttle: new Throttle(redis, config.mailsPerHour, deadlineMs),
-    devices: new Devices(redis, deadlineMs, secrets, https),
-    mails: new MailWriter(viewsDirectory),
-    endLinks: new EndLinks(redis, deadlineMs),
+    rateLimits: new RateLimits(redis, config.mailsPerHour, deadlineMs),
+    knownBrowsers: new KnownBrowsers(redis, deadlineMs, secrets, https),
+    mails: new MailTemplates(viewsDirectory),
+    revocationLinks: new RevocationLinks(redis, deadlineMs),
     ...{ mailer, isAllowed, limits: config.sessionLimits, origin: config.origin, https, log },
   };
-  const admin = { directory: store.directory, limits: config.sessionLimits, log };
+  const admin = { index: store.index, limits: config.sessionLimits, log };
 
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag'); // Pages are not stored, so nobody could use it; static files have their own.
   app.set('trust proxy', config.trustProxy);
-  const { serveAsset, urlOf } = assets(publicDirectory, { reload });
-  app.locals.asset = urlOf;
-  app.locals.words = { agoWords, durationWords, timeWords };
+  const { serveStaticFile, assetUrl } = staticFiles(publicDirectory, { reload });
+  app.locals.asset = assetUrl;
+  app.locals.words = { formatAgo, formatDuration, formatTime };
   app.locals.trustsAddresses = codes === undefined;
   app.locals.catchesMail = caughtMails !== undefined;
-  useEjs(app, { directory: viewsDirectory, reload });
+  registerEjs(app, { directory: viewsDirectory, reload });
 
   app.use(securityHeaders({ https }));
-  app.use(serveAsset);
+  app.use(serveStaticFile);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app.route('/readyz').get(ready({ redis, mailer, isClosing })).all(allowOnly('GET', 'HEAD'));
 
   app.use(requestLog(log));
-  app.use(bodyParser.urlencoded({ extended: false, limit: largestBody, parameterLimit: 50 }));
-  app.use(bodyParser.json({ limit: largestBody }));
+  app.use(bodyParser.urlencoded({ extended: false, limit: maxBody, parameterLimit: 50 }));
+  app.use(bodyParser.json({ limit: maxBody }));
   app.use(knownBodiesOnly);
   app.use(sessions({ store, secrets, https, log }));
   app.use(viewLocals);
@@ -122,7 +122,7 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
       .post(enterCode(codes))
       .all(allowOnly('GET', 'HEAD', 'POST'));
     app.route('/login/code/again').post(askForCodeAgain(codes)).all(allowOnly('POST'));
-    const link = { endLinks: codes.endLinks, devices: codes.devices, store, log };
+    const link = { revocationLinks: codes.revocationLinks, knownBrowsers: codes.knownBrowsers, store, log };
     app
       .route('/end-session')
       .get(showEndSession(link))

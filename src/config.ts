@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isDecodable } from './decodable.ts';
-import { parseAddress } from './login/address.ts';
-import { isLoopback } from './loopback.ts';
+import { isDecodable } from './http/decodable.ts';
+import { isLoopback } from './http/loopback.ts';
 import { readRedisUrl } from './redis/url.ts';
+import { parseAddress } from './session/email-address.ts';
 
 /** Everything the environment decides. All durations are seconds. */
 export type Config = {
@@ -255,8 +255,8 @@ const contradictions: Contradiction[] = [
 function isProxy(text: string): boolean {
   if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
   const [, address = '', bits = '1'] = /^([\d.]+|[\da-f:]+)(?:\/([1-9]\d{0,2}))?$/i.exec(text) ?? [];
-  const longestBits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
-  return Number(bits) <= longestBits;
+  const maxBits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  return Number(bits) <= maxBits;
 }
 
 // The canonical form of an entry, or undefined for what is none.

@@ -5,15 +5,15 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp } from './app.ts';
-import { closeInOrder } from './closing.ts';
 import { type Config, ConfigError, readConfig, type SessionSecrets } from './config.ts';
-import { announceClosing, closeHttpServer, createHttpServer } from './http-server.ts';
+import { MailCatcher } from './dev/mail-catcher.ts';
+import { startPrivateRedis } from './dev/private-redis.ts';
+import { type Mail, Mailer, smtpTransport } from './features/mail/mailer.ts';
+import { createMetricsServer, measure } from './features/metrics/metrics.ts';
+import { shutDownGracefully } from './graceful-shutdown.ts';
+import { announceClosing, closeHttpServer, createHttpServer } from './http/http-server.ts';
 import { createLogger, type Logger } from './log.ts';
-import { MailCatcher } from './login/catcher.ts';
-import { type Mail, Mailer, smtpTransport } from './login/mailer.ts';
-import { createMetricsServer, measure } from './metrics.ts';
-import { startPrivateRedis } from './private-redis.ts';
-import { connectRedis, type RedisAddress, type RedisClient, within } from './redis.ts';
+import { connectRedis, type RedisAddress, type RedisClient, withDeadline } from './redis/connect.ts';
 
 const dataDirectory = '.data';
 /** How long a balancer has to see that this process is not ready, before it stops listening. */
@@ -30,7 +30,7 @@ try {
   const log = createLogger(config.logLevel);
   // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
   const starting = Promise.resolve().then(() => start(config, log));
-  closeInOrder(log, () => starting.catch(() => {}).then(closeAll));
+  shutDownGracefully(log, () => starting.catch(() => {}).then(closeAll));
   announce(await starting, config, log);
 } catch (error) {
   if (error instanceof ConfigError) console.error(error.message);
@@ -94,7 +94,7 @@ function closeAll(): Promise<void> {
 // A frozen Redis would be waited for without end, and one that is away can't be told anything.
 async function closeRedis(redis: RedisClient): Promise<void> {
   try {
-    await within(redisCloseDeadlineMs, redis.close());
+    await withDeadline(redisCloseDeadlineMs, redis.close());
   } catch {
     redis.destroy();
   }

@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readConfig, settings } from '../src/config.ts';
-import { throttleLimits } from '../src/login/throttle.ts';
-import { measure } from '../src/metrics.ts';
-import { durationWords } from '../src/words.ts';
+import { rateLimits } from '../src/features/email-code/rate-limits.ts';
+import { measure } from '../src/features/metrics/metrics.ts';
+import { formatDuration } from '../src/http/date-format.ts';
 
 const pathOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const read = (name: string) => readFileSync(pathOf(name), 'utf8');
@@ -80,10 +80,10 @@ test('names every setting, with its default', () => {
 test('documents the limits of a session as they are (ASVS 7.1.1, 7.1.2)', () => {
   const { sessionLimits: limits, sessionsPerAddress } = config;
   expect(rowsBelow('limit | default | reason').map(([limit, value]) => [limit, value])).toEqual([
-    ['unused', durationWords(limits.idleSeconds)],
-    ['in all', durationWords(limits.absoluteSeconds)],
-    ['unused, "keep me signed in"', durationWords(limits.rememberIdleSeconds)],
-    ['in all, "keep me signed in"', durationWords(limits.rememberAbsoluteSeconds)],
+    ['unused', formatDuration(limits.idleSeconds)],
+    ['in all', formatDuration(limits.absoluteSeconds)],
+    ['unused, "keep me signed in"', formatDuration(limits.rememberIdleSeconds)],
+    ['in all, "keep me signed in"', formatDuration(limits.rememberAbsoluteSeconds)],
     ['sessions of an address', String(sessionsPerAddress)],
   ]);
 });
@@ -117,7 +117,7 @@ test('documents what is counted as it is (ASVS 6.1.1)', () => {
   const words = ({ points, seconds }: { points: number; seconds: number }) =>
     `${points} in ${seconds === 600 ? '10 minutes' : seconds === 3600 ? 'an hour' : 'a day'}`;
   const { asksPerClient, guessesPerClient, mailsPerAddress, mailsPerDevice, guessesPerAddress, guessesPerDevice } =
-    throttleLimits;
+    rateLimits;
   expect(rowsBelow('what is counted | limit').map(([, limit]) => limit)).toEqual([
     words(asksPerClient),
     words(guessesPerClient),

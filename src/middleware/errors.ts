@@ -1,10 +1,10 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
-import { isDecodable } from '../decodable.ts';
-import { HttpError } from '../http-error.ts';
+import { answerAs } from '../http/content-negotiation.ts';
+import { isDecodable } from '../http/decodable.ts';
+import { HttpError } from '../http/http-error.ts';
 import type { Logger } from '../log.ts';
-import { answerAs } from '../negotiate.ts';
-import { outageLog } from '../redis/outages.ts';
-import { RedisUnavailable } from '../redis.ts';
+import { RedisUnavailable } from '../redis/connect.ts';
+import { outageLog } from '../redis/outage-log.ts';
 
 const retryAfterSeconds = 5;
 

@@ -1,4 +1,4 @@
-import { redisCalls } from '../channels.ts';
+import { redisCalls } from '../diagnostics.ts';
 
 /** Longest wait for a Redis answer in a request. Redis answers in well under a millisecond when it is well. */
 export const deadlineMs = 1000;
@@ -16,12 +16,12 @@ export class RedisUnavailable extends Error {
  * a write may still happen after its deadline, so its outcome is then unknown.
  * @throws {RedisUnavailable}
  */
-export function within<T>(milliseconds: number, call: Promise<T>): Promise<T> {
-  return redisCalls.hasListeners ? timed(limited(milliseconds, call)) : limited(milliseconds, call);
+export function withDeadline<T>(milliseconds: number, call: Promise<T>): Promise<T> {
+  return redisCalls.hasListeners ? timed(withTimeout(milliseconds, call)) : withTimeout(milliseconds, call);
 }
 
 /** The same, for what Latchkey asks on its own account: the metrics do not count it. */
-export function limited<T>(milliseconds: number, call: Promise<T>): Promise<T> {
+export function withTimeout<T>(milliseconds: number, call: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(new RedisUnavailable(`Redis did not answer within ${milliseconds} ms`));
@@ -47,6 +47,6 @@ async function timed<T>(call: Promise<T>): Promise<T> {
     ok = true;
     return reply;
   } finally {
-    redisCalls.tell({ ok, seconds: (performance.now() - startedAt) / 1000 });
+    redisCalls.publish({ ok, seconds: (performance.now() - startedAt) / 1000 });
   }
 }

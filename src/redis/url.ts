@@ -1,4 +1,4 @@
-import { isDecodable } from '../decodable.ts';
+import { isDecodable } from '../http/decodable.ts';
 
 export type HostAndPort = { host: string; port: number };
 export type Credentials = { username?: string; password?: string };

@@ -1,16 +1,16 @@
 import type { RequestHandler } from 'express';
 import type { SessionLimits } from '../config.ts';
-import { HttpError } from '../http-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import type { Logger } from '../log.ts';
 import { bodyField } from '../middleware/bodies.ts';
-import type { SessionDirectory } from '../session/directory.ts';
 import { absoluteEndOf, idleSecondsOf } from '../session/lifetime.ts';
 import { handleOf } from '../session/record.ts';
+import type { SessionIndex } from '../session/session-index.ts';
 
-type Parts = { directory: SessionDirectory; limits: SessionLimits; log: Logger };
+type Parts = { index: SessionIndex; limits: SessionLimits; log: Logger };
 
 /** Greets, and lists the sessions of this address (ASVS 7.5.2). */
-export function showAdmin({ directory, limits }: Parts): RequestHandler {
+export function showAdmin({ index, limits }: Parts): RequestHandler {
   return async function showAdmin(req, res) {
     const { email, signedInAt, remember = false } = req.session;
     if (email === undefined || signedInAt === undefined) throw new Error('not signed in');
@@ -18,30 +18,30 @@ export function showAdmin({ directory, limits }: Parts): RequestHandler {
       signedInAt,
       endsAt: absoluteEndOf({ signedInAt, remember }, limits),
       idleSeconds: idleSecondsOf({ remember }, limits),
-      sessions: await directory.list(email),
+      sessions: await index.list(email),
       thisHandle: handleOf(req.sessionID),
     });
   };
 }
 
 /** Ends one of the visitor's sessions, named by its handle. */
-export function endSession({ directory, log }: Parts): RequestHandler {
+export function endSession({ index, log }: Parts): RequestHandler {
   return async function endSession(req, res) {
     const handle = bodyField(req, 'session');
     if (req.session.email === undefined || typeof handle !== 'string') {
       throw new HttpError(422, 'Which session? Go back and choose one from the list.');
     }
-    const ended = await directory.end(req.session.email, handle);
+    const ended = await index.end(req.session.email, handle);
     if (ended) log.info({ id: req.id, session: handle, by: handleOf(req.sessionID) }, 'session ended');
     res.redirect(303, '/admin');
   };
 }
 
 /** Ends all of the visitor's sessions but this one (ASVS 7.4.3). */
-export function endOtherSessions({ directory, log }: Parts): RequestHandler {
+export function endOtherSessions({ index, log }: Parts): RequestHandler {
   return async function endOtherSessions(req, res) {
     if (req.session.email === undefined) throw new Error('not signed in');
-    const ended = await directory.endAll(req.session.email, { exceptId: req.sessionID });
+    const ended = await index.endAll(req.session.email, { exceptId: req.sessionID });
     log.info({ id: req.id, ended, by: handleOf(req.sessionID) }, 'other sessions ended');
     res.redirect(303, '/admin');
   };

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
-import type { Mailer } from '../login/mailer.ts';
-import { limited } from '../redis/deadline.ts';
-import { deadlineMs, type RedisClient } from '../redis.ts';
+import type { Mailer } from '../features/mail/mailer.ts';
+import { deadlineMs, type RedisClient } from '../redis/connect.ts';
+import { withTimeout } from '../redis/deadline.ts';
 
 /** The process runs. */
 export const live: RequestHandler = function live(_req, res) {
@@ -19,7 +19,7 @@ export function ready({ redis, mailer, isClosing }: Parts): RequestHandler {
     res.set('Cache-Control', 'no-store').type('text');
     if (isClosing()) return void res.status(503).send('closing\n');
     try {
-      await limited(deadlineMs, redis.ping());
+      await withTimeout(deadlineMs, redis.ping());
       res.send(mailer?.isFailing ? 'ok, but mail can not be sent\n' : 'ok\n');
     } catch {
       res.status(503).send('Redis does not answer\n');

@@ -1,16 +1,16 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { answerAs, isXhr } from '../http/content-negotiation.ts';
+import { safeReturnPath } from '../http/return-path.ts';
 import type { Logger } from '../log.ts';
-import { parseAddress } from '../login/address.ts';
-import { noteRefused, noteSignedIn } from '../login/journal.ts';
-import { safeNext } from '../login/next.ts';
 import { bodyField } from '../middleware/bodies.ts';
-import { answerAs, isXhr } from '../negotiate.ts';
+import { auditRefused, auditSignedIn } from '../session/audit-log.ts';
+import { parseAddress } from '../session/email-address.ts';
 import { signIn } from '../session/sign-in.ts';
 
 /** The form, or straight on for who is signed in already. */
 export const showLogin: RequestHandler = function showLogin(req, res) {
-  if (req.session.email !== undefined) return res.redirect(303, safeNext(req.query.next));
-  res.render('login', { next: safeNext(req.query.next) });
+  if (req.session.email !== undefined) return res.redirect(303, safeReturnPath(req.query.next));
+  res.render('login', { next: safeReturnPath(req.query.next) });
 };
 
 /** Signs in under the address that was typed, which nothing proves. */
@@ -19,15 +19,15 @@ export function trustAddress(isAllowed: (email: string) => boolean, log: Logger)
     const form = readLoginForm(req);
     const address = parseAddress(form.email);
     if ('problem' in address) {
-      noteRefused(log, req, 'not an address');
+      auditRefused(log, req, 'not an address');
       return refuseAddress(req, res, form, address.problem);
     }
     if (!isAllowed(address.email)) {
-      noteRefused(log, req, 'not in ALLOWED_EMAILS', address.email);
+      auditRefused(log, req, 'not in ALLOWED_EMAILS', address.email);
       return refuseAddress(req, res, form, 'This address may not log in here.');
     }
     await signIn(req, address.email, { remember: form.remember });
-    noteSignedIn(log, req, address.email);
+    auditSignedIn(log, req, address.email);
     answerDone(req, res, form.next);
   };
 }
@@ -41,7 +41,7 @@ export function readLoginForm(req: Request): LoginForm {
   return {
     email: bodyField(req, 'email'),
     remember: remember === 'on' || remember === true,
-    next: safeNext(bodyField(req, 'next') ?? req.query.next),
+    next: safeReturnPath(bodyField(req, 'next') ?? req.query.next),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { describeDevice } from '../user-agent.ts';
+import { describeDevice } from '../http/user-agent.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
 import { anonymousTag, newSessionId, tagOf } from './record.ts';
 

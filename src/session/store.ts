@@ -3,11 +3,10 @@ import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
 import { ErrorReply } from 'redis';
 import type { SessionLimits } from '../config.ts';
-import { HttpError } from '../http-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import type { Logger } from '../log.ts';
-import { type RedisClient, RedisUnavailable, within } from '../redis.ts';
+import { type RedisClient, RedisUnavailable, withDeadline } from '../redis/connect.ts';
 import type { cookieAttributes } from './cookie.ts';
-import { SessionDirectory } from './directory.ts';
 import { endOf, isTouchDue } from './lifetime.ts';
 import {
   anonymousTag,
@@ -21,6 +20,7 @@ import {
   tagOf,
   withLastSeen,
 } from './record.ts';
+import { SessionIndex } from './session-index.ts';
 
 export type SessionStoreOptions = {
   redis: RedisClient;
@@ -68,7 +68,7 @@ return 1`;
  * - a corrupt session is no session.
  */
 export class SessionStore extends RedisStore {
-  readonly directory: SessionDirectory;
+  readonly index: SessionIndex;
   readonly #options: SessionStoreOptions;
   /** The stored form of each session object that was read or written; one that is missing here is new. */
   readonly #stored = new WeakMap<object, string>();
@@ -78,7 +78,7 @@ export class SessionStore extends RedisStore {
     // `get` touches. Express-session would ask for it when the response ends, and hold it back (express-session#891).
     super({ client: options.redis, disableTouch: true });
     this.#options = options;
-    this.directory = new SessionDirectory(options.redis, options.limits, options.deadlineMs);
+    this.index = new SessionIndex(options.redis, options.limits, options.deadlineMs);
   }
 
   /** The session of this id, or null; one Redis command, and another when a touch is due. */
@@ -155,7 +155,7 @@ export class SessionStore extends RedisStore {
     let session: SessionData;
     let stored: string | null;
     try {
-      stored = await within(deadlineMs, redis.get(keys.session));
+      stored = await withDeadline(deadlineMs, redis.get(keys.session));
       if (stored === null) return null;
       const record = decode(stored);
       requireTag(keys, record.email);
@@ -169,7 +169,7 @@ export class SessionStore extends RedisStore {
     if (endOf(session, limits) <= now) return null;
     if (session.email !== undefined && !isAllowed(session.email)) {
       // For good: who comes back onto the list must not find the sessions of whoever made them leave it.
-      const wasLive = await this.directory.endById(sessionId);
+      const wasLive = await this.index.endById(sessionId);
       if (wasLive) log.info({ session: handleOf(sessionId), by: 'ALLOWED_EMAILS' }, 'session ended');
       return null;
     }
@@ -203,7 +203,7 @@ export class SessionStore extends RedisStore {
     // In Redis, an expiry of 0 would delete the session, and the stamp then make a key anew that never ends.
     if (endsAt <= now) return false;
     const listed = session.email !== undefined;
-    const alive = await within(
+    const alive = await withDeadline(
       deadlineMs,
       redis.eval(touchScript, {
         keys: listed ? [keys.session, keys.index] : [keys.session],
@@ -234,7 +234,7 @@ export class SessionStore extends RedisStore {
 
     if (known !== undefined) {
       const write = redis.set(keys.session, encoded, { condition: 'XX', expiration: 'KEEPTTL' });
-      if ((await within(deadlineMs, write)) === null) throw new SessionEnded();
+      if ((await withDeadline(deadlineMs, write)) === null) throw new SessionEnded();
     } else {
       const millisecondsLeft = Math.max(1, endOf(session, limits) - now);
       // A persistent cookie lives as long as its session.
@@ -258,20 +258,20 @@ export class SessionStore extends RedisStore {
         .pExpire(keys.index, millisecondsLeft, 'GT')
         .zCard(keys.index);
     }
-    const replies = await within(this.#options.deadlineMs, write.exec());
+    const replies = await withDeadline(this.#options.deadlineMs, write.exec());
     if (replies[0] === null) throw new Error('a new session id was taken already');
     return Number(replies.at(-1)) || 0;
   }
 
   async #trim(tag: string): Promise<void> {
     const { sessionsPerAddress, log } = this.#options;
-    for (const session of await this.directory.trim(tag, sessionsPerAddress)) {
+    for (const session of await this.index.trim(tag, sessionsPerAddress)) {
       log.info({ session, by: 'SESSIONS_PER_ADDRESS' }, 'session ended');
     }
   }
 
   async #delete(sessionId: string): Promise<undefined> {
-    await this.directory.endById(sessionId);
+    await this.index.endById(sessionId);
   }
 }
 
@@ -295,7 +295,7 @@ function isCorruption(error: unknown): boolean {
 }
 
 function refuseToScan(): Promise<never> {
-  return Promise.reject(new Error('this would scan the whole keyspace; use the directory'));
+  return Promise.reject(new Error('this would scan the whole keyspace; use the session index'));
 }
 
 // The callback runs outside the promise: thrown errors of the code behind it are not ours to report,

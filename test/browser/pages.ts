@@ -1,8 +1,8 @@
 import type { BrowserContext, Page } from 'playwright-core';
+import { codePages, maxAddressBytes } from '../email-code/code-pages.ts';
 import { startApp } from '../support/app.ts';
 import { signIn } from '../support/browser.ts';
 import { Visitor } from '../support/visitor.ts';
-import { codePages, longestAddress } from './code-pages.ts';
 
 /** A page as some visitor meets it: how to get there in a new profile. */
 export type KnownPage = { name: string; open: (profile: BrowserContext) => Promise<Page> };
@@ -29,7 +29,7 @@ export async function everyPage(): Promise<{ origins: string[]; pages: KnownPage
     return page;
   };
   const asked = async (profile: BrowserContext) => {
-    await signedIn(longestAddress, '/')(profile);
+    await signedIn(maxAddressBytes, '/')(profile);
     const elsewhere = await profile.newPage();
     await elsewhere.setContent(`<a href="${url}/logout">Go</a>`);
     await elsewhere.getByRole('link').click();
@@ -54,13 +54,13 @@ export async function everyPage(): Promise<{ origins: string[]; pages: KnownPage
   const pages = [
     { name: 'home', open: at('/') },
     { name: 'home, signed in', open: signedIn('home@example.com', '/') },
-    { name: 'home, signed in under the longest address', open: signedIn(longestAddress, '/') },
+    { name: 'home, signed in under the longest address', open: signedIn(maxAddressBytes, '/') },
     { name: 'login', open: at('/login?next=/admin?from=mail') },
     { name: 'login with an error', open: submitted(url, 'ada at example.com') },
-    { name: 'login with a long error', open: submitted(url, `${longestAddress}.example`) },
+    { name: 'login with a long error', open: submitted(url, `${maxAddressBytes}.example`) },
     { name: 'admin', open: withSessions(1, 'one@example.com') },
     { name: 'admin with 50 sessions', open: withSessions(50, 'fifty@example.com') },
-    { name: 'admin of the longest address', open: withSessions(2, longestAddress) },
+    { name: 'admin of the longest address', open: withSessions(2, maxAddressBytes) },
     { name: 'logout confirmation', open: asked },
     { name: '401', open: at('/admin') },
     { name: '404', open: at('/nowhere') },

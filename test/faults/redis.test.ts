@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test, vi } from 'vitest';
-import { deadlineMs } from '../../src/redis.ts';
+import { deadlineMs } from '../../src/redis/connect.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { Load } from '../support/load.ts';

@@ -2,11 +2,11 @@ import { fileURLToPath } from 'node:url';
 import express, { type Express } from 'express';
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
-import { HttpError } from '../../src/http-error.ts';
+import { HttpError } from '../../src/http/http-error.ts';
+import { registerEjs } from '../../src/http/view-engine.ts';
 import { createLogger } from '../../src/log.ts';
 import { errorPage } from '../../src/middleware/errors.ts';
 import { requestLog } from '../../src/middleware/request-log.ts';
-import { useEjs } from '../../src/views.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { ask, clients, type Method, signedIn, xhr } from '../support/client.ts';
 
@@ -97,7 +97,7 @@ describe('an error that nobody expected', () => {
   function brokenApp(): Express {
     const app = express();
     app.locals.asset = (name: string) => `/${name}`;
-    useEjs(app, { directory: fileURLToPath(new URL('../../views', import.meta.url)), reload: false });
+    registerEjs(app, { directory: fileURLToPath(new URL('../../views', import.meta.url)), reload: false });
     app.use(requestLog(log));
     app.get('/throws', () => {
       throw new Error(detail);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { newAddress, newBrowser, signInByCode, startCodeApp } from '../email-code/code-login.ts';
 import { startApp } from '../support/app.ts';
 import { ask, type Method, signedIn } from '../support/client.ts';
-import { newAddress, newBrowser, signInByCode, startCodeApp } from '../support/code-login.ts';
 import type { Visitor } from '../support/visitor.ts';
 
 const { url, app } = await startApp();

@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { parseAddress } from '../../src/login/address.ts';
-import type { Mail } from '../../src/login/mailer.ts';
-import { MailWriter } from '../../src/login/mails.ts';
-import { safeNext } from '../../src/login/next.ts';
+import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
+import type { Mail } from '../../src/features/mail/mailer.ts';
+import { safeReturnPath } from '../../src/http/return-path.ts';
+import { parseAddress } from '../../src/session/email-address.ts';
+import { askForCode, enterCode, newBrowser, startCodeApp } from '../email-code/code-login.ts';
 import { startApp } from '../support/app.ts';
 import { ask, clients, signedIn } from '../support/client.ts';
-import { askForCode, enterCode, newBrowser, startCodeApp } from '../support/code-login.ts';
 import { Visitor } from '../support/visitor.ts';
 
 // ASVS 3.2.1 to 3.2.3: whatever comes from outside is text in the page.
@@ -69,7 +69,7 @@ describe('a hostile address, signed in', () => {
 
 const caughtMails: Mail[] = [];
 const byCode = await startCodeApp({ caughtMails });
-const writer = new MailWriter(fileURLToPath(new URL('../../views', import.meta.url)));
+const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)));
 
 /** The pages of sign-in by code that show an address: where it waits, after one wrong code, after five. */
 async function codePages(email: string): Promise<string[]> {
@@ -114,7 +114,7 @@ describe.each(payloads)('%j', (payload) => {
     const page = await ask(url, 'get', path(payload)).expect(200);
     expect(markupOf(page.text)).toEqual(markupOf((await ask(url, 'get', path('harmless'))).text));
     const [, value = ''] = /name="next" value="([^"]*)"/.exec(page.text) ?? [];
-    expect(readAsText(value)).toBe(safeNext(`/?${payload}`));
+    expect(readAsText(value)).toBe(safeReturnPath(`/?${payload}`));
     const form = await new Visitor(url).post('/login', { form: { email: 'x', next: `/?${payload}` } });
     expect(markupOf(form.text)).toEqual(
       markupOf((await new Visitor(url).post(path('x'), { form: { email: 'x' } })).text),

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
-import { type RedisClient, within } from '../../src/redis.ts';
-import { SessionDirectory } from '../../src/session/directory.ts';
+import { type RedisClient, withDeadline } from '../../src/redis/connect.ts';
 import { indexKey, keysOf, tagOf } from '../../src/session/record.ts';
+import { SessionIndex } from '../../src/session/session-index.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { allKeys, gate, newStore, startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -99,8 +99,8 @@ test('two sign-ins at once under one old cookie give two sessions, both listed, 
   expect(one.sessionId).not.toBe(two.sessionId);
   expect(await isSignedIn(old)).toBe(false);
   expect([await isSignedIn(one), await isSignedIn(two)]).toEqual([true, true]);
-  expect(await newStore(redis).directory.list('twice@example.com')).toHaveLength(2);
-  await newStore(redis).directory.endAll('twice@example.com');
+  expect(await newStore(redis).index.list('twice@example.com')).toHaveLength(2);
+  await newStore(redis).index.endAll('twice@example.com');
 });
 
 describe('ending all sessions of an address while it signs in', () => {
@@ -117,7 +117,7 @@ describe('ending all sessions of an address while it signs in', () => {
   test('ends what was there before, and leaves the newcomer alive and listed (ASVS 7.4.2)', async () => {
     const [before, during] = [new Visitor(app.url), new Visitor(app.url)];
     await before.signIn(email);
-    // The sign-in happens between the directory's look at the list and its deletion.
+    // The sign-in happens between the index's look at the list and its deletion.
     const raced: RedisClient = new Proxy(redis, {
       get(target, name) {
         if (name !== 'zRange') {
@@ -131,7 +131,7 @@ describe('ending all sessions of an address while it signs in', () => {
         };
       },
     });
-    expect(await new SessionDirectory(raced, limits, 1000).endAll(email)).toBe(1);
+    expect(await new SessionIndex(raced, limits, 1000).endAll(email)).toBe(1);
     expect([await isSignedIn(before), await isSignedIn(during)]).toEqual([false, true]);
     const { live, listed } = await audit();
     expect(live).toHaveLength(1);
@@ -140,16 +140,16 @@ describe('ending all sessions of an address while it signs in', () => {
   });
 
   test('never leaves a live session unlisted, whatever the order', async () => {
-    const { directory } = newStore(redis);
+    const { index } = newStore(redis);
     for (let round = 0; round < 30; round += 1) {
       const before = await Promise.all([1, 2, 3].map(() => signedIn()));
       const during = [new Visitor(app.url), new Visitor(app.url), new Visitor(app.url)];
-      await Promise.all([directory.endAll(email), ...during.map((visitor) => visitor.signIn(email))]);
+      await Promise.all([index.endAll(email), ...during.map((visitor) => visitor.signIn(email))]);
       const { live, listed } = await audit();
       expect(listed).toEqual(live);
       expect(live.filter((key) => before.some(({ sessionId }) => keysOf(sessionId)?.session === key))).toEqual([]);
     }
-    await directory.endAll(email);
+    await index.endAll(email);
     expect(await audit()).toEqual({ live: [], listed: [] });
   });
 
@@ -173,5 +173,5 @@ test('a hundred requests of one session at once are all served, and leave it as 
 
 test('a call that Redis does not answer fails at its deadline', async () => {
   const never = new Promise<never>(() => {});
-  await expect(within(5, never)).rejects.toThrow('did not answer within 5 ms');
+  await expect(withDeadline(5, never)).rejects.toThrow('did not answer within 5 ms');
 });

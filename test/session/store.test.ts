@@ -1,7 +1,7 @@
 import { RedisStore } from 'connect-redis';
 import session, { type SessionData } from 'express-session';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { RedisClient } from '../../src/redis.ts';
+import type { RedisClient } from '../../src/redis/connect.ts';
 import { anonymousTag, indexKey, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
 import { SessionEnded } from '../../src/session/store.ts';
 import { connectNode, testRedis } from '../support/app.ts';
@@ -150,7 +150,7 @@ describe('SessionStore', () => {
     await store.set(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
     await redis.del(indexKey(tagOf(ann)));
     await store.get(id);
-    expect(await store.directory.list(ann)).toHaveLength(1);
+    expect(await store.index.list(ann)).toHaveLength(1);
   });
 
   test('refuses to scan the keyspace (connect-redis#203)', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Load } from '../support/load.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
-import type { Journal } from './journal.ts';
+import type { Journal } from './event-log.ts';
 import type { Random } from './random.ts';
 
 type Targets = { redis: RedisServer; links: TcpProxy[]; urls: string[]; journal: Journal };

@@ -1,7 +1,7 @@
 import type { SessionLimits } from '../../src/config.ts';
 import { tagOf } from '../../src/session/record.ts';
 import { Visitor } from '../support/visitor.ts';
-import type { Answer, Journal } from './journal.ts';
+import type { Answer, Journal } from './event-log.ts';
 import { KnownSession, lateMs } from './known-session.ts';
 import type { Random } from './random.ts';
 

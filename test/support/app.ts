@@ -7,12 +7,12 @@ import { destination } from 'pino';
 import { inject } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
-import { closeHttpServer, createHttpServer } from '../../src/http-server.ts';
+import { startPrivateRedis } from '../../src/dev/private-redis.ts';
+import { type Mail, Mailer, type Transport } from '../../src/features/mail/mailer.ts';
+import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
-import { type Mail, Mailer, type Transport } from '../../src/login/mailer.ts';
-import { startPrivateRedis } from '../../src/private-redis.ts';
+import { connectRedis, type RedisAddress } from '../../src/redis/connect.ts';
 import { type NodeClient, newNode } from '../../src/redis/node.ts';
-import { connectRedis, type RedisAddress } from '../../src/redis.ts';
 import { afterwards } from './afterwards.ts';
 import { newLogFile } from './secrets.ts';
 

@@ -1,5 +1,5 @@
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { findOnPath } from '../../src/private-redis.ts';
+import { findOnPath } from '../../src/dev/private-redis.ts';
 
 const programs = ['chromium', 'chromium-browser', 'google-chrome'];
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createClient } from 'redis';
 import { inject, vi } from 'vitest';
-import { findRedis } from '../../src/private-redis.ts';
+import { findRedis } from '../../src/dev/private-redis.ts';
 import { afterwards } from './afterwards.ts';
 import { noteProcess } from './leftovers.ts';
 import { freePort, newDirectory } from './process.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { Challenges } from '../../src/login/challenge.ts';
-import { EndLinks } from '../../src/login/end-links.ts';
-import { Throttle } from '../../src/login/throttle.ts';
-import { deadlineMs, type RedisClient } from '../../src/redis.ts';
+import { Challenges } from '../../src/features/email-code/challenges.ts';
+import { RateLimits } from '../../src/features/email-code/rate-limits.ts';
+import { RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
+import { deadlineMs, type RedisClient } from '../../src/redis/connect.ts';
 import { keepOutOfLogs } from './secrets.ts';
 
 const challenge = { email: 'ann@example.com', remember: false, next: '/admin' };
@@ -21,11 +21,11 @@ export async function useByCode(redis: RedisClient): Promise<void> {
   keepOutOfLogs(previousId, next);
   expect([await challenges.find(previousId), await challenges.find(next)]).toEqual([undefined, challenge]);
 
-  const throttle = new Throttle(redis, 1000, deadlineMs);
-  for (let count = 0; count < 30; count += 1) await throttle.countAsk('192.0.2.1', undefined);
-  await expect(throttle.countAsk('192.0.2.1', undefined)).rejects.toMatchObject({ status: 429 });
+  const rateLimits = new RateLimits(redis, 1000, deadlineMs);
+  for (let count = 0; count < 30; count += 1) await rateLimits.countAsk('192.0.2.1', undefined);
+  await expect(rateLimits.countAsk('192.0.2.1', undefined)).rejects.toMatchObject({ status: 429 });
 
-  const links = new EndLinks(redis, deadlineMs);
+  const links = new RevocationLinks(redis, deadlineMs);
   const linked = { sessionId: 'a-session-id', deviceId: 'a-device-id' };
   const token = await links.create(linked, Date.now() + 3_600_000);
   keepOutOfLogs(token);

@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, vi } from 'vitest';
-import { findRedis } from '../../src/private-redis.ts';
-import { within } from '../../src/redis.ts';
+import { findRedis } from '../../src/dev/private-redis.ts';
+import { withDeadline } from '../../src/redis/connect.ts';
 import { freePort, newDirectory } from './process.ts';
 import { type RedisServer, startRedisServer } from './redis-server.ts';
 
@@ -83,7 +83,7 @@ function isReplicated(node: RedisServer): Promise<void> {
 
 async function primaryAmong(nodes: RedisServer[]): Promise<RedisServer> {
   const ask = (node: RedisServer) =>
-    within(
+    withDeadline(
       askDeadlineMs,
       node.client((client) => client.role()),
     );
@@ -142,7 +142,7 @@ export async function startCluster(): Promise<Cluster> {
 
   const anyAnswer: RedisServer['client'] = async (ask) => {
     for (const node of nodes) {
-      const answer = await within(askDeadlineMs, node.client(ask)).catch(() => undefined);
+      const answer = await withDeadline(askDeadlineMs, node.client(ask)).catch(() => undefined);
       if (answer !== undefined) return answer;
     }
     throw new Error('no node answers');

@@ -1,0 +1,25 @@
+import { channel } from 'node:diagnostics_channel';
+
+/** What the process tells of itself to whoever listens, such as `metrics.ts`; it costs nothing where nobody does. */
+type Channel<Message> = {
+  publish: (message: Message) => void;
+  subscribe: (listener: (message: Message) => void) => void;
+  readonly hasListeners: boolean;
+};
+
+/** Each call to Redis, when it is over. */
+export const redisCalls = newChannel<{ ok: boolean; seconds: number }>('latchkey:redis-call');
+
+/** Each sign-in, when it is decided: `signed in`, or why not. */
+export const signIns = newChannel<{ outcome: string }>('latchkey:sign-in');
+
+function newChannel<Message>(name: string): Channel<Message> {
+  const inner = channel(name);
+  return {
+    publish: (message) => inner.publish(message),
+    subscribe: (listener) => inner.subscribe((message) => listener(message as Message)),
+    get hasListeners() {
+      return inner.hasSubscribers;
+    },
+  };
+}

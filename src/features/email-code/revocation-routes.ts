@@ -1,0 +1,45 @@
+import type { RequestHandler } from 'express';
+import { HttpError } from '../../http/http-error.ts';
+import type { Logger } from '../../log.ts';
+import { bodyField } from '../../middleware/bodies.ts';
+import { handleOf, keysOf } from '../../session/record.ts';
+import { signOut } from '../../session/sign-in.ts';
+import type { SessionStore } from '../../session/store.ts';
+import type { KnownBrowsers } from './known-browsers.ts';
+import type { RevocationLinks } from './revocation-links.ts';
+
+type Parts = { revocationLinks: RevocationLinks; knownBrowsers: KnownBrowsers; store: SessionStore; log: Logger };
+
+/** Where the link of a notice leads: a button, since whatever opens links must not end sessions. */
+export function showEndSession({ revocationLinks }: Parts): RequestHandler {
+  return async function showEndSession(req, res) {
+    const { token } = req.query;
+    if (typeof token !== 'string' || !(await revocationLinks.find(token))) throw usedUp();
+    res.render('email-code/end-session', { token });
+  };
+}
+
+/** Ends the session that the link stands for, and makes its browser new to the address again. */
+export function endLinkedSession({ revocationLinks, knownBrowsers, store, log }: Parts): RequestHandler {
+  return async function endLinkedSession(req, res) {
+    const token = bodyField(req, 'token');
+    const linked = typeof token === 'string' ? await revocationLinks.find(token) : undefined;
+    if (typeof token !== 'string' || !linked) throw usedUp();
+    const { sessionId, deviceId } = linked;
+    // First the session: if Redis refuses, the link is still there for another try.
+    const wasLive = await store.index.endById(sessionId);
+    if (wasLive) log.info({ id: req.id, session: handleOf(sessionId), by: 'link' }, 'session ended');
+    await knownBrowsers.forget(deviceId, keysOf(sessionId)?.tag ?? '');
+    if (!(await revocationLinks.use(token))) throw usedUp();
+    if (sessionId === req.sessionID) {
+      await signOut(req, res);
+      Reflect.deleteProperty(res.locals, 'email');
+    }
+    // Whoever can read the mail may have signed in once more since, and that session is another one.
+    res.render('email-code/end-session', { wasLive });
+  };
+}
+
+function usedUp(): HttpError {
+  return new HttpError(410, 'This link has been used, or is too old.', { loginUrl: '/login' });
+}

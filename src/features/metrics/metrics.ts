@@ -1,0 +1,71 @@
+import { subscribe } from 'node:diagnostics_channel';
+import http from 'node:http';
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { redisCalls, signIns } from '../../diagnostics.ts';
+
+const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+type Exchange = {
+  server: http.Server;
+  request: http.IncomingMessage & { baseUrl?: string; route?: { path: string } };
+  response: http.ServerResponse;
+};
+
+/**
+ * What Prometheus reads of this process: its requests, sign-ins and calls to Redis, and what Node says of itself
+ * (memory, event loop, garbage). It listens to diagnostics channels, which cost nothing where nobody does.
+ * @param server whose requests are measured
+ */
+export function measure(server: http.Server): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const requestSeconds = new Histogram({
+    name: 'latchkey_request_seconds',
+    help: 'Requests, by method, route and status',
+    labelNames: ['method', 'route', 'status'] as const,
+    ...{ buckets, registers },
+  });
+  const startedAt = new WeakMap<http.IncomingMessage, number>();
+  subscribe('http.server.request.start', (message) => {
+    startedAt.set((message as Exchange).request, performance.now());
+  });
+  subscribe('http.server.response.finish', (message) => {
+    const { request, response, server: by } = message as Exchange;
+    if (by !== server) return;
+    const seconds = (performance.now() - (startedAt.get(request) ?? performance.now())) / 1000;
+    // Not the path, which visitors choose: each would become a time series.
+    const route = request.route ? `${request.baseUrl ?? ''}${request.route.path}` : 'other';
+    requestSeconds.observe({ method: request.method ?? '', route, status: response.statusCode }, seconds);
+  });
+
+  const redisCallSeconds = new Histogram({
+    name: 'latchkey_redis_call_seconds',
+    help: 'Calls to Redis as this process sees them; ok="false" failed or ran out of time',
+    labelNames: ['ok'] as const,
+    ...{ buckets, registers },
+  });
+  redisCalls.subscribe(({ ok, seconds }) => redisCallSeconds.observe({ ok: String(ok) }, seconds));
+
+  const signInCount = new Counter({
+    name: 'latchkey_sign_ins_total',
+    help: 'Sign-ins, by what became of them',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+  signIns.subscribe(({ outcome }) => signInCount.inc({ outcome }));
+  return registry;
+}
+
+/** Serves `/metrics`, for a port of its own, which visitors must not reach. */
+export function createMetricsServer(registry: Registry): http.Server {
+  return http.createServer(async (req, res) => {
+    if (req.url !== '/metrics') {
+      res.writeHead(404).end();
+      return;
+    }
+    const text = await registry.metrics();
+    res.writeHead(200, { 'Content-Type': registry.contentType }).end(text);
+  });
+}

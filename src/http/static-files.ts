@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import express, { type RequestHandler } from 'express';
+
+const yearSeconds = 31_536_000;
+
+export type Assets = {
+  serveStaticFile: RequestHandler;
+  /** The URL of a file, which changes with its content. */
+  assetUrl: (name: string) => string;
+};
+
+/**
+ * The files of a directory. By the URL that their content gives them browsers keep them for a year; a version that
+ * is not ours, such as that of a newer process during a restart, must not be kept under that name.
+ * @param options.reload the files change while the process runs, for development
+ */
+export function staticFiles(directory: string, options: { reload: boolean }): Assets {
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    statSync(join(directory, name)).isFile(),
+  );
+  const urls = new Map(names.map((name) => [name, `/${name}?v=${hashOf(join(directory, name))}`]));
+  const versioned = new Set(urls.values());
+  const paths = new Set(names.map((name) => `/${name}`));
+  const serve = express.static(directory, {
+    index: false,
+    redirect: false,
+    cacheControl: false,
+    setHeaders(res) {
+      const isVersioned = !options.reload && versioned.has(res.req.url ?? '');
+      res.setHeader('Cache-Control', isVersioned ? `public, max-age=${yearSeconds}, immutable` : 'no-cache');
+    },
+  });
+
+  return {
+    // Without this, the disk is asked for a file on every page.
+    serveStaticFile: function serveStaticFile(req, res, next) {
+      if (paths.has(req.path)) serve(req, res, next);
+      else next();
+    },
+    assetUrl: (name) => (options.reload ? undefined : urls.get(name)) ?? `/${name}`,
+  };
+}
+
+function hashOf(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('base64url').slice(0, 10);
+}

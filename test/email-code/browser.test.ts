@@ -1,0 +1,273 @@
+import type { BrowserContext, Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import { linkIn } from '../mail/mail-server.ts';
+import { askForCode, enterCode } from '../support/browser.ts';
+import { heading, useChromium } from '../support/browsing.ts';
+import { keepOutOfLogs } from '../support/secrets.ts';
+import { newAddress, newIp, startCodeApp, wrongCode } from './code-login.ts';
+
+const { url, server, redis, mails } = await startCodeApp();
+const codePage = `${url}/login/code`;
+const openProfile = useChromium(() => [url]);
+
+// All that could carry a code away: what the app, a proxy or a log of either gets to see of a request.
+const seenByServer: string[] = [];
+server.on('request', ({ method, url: path, headers }) => {
+  seenByServer.push(`${method} ${path} ${headers.referer}`);
+});
+
+describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a visitor with %o', (options) => {
+  /** Each comes from an address of its own, or the limit per client would be met by all together. */
+  const openBrowser = () => openProfile({ ...options, extraHTTPHeaders: { 'X-Forwarded-For': newIp() } });
+
+  /** A page that asks for the code, and the code. */
+  async function waiting(email = newAddress()): Promise<{ profile: BrowserContext; page: Page; code: string }> {
+    const profile = await openBrowser();
+    const page = await profile.newPage();
+    await askForCode(page, url, email);
+    return { profile, page, code: await mails.codeFor(email) };
+  }
+
+  test('signs in with the code from the mail, and is led on to the page that was asked for', async () => {
+    const email = newAddress();
+    const page = await (await openBrowser()).newPage();
+    await page.goto(`${url}/admin?from=mail&n=1`);
+    await page.getByRole('main').getByRole('link', { name: 'Log in' }).click();
+    expect(await page.getByRole('main').textContent()).toContain('No password: a code is mailed to you.');
+    await page.getByLabel('E-mail address').fill(email);
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.waitForURL(codePage);
+    expect(await heading(page)).toBe('Check your mail');
+    expect(await page.getByRole('main').textContent()).toContain(email);
+    const sent = expect.stringContaining(`on its way to ${email}`);
+    expect(await fieldState(page, 'Code')).toEqual({ typed: '', focused: true, invalid: null, description: sent });
+    // What a phone goes by when it offers the code of a mail, and its number keys.
+    const field = page.getByLabel('Code');
+    expect(await field.getAttribute('autocomplete')).toBe('one-time-code');
+    expect(await field.getAttribute('inputmode')).toBe('numeric');
+    const code = await mails.codeFor(email);
+    await page.keyboard.type(` ${code.slice(0, 2)}-${code.slice(2, 5)} ${code.slice(5)} `);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`${url}/admin?from=mail&n=1`);
+    expect(await heading(page)).toBe(`Hello ${email}`);
+  });
+
+  test('is told at the field that a code is wrong, and how many tries are left', async () => {
+    const { page, code } = await waiting();
+    const attempts = [
+      { typed: wrongCode(code), problem: 'That is not the code. You have four tries left.' },
+      { typed: '1234', problem: 'Enter the eight digits of the code.' },
+      { typed: wrongCode(code), problem: 'That is not the code. You have three tries left.' },
+    ];
+    for (const { typed, problem } of attempts) {
+      await enterCode(page, typed);
+      expect(await page.title()).toBe('Error: please check the code · Latchkey');
+      expect(await page.getByRole('alert').textContent()).toBe(problem);
+      expect(await fieldState(page, 'Code')).toEqual({
+        typed: '',
+        focused: true,
+        invalid: 'true',
+        description: problem,
+      });
+    }
+    await enterCode(page, code);
+    expect(page.url()).toBe(`${url}/admin`);
+  });
+
+  test('starts again with the same address and choice when the tries are used up', async () => {
+    const email = newAddress();
+    const profile = await openBrowser();
+    const page = await profile.newPage();
+    await page.goto(`${url}/login?next=/admin?from=mail`);
+    await page.getByLabel('E-mail address').fill(email);
+    await page.getByLabel('Keep me signed in').check();
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.waitForURL(codePage);
+    const code = await mails.codeFor(email);
+    for (let time = 1; time <= 5; time += 1) await enterCode(page, wrongCode(code, time));
+
+    const notice = 'That code can no longer be used. Ask for a new one here.';
+    expect(await page.title()).toBe('Error: Log in · Latchkey');
+    expect(await page.getByRole('alert').textContent()).toBe(notice);
+    expect(await fieldState(page, 'E-mail address')).toEqual({
+      ...{ typed: email, focused: true, invalid: null, description: notice },
+    });
+    await page.keyboard.press('Enter');
+    await page.waitForURL(codePage);
+    await enterCode(page, await mails.codeFor(email, 2));
+    expect(page.url()).toBe(`${url}/admin?from=mail`);
+    expect(await page.getByRole('main').textContent()).toContain('until you have been away for 14 days');
+  });
+
+  test('starts again when the code has lapsed', async () => {
+    const { page, code } = await waiting();
+    await redis.del(await redis.keys('c:*'));
+    await enterCode(page, code);
+    expect(await page.getByRole('alert').textContent()).toContain('That code can no longer be used.');
+    expect(await fieldState(page, 'E-mail address')).toMatchObject({ typed: '', focused: true });
+  });
+
+  test('gets a new code, which ends the one before and keeps the choice to stay signed in', async () => {
+    const email = newAddress();
+    const profile = await openBrowser();
+    const page = await profile.newPage();
+    await page.goto(url);
+    await page.getByLabel('E-mail address').fill(email);
+    await page.getByLabel('Keep me signed in').check();
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.waitForURL(codePage);
+    const first = await mails.codeFor(email);
+    await page.getByRole('button', { name: 'Send a new code' }).click();
+    await page.waitForURL(`${codePage}?sent=again`);
+    expect(await page.getByRole('status').textContent()).toMatch(/^A new code follows/);
+    const described = expect.stringMatching(/^A new code follows.*on its way to/);
+    expect(await fieldState(page, 'Code')).toMatchObject({ focused: true, description: described });
+    const second = await mails.codeFor(email, 2);
+    await enterCode(page, first);
+    expect(await page.getByRole('alert').textContent()).toContain('That is not the code.');
+    await enterCode(page, second);
+    expect(page.url()).toBe(`${url}/admin`);
+    const session = (await profile.cookies()).find(({ name }) => name === 'session');
+    expect(((session?.expires ?? 0) - Date.now() / 1000) / 86_400).toBeCloseTo(14, 1);
+  });
+
+  test('uses another address instead', async () => {
+    const { page, code } = await waiting();
+    const other = newAddress();
+    await page.getByRole('link', { name: 'Use another address' }).click();
+    await page.waitForURL(`${url}/login`);
+    await page.getByLabel('E-mail address').fill(other);
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.waitForURL(codePage);
+    await enterCode(page, code);
+    expect(await page.getByRole('alert').textContent()).toContain('That is not the code.');
+    await enterCode(page, await mails.codeFor(other));
+    expect(await heading(page)).toBe(`Hello ${other}`);
+  });
+
+  // ASVS 6.6.2
+  test('types a code only where it was asked for: the link of the mail, opened elsewhere, has no form', async () => {
+    const email = newAddress();
+    const { page, code } = await waiting(email);
+    const link = linkIn(await mails.mailTo(email, 'code'));
+    const elsewhere = await (await openBrowser()).newPage();
+    await elsewhere.goto(link);
+    expect(await heading(elsewhere)).toBe('Enter the code where you asked for it');
+    expect(await elsewhere.getByRole('textbox').count()).toBe(0);
+    const shown = elsewhere.getByText(code.replace(/^(\d{4})/, '$1 '), { exact: true });
+    expect(await shown.filter({ visible: true }).count()).toBe(options.javaScriptEnabled ? 1 : 0);
+    if (options.javaScriptEnabled) expect(await history(elsewhere)).not.toContain(code);
+    await elsewhere.getByRole('link', { name: 'Log in here instead' }).click();
+    await elsewhere.waitForURL(`${url}/login`);
+
+    // Nor has opening it used anything up (better-auth#9690).
+    await enterCode(page, code);
+    expect(await heading(page)).toBe(`Hello ${email}`);
+    expect(seenByServer.filter((line) => line.includes(code))).toEqual([]);
+  });
+
+  // ASVS 7.5.2
+  test('ends a session of a stranger by the link of the notice', async () => {
+    const email = newAddress();
+    const own = await waiting(email);
+    await enterCode(own.page, own.code);
+    const stranger = await (await openBrowser()).newPage();
+    await askForCode(stranger, url, email);
+    await enterCode(stranger, await mails.codeFor(email, 2));
+    expect(await heading(stranger)).toBe(`Hello ${email}`);
+
+    const link = linkIn(await mails.mailTo(email, 'notice', 2));
+    await own.page.goto(link);
+    expect(await heading(own.page)).toBe('End that session?');
+    await stranger.reload();
+    expect(await heading(stranger)).toBe(`Hello ${email}`);
+    await own.page.getByRole('button', { name: 'End the session' }).click();
+    await own.page.getByRole('heading', { name: 'The session is ended' }).waitFor();
+    await stranger.reload();
+    expect(await heading(stranger)).toBe('Please login first.');
+    await own.page.goto(link);
+    expect(await heading(own.page)).toBe('This link has been used, or is too old.');
+    await own.page.goto(`${url}/admin`);
+    expect(await heading(own.page)).toBe(`Hello ${email}`);
+  });
+});
+
+describe('the link of the mail, in the browser that asked', () => {
+  test.each([
+    ['a new tab', (page: Page) => page.context().newPage()],
+    ['the tab that asks for the code', async (page: Page) => page],
+  ])('opened in %s, fills the code in for one press of the button, and leaves it nowhere', async (_where, tabOf) => {
+    const email = newAddress();
+    const profile = await openProfile({ extraHTTPHeaders: { 'X-Forwarded-For': newIp() } });
+    const asking = await profile.newPage();
+    await askForCode(asking, url, email);
+    const code = await mails.codeFor(email);
+    const page = await tabOf(asking);
+    await page.goto(linkIn(await mails.mailTo(email, 'code')));
+    expect(await fieldState(page, 'Code')).toMatchObject({ typed: code, invalid: null });
+    const button = page.getByRole('button', { name: 'Log in' });
+    await expect.poll(() => button.evaluate((element) => element.matches(':focus')), { timeout: 5000 }).toBe(true);
+    expect(page.url()).toBe(codePage);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`${url}/admin`);
+    expect(await heading(page)).toBe(`Hello ${email}`);
+    expect(await history(page)).not.toContain(code);
+    expect(seenByServer.filter((line) => line.includes(code))).toEqual([]);
+  });
+
+  test('without JavaScript, asks for the code to be typed', async () => {
+    const email = newAddress();
+    const profile = await openProfile({ javaScriptEnabled: false });
+    const page = await profile.newPage();
+    await askForCode(page, url, email);
+    await page.goto(linkIn(await mails.mailTo(email, 'code')));
+    expect(await fieldState(page, 'Code')).toMatchObject({ typed: '', focused: true });
+    await enterCode(page, await mails.codeFor(email));
+    expect(await heading(page)).toBe(`Hello ${email}`);
+  });
+});
+
+test("an older client's XMLHttpRequest is told that a code is needed, and done once it has sent it", async () => {
+  const email = newAddress();
+  const password = `pass-${crypto.randomUUID()}`;
+  keepOutOfLogs(password);
+  const page = await (await openProfile()).newPage();
+  await page.goto(url);
+  const send = (path: string, body: string) =>
+    page.evaluate(`new Promise((resolve, reject) => {
+      const xhr = new XMLHttpRequest();
+      xhr.open('POST', '${path}');
+      xhr.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
+      xhr.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
+      xhr.onload = () => resolve({ status: xhr.status, text: xhr.responseText });
+      xhr.onerror = reject;
+      xhr.send('${body}');
+    })`);
+  const asked = await send('/login', `email=${encodeURIComponent(email)}&pass=${password}`);
+  expect(asked).toEqual({ status: 202, text: 'code needed\n' });
+  expect((await page.context().cookies()).map(({ name }) => name)).toEqual(['login']);
+  const entered = await send('/login/code', `code=${await mails.codeFor(email)}`);
+  expect(entered).toEqual({ status: 200, text: 'done' });
+  await page.goto(`${url}/admin`);
+  expect(await heading(page)).toBe(`Hello ${email}`);
+});
+
+/** A field as a screen reader gets it. */
+function fieldState(page: Page, label: string) {
+  return page.getByLabel(label, { exact: true }).evaluate((field) => ({
+    typed: field instanceof HTMLInputElement ? field.value : undefined,
+    focused: field.matches(':focus'),
+    invalid: field.getAttribute('aria-invalid'),
+    description: (field.getAttribute('aria-describedby') ?? '')
+      .split(' ')
+      .map((id) => document.getElementById(id)?.textContent)
+      .join(' '),
+  }));
+}
+
+/** The addresses to which the tab can go back and forward. */
+async function history(page: Page): Promise<string> {
+  const devTools = await page.context().newCDPSession(page);
+  const { entries } = await devTools.send('Page.getNavigationHistory');
+  return entries.map((entry) => entry.url).join(' ');
+}

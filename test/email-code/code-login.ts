@@ -1,0 +1,103 @@
+import { networkInterfaces } from 'node:os';
+import { vi } from 'vitest';
+import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
+import { smtpTransport } from '../../src/features/mail/mailer.ts';
+import { tagOf } from '../../src/session/record.ts';
+import { type MailServer, startMailServer } from '../mail/mail-server.ts';
+import { startApp, type TestApp, type TestAppOptions } from '../support/app.ts';
+import { type Visit, Visitor } from '../support/visitor.ts';
+
+export type CodeApp = TestApp & { mails: MailServer };
+
+export const mailFrom = 'Latchkey <login@example.com>';
+
+/** The app with sign-in by code and a mail server. It believes one proxy, so that a test may come from anywhere. */
+export async function startCodeApp(options: TestAppOptions & { mails?: MailServer } = {}): Promise<CodeApp> {
+  const mails = options.mails ?? (await startMailServer());
+  const transport = smtpTransport(mails.url, mailFrom);
+  const app = await startApp({ transport, ...options, env: { TRUST_PROXY: '1', ...options.env } });
+  return { ...app, mails };
+}
+
+/** Of this machine, but not loopback; nor is what a machine without a network has instead. */
+export const ownAddress =
+  Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '0.0.0.0';
+
+let addresses = 0;
+let clients = 0;
+
+/** An address that nobody has used before. */
+export function newAddress(domain = 'example.com'): string {
+  addresses += 1;
+  return `person-${String(addresses).padStart(5, '0')}@${domain}`;
+}
+
+/** An IPv4 address that nobody has come from before. */
+export function newIp(): string {
+  clients += 1;
+  return `198.18.${clients >> 8}.${clients & 255}`;
+}
+
+/** Firefox on Linux, without cookies and from an address of its own. */
+export function newBrowser(url: string, headers: Record<string, string> = {}): Visitor {
+  const userAgent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
+  return new Visitor(url, { 'X-Forwarded-For': newIp(), 'User-Agent': userAgent, Accept: 'text/html', ...headers });
+}
+
+export function askForCode(browser: Visitor, email: string, form: Record<string, string> = {}): Promise<Visit> {
+  return browser.post('/login', { form: { email, ...form } });
+}
+
+export function enterCode(browser: Visitor, code: string, headers: Record<string, string> = {}): Promise<Visit> {
+  return browser.post('/login/code', { form: { code }, headers });
+}
+
+/** Signs in; `count` says which of the codes for this address it is. */
+export async function signInByCode(
+  { mails }: Pick<CodeApp, 'mails'>,
+  browser: Visitor,
+  email: string,
+  options: { count?: number; form?: Record<string, string> } = {},
+): Promise<Visit> {
+  await askForCode(browser, email, options.form);
+  const visit = await enterCode(browser, await mails.codeFor(email, options.count));
+  if (visit.status !== 303) throw new Error(`the code was answered with ${visit.status}: ${visit.text}`);
+  return visit;
+}
+
+type Outcomes = { mailed: number; keptBack: number };
+
+/** Waits until it is decided what became of so many wishes for a code, and counts the mails and the rest. */
+export async function outcomes(app: Pick<CodeApp, 'logged'>, email: string, wishes: number): Promise<Outcomes> {
+  return vi.waitFor(
+    () => {
+      const { mailed, keptBack } = decided(app, email);
+      if (mailed + keptBack !== wishes) throw new Error(`${mailed} mailed and ${keptBack} kept back of ${wishes}`);
+      return { mailed, keptBack };
+    },
+    { timeout: 10_000, interval: 10 },
+  );
+}
+
+function decided({ logged }: Pick<CodeApp, 'logged'>, email: string): Outcomes {
+  const lines = logged().filter(({ person }) => person === tagOf(email));
+  return {
+    mailed: lines.filter(({ msg, mail }) => msg === 'mail sent' && mail === 'code').length,
+    keptBack: lines.filter(({ msg }) => msg === 'code kept back').length,
+  };
+}
+
+/** Uses up what strangers may have mailed to an address in an hour, each time from another place. */
+export async function exhaust(app: CodeApp, email: string): Promise<void> {
+  const { points } = rateLimits.mailsPerAddress[0];
+  const { mailed, keptBack } = decided(app, email);
+  for (let wishes = 1; wishes <= points; wishes += 1) await askForCode(newBrowser(app.url), email);
+  await outcomes(app, email, mailed + keptBack + points);
+}
+
+/** A code that is not this one. */
+export function wrongCode(code: string, offset = 1): string {
+  return String((Number(code) + offset) % 10 ** code.length).padStart(code.length, '0');
+}

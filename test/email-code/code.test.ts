@@ -1,0 +1,317 @@
+import { describe, expect, test } from 'vitest';
+import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
+import type { Visit, Visitor } from '../support/visitor.ts';
+import {
+  askForCode,
+  enterCode,
+  exhaust,
+  newAddress,
+  newBrowser,
+  newIp,
+  outcomes,
+  signInByCode,
+  startCodeApp,
+  wrongCode,
+} from './code-login.ts';
+
+const app = await startCodeApp();
+const { url, mails, redis, logged } = app;
+const overHttps = await startCodeApp({ env: { BASE_URL: 'https://login.example.com' }, mails });
+const byHttps = { 'X-Forwarded-Proto': 'https' };
+
+const soon = { timeout: 8000 };
+
+/** A browser where a code was asked for, and the code. */
+async function waiting(form: Record<string, string> = {}) {
+  const email = newAddress();
+  const browser = newBrowser(url);
+  await askForCode(browser, email, form);
+  return { email, browser, code: await mails.codeFor(email) };
+}
+
+/** The keys of sign-ins that wait; another name for what a browser's `login` cookie says. */
+function keyOf(browser: Visitor): string {
+  return `c:${browser.cookies.get('login')}`;
+}
+
+function isSignIn({ status, setCookies }: Visit): boolean {
+  return status === 303 && setCookies.some((line) => line.startsWith('session=s'));
+}
+
+function isOver({ status, text }: Visit): boolean {
+  return status === 422 && text.includes('That code can no longer be used.') && text.includes('action="/login"');
+}
+
+async function countSessions(browser: Visitor): Promise<number> {
+  return (await browser.get('/admin')).text.match(/<li>/g)?.length ?? 0;
+}
+
+describe('POST /login', () => {
+  test('leads to a page that asks for the code, for people and password managers alike', async () => {
+    const { browser, email } = await waiting();
+    const again = await askForCode(browser, email);
+    expect([again.status, again.location]).toEqual([303, '/login/code']);
+    const { text } = await browser.get('/login/code');
+    expect(text).toContain(email);
+    expect(text).toMatch(/<input [^>]*name="code"[^>]*inputmode="numeric"[^>]*autocomplete="one-time-code"/);
+    expect(text).toMatch(/action="\/login\/code\/again"/);
+    expect(text).toMatch(/href="\/login"/);
+  });
+
+  test('signs nobody in, and makes no session', async () => {
+    const { browser } = await waiting();
+    expect([...browser.cookies.keys()]).toEqual(['login']);
+    expect((await browser.get('/admin')).status).toBe(401);
+  });
+
+  test('marks the browser that waits, as long as the code lasts, by a cookie that no script reads (ASVS 3.3.1 to 3.3.4)', async () => {
+    const cookie = (name: string, flags: string) =>
+      new RegExp(`^${name}=[\\w-]{22}; Max-Age=600; Path=/; Expires=[^;]+; ${flags}; SameSite=Lax$`);
+    const plain = await askForCode(newBrowser(url), newAddress());
+    expect(plain.setCookies).toEqual([expect.stringMatching(cookie('login', 'HttpOnly'))]);
+    const secure = await askForCode(newBrowser(overHttps.url, byHttps), newAddress());
+    expect(secure.setCookies).toEqual([expect.stringMatching(cookie('__Host-login', 'HttpOnly; Secure'))]);
+  });
+});
+
+describe('the right code', () => {
+  test('in time, in the same browser: a new session id, signed in, on to next (ASVS 7.2.4)', async () => {
+    const { email, browser, code } = await waiting();
+    const first = await enterCode(browser, code);
+    expect([first.status, first.location]).toEqual([303, '/admin']);
+    const before = browser.copy();
+    const second = await signInByCode(app, browser, email, { count: 2, form: { next: '/admin?tab=2' } });
+    expect(second.location).toBe('/admin?tab=2');
+    expect(browser.sessionId).not.toBe(before.sessionId);
+    expect((await browser.get('/admin')).text).toContain(`Hello ${email}`);
+    expect((await before.get('/admin')).status).toBe(401);
+    expect(browser.cookies.has('login')).toBe(false);
+  });
+
+  test('keeps signed in who asked for it', async () => {
+    const { browser, code } = await waiting({ remember: 'on' });
+    const visit = await enterCode(browser, code);
+    expect(visit.setCookies.find((line) => line.startsWith('session='))).toMatch(/Expires=/);
+  });
+
+  test.each([
+    ['a space', (code: string) => code.replace(/^(.{4})/, '$1 ')],
+    ['spaces and line ends around it', (code: string) => `\r\n ${code}\u00a0\t`],
+    ['dashes of any kind', (code: string) => code.replace(/^(..)(..)(..)/, '$1-$2\u2013$3\u2014')],
+    ['dots', (code: string) => [...code].join('.')],
+  ])('may be pasted with %s', async (_what, typed) => {
+    const { browser, code } = await waiting();
+    expect(isSignIn(await enterCode(browser, typed(code)))).toBe(true);
+  });
+
+  test('works once: of 100 submits at the same time from 100 places, one succeeds (ASVS 6.5.1)', async () => {
+    const { email, browser, code } = await waiting();
+    const submits = Array.from({ length: 100 }, () => enterCode(browser.copy(), code, { 'X-Forwarded-For': newIp() }));
+    const visits = await Promise.all(submits);
+    expect(visits.filter(isSignIn)).toHaveLength(1);
+    expect(visits.filter(isOver)).toHaveLength(99);
+    await signInByCode(app, browser, email, { count: 2 });
+    expect(await countSessions(browser)).toBe(2);
+  });
+
+  test('works once: so do 100 from one place (ASVS 6.5.1)', async () => {
+    const { browser, code } = await waiting();
+    const visits = await Promise.all(Array.from({ length: 100 }, () => enterCode(browser.copy(), code)));
+    expect(visits.filter(isSignIn)).toHaveLength(1);
+    expect(visits.every((visit) => isSignIn(visit) || isOver(visit) || visit.status === 429)).toBe(true);
+  });
+
+  test('is used up afterwards (ASVS 6.5.1)', async () => {
+    const { browser, code } = await waiting();
+    const replay = browser.copy();
+    await enterCode(browser, code);
+    expect(isOver(await enterCode(replay, code))).toBe(true);
+    expect(isOver(await enterCode(browser, code))).toBe(true);
+  });
+
+  test('is worth nothing in another browser, waiting or not (ASVS 6.6.2)', async () => {
+    const { email, browser, code } = await waiting();
+    const stranger = newBrowser(url);
+    expect(isOver(await enterCode(stranger, code))).toBe(true);
+    await askForCode(stranger, email);
+    const visit = await enterCode(stranger, code);
+    expect(visit.text).toContain('That is not the code.');
+    expect(isSignIn(await enterCode(browser, code))).toBe(true);
+  });
+
+  test('lapses after ten minutes (ASVS 6.5.5)', async () => {
+    const { browser, code } = await waiting();
+    const left = await redis.pTTL(keyOf(browser));
+    expect(left).toBeGreaterThan(590_000);
+    expect(left).toBeLessThanOrEqual(600_000);
+    await enterCode(browser, wrongCode(code));
+    expect(await redis.pTTL(keyOf(browser))).toBeLessThanOrEqual(left);
+    await redis.pExpire(keyOf(browser), 1);
+    await expect.poll(() => redis.exists(keyOf(browser)), soon).toBe(0);
+    expect(isOver(await enterCode(browser, code))).toBe(true);
+  });
+});
+
+describe('a wrong code', () => {
+  test('is answered with the tries that are left, in words, and the fifth ends it (ASVS 6.6.3)', async () => {
+    const { email, browser, code } = await waiting();
+    for (const tries of ['four tries', 'three tries', 'two tries', 'one try']) {
+      const { status, text } = await enterCode(browser, wrongCode(code));
+      expect(status).toBe(422);
+      expect(text).toContain(`That is not the code. You have ${tries} left.`);
+      expect(text).toMatch(/<input id="code"[^>]* aria-invalid="true" aria-describedby="code-problem"/);
+    }
+    const fifth = await enterCode(browser, wrongCode(code));
+    expect(isOver(fifth)).toBe(true);
+    expect(fifth.text).toContain(`value="${email}"`);
+    expect(isOver(await enterCode(browser, code))).toBe(true);
+  });
+
+  test('may be followed by the right one, as the fifth try', async () => {
+    const { browser, code } = await waiting();
+    for (let tries = 1; tries <= 4; tries += 1) await enterCode(browser, wrongCode(code, tries));
+    expect(isSignIn(await enterCode(browser, code))).toBe(true);
+  });
+
+  test('is counted exactly: 100 at the same time are five tries (ASVS 6.6.3)', async () => {
+    const { browser, code } = await waiting();
+    const guess = (offset: number) =>
+      enterCode(browser.copy(), wrongCode(code, offset), { 'X-Forwarded-For': newIp() });
+    const visits = await Promise.all(Array.from({ length: 100 }, (_, position) => guess(position + 1)));
+    const left = visits.flatMap(({ text }) => /You have (\w+)/.exec(text)?.[1] ?? []);
+    expect(left.sort()).toEqual(['four', 'one', 'three', 'two']);
+    expect(visits.filter(isOver)).toHaveLength(96);
+    expect(isOver(await enterCode(browser, code))).toBe(true);
+  });
+
+  test.each(['', '1234567', '123456789', 'my code', '１２３４５６７８', '12345678,12345679', '1'.repeat(5000)])(
+    'costs no try when it can be none: %j',
+    async (typed) => {
+      const { browser, code } = await waiting();
+      for (let times = 1; times <= 6; times += 1) {
+        const { status, text } = await enterCode(browser, typed);
+        expect([status, text.includes('Enter the eight digits of the code.')]).toEqual([422, true]);
+      }
+      expect(await redis.hGet(keyOf(browser), 'tries')).toBeNull();
+      expect(isSignIn(await enterCode(browser, code))).toBe(true);
+    },
+  );
+
+  test.each([[['12345678']], [{ length: 8 }], [12345678], [null]])('is no code as JSON %j', async (code) => {
+    const { browser } = await waiting();
+    expect((await browser.post('/login/code', { json: { code } })).status).toBe(422);
+    expect(await redis.hGet(keyOf(browser), 'tries')).toBeNull();
+  });
+});
+
+test('a site on https mails no code to who came by http: it could not be used', async () => {
+  const email = newAddress();
+  expect((await askForCode(newBrowser(overHttps.url), email)).status).toBe(500);
+  await askForCode(newBrowser(overHttps.url, byHttps), email);
+  expect(await outcomes(overHttps, email, 1)).toEqual({ mailed: 1, keptBack: 0 });
+});
+
+describe('asking again', () => {
+  test('sends a new code, says so, and the one before is dead', async () => {
+    const { email, browser, code } = await waiting();
+    const first = browser.copy();
+    const visit = await browser.post('/login/code/again');
+    expect([visit.status, visit.location]).toEqual([303, '/login/code?sent=again']);
+    expect((await browser.get('/login/code?sent=again')).text).toContain('The last one you get is the one that works.');
+    expect(isOver(await enterCode(first, code))).toBe(true);
+    expect((await enterCode(browser, code)).text).toContain('That is not the code.');
+    expect(isSignIn(await enterCode(browser, await mails.codeFor(email, 2)))).toBe(true);
+  });
+
+  test('beyond what may be mailed leaves the last code good, and answers the same', async () => {
+    const { email, browser, code } = await waiting();
+    const { mailsPerAddress } = rateLimits;
+    const [{ points }] = mailsPerAddress;
+    let last = code;
+    for (let count = 2; count <= points; count += 1) {
+      await browser.post('/login/code/again');
+      last = await mails.codeFor(email, count);
+    }
+    const visit = await browser.post('/login/code/again');
+    expect([visit.status, visit.location]).toEqual([303, '/login/code?sent=again']);
+    expect(await outcomes(app, email, points + 1)).toEqual({ mailed: points, keptBack: 1 });
+    expect(isSignIn(await enterCode(browser, last))).toBe(true);
+  });
+
+  test('from the first form once more keeps it as well', async () => {
+    const { email, browser, code } = await waiting();
+    await exhaust(app, email);
+    await askForCode(browser, email);
+    expect(isSignIn(await enterCode(browser, code))).toBe(true);
+  });
+
+  test('goes on to where the first wish led', async () => {
+    const { email, browser } = await waiting({ next: '/admin?tab=2' });
+    await browser.post('/login/code/again');
+    expect((await enterCode(browser, await mails.codeFor(email, 2))).location).toBe('/admin?tab=2');
+  });
+
+  test('without a code that is waited for leads to the start', async () => {
+    expect(isOver(await newBrowser(url).post('/login/code/again'))).toBe(true);
+  });
+});
+
+describe('GET /login/code', () => {
+  // Mail scanners open links (better-auth#9690, next-auth#1840).
+  test('consumes nothing, however often and from wherever it is opened', async () => {
+    const { browser, code } = await waiting();
+    for (let times = 1; times <= 20; times += 1) {
+      const visitor = times % 2 ? newBrowser(url) : browser;
+      const { status } = await visitor.get(`/login/code?code=${code}`, { method: times % 3 ? 'GET' : 'HEAD' });
+      expect(status).toBe(200);
+    }
+    expect(isSignIn(await enterCode(browser, code))).toBe(true);
+  });
+
+  test('in a browser that asked for no code says where to enter it, and has no form for it', async () => {
+    const { text } = await newBrowser(url).get('/login/code');
+    expect(text).toContain('Enter the code where you asked for it');
+    expect(text).not.toContain('name="code"');
+  });
+});
+
+describe('what is left behind', () => {
+  test('in Redis is a keyed hash: the code is in no key and no value (ASVS 6.5.2)', async () => {
+    const { browser, code } = await waiting();
+    expect((await redis.hGet(keyOf(browser), 'hash'))?.length).toBe(43);
+    const everything = await Promise.all(
+      (await redis.keys('*')).map(async (key) => {
+        const type = await redis.type(key);
+        if (type === 'hash') return [key, await redis.hGetAll(key)];
+        return [key, type === 'zset' ? await redis.zRange(key, 0, -1) : await redis.get(key)];
+      }),
+    );
+    expect(JSON.stringify(everything)).toContain(keyOf(browser));
+    expect(JSON.stringify(everything)).not.toContain(code);
+  });
+
+  test('in the log are asking, refusal and sign-in, by tag and handle; neither code nor address (ASVS 16.3.1)', async () => {
+    const { email, browser, code } = await waiting();
+    const from = logged().length - 1;
+    await enterCode(browser, wrongCode(code));
+    await enterCode(newBrowser(url), code);
+    await enterCode(browser, 'not a code');
+    await enterCode(browser, code);
+    const hasty = newIp();
+    while ((await askForCode(newBrowser(url, { 'X-Forwarded-For': hasty }), email)).status !== 429);
+    await mails.mailTo(email, 'notice');
+    await expect.poll(() => logged().filter(({ mail }) => mail === 'notice').length, soon).toBeGreaterThan(0);
+    const lines = logged().slice(from);
+    const said = lines.map(({ msg, reason }) => [msg, reason]);
+    expect(said).toContainEqual(['sign-in refused', 'wrong code']);
+    expect(said).toContainEqual(['sign-in refused', 'no code is waited for']);
+    expect(said).toContainEqual(['sign-in refused', 'not a code']);
+    expect(said).toContainEqual(['sign-in refused', 'too often']);
+    expect(lines.find(({ msg }) => msg === 'signed in')).toMatchObject({
+      session: expect.any(String),
+      person: expect.any(String),
+    });
+    const text = JSON.stringify(logged().map(({ time, ...line }) => line));
+    for (const secret of [code, wrongCode(code), email]) expect(text).not.toContain(secret);
+  });
+});

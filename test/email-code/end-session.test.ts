@@ -1,0 +1,219 @@
+import { describe, expect, test } from 'vitest';
+import { handleOf } from '../../src/session/record.ts';
+import { testRedis } from '../support/app.ts';
+import { ask } from '../support/client.ts';
+import { keepOutOfLogs } from '../support/secrets.ts';
+import { Visitor } from '../support/visitor.ts';
+import { newAddress, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
+
+const redisAddress = await testRedis();
+const app = await startCodeApp({ redisAddress });
+const otherInstance = await startCodeApp({ redisAddress, mails: app.mails });
+const { mails, redis } = app;
+
+/** Somebody who has signed in with a browser that was not seen before, and the link of the notice. */
+async function noticed(options: { email?: string; count?: number; form?: Record<string, string> } = {}) {
+  const { email = newAddress(), count = 1, form = {} } = options;
+  const browser = newBrowser(app.url);
+  await signInByCode(app, browser, email, { count, form });
+  const { text = '' } = await mails.mailTo(email, 'notice', count);
+  const link = new URL(/http\S+\/end-session\?\S+/.exec(text)?.[0] ?? '');
+  const token = link.searchParams.get('token') ?? '';
+  keepOutOfLogs(token);
+  return { email, browser, link, token };
+}
+
+function press(token: string, url = otherInstance.url) {
+  return new Visitor(url, { Accept: 'text/html' }).post('/end-session', { form: { token } });
+}
+
+describe('the notice of a new browser', () => {
+  test('goes to the owner, and says which browser and when, in text and HTML', async () => {
+    const { email, link } = await noticed();
+    const { subject, text, html } = await mails.mailTo(email, 'notice');
+    expect(subject).toBe(`New sign-in to ${new URL(app.url).host}`);
+    expect(link.origin).toBe(app.url);
+    for (const body of [text, html]) {
+      expect(body).toContain('Firefox on Linux signed in with your address on ');
+      expect(body).toMatch(/on \w{3}, \d{1,2} \w{3} \d{4}, \d\d:\d\d UTC/);
+      expect(body).toContain('If that was you, all is well.');
+      expect(body).toContain(link.href);
+    }
+  });
+
+  test('does not go out for a browser that was seen before, but again for another', async () => {
+    const own = await startCodeApp();
+    const email = newAddress();
+    const browser = newBrowser(own.url);
+    for (const count of [1, 2, 3]) await signInByCode(own, browser, email, { count });
+    await signInByCode(own, newBrowser(own.url), email, { count: 4 });
+    // Sends what is queued.
+    await own.close();
+    await own.mails.mailTo(email, 'notice', 2);
+  });
+
+  test('a browser that somebody else signed in with is new to this address', async () => {
+    const { browser } = await noticed();
+    const email = newAddress();
+    await signInByCode(app, browser, email);
+    await mails.mailTo(email, 'notice');
+  });
+
+  test.each([
+    ['the session', {}, 8 * 3600],
+    ['a session that is kept', { remember: 'on' }, 30 * 86_400],
+  ])('is kept with a hash of its token alone, and as long as %s can live', async (_what, form, absoluteSeconds) => {
+    const before = new Set(await redis.keys('n:*'));
+    const { token } = await noticed({ form });
+    const keys = await redis.keys('*');
+    expect(keys.join()).not.toContain(token);
+    const added = keys.filter((key) => key.startsWith('n:') && !before.has(key));
+    expect(added).toHaveLength(1);
+    for (const key of added) {
+      expect(await redis.get(key)).not.toContain(token);
+      expect(await redis.ttl(key)).toBeLessThanOrEqual(absoluteSeconds);
+      expect(await redis.ttl(key)).toBeGreaterThan(absoluteSeconds - 60);
+    }
+    expect(Buffer.from(token, 'base64url')).toHaveLength(16);
+  });
+
+  test('when it can not be written costs nobody the sign-in', async () => {
+    const email = newAddress();
+    const browser = newBrowser(app.url);
+    await browser.post('/login', { form: { email } });
+    const code = await mails.codeFor(email);
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', 'resetkeys', '~[^n]*']);
+    try {
+      expect((await browser.post('/login/code', { form: { code } })).status).toBe(303);
+    } finally {
+      await redis.sendCommand(['ACL', 'SETUSER', 'default', '~*']);
+    }
+    expect((await browser.get('/admin')).status).toBe(200);
+    expect(app.logged().filter(({ msg }) => msg === 'notice of a new browser not sent')).toHaveLength(1);
+  });
+});
+
+describe('GET /end-session', () => {
+  test('shows a button and ends nothing, however often it is opened', async () => {
+    const { browser, link } = await noticed();
+    for (let times = 1; times <= 20; times += 1) {
+      const { text } = await ask(app.url, times % 3 ? 'get' : 'head', link.pathname + link.search).expect(200);
+      if (times % 3) expect(text).toMatch(/<form [^>]*method="post" action="\/end-session">[\s\S]*<button/);
+    }
+    expect((await browser.get('/admin')).status).toBe(200);
+    expect((await press(link.searchParams.get('token') ?? '')).status).toBe(200);
+  });
+
+  test.each(['', '?token=', '?token=nothing', '?token=a&token=b', `?token=${'A'.repeat(22)}`])(
+    'says that a link is no longer good: %j',
+    async (query) => {
+      const { text } = await ask(app.url, 'get', `/end-session${query}`).set('Accept', 'text/html').expect(410);
+      expect(text).toContain('This link has been used, or is too old.');
+    },
+  );
+});
+
+describe('POST /end-session', () => {
+  test('ends exactly that session, on another instance, from any browser', async () => {
+    const { email, browser } = await noticed();
+    const second = await noticed({ email, count: 2 });
+    const stranger = await noticed();
+    const visit = await press(second.token);
+    expect([visit.status, visit.text.includes('<h1>The session is ended</h1>')]).toEqual([200, true]);
+    expect((await second.browser.get('/admin')).status).toBe(401);
+    expect((await second.browser.copy(otherInstance.url).get('/admin')).status).toBe(401);
+    expect((await browser.get('/admin')).status).toBe(200);
+    expect((await stranger.browser.get('/admin')).status).toBe(200);
+    const session = handleOf(second.browser.sessionId);
+    const line = otherInstance.logged().find(({ msg, session: ended }) => msg === 'session ended' && ended === session);
+    expect(line).toMatchObject({ by: 'link' });
+  });
+
+  test('makes its browser new again: its next sign-in is told once more, and the one after is not', async () => {
+    const { email, browser, token } = await noticed();
+    const device = browser.cookies.get('device');
+    await press(token);
+    const notices = () =>
+      mails.inbox.filter(({ to, mail }) => to.includes(email) && mail.subject?.startsWith('New sign-in')).length;
+    await signInByCode(app, browser, email, { count: 2 });
+    await mails.mailTo(email, 'notice', 2);
+    expect(browser.cookies.get('device')?.slice(0, 22)).not.toBe(device?.slice(0, 22));
+    await signInByCode(app, browser, email, { count: 3 });
+    await signInByCode(app, newBrowser(app.url), email, { count: 4 });
+    await mails.mailTo(email, 'notice', 3);
+    expect(notices()).toBe(3);
+  });
+
+  test('makes its browser new also to a code that was asked for before', async () => {
+    const { email, browser, token } = await noticed();
+    await browser.post('/login', { form: { email } });
+    const code = await mails.codeFor(email, 2);
+    await press(token);
+    await browser.post('/login/code', { form: { code } });
+    await mails.mailTo(email, 'notice', 2);
+  });
+
+  test('says so when that session had ended already, and logs nothing that did not happen', async () => {
+    const { browser, token } = await noticed();
+    const session = handleOf(browser.sessionId);
+    await browser.post('/logout');
+    const visit = await press(token);
+    expect([visit.status, visit.text.includes('<h1>That session had ended already</h1>')]).toEqual([200, true]);
+    const lines = otherInstance.logged().filter(({ msg }) => msg === 'session ended');
+    expect(lines.map(({ session }) => session)).not.toContain(session);
+  });
+
+  test('signs the browser out in which it is pressed, when it is that browser’s own', async () => {
+    const { browser, token } = await noticed();
+    const visit = await browser.post('/end-session', { form: { token } });
+    expect([visit.status, visit.text.includes('Log out')]).toEqual([200, false]);
+    expect(browser.cookies.has('session')).toBe(false);
+    expect((await browser.get('/admin')).status).toBe(401);
+  });
+
+  test('works once, and never on a later session of the same browser', async () => {
+    const { email, browser, token } = await noticed();
+    await press(token);
+    await signInByCode(app, browser, email, { count: 2 });
+    const again = await press(token);
+    expect([again.status, again.text.includes('This link has been used, or is too old.')]).toEqual([410, true]);
+    expect((await browser.get('/admin')).status).toBe(200);
+  });
+
+  test('works once, when it is pressed 20 times at once', async () => {
+    const { token } = await noticed();
+    const visits = await Promise.all(Array.from({ length: 20 }, () => press(token)));
+    const statuses = visits.map(({ status }) => status).sort();
+    expect(statuses).toEqual([200, ...Array.from({ length: 19 }, () => 410)]);
+  });
+
+  test('ends the session or keeps the link: when Redis refuses, it can be pressed again (ASVS 16.5.3)', async () => {
+    const { browser, token } = await noticed();
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', '-eval']);
+    try {
+      expect((await press(token)).status).toBe(503);
+    } finally {
+      await redis.sendCommand(['ACL', 'SETUSER', 'default', '+eval']);
+    }
+    expect((await browser.get('/admin')).status).toBe(200);
+    expect((await press(token)).status).toBe(200);
+    expect((await browser.get('/admin')).status).toBe(401);
+  });
+
+  test('is not for other sites to press (ASVS 3.5.1)', async () => {
+    const { browser, token } = await noticed();
+    await ask(app.url, 'post', '/end-session')
+      .type('form')
+      .set('Sec-Fetch-Site', 'cross-site')
+      .send({ token })
+      .expect(403);
+    expect((await browser.get('/admin')).status).toBe(200);
+  });
+
+  test.each([[{}], [{ token: '' }], [{ token: ['a'] }], [{ token: null }], [{ token: { length: 22 } }]])(
+    'ends nothing for %j',
+    async (json) => {
+      expect((await new Visitor(app.url).post('/end-session', { json })).status).toBe(410);
+    },
+  );
+});

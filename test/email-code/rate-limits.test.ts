@@ -1,0 +1,349 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test, vi } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { Challenges, codeDigits, triesPerCode } from '../../src/features/email-code/challenges.ts';
+import { clientOf, rateLimits } from '../../src/features/email-code/rate-limits.ts';
+import { tagOf } from '../../src/session/record.ts';
+import { testRedis } from '../support/app.ts';
+import { clients } from '../support/client.ts';
+import type { Visit, Visitor } from '../support/visitor.ts';
+import {
+  askForCode,
+  enterCode,
+  exhaust,
+  newAddress,
+  newBrowser,
+  newIp,
+  outcomes,
+  signInByCode,
+  startCodeApp,
+  wrongCode,
+} from './code-login.ts';
+
+const app = await startCodeApp();
+const { url, mails, redis } = app;
+const [hourly, daily] = rateLimits.mailsPerAddress;
+const config = readConfig({ NODE_ENV: 'test' });
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').replace(/[\s*]+/g, ' ');
+
+function from(ip: string, headers: Record<string, string> = {}): Visitor {
+  return newBrowser(url, { 'X-Forwarded-For': ip, ...headers });
+}
+
+async function askOften(times: number, ip: () => string, email: string): Promise<Visit[]> {
+  return Promise.all(Array.from({ length: times }, () => askForCode(from(ip()), email)));
+}
+
+function statuses(visits: Visit[]): Record<number, number> {
+  const counts: Record<number, number> = {};
+  for (const { status } of visits) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
+
+describe('what the asking client itself did is told to it (ASVS 6.1.1, 6.3.1)', () => {
+  const { points, seconds } = rateLimits.asksPerClient;
+
+  test('as a 429 with Retry-After, and words for a person; others are served', async () => {
+    const ip = newIp();
+    const visits = await askOften(points + 10, () => ip, newAddress());
+    expect(statuses(visits)).toEqual({ 303: points, 429: 10 });
+    const refused = await askForCode(from(ip), newAddress());
+    expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(seconds - 60);
+    expect(Number(refused.headers.get('Retry-After'))).toBeLessThanOrEqual(seconds);
+    expect(refused.text).toContain('<h1>That was too often. Please try again in 10 minutes.</h1>');
+    expect(refused.setCookies).toEqual([]);
+    expect((await askForCode(from(newIp()), newAddress())).status).toBe(303);
+
+    const text = await askForCode(from(ip, clients.text), newAddress());
+    expect([text.status, text.text]).toEqual([429, 'That was too often. Please try again in 10 minutes.\n']);
+    const json = await askForCode(from(ip, clients.json), newAddress());
+    expect([json.status, JSON.parse(json.text)]).toEqual([
+      429,
+      { error: 'That was too often. Please try again in 10 minutes.' },
+    ]);
+  });
+
+  test('for a whole IPv6 /64 as one (ASVS 6.3.1)', async () => {
+    let host = 0;
+    const anywhere = () => {
+      host += 1;
+      return `2001:db8:1:2:${host.toString(16)}::${host}`;
+    };
+    expect(statuses(await askOften(points + 5, anywhere, newAddress()))).toEqual({ 303: points, 429: 5 });
+    expect((await askForCode(from('2001:db8:1:3::1'), newAddress())).status).toBe(303);
+  });
+
+  test('whoever asks again counts as well, and whoever guesses has a count of their own', async () => {
+    const browser = newBrowser(url);
+    await askForCode(browser, newAddress());
+    const again = await Promise.all(Array.from({ length: points }, () => browser.copy().post('/login/code/again')));
+    expect(statuses(again)[429]).toBeGreaterThan(0);
+    expect((await enterCode(browser, '00000000')).status).not.toBe(429);
+  });
+
+  test('guesses are limited for all codes of a client together, and one refused costs no try (ASVS 6.6.3)', async () => {
+    const ip = newIp();
+    for (let guesses = 0; guesses < rateLimits.guessesPerClient.points; guesses += triesPerCode) {
+      const browser = from(ip);
+      await askForCode(browser, newAddress());
+      for (let tries = 1; tries <= triesPerCode; tries += 1) await enterCode(browser, '00000000');
+    }
+    const email = newAddress();
+    const browser = from(ip);
+    await askForCode(browser, email);
+    const refused = await enterCode(browser, '00000000');
+    expect([refused.status, Number(refused.headers.get('Retry-After')) > 0]).toEqual([429, true]);
+    const elsewhere = { 'X-Forwarded-For': newIp() };
+    expect((await enterCode(browser, await mails.codeFor(email), elsewhere)).status).toBe(303);
+  });
+
+  test('an address that says who came is believed only from a proxy that is named', async () => {
+    const open = await startCodeApp({ mails, env: { TRUST_PROXY: '' } });
+    const ask = () => askForCode(newBrowser(open.url), newAddress());
+    expect(statuses(await Promise.all(Array.from({ length: points + 5 }, ask)))).toEqual({ 303: points, 429: 5 });
+  });
+});
+
+describe('clientOf', () => {
+  test.each([
+    ['203.0.113.7', '203.0.113.7'],
+    ['203.0.113.7:4711', '203.0.113.7'],
+    ['::ffff:203.0.113.7', '203.0.113.7'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['2001:0DB8:0000:0000:ffff::', '2001:db8:0:0::/64'],
+    ['2001:db8:0:1::', '2001:db8:0:1::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['[2001:db8:0:1::2]', '2001:db8:0:1::/64'],
+    ['[2001:db8:0:1::2]:4711', '2001:db8:0:1::/64'],
+    ['::FFFF:CB00:7107', '203.0.113.7'],
+    ['[::ffff:203.0.113.7]:4711', '203.0.113.7'],
+    ['::203.0.113.7', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'unknown'],
+    ['203.0.113.7, 198.51.100.1', 'unknown'],
+    ['203.0.113.7.1:80', 'unknown'],
+    ['whatever-a-client-makes-up', 'unknown'],
+    ['', 'unknown'],
+    [undefined, 'unknown'],
+  ])('takes %s for %s', (ip, client) => {
+    expect(clientOf(ip)).toBe(client);
+  });
+});
+
+describe('mail to an address', () => {
+  test('is five codes an hour, from wherever they are asked for, and however many at once', async () => {
+    const email = newAddress();
+    expect(statuses(await askOften(40, newIp, email))).toEqual({ 303: 40 });
+    expect(await outcomes(app, email, 40)).toEqual({ mailed: 5, keptBack: 35 });
+    const left = await redis.ttl(`l:mail:${hourly.seconds}:${tagOf(email)}`);
+    expect(left).toBeLessThanOrEqual(hourly.seconds);
+    expect(left).toBeGreaterThan(hourly.seconds - 60);
+  });
+
+  test('is not more for who asks again: that resets no count (ASVS 6.6.3)', async () => {
+    const email = newAddress();
+    const browser = newBrowser(url);
+    await askForCode(browser, email);
+    for (let times = 1; times <= 9; times += 1) await browser.post('/login/code/again');
+    expect(await outcomes(app, email, 10)).toEqual({ mailed: 5, keptBack: 5 });
+  });
+
+  test('is twenty codes a day; what the hour kept back is not among them', async () => {
+    const email = newAddress();
+    for (let hours = 1; hours <= 5; hours += 1) {
+      await askOften(8, newIp, email);
+      await outcomes(app, email, 8 * hours);
+      // The hour is over.
+      await redis.del(`l:mail:${hourly.seconds}:${tagOf(email)}`);
+    }
+    expect(await outcomes(app, email, 40)).toEqual({ mailed: 20, keptBack: 20 });
+    const left = await redis.ttl(`l:mail:${daily.seconds}:${tagOf(email)}`);
+    expect(left).toBeGreaterThan(daily.seconds - 60);
+    expect(left).toBeLessThanOrEqual(daily.seconds);
+  });
+
+  test('beyond the limit leaves a code that can not be guessed: even the right one is wrong (ASVS 6.6.3)', async () => {
+    const email = newAddress();
+    await exhaust(app, email);
+    // The one way to see a code that is kept back.
+    const starts = vi.spyOn(Challenges.prototype, 'start');
+    const browser = newBrowser(url);
+    await askForCode(browser, email);
+    const made = await starts.mock.results[0]?.value;
+    starts.mockRestore();
+    expect(made.id).toBe(browser.cookies.get('login'));
+    expect((await enterCode(browser, made.code)).text).toContain('That is not the code.');
+  });
+
+  test('gives a stranger the chance of guessing right that the README states: one in 2.5 million per day', () => {
+    const { points: guesses, seconds } = rateLimits.guessesPerAddress;
+    expect([guesses, seconds, (10 ** codeDigits / guesses).toLocaleString('en')]).toEqual([40, 86_400, '2,500,000']);
+    expect(readme).toContain(`${guesses} guesses a day in 100 million`);
+    expect(readme).toContain('one in 2.5 million per day');
+  });
+
+  test('bounds the chance that a crowd has over all addresses, as the README states', () => {
+    const guesses = config.mailsPerHour * 24 * triesPerCode;
+    expect(readme).toContain(`by default to ${guesses.toLocaleString('en')} a day`);
+    expect(readme).toContain(`about ${((guesses / 10 ** codeDigits) * 100).toFixed(2)} % per day`);
+  });
+});
+
+describe('guesses at an address, over all its codes (ASVS 6.6.3; NIST SP 800-63B-4, 3.2.2)', () => {
+  const { points: most } = rateLimits.guessesPerAddress;
+
+  /** Uses up guesses in one browser, with a new code for every five. */
+  async function guessWrongly(browser: Visitor, email: string, times: number): Promise<void> {
+    for (let guesses = 0; guesses < times; guesses += 1) {
+      if (guesses % triesPerCode === 0) {
+        await redis.del(`l:mail:${hourly.seconds}:${tagOf(email)}`);
+        await askForCode(browser, email);
+      }
+      await enterCode(browser, '00000000', { 'X-Forwarded-For': newIp() });
+    }
+  }
+
+  test('are forty a day in unknown browsers: a new code, from anywhere, brings no more', async () => {
+    const email = newAddress();
+    const known = newBrowser(url);
+    await signInByCode(app, known, email);
+    // One was right, and counts.
+    await guessWrongly(newBrowser(url), email, most - 2);
+    const last = newBrowser(url);
+    let codes = 1 + Math.ceil((most - 2) / triesPerCode);
+    const askAnew = async (browser: Visitor) => {
+      await redis.del(`l:mail:${hourly.seconds}:${tagOf(email)}`);
+      await askForCode(browser, email);
+      codes += 1;
+      return mails.codeFor(email, codes);
+    };
+    const code = await askAnew(last);
+    expect((await enterCode(last, wrongCode(code))).text).toContain('That is not the code.');
+    const said = await enterCode(last, code);
+    // As of any code that is kept back: that others entered some is not for this browser to know (ASVS 6.3.8).
+    expect([said.status, said.text.includes('That is not the code. You have three tries left.')]).toEqual([422, true]);
+    // What could not be used is not mailed either.
+    await redis.del(`l:mail:${hourly.seconds}:${tagOf(email)}`);
+    await askForCode(newBrowser(url), email);
+    expect(await outcomes(app, email, codes + 1)).toEqual({ mailed: codes, keptBack: 1 });
+    const left = await redis.ttl(`l:guess-address:86400:${tagOf(email)}`);
+    expect(left).toBeGreaterThan(daily.seconds - 60);
+
+    const own = await askAnew(known);
+    expect((await enterCode(known, wrongCode(own))).text).toContain('You have four tries left.');
+    expect((await enterCode(known, own)).status).toBe(303);
+  });
+
+  test('are forty a day in a known browser as well', async () => {
+    const email = newAddress();
+    const known = newBrowser(url);
+    await signInByCode(app, known, email);
+    for (let guesses = 0; guesses < most; guesses += 1) {
+      if (guesses % triesPerCode === 0) await askForCode(known, email);
+      if (guesses % 20 === 0) await redis.del(await redis.keys('l:guess:*'));
+      await enterCode(known, '00000000');
+    }
+    const keys = await redis.keys(`l:guess-device:*`);
+    expect(await Promise.all(keys.map((key) => redis.get(key)))).toContain(String(most));
+    await redis.del(await redis.keys('l:guess:*'));
+    await askForCode(known, email);
+    expect((await enterCode(known, '00000000')).text).toContain('That is not the code. You have four tries left.');
+    const reasons = app
+      .logged()
+      .filter(({ reason, person }) => reason === 'enough guesses for now' && person === tagOf(email));
+    expect(reasons.map(({ msg }) => msg)).toEqual(['code kept back', 'sign-in refused']);
+  });
+});
+
+describe('a stranger who hammers an address from everywhere (ASVS 6.1.1, 6.3.1)', () => {
+  test('locks its owner out of nothing where they have signed in before', async () => {
+    const email = newAddress();
+    const owner = newBrowser(url);
+    await signInByCode(app, owner, email);
+    await owner.post('/logout');
+
+    const strangers = Array.from({ length: 40 }, () => newBrowser(url));
+    await Promise.all(strangers.map((stranger) => askForCode(stranger, email)));
+    const guesses = strangers.flatMap((stranger) => [1, 2, 3, 4, 5].map(() => enterCode(stranger.copy(), '00000000')));
+    expect(Object.keys(statuses(await Promise.all(guesses)))).toEqual(['422']);
+    const before = await outcomes(app, email, 41);
+    expect(before).toEqual({ mailed: 5, keptBack: 36 });
+
+    await signInByCode(app, owner, email, { count: before.mailed + 1 });
+    expect((await owner.get('/admin')).text).toContain(`Hello ${email}`);
+  });
+
+  test('behind the same router uses up nothing of its owner (ASVS 6.1.1)', async () => {
+    const email = newAddress();
+    const ip = newIp();
+    const owner = from(ip);
+    await signInByCode(app, owner, email);
+    const { points } = rateLimits.asksPerClient;
+    expect(statuses(await askOften(points + 5, () => ip, newAddress()))[429]).toBeGreaterThan(0);
+    const stranger = newBrowser(url);
+    await askForCode(stranger, newAddress());
+    const guess = () => enterCode(stranger.copy(), '00000000', { 'X-Forwarded-For': ip });
+    const guesses = await Promise.all(Array.from({ length: rateLimits.guessesPerClient.points + 1 }, guess));
+    expect(statuses(guesses)[429]).toBeGreaterThan(0);
+    await signInByCode(app, owner, email, { count: 2 });
+  });
+
+  test('has no part in the code that the owner waits for', async () => {
+    const email = newAddress();
+    const owner = newBrowser(url);
+    await askForCode(owner, email);
+    const code = await mails.codeFor(email);
+    await askOften(10, newIp, email);
+    await outcomes(app, email, 11);
+    expect((await enterCode(owner, code)).status).toBe(303);
+  });
+});
+
+describe('all mail together', () => {
+  const env = { MAILS_PER_HOUR: '4', ALLOWED_EMAILS: '@example.com' };
+
+  test('is limited, but not for browsers that are known, and unlisted addresses use nothing up', async () => {
+    const small = await startCodeApp({ mails, env });
+    const ask = (email: string) => askForCode(newBrowser(small.url), email);
+    const owner = newAddress();
+    const known = newBrowser(small.url);
+    await signInByCode(small, known, owner);
+    for (let times = 1; times <= 10; times += 1) await ask(newAddress('example.org'));
+    for (let times = 2; times <= 5; times += 1) await askForCode(known, owner);
+    expect(await outcomes(small, owner, 5)).toEqual({ mailed: 5, keptBack: 0 });
+
+    for (let times = 2; times <= 4; times += 1) {
+      const email = newAddress();
+      await ask(email);
+      expect(await outcomes(small, email, 1)).toEqual({ mailed: 1, keptBack: 0 });
+    }
+    const late = newAddress();
+    await ask(late);
+    expect(await outcomes(small, late, 1)).toEqual({ mailed: 0, keptBack: 1 });
+    await askForCode(known, owner);
+    expect(await outcomes(small, owner, 6)).toEqual({ mailed: 6, keptBack: 0 });
+  });
+
+  test('uses up nothing of an address that it holds back, and the operator is told', async () => {
+    const small = await startCodeApp({ mails, env: { ...env, MAILS_PER_HOUR: '1' } });
+    await askForCode(newBrowser(small.url), newAddress());
+    const email = newAddress();
+    for (let times = 1; times <= 10; times += 1) await askForCode(newBrowser(small.url), email);
+    expect(await outcomes(small, email, 10)).toEqual({ mailed: 0, keptBack: 10 });
+    const told = small.logged().filter(({ msg, reason }) => msg === 'code kept back' && reason === 'MAILS_PER_HOUR');
+    expect(told.map(({ level }) => level)).toEqual(Array.from({ length: 10 }, () => 50));
+    // The hour is over.
+    await small.redis.del(`l:all-mail:${hourly.seconds}:new-browsers`);
+    await askForCode(newBrowser(small.url), email);
+    expect(await outcomes(small, email, 11)).toEqual({ mailed: 1, keptBack: 10 });
+  });
+
+  test('is counted for all processes together', async () => {
+    const shared = { mails, env: { ...env, MAILS_PER_HOUR: '1' }, redisAddress: await testRedis() };
+    const [one, two] = [await startCodeApp(shared), await startCodeApp(shared)];
+    const [first, second] = [newAddress(), newAddress()];
+    await askForCode(newBrowser(one.url), first);
+    expect(await outcomes(one, first, 1)).toEqual({ mailed: 1, keptBack: 0 });
+    await askForCode(newBrowser(two.url), second);
+    expect(await outcomes(two, second, 1)).toEqual({ mailed: 0, keptBack: 1 });
+  });
+});

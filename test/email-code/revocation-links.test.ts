@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
+import { deadlineMs } from '../../src/redis/connect.ts';
+import { startApp } from '../support/app.ts';
+
+const { redis } = await startApp();
+const links = new RevocationLinks(redis, deadlineMs);
+const linked = { sessionId: 'session', deviceId: 'device' };
+const another = { sessionId: 'other-session', deviceId: 'other-device' };
+const inAMinute = () => Date.now() + 60_000;
+
+test('a token stands for its session, is left by looking, and can be used once', async () => {
+  const [token, other] = [await links.create(linked, inAMinute()), await links.create(another, inAMinute())];
+  for (let times = 1; times <= 3; times += 1) expect(await links.find(token)).toEqual(linked);
+  const uses = await Promise.all(Array.from({ length: 20 }, () => links.use(token)));
+  expect(uses.filter((used) => used)).toHaveLength(1);
+  expect(await links.find(token)).toBeUndefined();
+  expect(await links.find(other)).toEqual(another);
+});
+
+test('a token is 128 random bits, unlike any other, and in no key', async () => {
+  const tokens = await Promise.all(Array.from({ length: 500 }, () => links.create(linked, inAMinute())));
+  expect(new Set(tokens).size).toBe(500);
+  expect(tokens.every((token) => Buffer.from(token, 'base64url').length === 16)).toBe(true);
+  const keys = (await redis.keys('n:*')).join();
+  expect(tokens.filter((token) => keys.includes(token))).toEqual([]);
+});
+
+test('a token lapses with its session', async () => {
+  await redis.flushAll();
+  await links.create(linked, inAMinute());
+  const [key = ''] = await redis.keys('n:*');
+  expect(await redis.ttl(key)).toBeLessThanOrEqual(60);
+});
+
+test.each(['', 'nothing', '*', '../c:x'])('%j is no token', async (token) => {
+  expect(await links.find(token)).toBeUndefined();
+  expect(await links.use(token)).toBe(false);
+});

@@ -1,0 +1,89 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { safeReturnPath } from '../../src/http/return-path.ts';
+import { anyText } from '../support/text.ts';
+
+const origin = 'https://login.example.com';
+
+describe('safeReturnPath', () => {
+  test.each(['/', '/admin', '/admin?tab=2', '/admin#sessions', '/a/b;c=d', '/caf%C3%A9', '/a?to=//elsewhere'])(
+    'keeps %s',
+    (path) => {
+      expect(safeReturnPath(path)).toBe(path);
+    },
+  );
+
+  // ASVS 3.7.2
+  test.each([
+    '//evil.example',
+    '///evil.example',
+    '/\\evil.example',
+    '\\\\evil.example',
+    '/\t/evil.example',
+    '/\n/evil.example',
+    '\t//evil.example',
+    ' //evil.example',
+    '/.//evil.example',
+    '/a/..//evil.example',
+    '/%2e//evil.example',
+    '/%2E%2E//evil.example',
+    'https://evil.example',
+    'https:evil.example',
+    'https:/evil.example',
+    'HTTP://evil.example',
+    'javascript:alert(1)',
+    'JaVaScRiPt:alert(1)',
+    'data:text/html,<script>alert(1)</script>',
+    'evil.example',
+    '@evil.example',
+    '.evil.example',
+    '?next=x',
+    '#x',
+    '',
+    '/a\0b',
+    '/a\r\nSet-Cookie: session=forged',
+    '/a\u0085b',
+    `/${'a'.repeat(2000)}`,
+    // Encoded, these are as long, and proxies take headers of a few kB.
+    `/${'é'.repeat(400)}`,
+    `/${'\u{1f511}'.repeat(200)}`,
+  ])('goes to /admin instead of %j', (wanted) => {
+    expect(safeReturnPath(wanted)).toBe('/admin');
+  });
+
+  test.each([undefined, null, 7, true, ['/home'], { toString: () => '/home' }])('takes no %j for a path', (wanted) => {
+    expect(safeReturnPath(wanted)).toBe('/admin');
+  });
+
+  test.each([
+    '/logout',
+    '/logout/',
+    '/LogOut',
+    '/logout?x',
+    '/a/../logout',
+    '/login',
+    '/login/',
+    '/login#x',
+    '/login/code',
+  ])('leads neither straight out again nor in a circle: %s', (wanted) => {
+    expect(safeReturnPath(wanted)).toBe('/admin');
+  });
+
+  test('always stays on this site, and means the same when it is read again', () => {
+    const piece = fc.oneof(
+      fc.constantFrom('/', '\\', '.', '..', '%2e', '%2f', '%5c', '@', ':', '?', '#', '\t', '\n', ' ', 'evil.example'),
+      fc.constantFrom('https:', 'javascript:', '\u2028', '\u3002', '\uff0f', '\ud800', '\u0000', 'logout', ';'),
+      anyText,
+    );
+    const hostile = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''));
+    fc.assert(
+      fc.property(fc.oneof(hostile, fc.webUrl(), fc.string()), fc.boolean(), (text, slash) => {
+        const next = safeReturnPath(slash ? `/${text}` : text);
+        expect(next).toMatch(/^\/(?![/\\])[\x21-\x7e]*$/);
+        expect(new URL(next, origin).origin).toBe(origin);
+        expect(safeReturnPath(next)).toBe(next);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});

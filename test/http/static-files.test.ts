@@ -1,0 +1,85 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import express from 'express';
+import request from 'supertest';
+import { describe, expect, inject, test } from 'vitest';
+import { staticFiles } from '../../src/http/static-files.ts';
+import { startApp } from '../support/app.ts';
+
+describe('the URL of a file', () => {
+  const directory = mkdtempSync(join(inject('runDirectory'), 'assets-'));
+  const file = join(directory, 'style.css');
+
+  test('changes with its content, and not while the process runs', () => {
+    writeFileSync(file, 'a {}');
+    const { assetUrl } = staticFiles(directory, { reload: false });
+    const before = assetUrl('style.css');
+    writeFileSync(file, 'b {}');
+    expect(before).toMatch(/^\/style\.css\?v=[\w-]{10}$/);
+    expect(assetUrl('style.css')).toBe(before);
+    expect(staticFiles(directory, { reload: false }).assetUrl('style.css')).not.toBe(before);
+  });
+
+  test('also of one in a directory of its own', async () => {
+    mkdirSync(join(directory, 'fonts'), { recursive: true });
+    writeFileSync(join(directory, 'fonts/sans.woff2'), 'letters');
+    const { assetUrl, serveStaticFile } = staticFiles(directory, { reload: false });
+    const served = await request(express().use(serveStaticFile)).get(assetUrl('fonts/sans.woff2')).expect(200);
+    expect(served.headers['cache-control']).toMatch(/immutable/);
+    await request(express().use(serveStaticFile)).get('/fonts').expect(404);
+  });
+
+  test('has no version in development, where files change under the page', () => {
+    expect(staticFiles(directory, { reload: true }).assetUrl('style.css')).toBe('/style.css');
+  });
+});
+
+describe('static files', async () => {
+  const { url, redis } = await startApp({ config: { production: true } });
+
+  test('are kept for a year under the URL that a page names', async () => {
+    const { text } = await request(url).get('/').expect(200);
+    const [stylesheet = ''] = /\/style\.css\?v=[\w-]+/.exec(text) ?? [];
+    await request(url)
+      .get(stylesheet)
+      .expect(200)
+      .expect('Content-Type', 'text/css; charset=utf-8')
+      .expect('Cache-Control', 'public, max-age=31536000, immutable');
+  });
+
+  test.each(['/style.css?v=other', '/style.css?v=', '/style.css?v=other&v=more'])(
+    'are not kept as a version that is not ours: %s',
+    async (path) => {
+      await request(url).get(path).expect(200).expect('Cache-Control', 'no-cache');
+    },
+  );
+
+  test('are asked for anew under their plain name, and not sent when they are the same', async () => {
+    const { headers } = await request(url).get('/style.css').expect(200).expect('Cache-Control', 'no-cache');
+    await request(url)
+      .get('/style.css')
+      .set('If-None-Match', headers.etag ?? '')
+      .expect(304);
+  });
+
+  test('answer HEAD without a body', async () => {
+    const { text, headers } = await request(url).head('/favicon.svg').expect(200);
+    expect(text).toBeFalsy();
+    expect(Number(headers['content-length'])).toBeGreaterThan(0);
+  });
+
+  test.each(['/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json', '/.env', '/..%5cpackage.json'])(
+    'lie below their directory only: %s is not there',
+    async (path) => {
+      await request(url).get(path).expect(404);
+    },
+  );
+
+  test('need no Redis and set no cookie, whatever cookie comes', async () => {
+    const before = await redis.info('commandstats');
+    const { headers } = await request(url).get('/style.css').set('Cookie', 'session=s:forged.forged').expect(200);
+    expect(headers['set-cookie']).toBeUndefined();
+    const gets = (stats: string) => /cmdstat_get:calls=(\d+)/.exec(stats)?.[1];
+    expect(gets(await redis.info('commandstats'))).toBe(gets(before));
+  });
+});

@@ -1,0 +1,151 @@
+import { afterAll, expect, test, vi } from 'vitest';
+import { createLogger } from '../../src/log.ts';
+import { connectRedis, deadlineMs } from '../../src/redis/connect.ts';
+import { signedIn } from '../support/client.ts';
+import { Load } from '../support/load.ts';
+import { startServer } from '../support/process.ts';
+import type { RedisServer } from '../support/redis-server.ts';
+import { useByCode } from '../support/redis-uses.ts';
+import { sentinelUrl, startSentinel, startWatched } from '../support/topology.ts';
+
+// Replication is asynchronous: what a primary confirmed just before it died may not have reached a replica.
+// `min-replicas-to-write` and `min-replicas-max-lag` bound how long one that is cut off goes on confirming.
+const mayLoseMs = 200;
+const failoverWithinMs = 10_000;
+
+const redis = await startWatched();
+const [firstSentinel, ...otherSentinels] = redis.sentinels;
+if (!firstSentinel) throw new Error('no Sentinel');
+const server = await startServer({ env: { REDIS_URL: redis.url } });
+const ann = await signedIn(server.url());
+const told = (message: string) => server.logged(message).length;
+const table: Record<string, string | number>[] = [];
+afterAll(() => console.table(table));
+
+test('what can not be used is told at the start, and why', async () => {
+  const replica = redis.nodes.at(-1);
+  const misled = await startSentinel(replica?.port ?? 0, 'misled');
+  const reasons = {
+    [sentinelUrl([misled], 'misled')]: 'this is not the primary yet',
+    [sentinelUrl(redis.sentinels, 'other')]: 'no Sentinel knows a primary of the name other',
+    [redis.url.replace('sentinel_password=', 'sentinel_password=not-')]: expect.stringMatching(/^WRONGPASS/),
+    [redis.url.replace('sentinel://:', 'sentinel://:not-')]: expect.stringMatching(/^WRONGPASS/),
+  };
+  await Promise.all(
+    Object.entries(reasons).map(([url, message]) =>
+      expect(connectRedis({ url }, createLogger('silent'))).rejects.toMatchObject({ cause: { message } }),
+    ),
+  );
+  await misled.kill();
+});
+
+/** Loses the primary under load, and holds what came of it to what visitors may meet. */
+async function failOver(name: string, lose: (primary: RedisServer) => unknown): Promise<RedisServer> {
+  const load = new Load(server.url());
+  await load.start(50);
+  await vi.waitFor(() => expect(load.figures.requests).toBeGreaterThan(20), { timeout: 5000 });
+  const before = await redis.primary();
+  const lostAt = Date.now();
+  await lose(before);
+  const switched = async () => expect(await redis.primary()).not.toBe(before);
+  await vi.waitFor(switched, { timeout: failoverWithinMs, interval: 50 });
+  const engineMs = Date.now() - lostAt;
+  const backMs = await load.untilServed();
+  await load.stop();
+
+  const { live, ended, lost, revived } = await load.audit({ from: lostAt - mayLoseMs, to: lostAt });
+  const { requests, refused, slowestMs } = load.figures;
+  table.push({
+    fault: name,
+    requests,
+    '503': refused,
+    'slowest ms': Math.round(slowestMs),
+    "Redis's failover ms": engineMs,
+    'and back after ms': Math.round(backMs),
+    'sessions lost': `${lost} of ${live}`,
+    'logouts undone': `${revived} of ${ended}`,
+  });
+  expect(load.complaints).toEqual([]);
+  expect(slowestMs).toBeLessThan(deadlineMs + 1000);
+  expect(backMs).toBeLessThan(2000);
+  expect({ lost, revived }).toEqual({ lost: 0, revived: 0 });
+  return before;
+}
+
+/** What a Sentinel does by itself 8 s after an old primary has come back. */
+async function rejoin(node: RedisServer): Promise<void> {
+  const { port } = await redis.primary(node);
+  await node.client((client) => client.sendCommand(['REPLICAOF', '127.0.0.1', String(port)]));
+  await redis.isReplicated(node);
+}
+
+/** Waits for as many commands of the app, which sends two each time, and a ping in between. */
+function isAskedThreeTimes(sentinel: RedisServer): Promise<void> {
+  return sentinel.client(async (client) => {
+    let own = 0;
+    const commandsOfOthers = async () => {
+      own += 1;
+      return Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1]) - own;
+    };
+    const before = await commandsOfOthers();
+    await expect.poll(commandsOfOthers, { timeout: 5000 }).toBeGreaterThan(before + 7);
+  });
+}
+
+async function annIsServed(): Promise<void> {
+  const startedAt = performance.now();
+  expect((await ann.get('/admin')).text).toContain('Hello ann@example.com');
+  expect(performance.now() - startedAt).toBeLessThan(deadlineMs / 2);
+}
+
+test('what sign-in by code keeps is there as well', async () => {
+  const client = await connectRedis({ url: redis.url }, createLogger('silent'));
+  await useByCode(client);
+  await client.close();
+});
+
+test('a primary that is killed under load is replaced, and every session is still there', async () => {
+  await firstSentinel.kill();
+  const before = await failOver('primary killed', (primary) => primary.kill());
+  expect([told('Redis lost'), told('Redis failed over'), told('Redis back')]).toEqual([1, 1, 1]);
+
+  // The only Sentinel that answers is the one that missed the failover, and its primary is one again, for now.
+  await Promise.all(otherSentinels.map((sentinel) => sentinel.kill()));
+  await Promise.all([before.start(), firstSentinel.start()]);
+  await isAskedThreeTimes(firstSentinel);
+  await annIsServed();
+  expect(told('Redis failed over')).toBe(1);
+  await Promise.all(otherSentinels.map((sentinel) => sentinel.start()));
+  await rejoin(before);
+});
+
+test('so is one that freezes, and is not listened to when it thaws', async () => {
+  const before = await failOver('primary frozen', (primary) => primary.signal('SIGSTOP'));
+  before.signal('SIGCONT');
+  await vi.waitFor(() => before.client((client) => client.ping()));
+  await annIsServed();
+  expect(told('Redis failed over')).toBe(2);
+  await rejoin(before);
+});
+
+test('a Sentinel that is frozen holds nobody up', async () => {
+  firstSentinel.signal('SIGSTOP');
+  for (let visit = 0; visit < 20; visit += 1) await annIsServed();
+  firstSentinel.signal('SIGCONT');
+});
+
+test('without any Sentinel the sessions go on, and the log says so once', async () => {
+  const before = told('Sentinels lost');
+  await Promise.all(redis.sentinels.map((sentinel) => sentinel.kill()));
+  await expect.poll(() => told('Sentinels lost')).toBe(before + 1);
+  await annIsServed();
+  await Promise.all(redis.sentinels.map((sentinel) => sentinel.start()));
+  await expect.poll(() => told('Sentinels back')).toBe(before + 1);
+  expect(told('Sentinels lost')).toBe(before + 1);
+});
+
+test('in the end it stops in order', async () => {
+  process.kill(server.pid, 'SIGTERM');
+  expect(await server.ended).toEqual({ code: 0, signal: null });
+  expect(server.printed()).not.toMatch(/nobody caught|took too long/);
+});

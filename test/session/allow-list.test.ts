@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { allowList } from '../../src/session/allow-list.ts';
+import {
+  askForCode,
+  enterCode,
+  newAddress,
+  newBrowser,
+  outcomes,
+  signInByCode,
+  startCodeApp,
+} from '../email-code/code-login.ts';
+import { startApp, testRedis } from '../support/app.ts';
+import { Visitor } from '../support/visitor.ts';
+
+describe('allowList', () => {
+  test('without entries lets everybody in', () => {
+    expect(allowList([])('anybody@anywhere.example')).toBe(true);
+  });
+
+  const isAllowed = allowList(['ann@example.com', 'a%b@example.org', '@example.org']);
+  test.each(['ann@example.com', 'ann@example.org', 'any.body+tag@example.org', 'a%b@example.org'])(
+    'lets %s in',
+    (email) => {
+      expect(isAllowed(email)).toBe(true);
+    },
+  );
+
+  test.each([
+    'bob@example.com',
+    'ann@example.com.evil.example',
+    'joann@example.com',
+    'ann@sub.example.org',
+    'ann@notexample.org',
+    '"ann@example.com"@evil.example',
+    '"x@example.org"@evil.example',
+    '@example.org@evil.example',
+    // What a mail server might send on to another domain, it being a route to some.
+    'ann%evil.example@example.org',
+    'evil.example!ann@example.org',
+    '"ann@evil.example"@example.org',
+    'ann\uff20evil.example@example.org',
+    '=?utf-8?q?ann=40evil.example?=@example.org',
+    'example.org',
+    '',
+  ])('does not let %j in', (email) => {
+    expect(isAllowed(email)).toBe(false);
+  });
+});
+
+describe('ALLOWED_EMAILS', () => {
+  test('where addresses are trusted: others are refused, and nothing of them is kept', async () => {
+    const app = await startApp({ env: { ALLOWED_EMAILS: 'ann@example.com, @example.org' } });
+    for (const email of ['bob@example.com', 'ann@sub.example.org']) {
+      const stranger = new Visitor(app.url);
+      const visit = await stranger.post('/login', { form: { email } });
+      expect([visit.status, visit.setCookies]).toEqual([422, []]);
+      expect(visit.text).toContain('This address may not log in here.');
+      expect((await stranger.get('/admin')).status).toBe(401);
+    }
+    expect(await app.redis.keys('*')).toEqual([]);
+    const refused = app.logged().filter(({ msg }) => msg === 'sign-in refused');
+    expect(refused.map(({ reason }) => reason)).toEqual(['not in ALLOWED_EMAILS', 'not in ALLOWED_EMAILS']);
+    for (const email of ['ann@example.com', 'bob@example.org']) await new Visitor(app.url).signIn(email);
+  });
+
+  test('at the form: others see the same page and get no mail', async () => {
+    const app = await startCodeApp({ env: { ALLOWED_EMAILS: 'ann@example.com, @example.org' } });
+    const stranger = newAddress();
+    for (const email of ['ann@example.com', newAddress('example.org'), stranger]) {
+      const visit = await askForCode(newBrowser(app.url), email);
+      expect([visit.status, visit.location]).toEqual([303, '/login/code']);
+      const mailed = email === stranger ? 0 : 1;
+      expect(await outcomes(app, email, 1)).toEqual({ mailed, keptBack: 1 - mailed });
+    }
+    expect(app.logged().find(({ msg }) => msg === 'code kept back')).toMatchObject({
+      reason: 'not in ALLOWED_EMAILS',
+    });
+    expect(app.mails.inbox.map(({ to }) => to)).not.toContainEqual([stranger]);
+  });
+
+  test('at the code: it is asked again, for the list may have changed since', async () => {
+    const redisAddress = await testRedis();
+    const before = await startCodeApp({ redisAddress, env: { ALLOWED_EMAILS: '@example.com' } });
+    const after = await startCodeApp({ redisAddress, mails: before.mails, env: { ALLOWED_EMAILS: '@example.org' } });
+    const email = newAddress();
+    const browser = newBrowser(before.url);
+    await askForCode(browser, email);
+    const code = await before.mails.codeFor(email);
+    const there = browser.copy(after.url);
+    const visit = await enterCode(there, code);
+    expect([visit.status, visit.text.includes('That code can no longer be used.')]).toEqual([422, true]);
+    expect(there.cookies.has('session')).toBe(false);
+    expect(await before.redis.keys('[^cln]*')).toEqual([]);
+    expect((await enterCode(browser, code)).status).toBe(422);
+  });
+
+  test('on each request: an address that was taken off has no access any more', async () => {
+    const redisAddress = await testRedis();
+    const before = await startCodeApp({ redisAddress, env: { ALLOWED_EMAILS: '@example.com' } });
+    const email = newAddress();
+    const browser = newBrowser(before.url);
+    await signInByCode(before, browser, email);
+    const restarted = await startCodeApp({
+      redisAddress,
+      mails: before.mails,
+      env: { ALLOWED_EMAILS: '@example.org' },
+    });
+    const there = browser.copy(restarted.url);
+    expect((await there.get('/admin')).status).toBe(401);
+    expect((await there.get('/')).text).not.toContain(email);
+
+    // Nor when it is on the list again: whoever made it leave the list may hold that session.
+    expect((await browser.get('/admin')).status).toBe(401);
+
+    // Nor does the device cookie bring a mail.
+    await askForCode(there, email);
+    expect(await outcomes(restarted, email, 1)).toEqual({ mailed: 0, keptBack: 1 });
+  });
+});

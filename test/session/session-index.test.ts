@@ -1,0 +1,201 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { handleOf, indexKey, keysOf, tagOf } from '../../src/session/record.ts';
+import { startApp, testRedis } from '../support/app.ts';
+import { allKeys, newStore } from '../support/fork.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const redisAddress = await testRedis();
+const app = await startApp({ redisAddress });
+const otherInstance = await startApp({ redisAddress });
+const { index } = newStore(app.redis);
+const email = 'ann@example.com';
+const firefox = { 'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' };
+const iphone = {
+  'User-Agent':
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1',
+};
+
+beforeEach(() => app.redis.flushAll());
+
+async function signedIn(headers: Record<string, string> = {}, address = email): Promise<Visitor> {
+  const visitor = new Visitor(app.url, headers);
+  await visitor.signIn(address);
+  return visitor;
+}
+
+async function isSignedIn(visitor: Visitor): Promise<boolean> {
+  return (await visitor.copy(otherInstance.url).get('/admin')).status === 200;
+}
+
+describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
+  test('names each by its browser and system, and says which is this one', async () => {
+    await signedIn(iphone);
+    const here = await signedIn(firefox);
+    const { text } = await here.get('/admin');
+    expect(text).toContain('<strong>Safari on iOS</strong>');
+    expect(text).toMatch(/<strong>Firefox on Linux<\/strong>\s*<span class="tag">This session/);
+    expect(text.match(/<span class="tag">This session/g)).toHaveLength(1);
+    expect(text.match(/action="\/admin\/end-session"/g)).toHaveLength(1);
+  });
+
+  test('holds no session id, nor any part of one that could become one', async () => {
+    const [here, there] = [await signedIn(), await signedIn()];
+    const { text } = await here.get('/admin');
+    for (const { sessionId } of [here, there]) {
+      expect(text).not.toContain(sessionId);
+      expect(text).not.toContain(sessionId.slice(16));
+    }
+    expect(text).toContain(handleOf(there.sessionId));
+  });
+
+  test('shows nobody else, and nothing that has ended', async () => {
+    const here = await signedIn(firefox);
+    await signedIn(iphone, 'bob@example.com');
+    const gone = await signedIn(iphone);
+    await app.redis.del(keysOf(gone.sessionId)?.session ?? '');
+    expect((await here.get('/admin')).text).not.toContain('Safari');
+  });
+
+  test('passes over a session that is corrupt', async () => {
+    const here = await signedIn(firefox);
+    const corrupt = await signedIn(iphone);
+    await app.redis.set(keysOf(corrupt.sessionId)?.session ?? '', 'corrupt', { expiration: 'KEEPTTL' });
+    expect(await index.list(email)).toHaveLength(1);
+    expect((await here.get('/admin')).status).toBe(200);
+  });
+});
+
+describe('ending one session', () => {
+  test('makes it dead at once on every instance, and no other', async () => {
+    const [here, there, third] = [await signedIn(), await signedIn(), await signedIn()];
+    expect(await isSignedIn(there)).toBe(true);
+    const { status, location } = await here.post('/admin/end-session', {
+      form: { session: handleOf(there.sessionId) },
+    });
+    expect([status, location]).toEqual([303, '/admin']);
+    expect([await isSignedIn(here), await isSignedIn(there), await isSignedIn(third)]).toEqual([true, false, true]);
+    expect(app.logged()).toContainEqual(
+      expect.objectContaining({ msg: 'session ended', session: handleOf(there.sessionId) }),
+    );
+  });
+
+  test("does not reach another person's session", async () => {
+    const eve = await signedIn({}, 'eve@example.com');
+    const victim = await signedIn();
+    await eve.post('/admin/end-session', { form: { session: handleOf(victim.sessionId) } });
+    expect(await isSignedIn(victim)).toBe(true);
+  });
+
+  test('asks for a choice when the form names none, and does nothing for a name that is unknown', async () => {
+    const here = await signedIn();
+    expect((await here.post('/admin/end-session')).status).toBe(422);
+    expect((await here.post('/admin/end-session', { json: { session: ['x'] } })).status).toBe(422);
+    expect((await here.post('/admin/end-session', { form: { session: 'unknown' } })).status).toBe(303);
+    expect(await isSignedIn(here)).toBe(true);
+  });
+
+  test('needs a login', async () => {
+    const nobody = new Visitor(app.url);
+    expect((await nobody.post('/admin/end-session', { form: { session: 'x' } })).status).toBe(401);
+    expect((await nobody.post('/admin/end-other-sessions')).status).toBe(401);
+  });
+});
+
+test('ending all others leaves this one (ASVS 7.4.3)', async () => {
+  const here = await signedIn();
+  const others = [await signedIn(), await signedIn(), await signedIn()];
+  const stranger = await signedIn({}, 'bob@example.com');
+  await here.post('/admin/end-other-sessions');
+  expect(await Promise.all(others.map(isSignedIn))).toEqual([false, false, false]);
+  expect([await isSignedIn(here), await isSignedIn(stranger)]).toEqual([true, true]);
+});
+
+describe('what Redis holds', () => {
+  test('nothing of an address once all its sessions were ended', async () => {
+    const visitors = [await signedIn(), await signedIn()];
+    for (const visitor of visitors) await visitor.post('/logout');
+    expect(await allKeys(app.redis)).toEqual([]);
+  });
+
+  test('no entry of an expired session after the next sign-in', async () => {
+    const gone = await signedIn();
+    await app.redis.del(keysOf(gone.sessionId)?.session ?? '');
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31 * 60_000 });
+    const here = await signedIn();
+    vi.useRealTimers();
+    expect(await app.redis.zRange(indexKey(tagOf(email)), 0, -1)).toEqual([keysOf(here.sessionId)?.member]);
+  });
+
+  test('a list that lives no longer than its longest session', async () => {
+    await signedIn();
+    await new Visitor(app.url).signIn(email, { remember: 'on' });
+    await signedIn();
+    const left = await app.redis.pTTL(indexKey(tagOf(email)));
+    expect(left).toBeGreaterThan(14 * 86_400_000 - 60_000);
+    expect(left).toBeLessThanOrEqual(14 * 86_400_000);
+  });
+});
+
+describe('the cap on parallel sessions (ASVS 7.1.2)', () => {
+  test('ends the longest unused session when one more signs in', async () => {
+    const capped = await startApp({ redisAddress, env: { SESSIONS_PER_ADDRESS: '3' } });
+    const now = Date.now();
+    const visitors: Visitor[] = [];
+    vi.useFakeTimers({ toFake: ['Date'], now });
+    for (let count = 0; count < 3; count += 1) {
+      vi.setSystemTime(now + count * 60_000);
+      const visitor = new Visitor(capped.url);
+      await visitor.signIn(email);
+      visitors.push(visitor);
+    }
+    // The first one is used, so the second is now the longest unused.
+    vi.setSystemTime(now + 5 * 60_000);
+    await visitors[0]?.get('/');
+    visitors.push(await signedInAt(capped.url));
+    const alive = await Promise.all(visitors.map(isSignedIn));
+    vi.useRealTimers();
+    expect(alive).toEqual([true, false, true, true]);
+  });
+
+  test('never ends the one that has just signed in, though another of the same second lasts longer', async () => {
+    const capped = await startApp({ redisAddress, env: { SESSIONS_PER_ADDRESS: '1' } });
+    const now = Math.floor(Date.now() / 1000) * 1000;
+    vi.useFakeTimers({ toFake: ['Date'], now });
+    const kept = new Visitor(capped.url);
+    await kept.signIn(email, { remember: 'on' });
+    const newcomers: Visitor[] = [];
+    for (let count = 1; count <= 8; count += 1) {
+      vi.setSystemTime(now + count);
+      const newcomer = await signedInAt(capped.url);
+      expect(await isSignedIn(newcomer)).toBe(true);
+      newcomers.push(newcomer);
+    }
+    vi.useRealTimers();
+    const alive = await Promise.all([kept, ...newcomers].map(isSignedIn));
+    expect(alive).toEqual([...Array.from({ length: 8 }, () => false), true]);
+  });
+
+  test.each([1, 3])('leaves %i live when eight sign in at once, and says which it ended', async (most) => {
+    const capped = await startApp({ redisAddress, env: { SESSIONS_PER_ADDRESS: String(most) } });
+    for (let round = 1; round <= 5; round += 1) {
+      const before = capped.logged().length;
+      const visitors = await Promise.all(Array.from({ length: 8 }, () => signedInAt(capped.url)));
+      const alive = await Promise.all(visitors.map(isSignedIn));
+      expect(alive.filter(Boolean)).toHaveLength(most);
+      const ended = capped
+        .logged()
+        .slice(before)
+        .filter(({ msg }) => msg === 'session ended');
+      const dead = visitors.filter((_, position) => !alive[position]).map(({ sessionId }) => handleOf(sessionId));
+      const told = new Set(ended.map(({ session }) => session));
+      expect(dead.filter((handle) => !told.has(handle))).toEqual([]);
+      expect(new Set(ended.map(({ by }) => by))).toEqual(new Set(['SESSIONS_PER_ADDRESS']));
+    }
+  });
+
+  async function signedInAt(url: string): Promise<Visitor> {
+    const visitor = new Visitor(url);
+    await visitor.signIn(email);
+    return visitor;
+  }
+});

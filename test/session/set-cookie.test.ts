@@ -1,0 +1,134 @@
+import { describe, expect, test } from 'vitest';
+import { startApp, testRedis } from '../support/app.ts';
+import { ask, signedIn, xhr } from '../support/client.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const redisAddress = await testRedis();
+const behindProxy = { BASE_URL: 'https://login.example.com', TRUST_PROXY: '1' };
+const http = await startApp({ redisAddress });
+const https = await startApp({ redisAddress, env: behindProxy });
+const viaTls = { 'X-Forwarded-Proto': 'https' };
+
+/** A Set-Cookie line as a browser reads it (RFC 6265), its attributes in lower case. */
+function readCookie(line: string) {
+  const [pair = '', ...attributes] = line.split('; ');
+  return {
+    name: pair.slice(0, pair.indexOf('=')),
+    attributes: Object.fromEntries(
+      attributes.map((attribute) => {
+        const [name = '', value = true] = attribute.split('=');
+        return [name.toLowerCase(), value];
+      }),
+    ),
+  };
+}
+
+async function cookiesOf(visitor: Visitor, form: Record<string, string> = {}): Promise<string[]> {
+  return (await visitor.signIn('ann@example.com', form)).setCookies;
+}
+
+// ASVS 3.3.1 to 3.3.5
+describe('the session cookie', () => {
+  test('is generic, kept from scripts and from other sites, and ends with the browser', async () => {
+    const [line = '', ...more] = await cookiesOf(new Visitor(http.url));
+    expect(more).toEqual([]);
+    expect(readCookie(line)).toEqual({ name: 'session', attributes: { path: '/', httponly: true, samesite: 'Lax' } });
+    expect(Buffer.byteLength(line)).toBeLessThan(4096);
+  });
+
+  test('is bound to this host and to TLS where the origin is https', async () => {
+    const visitor = new Visitor(https.url, viaTls);
+    const [line = '', ...more] = await cookiesOf(visitor);
+    expect(more).toEqual([]);
+    expect(readCookie(line)).toEqual({
+      name: '__Host-session',
+      attributes: { path: '/', httponly: true, samesite: 'Lax', secure: true },
+    });
+    expect((await visitor.get('/admin')).status).toBe(200);
+  });
+
+  test('lives as long as the session of somebody who asked to be kept signed in', async () => {
+    for (const remember of ['on', 'anything else']) {
+      const [line = ''] = await cookiesOf(new Visitor(http.url), { remember });
+      const { expires } = readCookie(line).attributes;
+      if (remember !== 'on') expect(expires).toBeUndefined();
+      else expect(Date.parse(String(expires)) - Date.now()).toBeCloseTo(14 * 86_400_000, -4);
+    }
+  });
+
+  test('is taken back at log-out by the name and the attributes that it was set with', async () => {
+    const visitor = new Visitor(https.url, viaTls);
+    await visitor.signIn('ann@example.com');
+    const { setCookies } = await visitor.post('/logout');
+    expect(setCookies.map(readCookie)).toEqual([
+      {
+        name: '__Host-session',
+        attributes: {
+          path: '/',
+          httponly: true,
+          samesite: 'Lax',
+          secure: true,
+          expires: 'Thu, 01 Jan 1970 00:00:00 GMT',
+        },
+      },
+    ]);
+  });
+
+  test('is sent once: a visit sets none', async () => {
+    const visitor = await signedIn(http.url);
+    for (const path of ['/', '/admin', '/login', '/logout', '/nowhere']) {
+      expect((await visitor.get(path)).setCookies).toEqual([]);
+    }
+  });
+});
+
+// ASVS 7.6.2
+describe('who only looks', () => {
+  test('gets no cookie, and nothing is stored', async () => {
+    const before = await http.redis.dbSize();
+    for (const path of ['/', '/login', '/admin', '/logout', '/nowhere', '/livez', '/readyz', '/style.css']) {
+      for (const cookie of ['', 'session=', 'session=s%3Aforged.forged', `session=s%3A${'A'.repeat(38)}.forged`]) {
+        const { headers } = await ask(http.url, 'get', path).set('Cookie', cookie);
+        expect({ path, cookie, set: headers['set-cookie'] }).toEqual({ path, cookie, set: undefined });
+      }
+    }
+    await ask(http.url, 'post', '/logout').expect(303);
+    await ask(http.url, 'post', '/login').type('form').send({ email: 'x' }).expect(422);
+    expect(await http.redis.dbSize()).toBe(before);
+  });
+});
+
+// express-session#281: a secure cookie that is silently missing behind a proxy.
+describe('a proxy that does not say how visitors come', () => {
+  test('cannot be signed in through: nothing is stored, and the log says once what to do', async () => {
+    const { url, redis, logged } = await startApp({ redisAddress, env: behindProxy });
+    const before = await redis.dbSize();
+    for (const headers of [{}, { 'X-Forwarded-Proto': 'http' }, xhr]) {
+      const answer = await ask(url, 'post', '/login').type('form').set(headers).send({ email: 'ann@example.com' });
+      expect([answer.status, answer.headers['set-cookie']]).toEqual([500, undefined]);
+      expect(answer.text).not.toContain('done');
+    }
+    expect(await redis.dbSize()).toBe(before);
+    const warnings = logged().filter(({ level }) => level === 40);
+    expect(warnings).toEqual([
+      expect.objectContaining({ msg: expect.stringMatching(/X-Forwarded-Proto.*TRUST_PROXY/) }),
+    ]);
+  });
+
+  test('is not complained of while requests come as https', async () => {
+    const { url, logged } = await startApp({ redisAddress, env: behindProxy });
+    await new Visitor(url, viaTls).signIn('ann@example.com');
+    expect(logged().filter(({ level }) => Number(level) >= 40)).toEqual([]);
+  });
+
+  test('is not believed when it is not the one that TRUST_PROXY names', async () => {
+    const env = { ...behindProxy, TRUST_PROXY: '192.0.2.1' };
+    const { url } = await startApp({ redisAddress, env });
+    await ask(url, 'post', '/login').type('form').set(viaTls).send({ email: 'ann@example.com' }).expect(500);
+  });
+
+  test('without TRUST_PROXY, nobody can claim https', async () => {
+    const [line = ''] = await cookiesOf(new Visitor(http.url, viaTls));
+    expect(readCookie(line).name).toBe('session');
+  });
+});
