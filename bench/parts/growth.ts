@@ -1,3 +1,4 @@
+import type { EmailAddress } from '../../src/session/email-address.ts';
 import { encode, indexKey, newSessionId, sessionKey, tagOf } from '../../src/session/record.ts';
 import { type Bench, median, publish, table } from '../bench.ts';
 import { lineChart } from '../chart.ts';
@@ -58,7 +59,7 @@ async function addOthers(redis: BenchRedis, first: number, count: number): Promi
   const now = Date.now();
   const pipeline = redis.client.multi();
   for (let number = first; number < first + count; number += 1) {
-    const email = `other-${number}@example.com`;
+    const email = `other-${number}@example.com` as EmailAddress;
     const tag = tagOf(email);
     const member = newSessionId(tag).slice(tag.length);
     const stored = encode({ email, signedInAt: now, lastSeenAt: now, remember: false, device: 'Firefox on Linux' });

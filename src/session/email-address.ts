@@ -1,7 +1,15 @@
 import { domainToASCII } from 'node:url';
 
-/** An address in its canonical form, or what is wrong with what was typed, in words for the visitor. */
-export type ParsedAddress = { email: string } | { problem: string };
+declare const canonical: unique symbol;
+
+/**
+ * An e-mail address in the canonical form that identifies a person. Only `parseAddress` makes one, so the compiler
+ * refuses a string that was merely typed.
+ */
+export type EmailAddress = string & { readonly [canonical]: true };
+
+/** A canonical address, or what is wrong with the one that was typed, worded for the visitor. */
+export type ParsedAddress = { email: EmailAddress } | { problem: string };
 
 /** RFC 5321, 4.5.3.1.3, less the angle brackets. */
 export const maxAddressBytes = 254;
@@ -30,7 +38,7 @@ export function parseAddress(typed: unknown): ParsedAddress {
   const local = canonicalLocalPart(text.slice(0, Math.max(at, 0)));
   const typedDomain = text.slice(at + 1);
   const domain = domainCharacters.test(typedDomain) ? domainToASCII(typedDomain) : '';
-  const email = `${local ?? ''}@${domain}`;
+  const email = `${local ?? ''}@${domain}` as EmailAddress;
   // The standard counts bytes.
   if (Buffer.byteLength(text) > maxAddressBytes || Buffer.byteLength(email) > maxAddressBytes) {
     return {

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { SessionData } from 'express-session';
+import type { EmailAddress } from './email-address.ts';
 
 declare module 'express-session' {
   interface SessionData {
     /** The identity, absent before sign-in. Only `signIn()` sets it; the store refuses any other. */
-    email?: string | undefined;
+    email?: EmailAddress | undefined;
     /** Milliseconds since the epoch; the absolute limit counts from here. */
     signedInAt: number;
     /** Milliseconds since the epoch, exact to the grain of the throttled touch; the idle limit counts from here. */
@@ -90,12 +91,12 @@ export function withLastSeen(stored: string, milliseconds: number): string {
  * in its sessions, a line of JSON with that.
  * @throws {TypeError} when the address or the device has a line break in it
  */
-export function encode({ email = '', device = '', ...session }: StoredSession): string {
-  if (email.includes('\n') || device.includes('\n')) throw new TypeError('a line break in an address or a device');
+export function encode({ email, device = '', ...session }: StoredSession): string {
+  if (email?.includes('\n') || device.includes('\n')) throw new TypeError('a line break in an address or a device');
   const moments = encodeMoment(session.lastSeenAt) + session.signedInAt.toString(36).padStart(8, '0');
   const others = Object.entries(session).filter(([name]) => !columns.has(name));
   const json = others.length > 0 ? `\n${JSON.stringify(Object.fromEntries(others))}` : '';
-  return `${moments}${session.remember ? 1 : 0}${email}\n${device}${json}`;
+  return `${moments}${session.remember ? 1 : 0}${email ?? ''}\n${device}${json}`;
 }
 
 /**
@@ -105,7 +106,7 @@ export function encode({ email = '', device = '', ...session }: StoredSession): 
 export function decode(stored: string): StoredSession {
   const [, lastSeen = '', signedIn = '', remember, email, device, json] = storedShape.exec(stored) ?? [];
   const session: StoredSession = {
-    email: email || undefined,
+    email: email ? (email as EmailAddress) : undefined,
     signedInAt: Number.parseInt(signedIn, 36),
     lastSeenAt: Number.parseInt(lastSeen, 16) * 1000,
     remember: remember === '1',

@@ -1,5 +1,6 @@
 import type { SessionLimits } from '../config.ts';
 import { type RedisClient, withDeadline } from '../redis/connect.ts';
+import type { EmailAddress } from './email-address.ts';
 import { endOf } from './lifetime.ts';
 import { decode, handleOf, indexKey, keysOf, type StoredSession, sessionKey, tagOf } from './record.ts';
 
@@ -34,7 +35,7 @@ export class SessionIndex {
    * The live sessions of an address, the last used first. Two Redis commands.
    * @throws {RedisUnavailable}
    */
-  async list(email: string): Promise<ListedSession[]> {
+  async list(email: EmailAddress): Promise<ListedSession[]> {
     const tag = tagOf(email);
     const live = await this.#live(tag);
     return live.map(({ member, session }) => ({
@@ -50,7 +51,7 @@ export class SessionIndex {
    * @returns whether it was live
    * @throws {RedisUnavailable}
    */
-  async end(email: string, handle: string): Promise<boolean> {
+  async end(email: EmailAddress, handle: string): Promise<boolean> {
     const tag = tagOf(email);
     const members = await this.#members(tag);
     const ended = await this.#endMembers(
@@ -76,7 +77,7 @@ export class SessionIndex {
    * @returns how many were live
    * @throws {RedisUnavailable}
    */
-  async endAll(email: string, options: { exceptId?: string } = {}): Promise<number> {
+  async endAll(email: EmailAddress, options: { exceptId?: string } = {}): Promise<number> {
     const tag = tagOf(email);
     const members = await this.#members(tag);
     return this.#endMembers(

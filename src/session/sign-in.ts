@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { describeDevice } from '../http/user-agent.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
+import type { EmailAddress } from './email-address.ts';
 import { anonymousTag, newSessionId, tagOf } from './record.ts';
 
 const tags = new WeakMap<Request, string>();
@@ -17,7 +18,7 @@ export function generateSessionId(req: Request): string {
  * @param options.remember whether the session outlives the browser, under the longer pair of limits
  * @throws {RedisUnavailable} the visitor is then not signed in, and no cookie is set
  */
-export async function signIn(req: Request, email: string, options: { remember: boolean }): Promise<void> {
+export async function signIn(req: Request, email: EmailAddress, options: { remember: boolean }): Promise<void> {
   if (req.session.cookie.secure) requireSecure(req);
   tags.set(req, tagOf(email));
   try {

@@ -7,6 +7,7 @@ import { HttpError } from '../http/http-error.ts';
 import type { Logger } from '../log.ts';
 import { type RedisClient, RedisUnavailable, withDeadline } from '../redis/connect.ts';
 import type { cookieAttributes } from './cookie.ts';
+import type { EmailAddress } from './email-address.ts';
 import { endOf, isTouchDue } from './lifetime.ts';
 import {
   anonymousTag,
@@ -31,7 +32,7 @@ export type SessionStoreOptions = {
   deadlineMs: number;
   cookie: ReturnType<typeof cookieAttributes>;
   /** Who may have a session; that of an address that was taken off the list ends when it is shown. */
-  isAllowed: (email: string) => boolean;
+  isAllowed: (email: EmailAddress) => boolean;
   log: Logger;
   /** Told when Redis refuses what a visitor need not know of. */
   noteOutage: (error: RedisUnavailable) => void;
@@ -275,7 +276,7 @@ export class SessionStore extends RedisStore {
   }
 }
 
-function requireTag(keys: SessionKeys, email: string | undefined): void {
+function requireTag(keys: SessionKeys, email: EmailAddress | undefined): void {
   if (keys.tag !== (email === undefined ? anonymousTag : tagOf(email))) throw new WrongIdentity();
 }
 

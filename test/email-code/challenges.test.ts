@@ -9,12 +9,13 @@ import {
   triesPerCode,
 } from '../../src/features/email-code/challenges.ts';
 import { deadlineMs, RedisUnavailable } from '../../src/redis/connect.ts';
+import { address } from '../support/address.ts';
 import { startApp, testSecret } from '../support/app.ts';
 import { wrongCode } from './code-login.ts';
 
 const { redis } = await startApp();
 const challenges = new Challenges(redis, [testSecret], deadlineMs);
-const challenge = { email: 'ann@example.com', remember: true, next: '/admin?tab=2' };
+const challenge = { email: address('ann@example.com'), remember: true, next: '/admin?tab=2' };
 const over = { outcome: 'over' };
 const willBeMailed = true;
 
@@ -78,7 +79,7 @@ describe('a code', () => {
 
   test('is good for the sign-in it was made for, and for no other (ASVS 6.6.2)', async () => {
     const mine = await challenges.start(challenge, { willBeMailed });
-    const other = await challenges.start({ ...challenge, email: 'bob@example.com' }, { willBeMailed });
+    const other = await challenges.start({ ...challenge, email: address('bob@example.com') }, { willBeMailed });
     expect(await challenges.attempt(other.id, mine.code)).toMatchObject({ outcome: 'wrong' });
     expect(await challenges.attempt('nothing', mine.code)).toEqual(over);
   });
@@ -135,7 +136,7 @@ describe('a code', () => {
 
     test('is not good for another address', async () => {
       const { id, code } = await challenges.start(challenge, { willBeMailed });
-      const other = await askAgain(id, 'bob@example.com');
+      const other = await askAgain(id, address('bob@example.com'));
       expect(await challenges.attempt(other.id, code)).toMatchObject({ outcome: 'wrong' });
     });
   });

@@ -3,6 +3,7 @@ import { readConfig } from '../../src/config.ts';
 import { type RedisClient, withDeadline } from '../../src/redis/connect.ts';
 import { indexKey, keysOf, tagOf } from '../../src/session/record.ts';
 import { SessionIndex } from '../../src/session/session-index.ts';
+import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { allKeys, gate, newStore, startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -99,12 +100,12 @@ test('two sign-ins at once under one old cookie give two sessions, both listed, 
   expect(one.sessionId).not.toBe(two.sessionId);
   expect(await isSignedIn(old)).toBe(false);
   expect([await isSignedIn(one), await isSignedIn(two)]).toEqual([true, true]);
-  expect(await newStore(redis).index.list('twice@example.com')).toHaveLength(2);
-  await newStore(redis).index.endAll('twice@example.com');
+  expect(await newStore(redis).index.list(address('twice@example.com'))).toHaveLength(2);
+  await newStore(redis).index.endAll(address('twice@example.com'));
 });
 
 describe('ending all sessions of an address while it signs in', () => {
-  const email = 'raced@example.com';
+  const email = address('raced@example.com');
 
   /** Every live session of the address by its key, and those that the list knows. */
   async function audit() {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { handleOf, indexKey, keysOf, tagOf } from '../../src/session/record.ts';
+import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { allKeys, newStore } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -8,7 +9,7 @@ const redisAddress = await testRedis();
 const app = await startApp({ redisAddress });
 const otherInstance = await startApp({ redisAddress });
 const { index } = newStore(app.redis);
-const email = 'ann@example.com';
+const email = address('ann@example.com');
 const firefox = { 'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' };
 const iphone = {
   'User-Agent':
@@ -17,9 +18,9 @@ const iphone = {
 
 beforeEach(() => app.redis.flushAll());
 
-async function signedIn(headers: Record<string, string> = {}, address = email): Promise<Visitor> {
+async function signedIn(headers: Record<string, string> = {}, owner = email): Promise<Visitor> {
   const visitor = new Visitor(app.url, headers);
-  await visitor.signIn(address);
+  await visitor.signIn(owner);
   return visitor;
 }
 
@@ -50,7 +51,7 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
 
   test('shows nobody else, and nothing that has ended', async () => {
     const here = await signedIn(firefox);
-    await signedIn(iphone, 'bob@example.com');
+    await signedIn(iphone, address('bob@example.com'));
     const gone = await signedIn(iphone);
     await app.redis.del(keysOf(gone.sessionId)?.session ?? '');
     expect((await here.get('/admin')).text).not.toContain('Safari');
@@ -80,7 +81,7 @@ describe('ending one session', () => {
   });
 
   test("does not reach another person's session", async () => {
-    const eve = await signedIn({}, 'eve@example.com');
+    const eve = await signedIn({}, address('eve@example.com'));
     const victim = await signedIn();
     await eve.post('/admin/end-session', { form: { session: handleOf(victim.sessionId) } });
     expect(await isSignedIn(victim)).toBe(true);
@@ -104,7 +105,7 @@ describe('ending one session', () => {
 test('ending all others leaves this one (ASVS 7.4.3)', async () => {
   const here = await signedIn();
   const others = [await signedIn(), await signedIn(), await signedIn()];
-  const stranger = await signedIn({}, 'bob@example.com');
+  const stranger = await signedIn({}, address('bob@example.com'));
   await here.post('/admin/end-other-sessions');
   expect(await Promise.all(others.map(isSignedIn))).toEqual([false, false, false]);
   expect([await isSignedIn(here), await isSignedIn(stranger)]).toEqual([true, true]);

@@ -1,6 +1,7 @@
 import type { Express } from 'express';
 import { afterEach, describe, expect, test } from 'vitest';
 import { handleOf, keysOf } from '../../src/session/record.ts';
+import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { allKeys, startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -75,7 +76,7 @@ describe('signing in', () => {
 test('only signIn() sets the identity: a page that writes req.session.email fails, and nothing is stored', async () => {
   const forkUrl = await startFork(redis, (fork) => {
     fork.post('/become', (req, res, next) => {
-      req.session.email = 'root@example.com';
+      req.session.email = address('root@example.com');
       req.session.save((error) => (error ? next(error) : res.send('became root')));
     });
   });

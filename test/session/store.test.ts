@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { RedisClient } from '../../src/redis/connect.ts';
 import { anonymousTag, indexKey, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
 import { SessionEnded } from '../../src/session/store.ts';
+import { address } from '../support/address.ts';
 import { connectNode, testRedis } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 import { allKeys, newStore } from '../support/fork.ts';
@@ -13,7 +14,7 @@ const redis = await connectNode(await testRedis());
 beforeEach(() => redis.flushAll());
 const store = newStore(redis);
 
-const ann = 'ann@example.com';
+const ann = address('ann@example.com');
 const annsId = () => newSessionId(tagOf(ann));
 const annsData = (): SessionData => ({
   ...plainData(),
@@ -95,7 +96,9 @@ describe('SessionStore', () => {
   });
 
   test('refuses an address that does not belong to the session id', async () => {
-    await expect(store.set(annsId(), { ...annsData(), email: 'eve@example.com' })).rejects.toThrow('only signIn()');
+    await expect(store.set(annsId(), { ...annsData(), email: address('eve@example.com') })).rejects.toThrow(
+      'only signIn()',
+    );
     await expect(store.set(newSessionId(anonymousTag), annsData())).rejects.toThrow('only signIn()');
     expect(await allKeys(redis)).toEqual([]);
   });

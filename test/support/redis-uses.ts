@@ -3,9 +3,10 @@ import { Challenges } from '../../src/features/email-code/challenges.ts';
 import { RateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
 import { deadlineMs, type RedisClient } from '../../src/redis/connect.ts';
+import { address } from './address.ts';
 import { keepOutOfLogs } from './secrets.ts';
 
-const challenge = { email: 'ann@example.com', remember: false, next: '/admin' };
+const challenge = { email: address('ann@example.com'), remember: false, next: '/admin' };
 
 /** What sign-in by code keeps in Redis, each use once. */
 export async function useByCode(redis: RedisClient): Promise<void> {

@@ -1,10 +1,11 @@
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
 import { type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { EmailAddress } from '../../session/email-address.ts';
 
 /** A sign-in that waits for its code. */
 export type Challenge = {
-  email: string;
+  email: EmailAddress;
   remember: boolean;
   next: string;
   /** Of the known browser that asked, if it was one. */

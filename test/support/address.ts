@@ -1,0 +1,8 @@
+import { type EmailAddress, parseAddress } from '../../src/session/email-address.ts';
+
+/** The canonical form of an address, for what takes nothing else. */
+export function address(typed: string): EmailAddress {
+  const parsed = parseAddress(typed);
+  if ('problem' in parsed) throw new Error(`${typed}: ${parsed.problem}`);
+  return parsed.email;
+}
