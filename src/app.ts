@@ -15,7 +15,7 @@ import { formatAgo, formatDuration, formatTime } from './http/date-format.ts';
 import { staticFiles } from './http/static-files.ts';
 import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
-import { knownBodiesOnly } from './middleware/bodies.ts';
+import { knownBodiesOnly, plainBodiesOnly } from './middleware/bodies.ts';
 import { allowOnly, errorPage, notFound } from './middleware/errors.ts';
 import { requestLog } from './middleware/request-log.ts';
 import { requireLogin } from './middleware/require-login.ts';
@@ -90,13 +90,14 @@ export function createApp({ config, secrets, redis, log, mailer, caughtMails, is
   registerEjs(app, { directory: viewsDirectory, reload });
 
   app.use(securityHeaders({ https }));
+  app.use(plainBodiesOnly);
   app.use(serveStaticFile);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app.route('/readyz').get(ready({ redis, mailer, isClosing })).all(allowOnly('GET', 'HEAD'));
 
   app.use(requestLog(log));
-  app.use(bodyParser.urlencoded({ extended: false, limit: maxBody, parameterLimit: 50 }));
-  app.use(bodyParser.json({ limit: maxBody }));
+  app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
+  app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);
   app.use(sessions({ store, secrets, https, log }));
   app.use(viewLocals);

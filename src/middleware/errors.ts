@@ -13,7 +13,7 @@ const messages: Record<number, string> = {
   400: 'The request could not be understood.',
   404: 'There is no page at this address.',
   413: 'That is more than this page takes.',
-  415: 'The form was sent in a format that this page does not read.',
+  415: 'The form was sent in a format that this page does not accept.',
   500: 'Something went wrong on our side. Please try again.',
   503: 'That did not work just now. Please try again in a few seconds.',
 };

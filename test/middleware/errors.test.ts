@@ -41,7 +41,7 @@ const errors: [status: number, message: string, provoke: (kind: Kind) => request
   [413, 'That is more than this page takes.', form(url, 'a'.repeat(1_000_000))],
   [
     415,
-    'The form was sent in a format that this page does not read.',
+    'The form was sent in a format that this page does not accept.',
     (kind) => plain('post', '/login')(kind).type('text').send('x'),
   ],
   [500, 'Something went wrong on our side. Please try again.', form(misconfigured.url, 'ann@example.com')],
