@@ -3,15 +3,42 @@ import type { Config } from './config.ts';
 
 export type { Logger } from 'pino';
 
+/** In bytes, line break included. Writes of up to this size to a pipe that processes share stay whole (PIPE_BUF). */
+const maxLineBytes = 4096;
+const maxTextLengths = [1024, 512, 256, 128, 64, 32];
+
 /**
- * The process's log, one JSON line an event.
+ * The process's log: one JSON line per event, of at most 4096 bytes.
  *
- * An error is written as its name, message, code, cause and stack and nothing else: the errors of body
- * parsers carry the raw body, and those of Redis carry command arguments (ASVS 16.2.5).
+ * Only an error's name, message, code, cause and stack are logged: errors of body parsers carry the raw body, and
+ * those of Redis carry command arguments (ASVS 16.2.5).
  */
 export function createLogger(level: Config['logLevel'], destination?: DestinationStream): Logger {
-  const options = { level, base: null, serializers: { err: describeError } };
+  const options = { level, base: null, serializers: { err: describeError }, hooks: { streamWrite: limitLine } };
   return destination ? pino(options, destination) : pino(options);
+}
+
+/** Cuts a text that a client chose, which would otherwise fill the log. */
+export function cutText(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+}
+
+// Whatever ends up in an event, no request may write more than it costs to send.
+function limitLine(line: string): string {
+  if (fits(line)) return line;
+  const event: Record<string, unknown> = JSON.parse(line);
+  for (const maxLength of maxTextLengths) {
+    const cutValue = (_key: string, value: unknown) => (typeof value === 'string' ? cutText(value, maxLength) : value);
+    const shorter = `${JSON.stringify(event, cutValue)}\n`;
+    if (fits(shorter)) return shorter;
+  }
+  const { level, time } = event;
+  return `${JSON.stringify({ level, time, msg: 'an event too long for the log' })}\n`;
+}
+
+function fits(line: string): boolean {
+  // A UTF-16 unit takes at most three bytes in UTF-8.
+  return line.length * 3 <= maxLineBytes || Buffer.byteLength(line) <= maxLineBytes;
 }
 
 type ErrorDescription = {

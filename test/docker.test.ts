@@ -63,6 +63,15 @@ function only(name: string): string {
 describe('docker-compose.yml', () => {
   const { app, redis, mail } = compose(operator).services;
 
+  test('rotates the log of every service', () => {
+    for (const { logging } of Object.values<{ logging?: unknown }>(compose(operator).services)) {
+      expect(logging).toEqual({
+        driver: 'json-file',
+        options: { 'max-size': expect.stringMatching(/^\d+m$/), 'max-file': expect.stringMatching(/^\d$/) },
+      });
+    }
+  });
+
   test('starts nothing without secrets, and says how to make them', () => {
     for (const name of ['SESSION_SECRET', 'REDIS_PASSWORD'] as const) {
       expect(() => compose({ ...operator, [name]: '' })).toThrow(`${name}: make one with openssl rand -hex 32`);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import type { Logger } from '../log.ts';
+import { cutText, type Logger } from '../log.ts';
 
 declare global {
   namespace Express {
@@ -11,9 +11,12 @@ declare global {
   }
 }
 
+/** Longer than any path of ours. */
+const maxPathLength = 200;
+
 /**
- * One line a request: id, method, path, status, time. Nothing that a visitor sent but the path is written, and
- * of that not the query: cookies, codes and bodies can't leak from a log that never sees them (ASVS 16.2.5).
+ * One line per request: id, method, path, status, time. Of what a visitor sent, only the start of the path is logged,
+ * without the query: cookies, codes and bodies can't leak from a log that never sees them (ASVS 16.2.5).
  */
 export function requestLog(log: Logger): RequestHandler {
   const process = randomBytes(4).toString('hex');
@@ -21,7 +24,8 @@ export function requestLog(log: Logger): RequestHandler {
 
   return function logRequest(req, res, next) {
     const startedAt = performance.now();
-    const { method, path } = req;
+    const { method } = req;
+    const path = cutText(req.path, maxPathLength);
     count += 1;
     req.id = `${process}-${count.toString(36)}`;
     res.once('close', () => {

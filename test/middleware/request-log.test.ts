@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { handleOf } from '../../src/session/record.ts';
 import { startApp } from '../support/app.ts';
 import { ask, type Method } from '../support/client.ts';
+import { connect as connectTo } from '../support/process.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 import { Visitor } from '../support/visitor.ts';
 
@@ -59,7 +60,22 @@ describe('a request', () => {
     expect(JSON.stringify(logged())).not.toContain(value);
   });
 
-  test('can not write a line of its own', async () => {
+  test.each([
+    ['quotes', '"'],
+    ['letters', 'a'],
+    ['escapes', '%22'],
+    ['slashes', '/'],
+  ])('of 15 kB leaves a line of less than 1 kB, with the start of its path: %s', async (_, unit) => {
+    const path = `/long/${unit.repeat(15_000 / unit.length)}`;
+    const head = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    const { received, closed } = await connectTo(url, head);
+    await closed;
+    expect(received()).toMatch(/^HTTP\/1\.1 404 /);
+    const line = await lineOf(`${path.slice(0, 200)}…`);
+    expect(Buffer.byteLength(JSON.stringify(line))).toBeLessThan(1024);
+  });
+
+  test('cannot write a line of its own', async () => {
     const before = logged().length;
     await ask(url, 'get', '/nowhere/%0a{"level":60}');
     await vi.waitFor(() => expect(logged()).toHaveLength(before + 1));
