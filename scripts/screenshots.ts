@@ -6,11 +6,10 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { createApp } from '../src/app.ts';
+import { createApp, openRedis } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
-import { MailCatcher } from '../src/dev/mail-catcher.ts';
-import { startPrivateRedis } from '../src/dev/private-redis.ts';
-import { type Mail, Mailer } from '../src/features/mail/mailer.ts';
+import { MailCatcher, showMails, startPrivateRedis } from '../src/dev/index.ts';
+import type { Mail } from '../src/features/mail/mailer.ts';
 import { closeHttpServer, createHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
 import { connectRedis } from '../src/redis/connect.ts';
@@ -45,12 +44,20 @@ try {
 
 async function withApp(socketPath: string): Promise<void> {
   const log = createLogger('fatal');
-  const redis = await connectRedis({ socketPath }, log);
+  const redis = await connectRedis(openRedis({ kind: 'single', address: { socketPath } }, log), log);
   const secrets: [string] = [crypto.randomUUID()];
-  const catcher = new MailCatcher();
-  const mailer = new Mailer(catcher, log);
   const config = readConfig({ SIGN_IN: 'code' });
-  const app = createApp({ config, secrets, redis, log, mailer, isClosing: () => false });
+  const catcher = new MailCatcher();
+  const { app, services } = createApp({
+    ...{ config, secrets, redis, log, isClosing: () => false },
+    development: {
+      showMails,
+      MailCatcher: class extends MailCatcher {
+        override readonly mails = catcher.mails;
+      },
+    },
+  });
+  for (const service of services) await service.start?.();
   const server = createHttpServer(app);
   const browser = await launchChromium();
   try {
@@ -61,7 +68,7 @@ async function withApp(socketPath: string): Promise<void> {
   } finally {
     await browser.close();
     await closeHttpServer(server);
-    await mailer.close();
+    for (const service of services) await service.stop();
     redis.destroy();
   }
 }

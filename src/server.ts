@@ -1,26 +1,23 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createApp } from './app.ts';
-import { type Config, ConfigError, readConfig, type SessionSecrets } from './config.ts';
-import { MailCatcher } from './dev/mail-catcher.ts';
-import { startPrivateRedis } from './dev/private-redis.ts';
-import { type Mail, Mailer, smtpTransport } from './features/mail/mailer.ts';
-import { createMetricsServer, measure } from './features/metrics/metrics.ts';
+import { createApp, openRedis } from './app.ts';
+import { type Config, ConfigError, type RedisTarget, readConfig, type SessionSecrets } from './config.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, createHttpServer } from './http/http-server.ts';
+import { listen, portOf } from './http/listen.ts';
 import { createLogger, type Logger } from './log.ts';
-import { connectRedis, type RedisAddress, type RedisClient, withDeadline } from './redis/connect.ts';
+import { connectRedis, type RedisClient, withDeadline } from './redis/connect.ts';
+
+type Development = typeof import('./dev/index.ts');
 
 const dataDirectory = '.data';
 /** How long a balancer has to see that this process is not ready, before it stops listening. */
 const closingNoticeMs = 1000;
 const redisCloseDeadlineMs = 400;
 
-/** What is open, in the order in which it was opened. */
+/** Closes what is open; in the order in which it was opened. */
 const closers: (() => Promise<void>)[] = [];
 let closing: Promise<void> | undefined;
 
@@ -40,13 +37,17 @@ try {
 }
 
 async function start(config: Config, log: Logger): Promise<Server> {
-  const redis = await connectRedis(await redisAddress(config), log);
+  const development = config.production ? undefined : await import('./dev/index.ts');
+  const redis = await connectRedis(openRedis(await redisTarget(config, development), log), log);
   closers.push(() => closeRedis(redis));
-  const secrets = config.sessionSecrets ?? keptSecrets();
-  const mail = config.signIn === 'code' ? openMail(config, log) : {};
-  const app = createApp({ config, secrets, redis, log, ...mail, isClosing: () => closing !== undefined });
+  const secrets = secretsOf(config, development);
+  const isClosing = () => closing !== undefined;
+  const { app, services } = createApp({ config, secrets, redis, log, isClosing, development });
   const server = createHttpServer(app);
-  if (config.metricsPort !== undefined) await serveMetrics(server, config.metricsPort, config.host, log);
+  for (const service of services) {
+    await service.start?.();
+    closers.push(() => service.stop());
+  }
   await listen(server, config.port, config.host);
   closers.push(async () => {
     announceClosing(server);
@@ -57,31 +58,18 @@ async function start(config: Config, log: Logger): Promise<Server> {
   return server;
 }
 
-async function redisAddress(config: Config): Promise<RedisAddress> {
-  if (config.redisUrl !== undefined) return { url: config.redisUrl };
-  const redis = await startPrivateRedis(join(dataDirectory, 'redis'));
-  closers.push(redis.stop);
-  return redis;
+async function redisTarget(config: Config, development: Development | undefined): Promise<RedisTarget> {
+  if (config.redis !== undefined) return config.redis;
+  if (!development) throw new Error('REDIS_URL is missing');
+  const { socketPath, stop } = await development.startPrivateRedis(join(dataDirectory, 'redis'));
+  closers.push(stop);
+  return { kind: 'single', address: { socketPath } };
 }
 
-function openMail(config: Config, log: Logger): { mailer: Mailer; caughtMails?: Mail[] } {
-  if (config.smtpUrl !== undefined) {
-    const mailer = new Mailer(smtpTransport(config.smtpUrl, config.mailFrom), log);
-    closers.push(() => mailer.close());
-    return { mailer };
-  }
-  const catcher = new MailCatcher();
-  return { mailer: new Mailer(catcher, log), caughtMails: catcher.mails };
-}
-
-async function serveMetrics(measured: Server, port: number, host: string, log: Logger): Promise<void> {
-  const server = createMetricsServer(measure(measured));
-  await listen(server, port, host);
-  log.info({ host, port: portOf(server) }, 'metrics are served');
-  closers.push(async () => {
-    server.close();
-    server.closeAllConnections();
-  });
+function secretsOf(config: Config, development: Development | undefined): SessionSecrets {
+  const secrets = config.sessionSecrets ?? development?.readOrCreateSecrets(dataDirectory);
+  if (!secrets) throw new Error('SESSION_SECRET is missing');
+  return secrets;
 }
 
 function closeAll(): Promise<void> {
@@ -100,52 +88,17 @@ async function closeRedis(redis: RedisClient): Promise<void> {
   }
 }
 
-function listen(server: Server, port: number, host: string): Promise<void> {
-  return new Promise((done, fail) => {
-    server.once('error', fail);
-    server.listen(port, host, () => {
-      server.off('error', fail);
-      done();
-    });
-  });
-}
-
 function announce(server: Server, config: Config, log: Logger): void {
   const port = portOf(server);
   const url = config.origin ?? `http://${hostToOpen(config.host)}:${port}`;
   if (config.signIn === 'trust') log.warn('SIGN_IN=trust: whoever types an address is believed to own it');
   log.info({ host: config.host, port, url }, 'listening');
-  if (config.signIn === 'code' && config.smtpUrl === undefined)
-    log.warn(`no SMTP_URL: mail is caught, read it at ${url}/dev/mails`);
   if (!config.production) console.log(`Latchkey is ready: open ${url}`);
-}
-
-function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
 }
 
 function hostToOpen(host: string): string {
   if (['127.0.0.1', '::1', '0.0.0.0', '::'].includes(host)) return 'localhost';
   return host.includes(':') ? `[${host}]` : host;
-}
-
-// In development the secret is made once and kept, so that sessions survive a restart. Of two processes that
-// start at once, one makes it for both.
-function keptSecrets(): SessionSecrets {
-  const file = join(dataDirectory, 'session-secret');
-  if (!existsSync(file)) {
-    mkdirSync(dataDirectory, { recursive: true });
-    const draft = `${file}-${process.pid}`;
-    writeFileSync(draft, randomBytes(32).toString('hex'), { mode: 0o600 });
-    try {
-      linkSync(draft, file);
-    } catch (error) {
-      if (!existsSync(file)) throw error;
-    } finally {
-      rmSync(draft);
-    }
-  }
-  return [readFileSync(file, 'utf8').trim()];
 }
 
 function explainFailure(error: unknown): string {

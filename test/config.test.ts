@@ -36,8 +36,9 @@ describe('the defaults', () => {
       host: '127.0.0.1',
       port: 3000,
       origin: undefined,
+      https: false,
       trustProxy: false,
-      redisUrl: undefined,
+      redis: undefined,
       sessionSecrets: undefined,
       sessionLimits: {
         idleSeconds: 30 * 60,
@@ -47,10 +48,11 @@ describe('the defaults', () => {
       },
       sessionsPerAddress: 50,
       signIn: 'trust',
-      smtpUrl: undefined,
-      mailFrom: 'Latchkey <login@localhost>',
-      mailsPerHour: 1000,
-      allowedEmails: [],
+      allowedEmails: undefined,
+      siteName: 'Latchkey',
+      mail: { smtpUrl: undefined, from: 'Latchkey <login@localhost>' },
+      emailCode: { mailsPerHour: 1000 },
+      metrics: { host: '127.0.0.1', port: undefined },
       logLevel: 'info',
     });
   });
@@ -80,7 +82,7 @@ describe('production', () => {
       production: true,
       origin: 'https://login.example.com',
       trustProxy: 1,
-      redisUrl: 'redis://redis:6379',
+      redis: { kind: 'single', address: { url: 'redis://redis:6379' } },
       sessionSecrets: [secret],
     });
   });
@@ -98,7 +100,7 @@ describe('production', () => {
     const { SIGN_IN: _, ...rest } = production;
     const smtpUrl = 'smtp://user:p%40ss@mail.example.com:587';
     expect(blamed({ ...rest, SIGN_IN: 'code' })).toEqual(['SMTP_URL']);
-    expect(readConfig({ ...rest, SMTP_URL: smtpUrl })).toMatchObject({ signIn: 'code', smtpUrl });
+    expect(readConfig({ ...rest, SMTP_URL: smtpUrl })).toMatchObject({ signIn: 'code', mail: { smtpUrl } });
     expect(readConfig({ ...production, SMTP_URL: smtpUrl })).toMatchObject({ signIn: 'trust' });
   });
 
@@ -129,9 +131,9 @@ describe('mistakes', () => {
       expect.stringMatching(/^SESSION_REMEMBER_IDLE takes .* such as 30m/),
       expect.stringMatching(/^LOG_LEVEL takes .*info/),
       expect.stringMatching(/^REDIS_URL is missing/),
-      expect.stringMatching(/^SMTP_URL is missing/),
       expect.stringMatching(/^TRUST_PROXY is missing.*TRUST_PROXY=1/),
       expect.stringMatching(/^SESSION_IDLE is longer than SESSION_ABSOLUTE/),
+      expect.stringMatching(/^SMTP_URL is missing/),
     ]);
   });
 
@@ -234,7 +236,7 @@ describe('what is read', () => {
     ['Front desk <login@example.com>', 'Front desk <login@example.com>'],
     ['', 'Latchkey <login@login.example.com>'],
   ])('mail comes from MAIL_FROM %j as %s', (MAIL_FROM, mailFrom) => {
-    expect(readConfig({ BASE_URL: 'http://login.example.com', MAIL_FROM }).mailFrom).toBe(mailFrom);
+    expect(readConfig({ BASE_URL: 'http://login.example.com', MAIL_FROM }).mail.from).toBe(mailFrom);
   });
 
   test('ALLOWED_EMAILS names people and whole domains, in their canonical form', () => {
@@ -247,7 +249,7 @@ describe('what is read', () => {
     'redis+sentinel://:p%40ss@one.example.com,two.example.com:26380/mymaster?sentinel_password=other',
     'rediss+cluster://one.example.com:7000,two.example.com',
   ])('REDIS_URL takes %s', (REDIS_URL) => {
-    expect(readConfig({ REDIS_URL }).redisUrl).toBe(REDIS_URL);
+    expect(readConfig({ REDIS_URL }).redis?.kind).toBe(/\+(\w+)/.exec(REDIS_URL)?.[1] ?? 'single');
   });
 
   test.each([

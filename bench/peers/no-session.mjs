@@ -1,17 +1,17 @@
 // Latchkey's own app with its session taken out: the same stack, but each visitor is a constant.
-import { createApp } from '../../dist/app.js';
+import { createApp, openRedis } from '../../dist/app.js';
 import { readConfig } from '../../dist/config.js';
-import { createHttpServer } from '../../dist/http-server.js';
+import { createHttpServer } from '../../dist/http/http-server.js';
 import { createLogger } from '../../dist/log.js';
-import { connectRedis } from '../../dist/redis.js';
+import { connectRedis } from '../../dist/redis/connect.js';
 
 const sessionLayers = ['loadSession', 'keepCookieCurrent'];
 const visitor = { email: process.env.BENCH_EMAIL };
 
 const config = readConfig(process.env);
 const log = createLogger(config.logLevel);
-const redis = await connectRedis({ url: config.redisUrl }, log);
-const app = createApp({ config, secrets: config.sessionSecrets, redis, log, isClosing: () => false });
+const redis = await connectRedis(openRedis(config.redis, log), log);
+const { app } = createApp({ config, secrets: config.sessionSecrets, redis, log, isClosing: () => false });
 
 const { stack } = app.router;
 const position = stack.findIndex((layer) => layer.name === sessionLayers[0]);

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
 import type { RedisClient } from './client.ts';
+import type { OpenedRedis } from './connect.ts';
 import { type ConnectionStatusLogger, connectionStatusLogger } from './connection-status.ts';
 import { deadlineMs, RedisUnavailable, withTimeout } from './deadline.ts';
 import { type NodeAddress, type NodeClient, newNode, pingEveryMs } from './node.ts';
 
 /** Where the Redis to talk to is, for now. */
-export type Endpoint = { name: string; address: NodeAddress };
+type Endpoint = { name: string; address: NodeAddress };
 
 export type PrimaryResolver = {
   /** Undefined, or an error, when that is not known just now. */
@@ -32,7 +33,7 @@ const silenceMs = pingEveryMs + deadlineMs;
  * replaces one that leads to the wrong Redis, and one that went silent. Of that the library would take no notice
  * as long as there are commands to write.
  */
-export class FailoverConnection {
+class FailoverConnection {
   readonly #resolver: PrimaryResolver;
   readonly #log: Logger;
   readonly #status: ConnectionStatusLogger;
@@ -141,8 +142,19 @@ export class FailoverConnection {
   }
 }
 
-/** A client whose every command goes to the connection of now. */
-export function asRedisClient(connection: FailoverConnection): RedisClient {
+/** Opens a client that stays connected to the Redis which the resolver names. */
+export function openConnection(resolver: PrimaryResolver, log: Logger): OpenedRedis {
+  const connection = new FailoverConnection(resolver, log);
+  return {
+    client: asRedisClient(connection),
+    ready: connection.connect(),
+    lastError: () => connection.lastError,
+    nodes: async () => [connection.node],
+  };
+}
+
+// A client whose every command goes to the current connection.
+function asRedisClient(connection: FailoverConnection): RedisClient {
   return {
     get: (...args) => connection.node.get(...args),
     set: (...args) => connection.node.set(...args),

@@ -3,59 +3,52 @@ import { isDecodable } from '../http/decodable.ts';
 export type HostAndPort = { host: string; port: number };
 export type Credentials = { username?: string; password?: string };
 
-/** What a `REDIS_URL` asks for: one Redis, the primary that Sentinels know, or a Cluster. */
-export type Topology =
-  | { kind: 'one'; url: string }
-  | {
-      kind: 'sentinel';
-      sentinels: HostAndPort[];
-      sentinelCredentials: Credentials;
-      /** The name under which the Sentinels watch the primary. */
-      primaryName: string;
-      database: number;
-      credentials: Credentials;
-      tls: boolean;
-    }
-  | { kind: 'cluster'; nodes: HostAndPort[]; credentials: Credentials; tls: boolean };
+/** One form of `REDIS_URL`. */
+export type RedisUrlForm<Target> = {
+  /** Shows the form to an operator. */
+  example: string;
+  /** What a URL of this form names, what is wrong with it, or undefined for a URL of another form. */
+  read: (text: string) => Target | { problem: string } | undefined;
+};
 
-const shape =
+/** One Redis: a URL, or the unix socket of a private one. */
+export type SingleRedis = { kind: 'single'; address: { url: string } | { socketPath: string } };
+
+export const singleRedisUrl: RedisUrlForm<SingleRedis> = {
+  example: 'redis://:password@localhost:6379 for one Redis (rediss for TLS)',
+  read(text) {
+    if (!/^rediss?:\/\//.test(text)) return undefined;
+    const problem = {
+      problem:
+        'takes redis://:password@localhost:6379 for one Redis (rediss for TLS), with special characters in the password percent-encoded',
+    };
+    if (!URL.canParse(text)) return problem;
+    const { hostname, pathname, username, password } = new URL(text);
+    const isValid = /^[^,]+$/.test(hostname) && /^\/?\d*$/.test(pathname) && isDecodable(username + password);
+    return isValid ? { kind: 'single', address: { url: text } } : problem;
+  },
+};
+
+const listShape =
   /^(?<scheme>rediss?)\+(?<kind>sentinel|cluster):\/\/(?:(?<user>[^@/?#]*)@)?(?<hosts>[^@/?#]+)(?:\/(?<path>[^?#]*))?(?:\?(?<query>[^#]*))?$/;
 
-/**
- * Reads the forms that several libraries share: `redis://`, `redis+sentinel://` and `redis+cluster://`, each with
- * `rediss` for TLS. Of the second, user and password are for Redis; those of the Sentinels are in
- * `?sentinel_username=` and `?sentinel_password=`.
- * @returns undefined for anything else
- */
-export function readRedisUrl(text: string): Topology | undefined {
-  const { scheme, kind, user = '', hosts = '', path = '', query = '' } = shape.exec(text)?.groups ?? {};
-  if (scheme === undefined) return readSingle(text);
+/** The parts of a URL that names several hosts, such as `redis+cluster://:password@host1:7000,host2:7001`. */
+export type HostListUrl = {
+  hosts: HostAndPort[];
+  credentials: Credentials;
+  tls: boolean;
+  path: string;
+  options: Map<string, string>;
+};
 
-  const listed = hosts.split(',').map((host) => readHost(host, kind === 'sentinel' ? 26_379 : 6379));
-  const addresses = listed.filter((address) => address !== undefined);
+/** Takes apart a URL that names several hosts; undefined when it is malformed. */
+export function parseHostListUrl(text: string, defaultPort: number): HostListUrl | undefined {
+  const { scheme, user = '', hosts = '', path = '', query = '' } = listShape.exec(text)?.groups ?? {};
+  const listed = hosts.split(',').map((host) => readHost(host, defaultPort));
+  const known = listed.filter((host) => host !== undefined);
   const credentials = readCredentials(user);
-  const options = new Map(new URLSearchParams(query));
-  if (addresses.length < listed.length || !credentials) return undefined;
-  const tls = scheme === 'rediss';
-  if (kind === 'cluster') {
-    // A Cluster has no other database than 0.
-    return path === '' && options.size === 0 ? { kind, nodes: addresses, credentials, tls } : undefined;
-  }
-  const [, primaryName, database = '0'] = /^([\w.-]+)(?:\/(\d{1,4}))?$/.exec(path) ?? [];
-  const sentinelCredentials = credentialsOf(options.get('sentinel_username'), options.get('sentinel_password'));
-  const known = ['sentinel_username', 'sentinel_password'];
-  if (primaryName === undefined || [...options.keys()].some((name) => !known.includes(name))) return undefined;
-  return {
-    kind: 'sentinel',
-    ...{ sentinels: addresses, sentinelCredentials, primaryName, database: Number(database), credentials, tls },
-  };
-}
-
-function readSingle(text: string): Topology | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const { protocol, hostname, pathname, username, password } = new URL(text);
-  const isRedis = /^rediss?:$/.test(protocol) && /^[^,]+$/.test(hostname) && /^\/?\d*$/.test(pathname);
-  return isRedis && isDecodable(username + password) ? { kind: 'one', url: text } : undefined;
+  if (scheme === undefined || known.length < listed.length || !credentials) return undefined;
+  return { hosts: known, credentials, tls: scheme === 'rediss', path, options: new Map(new URLSearchParams(query)) };
 }
 
 function readHost(text: string, defaultPort: number): HostAndPort | undefined {
@@ -70,6 +63,7 @@ function readCredentials(user: string): Credentials | undefined {
   return credentialsOf(decodeURIComponent(username), decodeURIComponent(password.join(':')));
 }
 
-function credentialsOf(username = '', password = ''): Credentials {
+/** Credentials without the parts that are empty. */
+export function credentialsOf(username = '', password = ''): Credentials {
   return { ...(username !== '' && { username }), ...(password !== '' && { password }) };
 }

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
+import type { Core, SignInWay } from '../core.ts';
 import { answerAs, isXhr } from '../http/content-negotiation.ts';
 import { safeReturnPath } from '../http/return-path.ts';
-import type { Logger } from '../log.ts';
 import { bodyField } from '../middleware/bodies.ts';
 import { auditRefused, auditSignedIn } from '../session/audit-log.ts';
 import { parseAddress } from '../session/email-address.ts';
@@ -14,8 +14,8 @@ export const showLogin: RequestHandler = function showLogin(req, res) {
 };
 
 /** Signs in under the address that was typed, which nothing proves. */
-export function trustAddress(isAllowed: (email: string) => boolean, log: Logger): RequestHandler {
-  return async function trustAddress(req, res) {
+export function trust({ isAllowed, log }: Core): SignInWay {
+  const begin: RequestHandler = async function trustAddress(req, res) {
     const form = readLoginForm(req);
     const address = parseAddress(form.email);
     if ('problem' in address) {
@@ -30,6 +30,7 @@ export function trustAddress(isAllowed: (email: string) => boolean, log: Logger)
     auditSignedIn(log, req, address.email);
     answerDone(req, res, form.next);
   };
+  return { begin };
 }
 
 /** What the login form says. */

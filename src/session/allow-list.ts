@@ -1,16 +1,24 @@
+import { parseAddress } from './email-address.ts';
+
 // Mail servers may take these for a route: `a%other.example@example.com` is then somebody at other.example.
 const routing = /[%!"\uff20]|=\?/;
 
 /**
- * Who may sign in. A domain stands for its plain addresses; one that a mail server might send on to another domain
- * must be listed in full.
- * @param entries addresses and `@domains`, lower-cased; none means everybody
+ * Whether an address is on a list. An empty list has nobody on it. A domain stands for its plain addresses; one that a
+ * mail server might send on to another domain must be listed in full.
+ * @param entries addresses and `@domains` in their canonical form, as `readAllowListEntry` returns them
  */
-export function allowList(entries: string[]): (email: string) => boolean {
-  if (entries.length === 0) return () => true;
+export function isOnList(entries: readonly string[]): (email: string) => boolean {
   const listed = new Set(entries);
   return (email) => {
     const at = email.lastIndexOf('@');
     return listed.has(email) || (listed.has(email.slice(at)) && !routing.test(email.slice(0, at)));
   };
+}
+
+/** The canonical form of an address or an `@domain`; undefined for anything else. */
+export function readAllowListEntry(entry: string): string | undefined {
+  const address = parseAddress(entry.startsWith('@') ? `anybody${entry}` : entry);
+  if ('problem' in address) return undefined;
+  return entry.startsWith('@') ? address.email.slice('anybody'.length) : address.email;
 }

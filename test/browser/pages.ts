@@ -1,5 +1,5 @@
 import type { BrowserContext, Page } from 'playwright-core';
-import { codePages, maxAddressBytes } from '../email-code/code-pages.ts';
+import { caughtMailPage, codePages, longestAddress } from '../email-code/code-pages.ts';
 import { startApp } from '../support/app.ts';
 import { signIn } from '../support/browser.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -16,6 +16,7 @@ export async function everyPage(): Promise<{ origins: string[]; pages: KnownPage
   await broken.redis.sendCommand(['SHUTDOWN', 'NOSAVE']).catch(() => {});
   const { url } = app;
   const byCode = await codePages();
+  const caught = await caughtMailPage();
 
   const at = (path: string) => async (profile: BrowserContext) => {
     const page = await profile.newPage();
@@ -29,7 +30,7 @@ export async function everyPage(): Promise<{ origins: string[]; pages: KnownPage
     return page;
   };
   const asked = async (profile: BrowserContext) => {
-    await signedIn(maxAddressBytes, '/')(profile);
+    await signedIn(longestAddress, '/')(profile);
     const elsewhere = await profile.newPage();
     await elsewhere.setContent(`<a href="${url}/logout">Go</a>`);
     await elsewhere.getByRole('link').click();
@@ -54,18 +55,19 @@ export async function everyPage(): Promise<{ origins: string[]; pages: KnownPage
   const pages = [
     { name: 'home', open: at('/') },
     { name: 'home, signed in', open: signedIn('home@example.com', '/') },
-    { name: 'home, signed in under the longest address', open: signedIn(maxAddressBytes, '/') },
+    { name: 'home, signed in under the longest address', open: signedIn(longestAddress, '/') },
     { name: 'login', open: at('/login?next=/admin?from=mail') },
     { name: 'login with an error', open: submitted(url, 'ada at example.com') },
-    { name: 'login with a long error', open: submitted(url, `${maxAddressBytes}.example`) },
+    { name: 'login with a long error', open: submitted(url, `${longestAddress}.example`) },
     { name: 'admin', open: withSessions(1, 'one@example.com') },
     { name: 'admin with 50 sessions', open: withSessions(50, 'fifty@example.com') },
-    { name: 'admin of the longest address', open: withSessions(2, maxAddressBytes) },
+    { name: 'admin of the longest address', open: withSessions(2, longestAddress) },
     { name: 'logout confirmation', open: asked },
     { name: '401', open: at('/admin') },
     { name: '404', open: at('/nowhere') },
     { name: '503', open: submitted(broken.url, 'ada@example.com') },
     ...byCode.pages,
+    ...caught.pages,
   ];
-  return { origins: [url, broken.url, byCode.url], pages };
+  return { origins: [url, broken.url, byCode.url, caught.url], pages };
 }

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { createLogger } from '../../src/log.ts';
-import { connectRedis, deadlineMs } from '../../src/redis/connect.ts';
+import { deadlineMs } from '../../src/redis/connect.ts';
 import { indexKey, tagOf } from '../../src/session/record.ts';
+import { connectUrl } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { Load } from '../support/load.ts';
 import { startServer } from '../support/process.ts';
@@ -71,7 +71,7 @@ test('visitors sign in, see and end their sessions, and log out', async () => {
 });
 
 test('what sign-in by code keeps works as well', async () => {
-  const redis = await connectRedis({ url: cluster.url }, createLogger('silent'));
+  const redis = await connectUrl(cluster.url);
   await useByCode(redis);
   await redis.close();
 });

@@ -1,7 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { vi } from 'vitest';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
-import { smtpTransport } from '../../src/features/mail/mailer.ts';
 import { tagOf } from '../../src/session/record.ts';
 import { type MailServer, startMailServer } from '../mail/mail-server.ts';
 import { startApp, type TestApp, type TestAppOptions } from '../support/app.ts';
@@ -14,8 +13,8 @@ export const mailFrom = 'Latchkey <login@example.com>';
 /** The app with sign-in by code and a mail server. It believes one proxy, so that a test may come from anywhere. */
 export async function startCodeApp(options: TestAppOptions & { mails?: MailServer } = {}): Promise<CodeApp> {
   const mails = options.mails ?? (await startMailServer());
-  const transport = smtpTransport(mails.url, mailFrom);
-  const app = await startApp({ transport, ...options, env: { TRUST_PROXY: '1', ...options.env } });
+  const env = { TRUST_PROXY: '1', SMTP_URL: mails.url, MAIL_FROM: mailFrom, ...options.env };
+  const app = await startApp({ ...options, env });
   return { ...app, mails };
 }
 

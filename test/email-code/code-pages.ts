@@ -3,23 +3,24 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
 import type { KnownPage } from '../browser/pages.ts';
 import { linkIn } from '../mail/mail-server.ts';
+import { startApp } from '../support/app.ts';
 import { askForCode, enterCode } from '../support/browser.ts';
 import { newAddress, newBrowser, newIp, askForCode as postAddress, startCodeApp, wrongCode } from './code-login.ts';
 
-export const maxAddressBytes = `${'a'.repeat(64)}@${`${'b'.repeat(60)}.`.repeat(3)}exampl`;
+export const longestAddress = `${'a'.repeat(64)}@${`${'b'.repeat(60)}.`.repeat(3)}exampl`;
 
 const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)));
 const about = { device: 'Firefox on Linux', origin: 'https://login.example.com', now: 0 };
 
 /** One of each mail. */
 export const sampleMails = [
-  writer.code({ to: maxAddressBytes, code: '12345678', ...about }),
+  writer.code({ to: longestAddress, code: '12345678', ...about }),
   writer.notice({ to: 'ada@example.com', endUrl: `${about.origin}/end-session?token=${'t'.repeat(22)}`, ...about }),
 ];
 
 /** The pages of sign-in by code, in their telling states. */
 export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> {
-  const { url, mails } = await startCodeApp({ caughtMails: sampleMails });
+  const { url, mails } = await startCodeApp();
 
   async function at(profile: BrowserContext, path: string): Promise<Page> {
     const page = await profile.newPage();
@@ -74,7 +75,7 @@ export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> 
     { name: 'login by code', open: (profile) => at(profile, '/login') },
     { name: 'login after a code is over', open: (profile) => guessed(profile, 5) },
     { name: 'code', open: (profile) => asked(profile, newAddress()) },
-    { name: 'code for the longest address', open: (profile) => asked(profile, maxAddressBytes) },
+    { name: 'code for the longest address', open: (profile) => asked(profile, longestAddress) },
     { name: 'code with an error', open: (profile) => guessed(profile, 1) },
     { name: 'code, a new one', open: askedAgain },
     { name: 'code in another browser', open: (profile) => at(profile, '/login/code#12345678') },
@@ -82,7 +83,18 @@ export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> 
     { name: 'end of a session, done', open: ended },
     { name: '410', open: (profile) => at(profile, '/end-session?token=used') },
     { name: '429', open: throttled },
-    { name: 'caught mails', open: (profile) => at(profile, '/dev/mails') },
   ];
   return { url, pages };
+}
+
+/** The page of mails that are caught instead of sent. */
+export async function caughtMailPage(): Promise<{ url: string; pages: KnownPage[] }> {
+  const { url } = await startApp({ env: { SIGN_IN: 'code' }, caughtMails: [...sampleMails] });
+
+  async function open(profile: BrowserContext): Promise<Page> {
+    const page = await profile.newPage();
+    await page.goto(`${url}/dev/mails`);
+    return page;
+  }
+  return { url, pages: [{ name: 'caught mails', open }] };
 }

@@ -182,7 +182,7 @@ describe('mail to an address', () => {
   });
 
   test('bounds the chance that a crowd has over all addresses, as the README states', () => {
-    const guesses = config.mailsPerHour * 24 * triesPerCode;
+    const guesses = config.emailCode.mailsPerHour * 24 * triesPerCode;
     expect(readme).toContain(`by default to ${guesses.toLocaleString('en')} a day`);
     expect(readme).toContain(`about ${((guesses / 10 ** codeDigits) * 100).toFixed(2)} % per day`);
   });

@@ -24,8 +24,17 @@ const allowedByCode: Record<string, Method[]> = {
 };
 const methods: Method[] = ['get', 'head', 'post', 'put', 'patch', 'delete', 'trace'];
 
+type Layer = { route?: { path: string } | undefined; handle: object };
+
+// Features bring routers of their own.
+function pathsIn(stack: Layer[]): string[] {
+  return stack.flatMap(({ route, handle }) =>
+    route ? [route.path] : 'stack' in handle ? pathsIn(handle.stack as Layer[]) : [],
+  );
+}
+
 function routesOf({ router }: typeof app): string[] {
-  return router.stack.flatMap(({ route }) => (route ? [route.path] : []));
+  return pathsIn(router.stack);
 }
 
 async function expectMethods(site: string, path: string, own: Method[], visitor: Visitor): Promise<void> {

@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { destination } from 'pino';
 import { describe, expect, test } from 'vitest';
+import { openRedis } from '../../src/app.ts';
 import { createLogger } from '../../src/log.ts';
-import { connectRedis, type RedisAddress } from '../../src/redis/connect.ts';
+import { connectRedis } from '../../src/redis/connect.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { testRedis } from '../support/app.ts';
+import { connectUrl, type RedisAddress, testRedis } from '../support/app.ts';
 import { freePort } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { newLogFile } from '../support/secrets.ts';
@@ -15,7 +16,8 @@ const password = 'of-the-operator';
 /** What the log says of a Redis while it is being connected to. */
 async function told(address: RedisAddress): Promise<string[]> {
   const logFile = newLogFile('redis-startup');
-  const redis = await connectRedis(address, createLogger('debug', destination({ dest: logFile, sync: true })));
+  const log = createLogger('debug', destination({ dest: logFile, sync: true }));
+  const redis = await connectRedis(openRedis({ kind: 'single', address }, log), log);
   redis.destroy();
   const lines = readFileSync(logFile, 'utf8').split('\n').filter(Boolean);
   return lines.map((line) => JSON.parse(line)).map(({ level, msg }) => `${level} ${msg}`);
@@ -85,7 +87,7 @@ describe('a Redis that is not there is told within 3 s, and why', () => {
   };
   test.concurrent.each(Object.entries(ways))('%s', async (url, reason) => {
     const startedAt = performance.now();
-    const attempt = connectRedis({ url: url.replace('PORT', String(await freePort())) }, createLogger('silent'));
+    const attempt = connectUrl(url.replace('PORT', String(await freePort())));
     await expect(attempt).rejects.toMatchObject({
       message: 'Redis could not be reached within 2 s',
       cause: { message: expect.stringMatching(reason) },
@@ -95,10 +97,7 @@ describe('a Redis that is not there is told within 3 s, and why', () => {
 
   test('and so is one that is no Cluster', async () => {
     const redis = await startRedisServer(password);
-    const cluster = connectRedis(
-      { url: `redis+cluster://:${password}@127.0.0.1:${redis.port}` },
-      createLogger('silent'),
-    );
+    const cluster = connectUrl(`redis+cluster://:${password}@127.0.0.1:${redis.port}`);
     await expect(cluster).rejects.toMatchObject({
       cause: { message: expect.stringContaining('cluster support disabled') },
     });

@@ -68,7 +68,8 @@ describe('a hostile address, signed in', () => {
 });
 
 const caughtMails: Mail[] = [];
-const byCode = await startCodeApp({ caughtMails });
+const byCode = await startCodeApp();
+const catching = await startApp({ env: { SIGN_IN: 'code' }, caughtMails });
 const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)));
 
 /** The pages of sign-in by code that show an address: where it waits, after one wrong code, after five. */
@@ -87,7 +88,7 @@ async function mailPage(to: string): Promise<string> {
   const about = { to, device: 'Firefox on Linux', origin: 'https://login.example.com', now: 0 };
   const endUrl = `${about.origin}/end-session?token=${'t'.repeat(22)}`;
   caughtMails.splice(0, 2, writer.code({ code: '12345678', ...about }), writer.notice({ endUrl, ...about }));
-  return (await newBrowser(byCode.url).get('/dev/mails')).text;
+  return (await newBrowser(catching.url).get('/dev/mails')).text;
 }
 
 describe('a hostile address, signing in by code', () => {

@@ -1,6 +1,6 @@
 import { afterAll, expect, test, vi } from 'vitest';
-import { createLogger } from '../../src/log.ts';
-import { connectRedis, deadlineMs } from '../../src/redis/connect.ts';
+import { deadlineMs } from '../../src/redis/connect.ts';
+import { connectUrl } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { Load } from '../support/load.ts';
 import { startServer } from '../support/process.ts';
@@ -33,7 +33,7 @@ test('what can not be used is told at the start, and why', async () => {
   };
   await Promise.all(
     Object.entries(reasons).map(([url, message]) =>
-      expect(connectRedis({ url }, createLogger('silent'))).rejects.toMatchObject({ cause: { message } }),
+      expect(connectUrl(url)).rejects.toMatchObject({ cause: { message } }),
     ),
   );
   await misled.kill();
@@ -99,7 +99,7 @@ async function annIsServed(): Promise<void> {
 }
 
 test('what sign-in by code keeps is there as well', async () => {
-  const client = await connectRedis({ url: redis.url }, createLogger('silent'));
+  const client = await connectUrl(redis.url);
   await useByCode(client);
   await client.close();
 });

@@ -5,16 +5,19 @@ import { join } from 'node:path';
 import type { Express } from 'express';
 import { destination } from 'pino';
 import { inject } from 'vitest';
-import { createApp } from '../../src/app.ts';
+import { createApp, openRedis } from '../../src/app.ts';
 import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
-import { startPrivateRedis } from '../../src/dev/private-redis.ts';
-import { type Mail, Mailer, type Transport } from '../../src/features/mail/mailer.ts';
+import * as development from '../../src/dev/index.ts';
+import type { Mail } from '../../src/features/mail/mailer.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
-import { connectRedis, type RedisAddress } from '../../src/redis/connect.ts';
+import { connectRedis, type RedisClient } from '../../src/redis/connect.ts';
 import { type NodeClient, newNode } from '../../src/redis/node.ts';
+import type { SingleRedis } from '../../src/redis/url.ts';
 import { afterwards } from './afterwards.ts';
 import { newLogFile } from './secrets.ts';
+
+export type RedisAddress = SingleRedis['address'];
 
 export type TestApp = {
   url: string;
@@ -32,9 +35,7 @@ export type TestAppOptions = {
   redisAddress?: RedisAddress;
   secrets?: SessionSecrets;
   isClosing?: () => boolean;
-  /** Signs in by code, and puts mail on its way through this. */
-  transport?: Transport;
-  /** What `/dev/mails` shows; without it there is no such page. */
+  /** What `/dev/mails` shows at first. */
   caughtMails?: Mail[];
   /** Environment variables, as an operator would set them. */
   env?: Record<string, string>;
@@ -45,7 +46,7 @@ export const testSecret = 'a secret for the tests, of 32 characters and more';
 
 /** A Redis of this test file's own, stopped after its last test. */
 export async function testRedis(): Promise<RedisAddress & { socketPath: string }> {
-  const redis = await startPrivateRedis(mkdtempSync(join(inject('runDirectory'), 'redis-')));
+  const redis = await development.startPrivateRedis(mkdtempSync(join(inject('runDirectory'), 'redis-')));
   afterwards(() => redis.stop());
   return { socketPath: redis.socketPath };
 }
@@ -61,22 +62,36 @@ export async function connectNode(address: RedisAddress): Promise<NodeClient> {
   return client;
 }
 
+/** Connects as `server.ts` does to what `REDIS_URL` names. */
+export function connectUrl(url: string, log = createLogger('silent')): Promise<RedisClient> {
+  const { redis } = readConfig({ NODE_ENV: 'test', REDIS_URL: url });
+  if (!redis) throw new Error('there is no URL');
+  return connectRedis(openRedis(redis, log), log);
+}
+
+function catcherOf(mails: Mail[]) {
+  return class extends development.MailCatcher {
+    override readonly mails = mails;
+  };
+}
+
 /** The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. */
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const config = {
-    ...readConfig({ NODE_ENV: 'test', ...(options.transport && { SIGN_IN: 'code' }), ...options.env }),
+    ...readConfig({ NODE_ENV: 'test', ...options.env }),
     ...options.config,
   };
   const logFile = newLogFile('app');
   const log = createLogger('debug', destination({ dest: logFile, sync: true }));
   const redisAddress = options.redisAddress ?? (await testRedis());
-  const redis = await connectRedis(redisAddress, log);
+  const redis = await connectRedis(openRedis({ kind: 'single', address: redisAddress }, log), log);
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
-  const mailer = options.transport && new Mailer(options.transport, log);
-  const app = createApp({
-    ...{ config, secrets, redis, log, isClosing: options.isClosing ?? (() => false) },
-    ...(mailer && { mailer, caughtMails: options.caughtMails }),
+  const isClosing = options.isClosing ?? (() => false);
+  const { app, services } = createApp({
+    ...{ config, secrets, redis, log, isClosing },
+    development: { ...development, MailCatcher: catcherOf(options.caughtMails ?? []) },
   });
+  for (const service of services) await service.start?.();
   const server = createHttpServer(app);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
 
@@ -85,7 +100,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     if (closed) return;
     closed = true;
     await closeHttpServer(server);
-    await mailer?.close();
+    for (const service of services) await service.stop();
     redis.destroy();
   }
   afterwards(close);

@@ -4,9 +4,9 @@ import type { Logger } from '../../log.ts';
 import { connectionStatusLogger } from '../../redis/connection-status.ts';
 import { deadlineMs, RedisUnavailable } from '../../redis/deadline.ts';
 import { commandOptions, type NodeClient, nodeSettings, socketSettings } from '../../redis/node.ts';
-import type { HostAndPort, Topology } from '../../redis/url.ts';
+import type { HostAndPort } from '../../redis/url.ts';
+import type { ClusterTarget } from './url.ts';
 
-type ClusterTopology = Extract<Topology, { kind: 'cluster' }>;
 type ClusterClient = ReturnType<typeof newCluster>;
 type Primary = ClusterClient['masters'][number];
 
@@ -19,8 +19,8 @@ const silentLinkTimeoutMs = 3000;
 const seed = { connectTimeout: 700, socketTimeout: 700 };
 
 /** Connects to the primaries of a Cluster, and follows its slots; replicas are not read. */
-export function openCluster(topology: ClusterTopology, log: Logger) {
-  const client = newCluster(topology);
+export function openCluster(target: ClusterTarget, log: Logger) {
+  const client = newCluster(target);
   const status = connectionStatusLogger('Redis', log);
   /** Addresses of primaries that do not answer. */
   const away = new Set<string>();
@@ -94,7 +94,7 @@ async function answers(link: NodeClient): Promise<boolean> {
   return (await Promise.race([link.ping().catch(() => undefined), timeout])) !== silence;
 }
 
-function newCluster({ nodes, credentials, tls }: ClusterTopology) {
+function newCluster({ nodes, credentials, tls }: ClusterTarget) {
   return createCluster({
     rootNodes: nodes.map(({ host, port }) => ({ socket: { host, port, ...seed } })),
     defaults: { ...nodeSettings, ...credentials, socket: { ...socketSettings, ...(tls && { tls }) } },

@@ -30,6 +30,8 @@ export type CodeLogin = {
   revocationLinks: RevocationLinks;
   isAllowed: (email: string) => boolean;
   limits: SessionLimits;
+  /** Whether mail is caught instead of sent, and can be read at `/dev/mails`. */
+  isCaught: boolean;
   /** The site's public origin; in development perhaps undefined, and then a loopback one. */
   origin: string | undefined;
   https: boolean;
@@ -66,7 +68,11 @@ export function askForCodeAgain(parts: CodeLogin): RequestHandler {
 export function showCodeForm(parts: CodeLogin): RequestHandler {
   return async function showCodeForm(req, res) {
     const waiting = await parts.challenges.find(readCookie(req, nameOf(parts)));
-    res.render('email-code/code', { waiting, sentAgain: req.query.sent === 'again' });
+    res.render('email-code/code', {
+      waiting,
+      sentAgain: req.query.sent === 'again',
+      catchesMail: parts.isCaught,
+    });
   };
 }
 
@@ -84,7 +90,7 @@ export function enterCode(parts: CodeLogin): RequestHandler {
     const code = readCode(bodyField(req, 'code'));
     if (code === undefined) {
       auditRefused(log, req, 'not a code', waiting.email);
-      return answerProblem(req, res, waiting, 'Enter the eight digits of the code.');
+      return answerProblem(parts, req, res, waiting, 'Enter the eight digits of the code.');
     }
     const deviceId = await knownBrowsers.idFor(req, waiting.email);
     await orRefuse(parts, req, waiting.email, rateLimits.countGuess(req.ip, deviceId));
@@ -94,7 +100,7 @@ export function enterCode(parts: CodeLogin): RequestHandler {
     const attempt = await challenges.attempt(id, mayGuess ? code : '');
     if (attempt.outcome === 'wrong') {
       auditRefused(log, req, mayGuess ? 'wrong code' : 'enough guesses for now', waiting.email);
-      return answerProblem(req, res, waiting, `That is not the code. ${triesWords(attempt.triesLeft)}`);
+      return answerProblem(parts, req, res, waiting, `That is not the code. ${triesWords(attempt.triesLeft)}`);
     }
     // The list is asked again: it may have changed since the code was mailed.
     if (attempt.outcome === 'over' || !isAllowed(attempt.challenge.email)) {
@@ -191,10 +197,10 @@ function answerCodeNeeded(req: Request, res: Response, page: string): void {
   });
 }
 
-function answerProblem(req: Request, res: Response, waiting: Challenge, problem: string): void {
+function answerProblem(parts: CodeLogin, req: Request, res: Response, waiting: Challenge, problem: string): void {
   res.status(422);
   answerAs(req, res, {
-    html: () => res.render('email-code/code', { waiting, problem }),
+    html: () => res.render('email-code/code', { waiting, problem, catchesMail: parts.isCaught }),
     text: () => res.type('text').send(`${problem}\n`),
     json: () => res.json({ error: problem, field: 'code' }),
   });

@@ -1,7 +1,9 @@
 import { subscribe } from 'node:diagnostics_channel';
 import http from 'node:http';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { Core, Service } from '../../core.ts';
 import { redisCalls, signIns } from '../../diagnostics.ts';
+import { listen, portOf } from '../../http/listen.ts';
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -14,9 +16,9 @@ type Exchange = {
 /**
  * What Prometheus reads of this process: its requests, sign-ins and calls to Redis, and what Node says of itself
  * (memory, event loop, garbage). It listens to diagnostics channels, which cost nothing where nobody does.
- * @param server whose requests are measured
+ * @param except a server whose requests are not measured
  */
-export function measure(server: http.Server): Registry {
+export function measure(except?: http.Server): Registry {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -33,7 +35,7 @@ export function measure(server: http.Server): Registry {
   });
   subscribe('http.server.response.finish', (message) => {
     const { request, response, server: by } = message as Exchange;
-    if (by !== server) return;
+    if (by === except) return;
     const seconds = (performance.now() - (startedAt.get(request) ?? performance.now())) / 1000;
     // Not the path, which visitors choose: each would become a time series.
     const route = request.route ? `${request.baseUrl ?? ''}${request.route.path}` : 'other';
@@ -58,9 +60,11 @@ export function measure(server: http.Server): Registry {
   return registry;
 }
 
-/** Serves `/metrics`, for a port of its own, which visitors must not reach. */
-export function createMetricsServer(registry: Registry): http.Server {
-  return http.createServer(async (req, res) => {
+/** Serves `/metrics` on the port that `METRICS_PORT` names, which visitors must not reach. */
+export function serveMetrics({ config, log }: Core): Service {
+  const { host, port } = config.metrics;
+  if (port === undefined) return { stop: async () => {} };
+  const server = http.createServer(async (req, res) => {
     if (req.url !== '/metrics') {
       res.writeHead(404).end();
       return;
@@ -68,4 +72,15 @@ export function createMetricsServer(registry: Registry): http.Server {
     const text = await registry.metrics();
     res.writeHead(200, { 'Content-Type': registry.contentType }).end(text);
   });
+  const registry = measure(server);
+  return {
+    async start() {
+      await listen(server, port, host);
+      log.info({ host, port: portOf(server) }, 'metrics are served');
+    },
+    async stop() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }

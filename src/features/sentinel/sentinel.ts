@@ -1,15 +1,21 @@
 import type { Logger } from '../../log.ts';
+import type { OpenedRedis } from '../../redis/connect.ts';
 import { connectionStatusLogger } from '../../redis/connection-status.ts';
 import { withTimeout } from '../../redis/deadline.ts';
-import type { PrimaryResolver } from '../../redis/failover-connection.ts';
+import { openConnection, type PrimaryResolver } from '../../redis/failover-connection.ts';
 import { type NodeClient, newNode } from '../../redis/node.ts';
-import type { HostAndPort, Topology } from '../../redis/url.ts';
+import type { HostAndPort } from '../../redis/url.ts';
+import type { SentinelTarget } from './url.ts';
 
-type SentinelTopology = Extract<Topology, { kind: 'sentinel' }>;
 type Named = HostAndPort & { epoch: number };
 
 const askDeadlineMs = 500;
 const failoverGraceMs = 3000;
+
+/** Connects to the primary that Sentinels name, and follows it when it moves. */
+export function openSentinel(target: SentinelTarget, log: Logger): OpenedRedis {
+  return openConnection(sentinelResolver(target, log), log);
+}
 
 /**
  * Finds the primary that Sentinels name (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
@@ -18,13 +24,13 @@ const failoverGraceMs = 3000;
  * after another, so a machine that is gone holds up all requests, and what was refused to the visitor long ago is
  * done at last. Here a command goes to the primary that is known, or fails.
  */
-export function sentinelResolver(topology: SentinelTopology, log: Logger): PrimaryResolver {
-  const { primaryName, sentinelCredentials, credentials, tls, database } = topology;
+function sentinelResolver(target: SentinelTarget, log: Logger): PrimaryResolver {
+  const { primaryName, sentinelCredentials, credentials, tls, database } = target;
   const status = connectionStatusLogger('Sentinels', log);
   let latest: Named | undefined;
   let lastError: unknown;
 
-  const sentinels = topology.sentinels.map((address) => {
+  const sentinels = target.sentinels.map((address) => {
     const sentinel = newNode({ ...address, credentials: sentinelCredentials, tls });
     sentinel.on('error', (error: unknown) => {
       lastError = error;

@@ -1,0 +1,26 @@
+import type { RequestHandler, Router } from 'express';
+import type { Config, SessionSecrets } from './config.ts';
+import type { Logger } from './log.ts';
+import type { RedisClient } from './redis/connect.ts';
+import type { SessionStore } from './session/store.ts';
+
+/** What the core offers to its routes and to features. */
+export type Core = {
+  config: Config;
+  secrets: SessionSecrets;
+  redis: RedisClient;
+  log: Logger;
+  store: SessionStore;
+  /** Whether an address may sign in. */
+  isAllowed: (email: string) => boolean;
+};
+
+/** A way to prove an address: it takes `POST /login`, and may have routes of its own. */
+export type SignInWay = {
+  /** Answers the login form. */
+  begin: RequestHandler;
+  routes?: Router;
+};
+
+/** What runs beside the requests, such as a port for metrics: started before the app listens, stopped after it. */
+export type Service = { start?: () => Promise<void>; stop: () => Promise<void> };

@@ -1,0 +1,22 @@
+import { featureSettings } from '../../settings/feature.ts';
+import { setting, wholeNumber } from '../../settings/setting.ts';
+
+export const emailCodeSettings = featureSettings({
+  title: 'Sign-in by mailed code',
+  settings: {
+    MAILS_PER_HOUR: setting({
+      about:
+        'How many codes are mailed in an hour, in all, for browsers in which their addresses have not signed in before.',
+      default: '1000',
+      read: wholeNumber,
+    }),
+  },
+  signIn: {
+    name: 'code',
+    about: 'by a code that is mailed to the address',
+    isReady: ({ SMTP_URL }) => SMTP_URL !== undefined,
+    missing:
+      'SMTP_URL is missing; name the mail server that sends the codes, such as smtp://user:password@mail.example.com:587',
+  },
+  read: ({ MAILS_PER_HOUR }) => ({ mailsPerHour: MAILS_PER_HOUR }),
+});

@@ -1,0 +1,41 @@
+import { Router } from 'express';
+import type { Core, Service } from '../../core.ts';
+import { allowOnly } from '../../middleware/errors.ts';
+import { type Mail, Mailer, smtpTransport, type Transport } from './mailer.ts';
+
+/** What catches mail in development, where there is no mail server, and shows it. */
+export type DevelopmentMail = {
+  MailCatcher: new () => Transport & { mails: Mail[] };
+  showMails: (mails: Mail[], ownOrigin: string | undefined) => import('express').RequestHandler;
+};
+
+export type MailFeature = {
+  /** Undefined in production without `SMTP_URL`. */
+  mailer: Mailer | undefined;
+  /** Whether mail is caught instead of sent, and can be read at `/dev/mails`. */
+  isCaught: boolean;
+  service: Service;
+  routes: Router;
+};
+
+/** Mail: sent by the server that `SMTP_URL` names or, in development without one, caught and shown. */
+export function openMail({ config, log }: Core, development?: DevelopmentMail): MailFeature {
+  const { smtpUrl, from } = config.mail;
+  const routes = Router();
+  const catcher = smtpUrl === undefined && development ? new development.MailCatcher() : undefined;
+  const transport = smtpUrl === undefined ? catcher : smtpTransport(smtpUrl, from);
+  const mailer = transport && new Mailer(transport, log);
+  const isCaught = catcher !== undefined && config.signIn !== 'trust';
+  if (development && catcher && isCaught) {
+    routes.route('/dev/mails').get(development.showMails(catcher.mails, config.origin)).all(allowOnly('GET', 'HEAD'));
+  }
+  const service = {
+    async start() {
+      if (isCaught) log.warn('no SMTP_URL: mail is not sent, read it at /dev/mails');
+    },
+    async stop() {
+      await mailer?.close();
+    },
+  };
+  return { mailer, isCaught, service, routes };
+}

@@ -1,0 +1,188 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { isLoopback } from '../http/loopback.ts';
+import { readAllowListEntry } from '../session/allow-list.ts';
+import { type Check, duration, optional, port, setting, url, type ValuesOf, wholeNumber } from './setting.ts';
+
+/** The first signs session cookies, all verify them. */
+export type SessionSecrets = [string, ...string[]];
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+const trustProxyFix =
+  'takes a number of proxies (1), or their addresses (10.0.0.0/8, loopback); "true" would believe anybody';
+
+/** Every setting of the core but `REDIS_URL` and `SIGN_IN`, whose values depend on the features. */
+export const coreSettings = {
+  NODE_ENV: setting({
+    about:
+      'development, production or test. In production Latchkey installs and starts nothing, and refuses to start without REDIS_URL, SESSION_SECRET, BASE_URL and a way to prove addresses.',
+    default: 'development',
+    read: z.enum(['development', 'production', 'test'], 'takes development, production or test'),
+  }),
+  HOST: setting({
+    about: 'The address to listen on. In a container: 0.0.0.0',
+    default: '127.0.0.1',
+    read: z.string(),
+  }),
+  PORT: setting({ about: 'The port to listen on.', default: '3000', read: port }),
+  BASE_URL: optional({
+    about:
+      "The origin that visitors see, such as https://login.example.com. It must be https in production, except on localhost. The cookies' attributes, HSTS, the cross-site check and the links in mails follow from it.",
+    unset: 'the address of the request, in development',
+    read: url(
+      /^https?:$/,
+      ({ href, origin }) => href === `${origin}/`,
+      'takes an origin with nothing behind it, such as https://login.example.com',
+    ).transform((text) => new URL(text).origin),
+  }),
+  TRUST_PROXY: optional({
+    about:
+      'The proxies in front, whose X-Forwarded headers are believed: how many (1), or their addresses. Needed when BASE_URL is https.',
+    unset: 'no proxy is believed',
+    read: z
+      .string()
+      .transform((text) => (/^\d{1,2}$/.test(text) ? Number(text) : text.split(',').map((proxy) => proxy.trim())))
+      .refine((proxies) => typeof proxies === 'number' || proxies.every(isProxy), trustProxyFix),
+  }),
+  SESSION_SECRET: optional({
+    about:
+      'Signs the session cookies: one secret of at least 32 characters, or several, separated by commas. The first signs and all verify, so put a new one in front. Make one with: openssl rand -hex 32',
+    unset: 'made once and kept in .data/, in development',
+    read: z
+      .string()
+      .transform((text) => text.split(',').map((secret) => secret.trim()))
+      .refine(
+        (secrets) => secrets.every((secret) => secret.length >= 32),
+        'takes secrets of at least 32 characters, separated by commas; make one with: openssl rand -hex 32',
+      )
+      .transform(([first, ...others]): SessionSecrets => [first ?? '', ...others]),
+  }),
+  SESSION_IDLE: setting({
+    about: 'How long a session lasts without a request: a number and a unit (s, m, h, d).',
+    default: '30m',
+    read: duration,
+  }),
+  SESSION_ABSOLUTE: setting({ about: 'How long a session lasts in all.', default: '8h', read: duration }),
+  SESSION_REMEMBER_IDLE: setting({
+    about: 'How long a session lasts without a request if its owner asked to be kept signed in.',
+    default: '14d',
+    read: duration,
+  }),
+  SESSION_REMEMBER_ABSOLUTE: setting({
+    about: 'How long a session lasts in all if its owner asked to be kept signed in.',
+    default: '30d',
+    read: duration,
+  }),
+  SESSIONS_PER_ADDRESS: setting({
+    about: 'How many sessions one address may have at a time; one more ends the least recently used.',
+    default: '50',
+    read: wholeNumber,
+  }),
+  ALLOWED_EMAILS: optional({
+    about: 'Who may sign in: addresses and domains, separated by commas (ann@example.com, @example.org).',
+    unset: 'everybody',
+    read: z
+      .string()
+      .transform((text) => text.split(',').map((entry) => readAllowListEntry(entry.trim())))
+      .refine(
+        (entries) => entries.every((entry) => entry !== undefined),
+        'takes addresses and domains, separated by commas: ann@example.com, @example.org',
+      )
+      .transform((entries) => entries.filter((entry) => entry !== undefined)),
+  }),
+  SITE_NAME: setting({
+    about: 'The name of the site, in pages and mails.',
+    default: 'Latchkey',
+    read: z
+      .string()
+      .regex(/^[^\p{C}"<>\\]{1,40}$/u, 'takes a name of at most 40 characters, without quotes or brackets'),
+  }),
+  LOG_LEVEL: setting({
+    about: 'fatal, error, warn, info, debug, trace or silent. The log is one JSON line per event, on standard output.',
+    default: 'info',
+    read: z.enum(logLevels, `takes ${logLevels.join(', ')}`),
+  }),
+};
+
+export type CoreValues = ValuesOf<typeof coreSettings>;
+
+export const coreChecks: Check<CoreValues>[] = [
+  {
+    between: ['NODE_ENV', 'SESSION_SECRET'],
+    problem: ({ NODE_ENV, SESSION_SECRET }) =>
+      NODE_ENV === 'production' && SESSION_SECRET === undefined
+        ? 'SESSION_SECRET is missing; make one with: openssl rand -hex 32'
+        : undefined,
+  },
+  {
+    between: ['NODE_ENV', 'BASE_URL'],
+    problem: ({ NODE_ENV, BASE_URL }) => {
+      if (NODE_ENV !== 'production') return undefined;
+      if (BASE_URL === undefined) {
+        return 'BASE_URL is missing; name the origin that visitors see, such as https://login.example.com';
+      }
+      return BASE_URL.startsWith('http:') && !isLoopback(new URL(BASE_URL).hostname)
+        ? 'BASE_URL must be https in production: over http the session cookie can be read on the way'
+        : undefined;
+    },
+  },
+  {
+    between: ['BASE_URL', 'TRUST_PROXY'],
+    problem: ({ BASE_URL, TRUST_PROXY }) =>
+      BASE_URL?.startsWith('https:') && !TRUST_PROXY
+        ? 'TRUST_PROXY is missing; BASE_URL is https, so a proxy in front speaks TLS: name it (TRUST_PROXY=1, or its address), or the secure cookie is never set'
+        : undefined,
+  },
+  {
+    between: ['SESSION_IDLE', 'SESSION_ABSOLUTE'],
+    problem: ({ SESSION_IDLE, SESSION_ABSOLUTE }) =>
+      SESSION_IDLE > SESSION_ABSOLUTE
+        ? 'SESSION_IDLE is longer than SESSION_ABSOLUTE; make it the shorter one'
+        : undefined,
+  },
+  {
+    between: ['SESSION_REMEMBER_IDLE', 'SESSION_REMEMBER_ABSOLUTE'],
+    problem: ({ SESSION_REMEMBER_IDLE, SESSION_REMEMBER_ABSOLUTE }) =>
+      SESSION_REMEMBER_IDLE > SESSION_REMEMBER_ABSOLUTE
+        ? 'SESSION_REMEMBER_IDLE is longer than SESSION_REMEMBER_ABSOLUTE; make it the shorter one'
+        : undefined,
+  },
+];
+
+/** What the core makes of its settings. All durations are seconds. */
+export function readCoreSettings(values: CoreValues) {
+  return {
+    production: values.NODE_ENV === 'production',
+    host: values.HOST,
+    port: values.PORT,
+    /** The public origin, such as `https://login.example.com`; undefined in development when it is not set. */
+    origin: values.BASE_URL,
+    /** Whether visitors come by https: cookies are then `Secure`. */
+    https: values.BASE_URL?.startsWith('https:') ?? false,
+    /** Express's `trust proxy`: a number of hops, a list of addresses, or nobody. */
+    trustProxy: values.TRUST_PROXY ?? (false as const),
+    /** Undefined in development: one is made and kept. */
+    sessionSecrets: values.SESSION_SECRET,
+    sessionLimits: {
+      idleSeconds: values.SESSION_IDLE,
+      absoluteSeconds: values.SESSION_ABSOLUTE,
+      rememberIdleSeconds: values.SESSION_REMEMBER_IDLE,
+      rememberAbsoluteSeconds: values.SESSION_REMEMBER_ABSOLUTE,
+    },
+    /** How many live sessions one address may have; one more ends the least recently used. */
+    sessionsPerAddress: values.SESSIONS_PER_ADDRESS,
+    /** Addresses and `@domains` that may sign in; undefined: everybody. */
+    allowedEmails: values.ALLOWED_EMAILS,
+    siteName: values.SITE_NAME,
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+// What Express's `trust proxy` reads; it throws at anything else.
+function isProxy(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [, address = '', bits = '1'] = /^([\d.]+|[\da-f:]+)(?:\/([1-9]\d{0,2}))?$/i.exec(text) ?? [];
+  const maxBits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  return Number(bits) <= maxBits;
+}

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+
+/** One environment variable: what it decides, and how its text is read. */
+export type Setting<Value = unknown> = {
+  /** What it decides, for the operator; `.env.example`, docs/settings.md and the Compose file are made from this. */
+  about: string;
+  /** The text that counts when the variable is unset. */
+  default?: string | undefined;
+  /** What happens when it is unset and has no default. */
+  unset?: string | undefined;
+  /** Reads the text, or says how to put it right. */
+  schema: z.ZodType<Value, string | undefined>;
+};
+
+export type Settings = Record<string, Setting>;
+export type ValuesOf<Group extends Settings> = { [Name in keyof Group]: z.output<Group[Name]['schema']> };
+
+/** A mistake that only several settings together make; it is looked for once each of them can be read. */
+export type Check<Values> = { between: (keyof Values & string)[]; problem: (values: Values) => string | undefined };
+
+type Description<Value> = { about: string; read: z.ZodType<Value, string> };
+
+/** A setting that always has a value. */
+export function setting<Value>({ about, read, ...rest }: Description<Value> & { default: string }): Setting<Value> {
+  return { about, default: rest.default, schema: read.prefault(rest.default) };
+}
+
+/** A setting that may be left unset. */
+export function optional<Value>({
+  about,
+  read,
+  unset,
+}: Description<Value> & { unset: string }): Setting<Value | undefined> {
+  return { about, unset, schema: read.optional() };
+}
+
+const secondsPerUnit = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** A length of time such as `30m`, in seconds. */
+export const duration = z
+  .string()
+  .regex(/^[1-9]\d{0,5}[smhd]$/, 'takes a whole number and a unit (s, m, h, d), such as 30m')
+  .transform((text) => Number(text.slice(0, -1)) * secondsPerUnit[text.at(-1) as keyof typeof secondsPerUnit]);
+
+const portFix = 'takes a port, 0 to 65535';
+
+export const port = z
+  .string()
+  .regex(/^\d{1,5}$/, portFix)
+  .transform(Number)
+  .refine((number) => number <= 65_535, portFix);
+
+export const wholeNumber = z
+  .string()
+  .regex(/^[1-9]\d{0,5}$/, 'takes a whole number from 1 to 999999')
+  .transform(Number);
+
+/** A URL that names a host, has one of these protocols, and is accepted. */
+export function url(protocols: RegExp, accepts: (url: URL) => boolean, fix: string): z.ZodType<string, string> {
+  return z.string().refine((text) => {
+    if (!URL.canParse(text)) return false;
+    const url = new URL(text);
+    return protocols.test(url.protocol) && url.hostname !== '' && accepts(url);
+  }, fix);
+}

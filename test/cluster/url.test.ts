@@ -1,0 +1,16 @@
+import { describe, expect, test } from 'vitest';
+import { clusterUrl } from '../../src/features/cluster/url.ts';
+
+describe('a REDIS_URL', () => {
+  test('of a Cluster names some of its nodes', () => {
+    expect(clusterUrl.read('redis+cluster://:secret@one.example.com:7000,two.example.com')).toEqual({
+      kind: 'cluster',
+      nodes: [
+        { host: 'one.example.com', port: 7000 },
+        { host: 'two.example.com', port: 6379 },
+      ],
+      credentials: { password: 'secret' },
+      tls: false,
+    });
+  });
+});
