@@ -28,6 +28,7 @@ import { showLogin, trust } from './routes/login.ts';
 import { followLogout, logOut } from './routes/logout.ts';
 import { isOnList } from './session/allow-list.ts';
 import { cookieAttributes } from './session/cookie.ts';
+import { displayAddress } from './session/display-address.ts';
 import { sessions } from './session/middleware.ts';
 import { SessionStore } from './session/store.ts';
 
@@ -85,9 +86,9 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.set('trust proxy', config.trustProxy);
   const { serveStaticFile, assetUrl } = staticFiles(publicDirectory, { reload });
   app.locals.asset = assetUrl;
-  app.locals.words = { formatAgo, formatDuration, formatTime };
+  app.locals.words = { displayAddress, formatAgo, formatDuration, formatTime };
   app.locals.siteName = config.siteName;
-  app.locals.trustsAddresses = config.signIn === 'trust';
+  app.locals.sessionLimits = limits;
   registerEjs(app, { directory: viewsDirectory, reload });
 
   app.use(securityHeaders({ https }));
@@ -118,12 +119,13 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     code: () => emailCode(core, mail),
   };
   const signInWay = signInWays[config.signIn]();
+  app.locals.signInForm = signInWay.form;
   if (signInWay.routes) app.use(signInWay.routes);
 
-  app.route('/').get(showHome).all(allowOnly('GET', 'HEAD'));
+  app.route('/').get(showHome(signInWay)).all(allowOnly('GET', 'HEAD'));
   app
     .route('/login')
-    .get(showLogin)
+    .get(showLogin(signInWay))
     .post(signInWay.begin)
     .all(allowOnly('GET', 'HEAD', 'POST'));
   app

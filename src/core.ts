@@ -1,4 +1,4 @@
-import type { RequestHandler, Router } from 'express';
+import type { Request, RequestHandler, Router } from 'express';
 import type { Config, SessionSecrets } from './config.ts';
 import type { Logger } from './log.ts';
 import type { RedisClient } from './redis/connect.ts';
@@ -17,10 +17,17 @@ export type Core = {
 
 /** A way to prove an address: it takes `POST /login`, and may have routes of its own. */
 export type SignInWay = {
+  /** What the login form says about it. */
+  form: { button: string; note: string };
   /** Answers the login form. */
   begin: RequestHandler;
+  /** Looks up a sign-in that is under way in this browser, for the pages with the login form to mention. */
+  findLoginNotice?: (req: Request) => Promise<LoginNotice | undefined>;
   routes?: Router;
 };
+
+/** A sign-in that is under way: where to complete it, and what was entered in the login form. */
+export type LoginNotice = { text: string; href: string; label: string; typed: string; remember: boolean };
 
 /** What runs beside the requests, such as a port for metrics: started before the app listens, stopped after it. */
 export type Service = { start?: () => Promise<void>; stop: () => Promise<void> };

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import type { SessionLimits } from '../config.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { Logger } from '../log.ts';
@@ -20,6 +20,7 @@ export function showAdmin({ index, limits }: Parts): RequestHandler {
       idleSeconds: idleSecondsOf({ remember }, limits),
       sessions: await index.list(email),
       thisHandle: handleOf(req.sessionID),
+      ended: readCount(req.query.ended),
     });
   };
 }
@@ -33,7 +34,7 @@ export function endSession({ index, log }: Parts): RequestHandler {
     }
     const ended = await index.end(req.session.email, handle);
     if (ended) log.info({ id: req.id, session: handle, by: handleOf(req.sessionID) }, 'session ended');
-    res.redirect(303, '/admin');
+    answerEnded(res, ended ? 1 : 0);
   };
 }
 
@@ -43,6 +44,15 @@ export function endOtherSessions({ index, log }: Parts): RequestHandler {
     if (req.session.email === undefined) throw new Error('not signed in');
     const ended = await index.endAll(req.session.email, { exceptId: req.sessionID });
     log.info({ id: req.id, ended, by: handleOf(req.sessionID) }, 'other sessions ended');
-    res.redirect(303, '/admin');
+    answerEnded(res, ended);
   };
+}
+
+// Back to the list, with the focus on what it says about this.
+function answerEnded(res: Response, count: number): void {
+  res.redirect(303, `/admin?ended=${count}#ended`);
+}
+
+function readCount(asked: unknown): number | undefined {
+  return typeof asked === 'string' && /^\d{1,4}$/.test(asked) ? Number(asked) : undefined;
 }

@@ -7,11 +7,15 @@ import { auditRefused, auditSignedIn } from '../session/audit-log.ts';
 import { parseAddress } from '../session/email-address.ts';
 import { signIn } from '../session/sign-in.ts';
 
-/** The form, or straight on for who is signed in already. */
-export const showLogin: RequestHandler = function showLogin(req, res) {
-  if (req.session.email !== undefined) return res.redirect(303, safeReturnPath(req.query.next));
-  res.render('login', { next: safeReturnPath(req.query.next) });
-};
+/** Shows the form; redirects if already signed in. */
+export function showLogin({ findLoginNotice }: SignInWay): RequestHandler {
+  return async function showLogin(req, res) {
+    const next = safeReturnPath(req.query.next);
+    if (req.session.email !== undefined) return res.redirect(303, next);
+    const loginNotice = await findLoginNotice?.(req);
+    res.render('login', { ...loginNotice, next, loginNotice });
+  };
+}
 
 /** Signs in under the address that was typed, which nothing proves. */
 export function trust({ isAllowed, log }: Core): SignInWay {
@@ -30,7 +34,8 @@ export function trust({ isAllowed, log }: Core): SignInWay {
     auditSignedIn(log, req, address.email);
     answerDone(req, res, form.next);
   };
-  return { begin };
+  const note = 'This site is in trust mode: it believes whatever address you enter.';
+  return { form: { button: 'Log in', note }, begin };
 }
 
 /** What the login form says. */

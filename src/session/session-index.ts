@@ -38,12 +38,18 @@ export class SessionIndex {
   async list(email: EmailAddress): Promise<ListedSession[]> {
     const tag = tagOf(email);
     const live = await this.#live(tag);
-    return live.map(({ member, session }) => ({
-      handle: handleOf(tag + member),
-      device: session.device,
-      signedInAt: session.signedInAt,
-      lastSeenAt: session.lastSeenAt,
-    }));
+    return live.map(({ member, session }) => listed(tag + member, session));
+  }
+
+  /**
+   * The session of this id, if it is live.
+   * @throws {RedisUnavailable}
+   */
+  async find(sessionId: string): Promise<ListedSession | undefined> {
+    const keys = keysOf(sessionId);
+    const stored = keys && (await withDeadline(this.#deadlineMs, this.#redis.get(keys.session)));
+    const session = readable(stored);
+    return session && endOf(session, this.#limits) > Date.now() ? listed(sessionId, session) : undefined;
   }
 
   /**
@@ -127,6 +133,10 @@ export class SessionIndex {
     const ended = await withDeadline(this.#deadlineMs, this.#redis.eval(endScript, { keys, arguments: members }));
     return Number(ended);
   }
+}
+
+function listed(sessionId: string, { device, signedInAt, lastSeenAt }: StoredSession): ListedSession {
+  return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt };
 }
 
 function readable(stored: string | null | undefined): StoredSession | undefined {

@@ -12,7 +12,7 @@ describe('with a keyboard alone', () => {
     const page = await (await openProfile()).newPage();
     await page.goto(url);
     await page.keyboard.press('Tab');
-    expect(await focusedText(page)).toBe('Skip to the content');
+    expect(await focusedText(page)).toBe('Skip to main content');
     await page.keyboard.press('Enter');
     expect(await page.evaluate('document.activeElement.id')).toBe('main');
     await page.keyboard.press('Tab');
@@ -30,7 +30,7 @@ describe('with a keyboard alone', () => {
       await page.keyboard.press('Tab');
       order.push(await focusedText(page));
     }
-    expect(order).toEqual(['Skip to the content', 'Latchkey', 'Sessions', 'Log out', 'Log out']);
+    expect(order).toEqual(['Skip to main content', 'Latchkey', 'Sessions', 'Log out', 'Log out']);
     await page.keyboard.press('Enter');
     await page.waitForURL(`${url}/`);
   });

@@ -1,7 +1,7 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { caughtMailPage, codePages, longestAddress } from '../email-code/code-pages.ts';
 import { startApp } from '../support/app.ts';
-import { signIn } from '../support/browser.ts';
+import { loginButton, signIn } from '../support/browser.ts';
 import { Visitor } from '../support/visitor.ts';
 
 /** A page as some visitor meets it: how to get there in a new profile. */
@@ -41,7 +41,7 @@ export async function everyPage(): Promise<{ origins: string[]; pages: KnownPage
     const page = await profile.newPage();
     await page.goto(origin);
     await page.getByLabel('E-mail address').fill(typed);
-    await page.getByRole('button', { name: 'Log in' }).click();
+    await loginButton(page).click();
     await page.waitForURL(`${origin}/login`);
     return page;
   };

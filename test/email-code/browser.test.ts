@@ -1,7 +1,7 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { linkIn } from '../mail/mail-server.ts';
-import { askForCode, enterCode } from '../support/browser.ts';
+import { askForCode, askForNewCode, enterCode, fillCode, loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 import { newAddress, newIp, startCodeApp, wrongCode } from './code-login.ts';
@@ -33,9 +33,9 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     const page = await (await openBrowser()).newPage();
     await page.goto(`${url}/admin?from=mail&n=1`);
     await page.getByRole('main').getByRole('link', { name: 'Log in' }).click();
-    expect(await page.getByRole('main').textContent()).toContain('No password: a code is mailed to you.');
+    expect(await page.getByRole('main').textContent()).toContain('No password needed: we mail you a code');
     await page.getByLabel('E-mail address').fill(email);
-    await page.getByRole('button', { name: 'Log in' }).click();
+    await loginButton(page).click();
     await page.waitForURL(codePage);
     expect(await heading(page)).toBe('Check your mail');
     expect(await page.getByRole('main').textContent()).toContain(email);
@@ -46,8 +46,8 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     expect(await field.getAttribute('autocomplete')).toBe('one-time-code');
     expect(await field.getAttribute('inputmode')).toBe('numeric');
     const code = await mails.codeFor(email);
-    await page.keyboard.type(` ${code.slice(0, 2)}-${code.slice(2, 5)} ${code.slice(5)} `);
-    await page.keyboard.press('Enter');
+    await page.keyboard.type(` ${code.slice(0, 2)}-${code.slice(2, 5)} ${code.slice(5)}`);
+    if (!options.javaScriptEnabled) await page.keyboard.press('Enter');
     await page.waitForURL(`${url}/admin?from=mail&n=1`);
     expect(await heading(page)).toBe(`Hello ${email}`);
   });
@@ -61,7 +61,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     ];
     for (const { typed, problem } of attempts) {
       await enterCode(page, typed);
-      expect(await page.title()).toBe('Error: please check the code · Latchkey');
+      expect(await page.title()).toBe('Error: Check the code · Latchkey');
       expect(await page.getByRole('alert').textContent()).toBe(problem);
       expect(await fieldState(page, 'Code')).toEqual({
         typed: '',
@@ -81,7 +81,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     await page.goto(`${url}/login?next=/admin?from=mail`);
     await page.getByLabel('E-mail address').fill(email);
     await page.getByLabel('Keep me signed in').check();
-    await page.getByRole('button', { name: 'Log in' }).click();
+    await loginButton(page).click();
     await page.waitForURL(codePage);
     const code = await mails.codeFor(email);
     for (let time = 1; time <= 5; time += 1) await enterCode(page, wrongCode(code, time));
@@ -114,13 +114,13 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     await page.goto(url);
     await page.getByLabel('E-mail address').fill(email);
     await page.getByLabel('Keep me signed in').check();
-    await page.getByRole('button', { name: 'Log in' }).click();
+    await loginButton(page).click();
     await page.waitForURL(codePage);
     const first = await mails.codeFor(email);
-    await page.getByRole('button', { name: 'Send a new code' }).click();
+    await askForNewCode(page);
     await page.waitForURL(`${codePage}?sent=again`);
-    expect(await page.getByRole('status').textContent()).toMatch(/^A new code follows/);
-    const described = expect.stringMatching(/^A new code follows.*on its way to/);
+    expect(await page.getByRole('status').textContent()).toMatch(/^A new code is on its way/);
+    const described = expect.stringMatching(/^A new code is on its way.*on its way to/);
     expect(await fieldState(page, 'Code')).toMatchObject({ focused: true, description: described });
     const second = await mails.codeFor(email, 2);
     await enterCode(page, first);
@@ -137,7 +137,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     await page.getByRole('link', { name: 'Use another address' }).click();
     await page.waitForURL(`${url}/login`);
     await page.getByLabel('E-mail address').fill(other);
-    await page.getByRole('button', { name: 'Log in' }).click();
+    await loginButton(page).click();
     await page.waitForURL(codePage);
     await enterCode(page, code);
     expect(await page.getByRole('alert').textContent()).toContain('That is not the code.');
@@ -178,17 +178,69 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
 
     const link = linkIn(await mails.mailTo(email, 'notice', 2));
     await own.page.goto(link);
-    expect(await heading(own.page)).toBe('End that session?');
+    expect(await heading(own.page)).toBe('End this session?');
     await stranger.reload();
     expect(await heading(stranger)).toBe(`Hello ${email}`);
     await own.page.getByRole('button', { name: 'End the session' }).click();
-    await own.page.getByRole('heading', { name: 'The session is ended' }).waitFor();
+    await own.page.getByRole('heading', { name: 'The session has been ended' }).waitFor();
     await stranger.reload();
     expect(await heading(stranger)).toBe('Please login first.');
     await own.page.goto(link);
     expect(await heading(own.page)).toBe('This link has been used, or is too old.');
     await own.page.goto(`${url}/admin`);
     expect(await heading(own.page)).toBe(`Hello ${email}`);
+  });
+});
+
+describe('with JavaScript, the code form', () => {
+  test('sends itself at the eighth digit, once, and after a wrong code only when a person changes it', async () => {
+    const email = newAddress();
+    const profile = await openProfile({ extraHTTPHeaders: { 'X-Forwarded-For': newIp() } });
+    const page = await profile.newPage();
+    let posts = 0;
+    page.on('request', (request) => {
+      if (request.method() === 'POST' && request.url() === codePage) posts += 1;
+    });
+    await askForCode(page, url, email);
+    const code = await mails.codeFor(email);
+    const wrong = wrongCode(code);
+    const field = page.getByLabel('Code');
+    await field.pressSequentially(wrong.slice(0, 7));
+    expect(posts).toBe(0);
+    const refused = page.waitForEvent('load');
+    await field.press(wrong.slice(7));
+    await refused;
+    expect(await page.getByRole('alert').textContent()).toContain('That is not the code.');
+    expect(posts).toBe(1);
+
+    // A password manager fills in the same code again, and tells the page.
+    await fillCode(page, wrong);
+    await field.dispatchEvent('input');
+    await page.evaluate('new Promise((done) => setTimeout(done))');
+    expect(posts).toBe(1);
+    await field.fill('');
+    await field.pressSequentially(code);
+    await page.waitForURL(`${url}/admin`);
+    expect(posts).toBe(2);
+  });
+
+  test('offers a new code again after half a minute, and at once after a wrong one', async () => {
+    const profile = await openProfile({ extraHTTPHeaders: { 'X-Forwarded-For': newIp() } });
+    const page = await profile.newPage();
+    await page.clock.install();
+    await askForCode(page, url, newAddress());
+    const again = page.getByRole('button', { name: 'Send a new code' });
+    expect(await again.isEnabled()).toBe(false);
+    expect(await again.textContent()).toBe('Send a new code in 30 s');
+    await page.clock.runFor(29_000);
+    expect(await again.textContent()).toBe('Send a new code in 1 s');
+    await page.clock.runFor(2000);
+    expect(await again.textContent()).toBe('Send a new code');
+    await again.click();
+    await page.waitForURL(`${codePage}?sent=again`);
+    expect(await again.isEnabled()).toBe(false);
+    await enterCode(page, '1');
+    expect(await again.isEnabled()).toBe(true);
   });
 });
 

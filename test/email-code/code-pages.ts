@@ -4,7 +4,7 @@ import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
 import type { KnownPage } from '../browser/pages.ts';
 import { linkIn } from '../mail/mail-server.ts';
 import { startApp } from '../support/app.ts';
-import { askForCode, enterCode } from '../support/browser.ts';
+import { askForCode, askForNewCode, enterCode, loginButton } from '../support/browser.ts';
 import { newAddress, newBrowser, newIp, askForCode as postAddress, startCodeApp, wrongCode } from './code-login.ts';
 
 export const longestAddress = `${'a'.repeat(64)}@${`${'b'.repeat(60)}.`.repeat(3)}exampl`;
@@ -41,7 +41,7 @@ export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> 
   }
   async function askedAgain(profile: BrowserContext): Promise<Page> {
     const page = await asked(profile, newAddress());
-    await page.getByRole('button', { name: 'Send a new code' }).click();
+    await askForNewCode(page);
     await page.waitForURL(`${url}/login/code?sent=again`);
     return page;
   }
@@ -56,7 +56,7 @@ export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> 
   async function ended(profile: BrowserContext): Promise<Page> {
     const page = await noticed(profile);
     await page.getByRole('button', { name: 'End the session' }).click();
-    await page.getByRole('heading', { name: 'The session is ended' }).waitFor();
+    await page.getByRole('heading', { name: 'The session has been ended' }).waitFor();
     return page;
   }
   async function throttled(profile: BrowserContext): Promise<Page> {
@@ -66,7 +66,7 @@ export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> 
     await profile.setExtraHTTPHeaders({ 'X-Forwarded-For': ip });
     const page = await at(profile, '/login');
     await page.getByLabel('E-mail address').fill('hasty@example.com');
-    await page.getByRole('button', { name: 'Log in' }).click();
+    await loginButton(page).click();
     await page.getByRole('heading', { name: 'That was too often.' }).waitFor();
     return page;
   }

@@ -217,7 +217,7 @@ describe('asking again', () => {
     const first = browser.copy();
     const visit = await browser.post('/login/code/again');
     expect([visit.status, visit.location]).toEqual([303, '/login/code?sent=again']);
-    expect((await browser.get('/login/code?sent=again')).text).toContain('The last one you get is the one that works.');
+    expect((await browser.get('/login/code?sent=again')).text).toContain('Use the most recent one.');
     expect(isOver(await enterCode(first, code))).toBe(true);
     expect((await enterCode(browser, code)).text).toContain('That is not the code.');
     expect(isSignIn(await enterCode(browser, await mails.codeFor(email, 2)))).toBe(true);

@@ -119,7 +119,7 @@ describe('POST /end-session', () => {
     const second = await noticed({ email, count: 2 });
     const stranger = await noticed();
     const visit = await press(second.token);
-    expect([visit.status, visit.text.includes('<h1>The session is ended</h1>')]).toEqual([200, true]);
+    expect([visit.status, visit.text.includes('<h1>The session has been ended</h1>')]).toEqual([200, true]);
     expect((await second.browser.get('/admin')).status).toBe(401);
     expect((await second.browser.copy(otherInstance.url).get('/admin')).status).toBe(401);
     expect((await browser.get('/admin')).status).toBe(200);
@@ -158,7 +158,7 @@ describe('POST /end-session', () => {
     const session = handleOf(browser.sessionId);
     await browser.post('/logout');
     const visit = await press(token);
-    expect([visit.status, visit.text.includes('<h1>That session had ended already</h1>')]).toEqual([200, true]);
+    expect([visit.status, visit.text.includes('<h1>That session had already ended</h1>')]).toEqual([200, true]);
     const lines = otherInstance.logged().filter(({ msg }) => msg === 'session ended');
     expect(lines.map(({ session }) => session)).not.toContain(session);
   });

@@ -58,7 +58,8 @@ describe('POST /admin/end-session', () => {
     const [handle = '', ...others] = handlesIn((await here.get('/admin')).text);
     expect(others).toEqual([]);
     const { status, location } = await here.post('/admin/end-session', { form: { session: handle } });
-    expect([status, location]).toEqual([303, '/admin']);
+    expect([status, location]).toEqual([303, '/admin?ended=1#ended']);
+    expect((await here.get('/admin?ended=1')).text).toContain('The session has been ended.');
     expect((await there.get('/admin')).status).toBe(401);
     expect((await here.get('/admin')).status).toBe(200);
     expect(logged()).toContainEqual(expect.objectContaining({ msg: 'session ended', session: handle }));
@@ -90,7 +91,8 @@ describe('POST /admin/end-other-sessions', () => {
     const others = [await signedIn(url, 'all@example.com'), await signedIn(url, 'all@example.com')];
     const stranger = await signedIn(url, 'stranger@example.com');
     const { status, location } = await here.post('/admin/end-other-sessions');
-    expect([status, location]).toEqual([303, '/admin']);
+    expect([status, location]).toEqual([303, '/admin?ended=2#ended']);
+    expect((await here.get('/admin?ended=2')).text).toContain('2 sessions have been ended.');
     for (const other of others) expect((await other.get('/admin')).status).toBe(401);
     for (const visitor of [here, stranger]) expect((await visitor.get('/admin')).status).toBe(200);
     expect(logged()).toContainEqual(expect.objectContaining({ msg: 'other sessions ended', ended: 2 }));

@@ -1,4 +1,4 @@
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
 import { findOnPath } from '../../src/dev/private-redis.ts';
 
 const programs = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -38,13 +38,32 @@ export async function askForCode(page: Page, origin: string, email: string): Pro
 async function submitAddress(page: Page, origin: string, email: string): Promise<void> {
   await page.goto(`${origin}/login`);
   await page.getByLabel('E-mail address').fill(email);
-  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+  await loginButton(page).click();
+}
+
+/** The button of the login form, whatever it is called. */
+export function loginButton(page: Page): Locator {
+  return page.getByRole('main').getByRole('button', { name: /^(Log in|Mail me a code|Send a new code|Try again)$/ });
 }
 
 /** Enters a code, and waits for the page to which that leads. */
 export async function enterCode(page: Page, code: string): Promise<void> {
-  await page.getByLabel('Code').fill(code);
+  await fillCode(page, code);
   const arrival = page.waitForEvent('load');
   await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
   await arrival;
+}
+
+/** Fills a code in without a keystroke, so that the form waits for its button, with JavaScript as without. */
+export async function fillCode(page: Page, code: string): Promise<void> {
+  await page.getByLabel('Code').evaluate((field, value) => {
+    if (field instanceof HTMLInputElement) field.value = value;
+  }, code);
+}
+
+/** Asks for a new code, without waiting until the button is offered. */
+export async function askForNewCode(page: Page): Promise<void> {
+  await page.locator('form[action="/login/code/again"]').evaluate((form) => {
+    if (form instanceof HTMLFormElement) form.requestSubmit();
+  });
 }

@@ -78,10 +78,12 @@ async function hearOut(page: Page, heard: string[]): Promise<void> {
   heard.splice(heard.indexOf(lastWord), 1);
 }
 
-// Chromium notes every page that answers with an error status, and every `Clear-Site-Data` that it obeyed.
+// Chromium notes every page that answers with an error status, every `Clear-Site-Data` that it obeyed, and an
+// `autofocus` for which a test was too quick.
 function isOwnNote(message: ConsoleMessage): boolean {
   const isAbout = (start: string) => message.text().startsWith(start);
   if (isAbout('Clear-Site-Data header on') && message.text().includes('Cleared data types:')) return true;
+  if (isAbout('Autofocus processing was blocked because a document already has a focused element')) return true;
   const isPage = message.location().url === message.page()?.url();
   return isPage && isAbout('Failed to load resource: the server responded with a status of');
 }

@@ -10,7 +10,7 @@ import { MailTemplates } from './mail-templates.ts';
 import { RateLimits } from './rate-limits.ts';
 import { RevocationLinks } from './revocation-links.ts';
 import { endLinkedSession, showEndSession } from './revocation-routes.ts';
-import { askForCode, askForCodeAgain, enterCode, showCodeForm } from './routes.ts';
+import { askForCode, askForCodeAgain, enterCode, findWaitingCode, showCodeForm } from './routes.ts';
 
 const viewsDirectory = fileURLToPath(new URL('../../../views', import.meta.url));
 
@@ -29,6 +29,7 @@ export function emailCode(core: Core, mail: MailFeature): SignInWay {
     challenges: new Challenges(redis, secrets, deadlineMs),
     rateLimits: new RateLimits(redis, config.emailCode.mailsPerHour, deadlineMs),
     mails: new MailTemplates(viewsDirectory),
+    hasAllowList: config.allowedEmails !== undefined,
     ...{ knownBrowsers, mailer, isCaught, revocationLinks, isAllowed, limits, origin, https, log },
   };
   const links = { revocationLinks, knownBrowsers, store, log };
@@ -45,5 +46,10 @@ export function emailCode(core: Core, mail: MailFeature): SignInWay {
     .get(showEndSession(links))
     .post(endLinkedSession(links))
     .all(allowOnly('GET', 'HEAD', 'POST'));
-  return { begin: askForCode(codes), routes };
+  return {
+    form: { button: 'Mail me a code', note: 'No password needed: we mail you a code that works once.' },
+    begin: askForCode(codes),
+    routes,
+    findLoginNotice: findWaitingCode(codes),
+  };
 }

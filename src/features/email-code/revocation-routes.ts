@@ -11,11 +11,12 @@ import type { RevocationLinks } from './revocation-links.ts';
 type Parts = { revocationLinks: RevocationLinks; knownBrowsers: KnownBrowsers; store: SessionStore; log: Logger };
 
 /** Where the link of a notice leads: a button, since whatever opens links must not end sessions. */
-export function showEndSession({ revocationLinks }: Parts): RequestHandler {
+export function showEndSession({ revocationLinks, store }: Parts): RequestHandler {
   return async function showEndSession(req, res) {
     const { token } = req.query;
-    if (typeof token !== 'string' || !(await revocationLinks.find(token))) throw usedUp();
-    res.render('email-code/end-session', { token });
+    const linked = typeof token === 'string' ? await revocationLinks.find(token) : undefined;
+    if (!linked) throw usedUp();
+    res.render('email-code/end-session', { token, session: await store.index.find(linked.sessionId) });
   };
 }
 

@@ -1,14 +1,17 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { SessionLimits } from '../../config.ts';
+import type { LoginNotice } from '../../core.ts';
 import { answerAs } from '../../http/content-negotiation.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { isLoopback } from '../../http/loopback.ts';
 import { describeDevice } from '../../http/user-agent.ts';
 import type { Logger } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
+import { RedisUnavailable } from '../../redis/connect.ts';
 import { answerDone, readLoginForm, refuseAddress } from '../../routes/login.ts';
 import { auditMailWithheld, auditRefused, auditSignedIn } from '../../session/audit-log.ts';
 import { cookieAttributes, prefixedName, readCookie } from '../../session/cookie.ts';
+import { displayAddress } from '../../session/display-address.ts';
 import { parseAddress } from '../../session/email-address.ts';
 import { absoluteEndOf } from '../../session/lifetime.ts';
 import { tagOf } from '../../session/record.ts';
@@ -30,6 +33,8 @@ export type CodeLogin = {
   revocationLinks: RevocationLinks;
   isAllowed: (email: string) => boolean;
   limits: SessionLimits;
+  /** Whether only some addresses may sign in. */
+  hasAllowList: boolean;
   /** Whether mail is caught instead of sent, and can be read at `/dev/mails`. */
   isCaught: boolean;
   /** The site's public origin; in development perhaps undefined, and then a loopback one. */
@@ -39,6 +44,21 @@ export type CodeLogin = {
 };
 
 const codePath = '/login/code';
+
+/** Finds the sign-in that is waiting for its code in this browser. Without Redis there is nothing to mention. */
+export function findWaitingCode(parts: CodeLogin): (req: Request) => Promise<LoginNotice | undefined> {
+  return async function findWaitingCode(req) {
+    const waiting = await parts.challenges.find(readCookie(req, nameOf(parts))).catch(ifUnavailable);
+    if (!waiting) return undefined;
+    const typed = displayAddress(waiting.email);
+    const { remember } = waiting;
+    return { text: `You asked for a code for ${typed}.`, href: codePath, label: 'Enter the code', typed, remember };
+  };
+}
+
+function ifUnavailable(error: unknown): undefined {
+  if (!(error instanceof RedisUnavailable)) throw error;
+}
 
 /** Mails a code to the address that was typed, and asks for it. */
 export function askForCode(parts: CodeLogin): RequestHandler {
@@ -68,11 +88,7 @@ export function askForCodeAgain(parts: CodeLogin): RequestHandler {
 export function showCodeForm(parts: CodeLogin): RequestHandler {
   return async function showCodeForm(req, res) {
     const waiting = await parts.challenges.find(readCookie(req, nameOf(parts)));
-    res.render('email-code/code', {
-      waiting,
-      sentAgain: req.query.sent === 'again',
-      catchesMail: parts.isCaught,
-    });
+    renderCodeForm(parts, res, { waiting, sentAgain: req.query.sent === 'again' });
   };
 }
 
@@ -200,15 +216,22 @@ function answerCodeNeeded(req: Request, res: Response, page: string): void {
 function answerProblem(parts: CodeLogin, req: Request, res: Response, waiting: Challenge, problem: string): void {
   res.status(422);
   answerAs(req, res, {
-    html: () => res.render('email-code/code', { waiting, problem, catchesMail: parts.isCaught }),
+    html: () => renderCodeForm(parts, res, { waiting, problem }),
     text: () => res.type('text').send(`${problem}\n`),
     json: () => res.json({ error: problem, field: 'code' }),
   });
 }
 
+type CodeForm = { waiting: Challenge | undefined; problem?: string; sentAgain?: boolean };
+
+function renderCodeForm({ hasAllowList, isCaught }: CodeLogin, res: Response, form: CodeForm): void {
+  res.render('email-code/code', { ...form, hasAllowList, catchesMail: isCaught });
+}
+
 function answerOver(parts: CodeLogin, req: Request, res: Response, waiting?: Challenge): void {
   const notice = 'That code can no longer be used. Ask for a new one here.';
-  const { email: typed, next, remember } = waiting ?? {};
+  const { email, next, remember } = waiting ?? {};
+  const typed = email && displayAddress(email);
   res.status(422).clearCookie(nameOf(parts), cookieAttributes(parts.https));
   answerAs(req, res, {
     html: () => res.render('login', { notice, typed, next, remember }),

@@ -1,0 +1,38 @@
+// Optional: sends the code as soon as its last digit is there, and holds "Send a new code" back for a moment.
+const form = document.querySelector('#code-form');
+const field = document.querySelector('#code');
+const again = document.querySelector('#send-again');
+
+function watchField() {
+  let isSent = false;
+  // After a wrong code, only a person's own keys or clipboard count: software that fills in the same code again would
+  // use up every try.
+  let mayFollow = !field.hasAttribute('aria-invalid');
+  for (const gesture of ['keydown', 'paste']) {
+    field.addEventListener(gesture, (event) => {
+      mayFollow ||= event.isTrusted;
+    });
+  }
+  field.addEventListener('input', () => {
+    const typed = field.value.replace(/[\s\p{Pd}\p{Cf}.]/gu, '');
+    if (isSent || !mayFollow || !/^\p{Nd}{8}$/u.test(typed)) return;
+    isSent = true;
+    form.requestSubmit();
+  });
+}
+
+function countDown() {
+  const label = again.textContent;
+  const end = Date.now() + Number(again.dataset.waitSeconds) * 1000;
+  const timer = setInterval(show, 250);
+  function show() {
+    const seconds = Math.ceil((end - Date.now()) / 1000);
+    again.disabled = seconds > 0;
+    again.textContent = seconds > 0 ? `${label} in ${seconds} s` : label;
+    if (seconds <= 0) clearInterval(timer);
+  }
+  show();
+}
+
+if (field) watchField();
+if (again?.dataset.waitSeconds) countDown();
