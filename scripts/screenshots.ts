@@ -8,11 +8,12 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { createApp, openRedis } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
-import { MailCatcher, showMails, startPrivateRedis } from '../src/dev/index.ts';
+import * as development from '../src/dev/index.ts';
 import type { Mail } from '../src/features/mail/mailer.ts';
 import { closeHttpServer, createHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
 import { connectRedis } from '../src/redis/connect.ts';
+import { catchIn } from '../test/mail/caught-mails.ts';
 import { askForCode, enterCode, launchChromium } from '../test/support/browser.ts';
 
 const pictures = fileURLToPath(new URL('../docs/', import.meta.url));
@@ -32,7 +33,7 @@ const backdrops: Record<Scheme, string> = { light: '#dfe4ee', dark: '#05070a' };
 
 const data = mkdtempSync(join(tmpdir(), 'latchkey-screenshots-'));
 try {
-  const privateRedis = await startPrivateRedis(data);
+  const privateRedis = await development.startPrivateRedis(data);
   try {
     await withApp(privateRedis.socketPath);
   } finally {
@@ -47,15 +48,10 @@ async function withApp(socketPath: string): Promise<void> {
   const redis = await connectRedis(openRedis({ kind: 'single', address: { socketPath } }, log), log);
   const secrets: [string] = [crypto.randomUUID()];
   const config = readConfig({ SIGN_IN: 'code' });
-  const catcher = new MailCatcher();
+  const catcher = new development.MailCatcher();
   const { app, services } = createApp({
     ...{ config, secrets, redis, log, isClosing: () => false },
-    development: {
-      showMails,
-      MailCatcher: class extends MailCatcher {
-        override readonly mails = catcher.mails;
-      },
-    },
+    development: { ...development, ...catchIn(catcher.mails) },
   });
   for (const service of services) await service.start?.();
   const server = createHttpServer(app);
@@ -74,7 +70,7 @@ async function withApp(socketPath: string): Promise<void> {
 }
 
 // The way in: the address, the code, the sessions.
-async function takePictures(browser: Browser, url: string, { mails }: MailCatcher): Promise<void> {
+async function takePictures(browser: Browser, url: string, { mails }: development.MailCatcher): Promise<void> {
   const page = await open(browser, thisDevice);
   const screens: Record<Scheme, Buffer[]> = { light: [], dark: [] };
   async function takeBoth(): Promise<void> {
@@ -102,7 +98,7 @@ async function open(browser: Browser, userAgent: string): Promise<Page> {
   return profile.newPage();
 }
 
-async function signIn(page: Page, url: string, { mails }: MailCatcher): Promise<void> {
+async function signIn(page: Page, url: string, { mails }: development.MailCatcher): Promise<void> {
   await enterCode(page, await codeFor(mails, () => askForCode(page, url, email)));
 }
 

@@ -2,10 +2,10 @@ import { fileURLToPath } from 'node:url';
 import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
 import type { Config, RedisTarget, SessionSecrets, SignIn } from './config.ts';
-import type { Core, Service, SignInWay } from './core.ts';
+import type { Core, Development, Service, SignInWay } from './core.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { emailCode } from './features/email-code/email-code.ts';
-import { type DevelopmentMail, openMail } from './features/mail/mail.ts';
+import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
 import { formatAgo, formatDuration, formatTime } from './http/date-format.ts';
@@ -39,29 +39,32 @@ export type AppParts = {
   log: Logger;
   /** Whether the process is about to stop, and wants no more visitors. */
   isClosing: () => boolean;
-  /** What is for development alone; absent in production. */
-  development?: DevelopmentMail | undefined;
+  /** Undefined in production. */
+  development?: Development | undefined;
 };
 
 const publicDirectory = fileURLToPath(new URL('../public', import.meta.url));
 const viewsDirectory = fileURLToPath(new URL('../views', import.meta.url));
 const maxBody = '16kb';
 
+type RedisKind = RedisTarget['kind'];
+type TargetOf<Kind extends RedisKind> = Extract<RedisTarget, { kind: Kind }>;
+
+const redisKinds: { [Kind in RedisKind]: (target: TargetOf<Kind>, log: Logger) => OpenedRedis } = {
+  single: openSingle,
+  sentinel: openSentinel,
+  cluster: openCluster,
+};
+
 /** Opens the kind of Redis that `REDIS_URL` names. */
-export function openRedis(target: RedisTarget, log: Logger): OpenedRedis {
-  switch (target.kind) {
-    case 'single':
-      return openSingle(target, log);
-    case 'sentinel':
-      return openSentinel(target, log);
-    case 'cluster':
-      return openCluster(target, log);
-  }
+export function openRedis<Kind extends RedisKind>(target: TargetOf<Kind>, log: Logger): OpenedRedis {
+  const open: (target: TargetOf<Kind>, log: Logger) => OpenedRedis = redisKinds[target.kind];
+  return open(target, log);
 }
 
 /** The whole request path, top to bottom. Static files and health never touch a session. */
 export function createApp(parts: AppParts): { app: Express; services: Service[] } {
-  const { config, secrets, redis, log } = parts;
+  const { config, secrets, redis, log, development } = parts;
   const { https, origin, sessionLimits: limits } = config;
   const reload = !config.production;
   const isAllowed = config.allowedEmails ? isOnList(config.allowedEmails) : () => true;
@@ -76,7 +79,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     log,
     noteOutage,
   });
-  const core: Core = { config, secrets, redis, log, store, isAllowed };
+  const core: Core = { config, secrets, redis, log, store, isAllowed, development };
   const admin = { index: store.index, limits, log };
   const services: Service[] = [];
 
@@ -109,7 +112,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.use(sameOrigin(origin));
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
-  const mail = openMail(core, parts.development);
+  const mail = openMail(core);
   services.push(mail.service);
   app.use(mail.routes);
   services.push(serveMetrics(core));

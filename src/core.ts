@@ -4,6 +4,9 @@ import type { Logger } from './log.ts';
 import type { RedisClient } from './redis/connect.ts';
 import type { SessionStore } from './session/store.ts';
 
+/** What is for development alone; `server.ts` loads it only there. */
+export type Development = typeof import('./dev/index.ts');
+
 /** What the core offers to its routes and to features. */
 export type Core = {
   config: Config;
@@ -13,6 +16,8 @@ export type Core = {
   store: SessionStore;
   /** Whether an address may sign in. */
   isAllowed: (email: string) => boolean;
+  /** Undefined in production. */
+  development: Development | undefined;
 };
 
 /** A way to prove an address: it takes `POST /login`, and may have routes of its own. */

@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, openRedis } from './app.ts';
 import { type Config, ConfigError, type RedisTarget, readConfig, type SessionSecrets } from './config.ts';
+import type { Development } from './core.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, createHttpServer } from './http/http-server.ts';
 import { listen, portOf } from './http/listen.ts';
 import { createLogger, type Logger } from './log.ts';
 import { connectRedis, type RedisClient, withDeadline } from './redis/connect.ts';
-
-type Development = typeof import('./dev/index.ts');
 
 const dataDirectory = '.data';
 /** How long a balancer has to see that this process is not ready, before it stops listening. */

@@ -1,5 +1,5 @@
 // What is for development alone. `server.ts` imports it only there.
 export { readOrCreateSecrets } from './kept-secret.ts';
-export { MailCatcher } from './mail-catcher.ts';
-export { showMails } from './mails-page.ts';
+export { MailCatcher } from './mail/mail-catcher.ts';
+export { showMails } from './mail/mails-page.ts';
 export { startPrivateRedis } from './private-redis.ts';

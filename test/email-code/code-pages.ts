@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { BrowserContext, Page } from 'playwright-core';
 import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
 import type { KnownPage } from '../browser/pages.ts';
+import { catchIn } from '../mail/caught-mails.ts';
 import { linkIn } from '../mail/mail-server.ts';
 import { startApp } from '../support/app.ts';
 import { askForCode, askForNewCode, enterCode, loginButton } from '../support/browser.ts';
@@ -89,7 +90,7 @@ export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> 
 
 /** The page of mails that are caught instead of sent. */
 export async function caughtMailPage(): Promise<{ url: string; pages: KnownPage[] }> {
-  const { url } = await startApp({ env: { SIGN_IN: 'code' }, caughtMails: [...sampleMails] });
+  const { url } = await startApp({ env: { SIGN_IN: 'code' }, development: catchIn([...sampleMails]) });
 
   async function open(profile: BrowserContext): Promise<Page> {
     const page = await profile.newPage();

@@ -5,6 +5,7 @@ import type { Mail } from '../../src/features/mail/mailer.ts';
 import { safeReturnPath } from '../../src/http/return-path.ts';
 import { parseAddress } from '../../src/session/email-address.ts';
 import { askForCode, enterCode, newBrowser, startCodeApp } from '../email-code/code-login.ts';
+import { catchIn } from '../mail/caught-mails.ts';
 import { startApp } from '../support/app.ts';
 import { ask, clients, signedIn } from '../support/client.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -69,7 +70,7 @@ describe('a hostile address, signed in', () => {
 
 const caughtMails: Mail[] = [];
 const byCode = await startCodeApp();
-const catching = await startApp({ env: { SIGN_IN: 'code' }, caughtMails });
+const catching = await startApp({ env: { SIGN_IN: 'code' }, development: catchIn(caughtMails) });
 const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)));
 
 /** The pages of sign-in by code that show an address: where it waits, after one wrong code, after five. */

@@ -7,8 +7,8 @@ import { destination } from 'pino';
 import { inject } from 'vitest';
 import { createApp, openRedis } from '../../src/app.ts';
 import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
+import type { Development } from '../../src/core.ts';
 import * as development from '../../src/dev/index.ts';
-import type { Mail } from '../../src/features/mail/mailer.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
 import { connectRedis, type RedisClient } from '../../src/redis/connect.ts';
@@ -35,8 +35,8 @@ export type TestAppOptions = {
   redisAddress?: RedisAddress;
   secrets?: SessionSecrets;
   isClosing?: () => boolean;
-  /** What `/dev/mails` shows at first. */
-  caughtMails?: Mail[];
+  /** Replaces parts of what is for development alone. */
+  development?: Partial<Development>;
   /** Environment variables, as an operator would set them. */
   env?: Record<string, string>;
   config?: Partial<Config>;
@@ -69,12 +69,6 @@ export function connectUrl(url: string, log = createLogger('silent')): Promise<R
   return connectRedis(openRedis(redis, log), log);
 }
 
-function catcherOf(mails: Mail[]) {
-  return class extends development.MailCatcher {
-    override readonly mails = mails;
-  };
-}
-
 /** The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. */
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const config = {
@@ -89,7 +83,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const isClosing = options.isClosing ?? (() => false);
   const { app, services } = createApp({
     ...{ config, secrets, redis, log, isClosing },
-    development: { ...development, MailCatcher: catcherOf(options.caughtMails ?? []) },
+    development: { ...development, ...options.development },
   });
   for (const service of services) await service.start?.();
   const server = createHttpServer(app);

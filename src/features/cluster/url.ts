@@ -1,4 +1,5 @@
-import { type Credentials, type HostAndPort, parseHostListUrl, type RedisUrlForm } from '../../redis/url.ts';
+import { parseHostListUrl } from '../../redis/host-list-url.ts';
+import type { Credentials, HostAndPort, RedisUrlForm } from '../../redis/url.ts';
 
 /** A Redis Cluster. */
 export type ClusterTarget = { kind: 'cluster'; nodes: HostAndPort[]; credentials: Credentials; tls: boolean };

@@ -1,13 +1,7 @@
 import { Router } from 'express';
 import type { Core, Service } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
-import { type Mail, Mailer, smtpTransport, type Transport } from './mailer.ts';
-
-/** What catches mail in development, where there is no mail server, and shows it. */
-export type DevelopmentMail = {
-  MailCatcher: new () => Transport & { mails: Mail[] };
-  showMails: (mails: Mail[], ownOrigin: string | undefined) => import('express').RequestHandler;
-};
+import { Mailer, smtpTransport } from './mailer.ts';
 
 export type MailFeature = {
   /** Undefined in production without `SMTP_URL`. */
@@ -19,7 +13,7 @@ export type MailFeature = {
 };
 
 /** Mail: sent by the server that `SMTP_URL` names or, in development without one, caught and shown. */
-export function openMail({ config, log }: Core, development?: DevelopmentMail): MailFeature {
+export function openMail({ config, log, development }: Core): MailFeature {
   const { smtpUrl, from } = config.mail;
   const routes = Router();
   const catcher = smtpUrl === undefined && development ? new development.MailCatcher() : undefined;

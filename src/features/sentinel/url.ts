@@ -1,10 +1,5 @@
-import {
-  type Credentials,
-  credentialsOf,
-  type HostAndPort,
-  parseHostListUrl,
-  type RedisUrlForm,
-} from '../../redis/url.ts';
+import { credentialsOf, parseHostListUrl } from '../../redis/host-list-url.ts';
+import type { Credentials, HostAndPort, RedisUrlForm } from '../../redis/url.ts';
 
 /** The primary that Sentinels know. */
 export type SentinelTarget = {

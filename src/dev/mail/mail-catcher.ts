@@ -1,4 +1,4 @@
-import type { Mail, Transport } from '../features/mail/mailer.ts';
+import type { Mail, Transport } from '../../features/mail/mailer.ts';
 
 const kept = 20;
 

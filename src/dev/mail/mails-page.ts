@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { Request, RequestHandler } from 'express';
-import type { Mail } from '../features/mail/mailer.ts';
+import type { Mail } from '../../features/mail/mailer.ts';
 
 /**
  * The last mails that were caught instead of sent. It exists in development alone.
