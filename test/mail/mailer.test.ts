@@ -38,7 +38,7 @@ const soon = { timeout: 8000, interval: 5 };
 describe('a mail', () => {
   test('leaves, and a line says so without address or code', async () => {
     const { mailer, logged, lines } = newMailer();
-    mailer.send(mail, { id: 'r1', person: 'tag', mail: 'code' });
+    void mailer.send(mail, { id: 'r1', person: 'tag', mail: 'code' });
     await expect.poll(() => logged('mail sent'), soon).toMatchObject([{ id: 'r1', person: 'tag', mail: 'code' }]);
     expect(server.inbox).toMatchObject([{ to: [mail.to], from: 'login@example.com' }]);
     expect(JSON.stringify(lines().map(({ time, ...line }) => line))).not.toMatch(/1234 ?5678|ann@/);
@@ -52,7 +52,7 @@ describe('a mail', () => {
   ])('is tried again, and arrives once, while the server %s', async (_what, trouble) => {
     const { mailer, logged } = newMailer();
     server.trouble = trouble;
-    mailer.send(mail, { mail: 'code' });
+    void mailer.send(mail, { mail: 'code' });
     await expect.poll(() => logged('mail can not be sent').length, soon).toBe(1);
     expect(mailer.isFailing).toBe(true);
     server.trouble = undefined;
@@ -65,7 +65,7 @@ describe('a mail', () => {
   test('is given up after four tries', async () => {
     const { mailer, logged } = newMailer();
     server.trouble = { at: 'sender', answer: 451 };
-    mailer.send(mail, { mail: 'code' });
+    void mailer.send(mail, { mail: 'code' });
     await expect.poll(() => logged('mail not sent'), soon).toMatchObject([{ mail: 'code' }]);
     expect(server.seen.filter((step) => step === 'sender')).toHaveLength(4);
     expect(logged('mail can not be sent')).toHaveLength(1);
@@ -75,7 +75,7 @@ describe('a mail', () => {
   test('is tried again while the server greylists its recipient, which says nothing about the server', async () => {
     const { mailer, logged } = newMailer();
     server.trouble = { at: 'recipient', answer: 450 };
-    mailer.send(mail, { mail: 'code' });
+    void mailer.send(mail, { mail: 'code' });
     await expect.poll(() => server.seen.filter((step) => step === 'recipient').length, soon).toBe(2);
     server.trouble = undefined;
     await expect.poll(() => logged('mail sent').length, soon).toBe(1);
@@ -86,7 +86,7 @@ describe('a mail', () => {
   test('waits for its turn behind a slow server as long as it takes: only its own attempt has a deadline', async () => {
     const { mailer, logged } = newMailer(server.url, { retryDelaysMs: [], attemptWithinMs: 1500 });
     server.trouble = { at: 'data', answer: 'late' };
-    for (let mails = 1; mails <= 120; mails += 1) mailer.send(mail, { mail: 'code' });
+    for (let mails = 1; mails <= 120; mails += 1) void mailer.send(mail, { mail: 'code' });
     await expect.poll(() => logged('mail sent').length, soon).toBe(120);
     expect([mailer.isFailing, logged('mail can not be sent').length]).toEqual([false, 0]);
   });
@@ -100,7 +100,7 @@ describe('a mail', () => {
     async (trouble) => {
       const { mailer, logged } = newMailer();
       server.trouble = trouble;
-      mailer.send(mail, { mail: 'code' });
+      void mailer.send(mail, { mail: 'code' });
       await expect.poll(() => logged('mail not sent').length, soon).toBe(1);
       expect(logged('mail can not be sent')).toMatchObject([{ responseCode: trouble.answer }]);
       expect(server.seen.filter((step) => step === trouble.at)).toHaveLength(1);
@@ -114,7 +114,7 @@ describe('a mail', () => {
     async (words) => {
       const { mailer, logged } = newMailer();
       server.trouble = { at: 'recipient', answer: 550, words };
-      mailer.send(mail, { mail: 'code' });
+      void mailer.send(mail, { mail: 'code' });
       await expect.poll(() => logged('mail not sent'), soon).toMatchObject([{ mail: 'code', responseCode: 550 }]);
       expect([mailer.isFailing, logged('mail can not be sent').length]).toEqual([false, 0]);
     },
@@ -123,14 +123,14 @@ describe('a mail', () => {
   test('whose recipient the server refuses only after it has got the mail says nothing about the server either', async () => {
     const { mailer, logged } = newMailer();
     server.trouble = { at: 'data', answer: 550, words: '5.1.1 user unknown' };
-    mailer.send(mail, { mail: 'code' });
+    void mailer.send(mail, { mail: 'code' });
     await expect.poll(() => logged('mail not sent').length, soon).toBe(1);
     expect([mailer.isFailing, logged('mail can not be sent').length]).toEqual([false, 0]);
   });
 
   test('to an address that would be changed on the way is not sent, and says nothing about the server', async () => {
     const { mailer, logged } = newMailer();
-    mailer.send({ ...mail, to: '"a<b>c"@example.com' }, { mail: 'code' });
+    void mailer.send({ ...mail, to: '"a<b>c"@example.com' }, { mail: 'code' });
     await expect.poll(() => logged('mail not sent').length, soon).toBe(1);
     expect([mailer.isFailing, server.seen, server.inbox]).toEqual([false, [], []]);
   });
@@ -138,7 +138,7 @@ describe('a mail', () => {
   test('goes again as soon as the server is back; away is one line, however many mails wait', async () => {
     const { mailer, logged } = newMailer(server.url, { retryDelaysMs: [100, 100, 5000] });
     await server.stop();
-    for (let mails = 1; mails <= 20; mails += 1) mailer.send(mail, { mail: 'code' });
+    for (let mails = 1; mails <= 20; mails += 1) void mailer.send(mail, { mail: 'code' });
     await expect.poll(() => mailer.isFailing, soon).toBe(true);
     await server.start();
     await expect.poll(() => logged('mail sent').length, soon).toBe(20);
@@ -152,7 +152,7 @@ describe('a mail', () => {
     async (at) => {
       const { mailer, logged } = newMailer(server.url, { retryDelaysMs: [10], attemptWithinMs: 100 });
       server.trouble = { at, answer: 'silence' };
-      mailer.send(mail, { mail: 'code' });
+      void mailer.send(mail, { mail: 'code' });
       await expect.poll(() => logged('mail not sent').length, soon).toBe(1);
       expect(mailer.isFailing).toBe(true);
     },
@@ -161,7 +161,7 @@ describe('a mail', () => {
   test('is not queued without end', async () => {
     const { mailer, logged } = newMailer(server.url, { closeWithinMs: 50 });
     server.trouble = { at: 'greeting', answer: 'silence' };
-    for (let mails = 1; mails <= 1001; mails += 1) mailer.send(mail, { mail: 'code' });
+    for (let mails = 1; mails <= 1001; mails += 1) void mailer.send(mail, { mail: 'code' });
     expect(logged('mail dropped: too many are waiting')).toHaveLength(1);
     await mailer.close();
     expect(logged('mail not sent')).toHaveLength(1000);
@@ -171,7 +171,7 @@ describe('a mail', () => {
 describe('closing', () => {
   test('sends first what is queued', async () => {
     const { mailer, logged } = newMailer();
-    for (let mails = 1; mails <= 20; mails += 1) mailer.send(mail, { mail: 'code' });
+    for (let mails = 1; mails <= 20; mails += 1) void mailer.send(mail, { mail: 'code' });
     await mailer.close();
     expect(logged('mail sent')).toHaveLength(20);
     expect(server.inbox).toHaveLength(20);
@@ -180,7 +180,7 @@ describe('closing', () => {
   test('tries at once what waits to be tried again', async () => {
     const { mailer, logged } = newMailer(server.url, { retryDelaysMs: [60_000] });
     server.trouble = { at: 'data', answer: 452 };
-    mailer.send(mail, { mail: 'code' });
+    void mailer.send(mail, { mail: 'code' });
     await expect.poll(() => mailer.isFailing, soon).toBe(true);
     server.trouble = undefined;
     await mailer.close();
@@ -194,7 +194,7 @@ describe('closing', () => {
   ])('logs what can not be sent, and waits no longer than it may: $at, $answer', async (trouble) => {
     const { mailer, logged } = newMailer(server.url, { retryDelaysMs: [60_000], closeWithinMs: 300 });
     server.trouble = trouble;
-    mailer.send(mail, { id: 'r1', mail: 'code' });
+    void mailer.send(mail, { id: 'r1', mail: 'code' });
     await expect.poll(() => server.seen.includes(trouble.at), soon).toBe(true);
     const startedAt = performance.now();
     await mailer.close();
@@ -220,7 +220,7 @@ describe('smtpTransport', () => {
 
   test('elsewhere requires STARTTLS: without it nothing of the mail is said, and nobody logs in', async () => {
     const { mailer, logged } = newMailer(`smtp://ann:secret@${ownAddress}:${plain.port}`);
-    mailer.send(mail, { mail: 'code' });
+    void mailer.send(mail, { mail: 'code' });
     await expect.poll(() => logged('mail not sent').length, soon).toBe(1);
     expect([plain.seen, plain.inbox]).toEqual([['greeting'], []]);
     expect(mailer.isFailing).toBe(true);

@@ -166,7 +166,7 @@ async function sendCode(parts: CodeLogin, req: Request, res: Response, challenge
   const about = { id: req.id, person: tagOf(email), mail: 'code' };
   afterAnswer(res, () => {
     if (refusal) auditMailWithheld(log, req, refusal, email);
-    else mailer.send(mails.code({ to: email, code, device, origin, now: Date.now() }), about);
+    else void mailer.send(mails.code({ to: email, code, device, origin, now: Date.now() }), about);
   });
 }
 
@@ -200,7 +200,7 @@ async function sendNotice(
     const endsAt = absoluteEndOf({ signedInAt: now, remember }, parts.limits);
     const endUrl = `${origin}/end-session?token=${await parts.revocationLinks.create({ sessionId: req.sessionID, deviceId }, endsAt)}`;
     const device = req.session.device ?? 'A browser';
-    parts.mailer.send(parts.mails.notice({ to: email, device, endUrl, origin, now }), about);
+    void parts.mailer.send(parts.mails.notice({ to: email, device, endUrl, origin, now }), about);
   } catch (error) {
     parts.log.error({ ...about, err: error }, 'notice of a new browser not sent');
   }

@@ -2,10 +2,13 @@ import { Router } from 'express';
 import type { Core, Service } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import { Mailer, smtpTransport } from './mailer.ts';
+import { memoryOutbox, type Outbox } from './outbox.ts';
 
 export type MailFeature = {
   /** Undefined in production without `SMTP_URL`. */
   mailer: Mailer | undefined;
+  /** Undefined in production without `SMTP_URL`. */
+  outbox: Outbox | undefined;
   /** Whether mail is caught instead of sent, and can be read at `/dev/mails`. */
   isCaught: boolean;
   service: Service;
@@ -31,5 +34,6 @@ export function openMail({ config, log, development }: Core): MailFeature {
       await mailer?.close();
     },
   };
-  return { mailer, isCaught, service, routes };
+  const outbox = mailer && memoryOutbox(mailer, log);
+  return { mailer, outbox, isCaught, service, routes };
 }

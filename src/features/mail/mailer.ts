@@ -36,7 +36,7 @@ export class Mailer {
   readonly #transport: Transport;
   readonly #log: Logger;
   readonly #retryPolicy: RetryPolicy;
-  readonly #waiting = new Set<Promise<void>>();
+  readonly #waiting = new Set<Promise<boolean>>();
   readonly #forTurn: (() => void)[] = [];
   #underWay = 0;
   readonly #closing = new AbortController();
@@ -59,14 +59,16 @@ export class Mailer {
   /**
    * Queues a mail.
    * @param about goes to the log with it; never an address or a code
+   * @returns whether it was sent
    */
-  send(mail: Mail, about: Record<string, string>): void {
+  async send(mail: Mail, about: Record<string, string>): Promise<boolean> {
     if (this.#waiting.size >= maxQueued) {
       this.#log.error(about, 'mail dropped: too many are waiting');
-      return;
+      return false;
     }
     const sending = this.#deliver(mail, about).finally(() => this.#waiting.delete(sending));
     this.#waiting.add(sending);
+    return sending;
   }
 
   /** Tries what is queued for a last time, at once; what can't be sent in time is logged. */
@@ -78,7 +80,7 @@ export class Mailer {
     this.#transport.close();
   }
 
-  async #deliver(mail: Mail, about: Record<string, string>): Promise<void> {
+  async #deliver(mail: Mail, about: Record<string, string>): Promise<boolean> {
     let reason: ReturnType<typeof codesOf> = {};
     for (const delayMs of [0, ...this.#retryPolicy.retryDelaysMs]) {
       await sleep(delayMs, undefined, { signal: this.#closing.signal }).catch(() => {});
@@ -87,7 +89,7 @@ export class Mailer {
         await this.#attempt(mail);
         this.#noteSuccess();
         this.#log.info(about, 'mail sent');
-        return;
+        return true;
       } catch (error) {
         reason = codesOf(error);
         if (!isAboutMailbox(error)) this.#noteFailure(error);
@@ -95,6 +97,7 @@ export class Mailer {
       }
     }
     this.#log.error({ ...about, ...reason }, 'mail not sent');
+    return false;
   }
 
   async #attempt(mail: Mail): Promise<void> {
