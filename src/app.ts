@@ -19,7 +19,7 @@ import { requireLogin } from './middleware/require-login.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
-import { deadlineMs, type OpenedRedis, openSingle, type RedisClient } from './redis/connect.ts';
+import { type OpenedRedis, openSingle, type RedisClient } from './redis/connect.ts';
 import { outageLog } from './redis/outage-log.ts';
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
@@ -27,7 +27,6 @@ import { showHome } from './routes/home.ts';
 import { showLogin, trust } from './routes/login.ts';
 import { followLogout, logOut } from './routes/logout.ts';
 import { isOnList } from './session/allow-list.ts';
-import { cookieAttributes } from './session/cookie.ts';
 import { displayAddress } from './session/display-address.ts';
 import { sessions } from './session/middleware.ts';
 import { SessionStore } from './session/store.ts';
@@ -73,8 +72,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     redis,
     limits,
     sessionsPerAddress: config.sessionsPerAddress,
-    deadlineMs,
-    cookie: cookieAttributes(https),
+    https,
     isAllowed,
     log,
     noteOutage,
@@ -107,7 +105,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);
-  app.use(sessions({ store, secrets, https, log }));
+  app.use(sessions({ store, secrets, log }));
   app.use(viewLocals);
   app.use(sameOrigin(origin));
 

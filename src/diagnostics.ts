@@ -13,6 +13,11 @@ export const redisCalls = newChannel<{ ok: boolean; seconds: number }>('latchkey
 /** Each sign-in, when it is decided: `signed in`, or why not. */
 export const signIns = newChannel<{ outcome: string }>('latchkey:sign-in');
 
+/** Each sign-in, once its session is stored; `session` is its public handle. */
+export const signedIn = newChannel<{ email: string; device: string; remember: boolean; session: string }>(
+  'latchkey:signed-in',
+);
+
 function newChannel<Message>(name: string): Channel<Message> {
   const inner = channel(name);
   return {

@@ -3,6 +3,9 @@ import type { Config } from './config.ts';
 
 export type { Logger } from 'pino';
 
+/** Where sessions report what happens to them; a pino logger fits, and so does `console`. */
+export type SessionLog = Record<'info' | 'warn', (about: object, message: string) => void>;
+
 /** In bytes, line break included. Writes of up to this size to a pipe that processes share stay whole (PIPE_BUF). */
 const maxLineBytes = 4096;
 const maxTextLengths = [1024, 512, 256, 128, 64, 32];

@@ -5,6 +5,7 @@ import { HttpError } from '../http/http-error.ts';
 import type { Logger } from '../log.ts';
 import { RedisUnavailable } from '../redis/connect.ts';
 import { outageLog } from '../redis/outage-log.ts';
+import { discardChanges } from '../session/sign-in.ts';
 
 const retryAfterSeconds = 5;
 
@@ -47,6 +48,7 @@ export function allowOnly(...methods: string[]): RequestHandler {
 export function errorPage(log: Logger, noteOutage = outageLog(log)): ErrorRequestHandler {
   return function answerError(error: unknown, req, res, _next) {
     const { status, message, details } = explain(error);
+    discardChanges(req);
     if (error instanceof RedisUnavailable) noteOutage(error);
     else if (status >= 500) log.error({ id: req.id, err: error }, 'request failed');
 

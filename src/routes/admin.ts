@@ -6,19 +6,20 @@ import { bodyField } from '../middleware/bodies.ts';
 import { absoluteEndOf, idleSecondsOf } from '../session/lifetime.ts';
 import { handleOf } from '../session/record.ts';
 import type { SessionIndex } from '../session/session-index.ts';
+import { currentEmail } from '../session/sign-in.ts';
 
 type Parts = { index: SessionIndex; limits: SessionLimits; log: Logger };
 
 /** Greets, and lists the sessions of this address (ASVS 7.5.2). */
 export function showAdmin({ index, limits }: Parts): RequestHandler {
   return async function showAdmin(req, res) {
-    const { email, signedInAt, remember = false } = req.session;
-    if (email === undefined || signedInAt === undefined) throw new Error('not signed in');
+    const email = currentEmail(req);
+    const { signedInAt = 0, remember = false } = req.session;
     res.render('admin', {
       signedInAt,
       endsAt: absoluteEndOf({ signedInAt, remember }, limits),
       idleSeconds: idleSecondsOf({ remember }, limits),
-      sessions: await index.list(email),
+      sessions: await index.list(email, { ownId: req.sessionID }),
       thisHandle: handleOf(req.sessionID),
       ended: readCount(req.query.ended),
     });
@@ -28,11 +29,12 @@ export function showAdmin({ index, limits }: Parts): RequestHandler {
 /** Ends one of the visitor's sessions, named by its handle. */
 export function endSession({ index, log }: Parts): RequestHandler {
   return async function endSession(req, res) {
+    const email = currentEmail(req);
     const handle = bodyField(req, 'session');
-    if (req.session.email === undefined || typeof handle !== 'string') {
+    if (typeof handle !== 'string') {
       throw new HttpError(422, 'Which session? Go back and choose one from the list.');
     }
-    const ended = await index.end(req.session.email, handle);
+    const ended = await index.end(email, handle);
     if (ended) log.info({ id: req.id, session: handle, by: handleOf(req.sessionID) }, 'session ended');
     answerEnded(res, ended ? 1 : 0);
   };
@@ -41,8 +43,7 @@ export function endSession({ index, log }: Parts): RequestHandler {
 /** Ends all of the visitor's sessions but this one (ASVS 7.4.3). */
 export function endOtherSessions({ index, log }: Parts): RequestHandler {
   return async function endOtherSessions(req, res) {
-    if (req.session.email === undefined) throw new Error('not signed in');
-    const ended = await index.endAll(req.session.email, { exceptId: req.sessionID });
+    const ended = await index.endAll(currentEmail(req), { exceptId: req.sessionID });
     log.info({ id: req.id, ended, by: handleOf(req.sessionID) }, 'other sessions ended');
     answerEnded(res, ended);
   };

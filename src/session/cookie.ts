@@ -16,12 +16,12 @@ export function prefixedName(name: string, secure: boolean): string {
   return secure ? `__Host-${name}` : name;
 }
 
-/** A cookie of ours other than the session's, whose value needs no decoding. */
+/** The value of a cookie as it was sent, that is, percent-encoded. */
 export function readCookie(req: Request, name: string): string | undefined {
   return new RegExp(`(?:^|; ?)${name}=([^;]*)`).exec(req.headers.cookie ?? '')?.[1];
 }
 
-/** Whether the visitor's cookie was signed with an older secret, which may soon be taken away (express-session#591). */
+/** Whether the visitor's cookie was signed with an older secret, which may soon be removed (express-session#591). */
 export function isSignedBefore(req: Request, secret: string): boolean {
   return !req.headers.cookie?.includes(encodeURIComponent(sign(req.sessionID, secret)));
 }
@@ -34,6 +34,26 @@ export function renewCookie(req: Request, res: Response, secret: string): void {
     ...attributes,
     ...(expires && { expires }),
   });
+}
+
+/**
+ * Adds `Max-Age` to every cookie that has only `Expires`. By that alone, a client whose clock is wrong would drop a new
+ * cookie at once, or keep an old one (RFC 6265, 4.1.2.2).
+ */
+export function addMaxAge(res: Response): void {
+  const { writeHead } = res;
+  res.writeHead = ((...args: unknown[]) => {
+    const cookies = res.getHeader('Set-Cookie');
+    if (cookies !== undefined) res.setHeader('Set-Cookie', [cookies].flat().map(String).map(withMaxAge));
+    return Reflect.apply(writeHead, res, args);
+  }) as Response['writeHead'];
+}
+
+function withMaxAge(cookie: string): string {
+  const [attribute, expires = ''] = /; *Expires=([^;]+)/i.exec(cookie) ?? [];
+  if (attribute === undefined || /; *Max-Age=/i.test(cookie)) return cookie;
+  const seconds = Math.max(0, Math.round((Date.parse(expires) - Date.now()) / 1000));
+  return cookie.replace(attribute, () => `; Max-Age=${seconds}${attribute}`);
 }
 
 // The form that express-session reads.

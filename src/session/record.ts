@@ -70,41 +70,43 @@ export function handleOf(sessionId: string): string {
 /** What every stored session has; the cookie's attributes are configuration and are not stored. */
 export type StoredSession = Omit<SessionData, 'cookie'>;
 
-const columns = new Set(['cookie', 'email', 'signedInAt', 'lastSeenAt', 'remember', 'device']);
-const storedShape = /^([\da-f]{8})([\da-z]{8})([01])([^\n]*)\n([^\n]*)(?:\n([^\n]+))?$/;
+const ownFields = ['cookie', 'email', 'signedInAt', 'lastSeenAt', 'remember', 'device'] as const;
+const columns = new Set<string>(ownFields);
 
-/** When a session was last seen, as it stands there: of a fixed width, so that a touch overwrites it in place. */
+/** What every session has by itself; anything else is a fork's. */
+export type OwnField = (typeof ownFields)[number];
+const recordShape = /^([\da-f]{8})([\da-z]{8})([01])([^\n]*)\n([^\n]*)(?:\n(\{[^\n]*\}))?$/;
+
+/** When a session was last seen, in a fixed width, so that a touch can overwrite it in place. */
 export function encodeMoment(milliseconds: number): string {
   return Math.floor(milliseconds / 1000)
     .toString(16)
     .padStart(8, '0');
 }
 
-/** A stored session as it is after a touch. */
-export function withLastSeen(stored: string, milliseconds: number): string {
-  return encodeMoment(milliseconds) + stored.slice(8);
+/** A record as it is after a touch. */
+export function withLastSeen(record: string, milliseconds: number): string {
+  return encodeMoment(milliseconds) + record.slice(8);
 }
 
 /**
- * The stored form: when it was last seen, in hexadecimal seconds; when it signed in, in milliseconds of base 36, which
- * eight digits hold until 2059; whether it is remembered, the address, a line with the device, and if a fork keeps more
- * in its sessions, a line of JSON with that.
+ * The record of a session: when it was last seen, in hexadecimal seconds; when it signed in, in milliseconds of base 36,
+ * which fit into eight digits until 2059; whether it is remembered, 0 or 1; its address; a line with the device; and a
+ * line of JSON with whatever else a fork keeps in its sessions. A later version of this shape has another digit in place
+ * of the 0 or 1, so that this one refuses to read it.
  * @throws {TypeError} when the address or the device has a line break in it
  */
 export function encode({ email, device = '', ...session }: StoredSession): string {
   if (email?.includes('\n') || device.includes('\n')) throw new TypeError('a line break in an address or a device');
   const moments = encodeMoment(session.lastSeenAt) + session.signedInAt.toString(36).padStart(8, '0');
-  const others = Object.entries(session).filter(([name]) => !columns.has(name));
+  const others = Object.entries(session).filter(([name, value]) => !columns.has(name) && value !== undefined);
   const json = others.length > 0 ? `\n${JSON.stringify(Object.fromEntries(others))}` : '';
   return `${moments}${session.remember ? 1 : 0}${email ?? ''}\n${device}${json}`;
 }
 
-/**
- * The session that a stored form stands for.
- * @throws {SyntaxError} when it is corrupt or of another shape
- */
-export function decode(stored: string): StoredSession {
-  const [, lastSeen = '', signedIn = '', remember, email, device, json] = storedShape.exec(stored) ?? [];
+/** The session in a record; undefined for one that is corrupt or of another shape. */
+export function decode(record: string): StoredSession | undefined {
+  const [, lastSeen = '', signedIn = '', remember, email, device, json] = recordShape.exec(record) ?? [];
   const session: StoredSession = {
     email: email ? (email as EmailAddress) : undefined,
     signedInAt: Number.parseInt(signedIn, 36),
@@ -112,8 +114,15 @@ export function decode(stored: string): StoredSession {
     remember: remember === '1',
     device: device || undefined,
   };
-  if (!(session.lastSeenAt > 0) || !(session.signedInAt > 0)) {
-    throw new SyntaxError('a stored session of an unknown shape');
+  if (!(session.lastSeenAt > 0) || !(session.signedInAt > 0)) return undefined;
+  try {
+    return json === undefined ? session : { ...JSON.parse(json), ...session };
+  } catch {
+    return undefined;
   }
-  return json === undefined ? session : { ...JSON.parse(json), ...session };
+}
+
+/** Whether a session id carries the tag of this address, or of no address. */
+export function belongTogether(keys: SessionKeys, email: EmailAddress | undefined): boolean {
+  return keys.tag === (email === undefined ? anonymousTag : tagOf(email));
 }

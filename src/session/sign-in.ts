@@ -1,8 +1,15 @@
 import type { Request, Response } from 'express';
+import type { SessionData } from 'express-session';
+import { signedIn } from '../diagnostics.ts';
+import { HttpError } from '../http/http-error.ts';
 import { describeDevice } from '../http/user-agent.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
-import { anonymousTag, newSessionId, tagOf } from './record.ts';
+import { anonymousTag, handleOf, newSessionId, type OwnField, tagOf } from './record.ts';
+import { SessionStore } from './store.ts';
+
+/** What a fork keeps in its sessions, beside what sign-in itself stores there. */
+export type KeptField = Exclude<keyof SessionData, OwnField>;
 
 const tags = new WeakMap<Request, string>();
 
@@ -13,30 +20,36 @@ export function generateSessionId(req: Request): string {
 
 /**
  * Makes this address the visitor's identity, under a new session id: whoever knew the old one gains nothing
- * (ASVS 7.2.4). Answer only after it: until then nothing is stored.
- * @param email proven, or trusted, and in its canonical form
+ * (ASVS 7.2.4). Publishes `latchkey:signed-in` once the session is stored. Respond only afterwards.
+ * @param email proven, or trusted
  * @param options.remember whether the session outlives the browser, under the longer pair of limits
+ * @param options.keep fields of the previous session to take along, unless that was somebody else's
  * @throws {RedisUnavailable} the visitor is then not signed in, and no cookie is set
  */
-export async function signIn(req: Request, email: EmailAddress, options: { remember: boolean }): Promise<void> {
+export async function signIn(
+  req: Request,
+  email: EmailAddress,
+  options: { remember: boolean; keep?: readonly KeptField[] },
+): Promise<void> {
   if (req.session.cookie.secure) requireSecure(req);
+  const { remember, keep = [] } = options;
+  const previous = req.session;
+  const isOwn = previous.email === undefined || previous.email === email;
+  const kept = isOwn ? keep.filter((field) => Object.hasOwn(previous, field)) : [];
   tags.set(req, tagOf(email));
   try {
     await new Promise<void>((done, fail) => req.session.regenerate((error) => (error ? fail(error) : done())));
-    const now = Date.now();
-    Object.assign(req.session, {
-      email,
-      signedInAt: now,
-      lastSeenAt: now,
-      remember: options.remember,
-      device: describeDevice(req.headers['user-agent'] ?? ''),
-    });
-    await new Promise<void>((done, fail) => req.session.save((error) => (error ? fail(error) : done())));
   } catch (error) {
     // Otherwise the error page would carry a cookie, and try to save once more.
     Reflect.deleteProperty(req, 'session');
     throw error;
   }
+  const now = Date.now();
+  const device = describeDevice(req.headers['user-agent'] ?? '');
+  const identity = { email, signedInAt: now, lastSeenAt: now, remember, device };
+  Object.assign(req.session, Object.fromEntries(kept.map((field) => [field, previous[field]])), identity);
+  await saveSession(req);
+  signedIn.publish({ email, device, remember, session: handleOf(req.sessionID) });
 }
 
 /**
@@ -47,8 +60,41 @@ export async function signOut(req: Request, res: Response): Promise<void> {
   const attributes = cookieAttributes(req.session.cookie.secure === true);
   await new Promise<void>((done, fail) => req.session.destroy((error) => (error ? fail(error) : done())));
   res.clearCookie(cookieName(attributes.secure), attributes);
-  // What the browser kept of the pages goes too (ASVS 14.3.1).
-  res.set('Clear-Site-Data', '"cache", "storage"');
+  // What scripts of this site stored goes too (ASVS 14.3.1). Not "cache": pages are never stored, and clearing it
+  // takes seconds where a browser has many files (rails#54379).
+  res.set('Clear-Site-Data', '"storage"');
+}
+
+/**
+ * The address of the visitor.
+ * @throws {HttpError} 401 when nobody is signed in
+ */
+export function currentEmail(req: Request): EmailAddress {
+  const email = req.session?.email;
+  if (email === undefined) throw new HttpError(401, 'Please login first.');
+  return email;
+}
+
+/**
+ * Stores the changes of the visitor's session. Needed only where a page must know before it goes on: responses wait
+ * for it anyway.
+ * @throws {SessionEnded} when the session has ended meanwhile
+ * @throws {RedisUnavailable}
+ */
+export async function saveSession(req: Request): Promise<void> {
+  try {
+    await new Promise<void>((done, fail) => req.session.save((error) => (error ? fail(error) : done())));
+  } catch (error) {
+    // Otherwise the error page would carry a cookie, and try to save once more.
+    Reflect.deleteProperty(req, 'session');
+    throw error;
+  }
+}
+
+/** Forgets what a failed request changed in its session since it was last stored. */
+export function discardChanges(req: Request): void {
+  const { session, sessionStore } = req;
+  if (session && sessionStore instanceof SessionStore) sessionStore.discardChanges(session);
 }
 
 /**

@@ -3,92 +3,91 @@ import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
 import { ErrorReply } from 'redis';
 import type { SessionLimits } from '../config.ts';
-import { HttpError } from '../http/http-error.ts';
-import type { Logger } from '../log.ts';
-import { type RedisClient, RedisUnavailable, withDeadline } from '../redis/connect.ts';
-import type { cookieAttributes } from './cookie.ts';
+import type { SessionLog } from '../log.ts';
+import { RedisUnavailable, deadlineMs as usualDeadlineMs } from '../redis/deadline.ts';
+import { SessionCommands, type SessionRedis } from './commands.ts';
+import { cookieAttributes } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
 import { endOf, isTouchDue } from './lifetime.ts';
 import {
-  anonymousTag,
+  belongTogether,
   decode,
   encode,
-  encodeMoment,
   handleOf,
   keysOf,
   type SessionKeys,
   type StoredSession,
-  tagOf,
   withLastSeen,
 } from './record.ts';
 import { SessionIndex } from './session-index.ts';
 
 export type SessionStoreOptions = {
-  redis: RedisClient;
+  redis: SessionRedis;
   limits: SessionLimits;
-  /** Live sessions an address may have; signing in once more ends the longest unused. */
-  sessionsPerAddress: number;
-  /** Longest wait for each Redis call. */
-  deadlineMs: number;
-  cookie: ReturnType<typeof cookieAttributes>;
-  /** Who may have a session; that of an address that was taken off the list ends when it is shown. */
-  isAllowed: (email: EmailAddress) => boolean;
-  log: Logger;
-  /** Told when Redis refuses what a visitor need not know of. */
-  noteOutage: (error: RedisUnavailable) => void;
+  /** Whether visitors come by https: the cookie is then `Secure`. */
+  https: boolean;
+  /** Live sessions an address may have; one more sign-in ends the least recently used. Default: 50. */
+  sessionsPerAddress?: number;
+  /** Longest wait for each Redis call. Default: a second. */
+  deadlineMs?: number;
+  /** Who may have a session; that of an address no longer allowed ends at its next request. Default: everybody. */
+  isAllowed?: (email: EmailAddress) => boolean;
+  log?: SessionLog;
+  /** Told when Redis refuses something that no visitor needs to know about. */
+  noteOutage?: (error: RedisUnavailable) => void;
 };
 
-/** The session had ended before it was written: by logout, revocation or expiry. Nothing was stored. */
-export class SessionEnded extends HttpError {
-  constructor() {
-    super(401, 'Your session has ended. Please login first.', { loginUrl: '/login' });
-    this.name = 'SessionEnded';
-  }
-}
+const defaults = {
+  sessionsPerAddress: 50,
+  deadlineMs: usualDeadlineMs,
+  isAllowed: () => true,
+  log: { info() {}, warn() {} },
+  noteOutage() {},
+};
 
 type Callback<Value = undefined> = (error: unknown, value?: Value) => void;
 
-// Only a live session is touched, and only its stamp changes: a request that knows older data can neither
-// bring a session back nor undo what another request wrote.
-const touchScript = `
-if redis.call('PEXPIRE', KEYS[1], ARGV[1]) == 0 then return 0 end
-redis.call('SETRANGE', KEYS[1], 0, ARGV[2])
-if KEYS[2] then
-  redis.call('ZADD', KEYS[2], ARGV[3], ARGV[4])
-  redis.call('PEXPIRE', KEYS[2], ARGV[1], 'NX')
-  redis.call('PEXPIRE', KEYS[2], ARGV[1], 'GT')
-end
-return 1`;
-
 /**
- * connect-redis with the life of a session made exact. What differs:
+ * connect-redis with the life of a session made exact:
  * - a write never brings an ended session back (connect-redis#328, express-session#632);
  * - a session and its entry in the list of its address are written together or not at all;
  * - both limits are enforced on load, and a session in use is touched only now and then, before the response;
  * - every call has a deadline;
- * - a corrupt session is no session.
+ * - a record that can't be read is no session, and no error.
  */
 export class SessionStore extends RedisStore {
   readonly index: SessionIndex;
-  readonly #options: SessionStoreOptions;
-  /** The stored form of each session object that was read or written; one that is missing here is new. */
-  readonly #stored = new WeakMap<object, string>();
+  readonly https: boolean;
+  readonly #options: Required<SessionStoreOptions>;
+  readonly #commands: SessionCommands;
+  /** The record of each session object that was loaded or saved; one that is not here is new. */
+  readonly #records = new WeakMap<object, string>();
   readonly #touched = new WeakSet<object>();
 
   constructor(options: SessionStoreOptions) {
-    // `get` touches. Express-session would ask for it when the response ends, and hold it back (express-session#891).
-    super({ client: options.redis, disableTouch: true });
-    this.#options = options;
-    this.index = new SessionIndex(options.redis, options.limits, options.deadlineMs);
+    // Loading touches. Express-session would touch when the response ends, and delay it (express-session#891).
+    super({ client: noScans, disableTouch: true });
+    this.https = options.https;
+    this.#options = { ...defaults, ...options };
+    this.#commands = new SessionCommands(options.redis, this.#options.deadlineMs);
+    this.index = new SessionIndex(this.#commands, options.limits);
   }
 
-  /** The session of this id, or null; one Redis command, and another when a touch is due. */
+  /** The session with this id, or null; one Redis command, and another when a touch is due. */
   override get(sessionId: string, callback?: Callback<SessionData | null>): Promise<SessionData | null> {
     return settle(this.#load(sessionId), callback);
   }
 
+  /** The same, but it does not count as use: neither limit moves. */
+  async peek(sessionId: string): Promise<SessionData | null> {
+    const keys = keysOf(sessionId);
+    const found = keys && (await this.#read(keys));
+    return found?.session ?? null;
+  }
+
   /**
-   * Stores a new session, or the changes of one that was loaded.
+   * Stores a new session, or the changes of a loaded one. When two requests change a session at the same time, all of
+   * it is as the later one leaves it.
    * @throws {SessionEnded} when it is no longer there to be changed
    */
   override set(sessionId: string, session: SessionData, callback?: Callback): Promise<undefined> {
@@ -96,20 +95,22 @@ export class SessionStore extends RedisStore {
   }
 
   override destroy(sessionId: string, callback?: Callback): Promise<undefined> {
-    return settle(this.#delete(sessionId), callback);
+    return settle(
+      this.index.endById(sessionId).then(() => undefined),
+      callback,
+    );
   }
 
-  /** A new session for the visitor; the one of before, if it was ever stored, is ended. */
+  /** Gives the visitor a new session; the previous one, if it was ever stored, is ended. */
   override regenerate(req: Request, callback: (error?: unknown) => void): void {
-    if (this.#stored.has(req.session)) {
-      const { log } = this.#options;
+    if (this.#records.has(req.session)) {
       const session = handleOf(req.sessionID);
       super.regenerate(req, (error) => {
-        if (!error) log.info({ id: req.id, session, by: 'new sign-in' }, 'session ended');
+        if (!error) this.#options.log.info({ id: req.id, session, by: 'new sign-in' }, 'session ended');
         callback(error);
       });
     } else {
-      // Its id has the tag of all sessions without an address: in a Cluster, each sign-in would ask the one node of it.
+      // All ids without an address share a tag: in a Cluster, every sign-in would ask the same node.
       req.sessionStore.generate(req);
       callback();
     }
@@ -117,101 +118,78 @@ export class SessionStore extends RedisStore {
 
   override createSession(req: Request, data: SessionData): Session & SessionData {
     const session = super.createSession(req, data);
-    const stored = this.#stored.get(data);
-    if (stored !== undefined) this.#stored.set(session, stored);
+    const record = this.#records.get(data);
+    if (record !== undefined) this.#records.set(session, record);
     if (this.#touched.has(data)) this.#touched.add(session);
     return session;
   }
 
-  /** Whether loading this session moved its idle limit on, so that a persistent cookie must follow. */
-  wasTouched(session: SessionData | Partial<SessionData>): boolean {
+  /** Whether loading this session moved its idle limit, so that a persistent cookie must follow. */
+  wasTouched(session: Partial<SessionData>): boolean {
     return this.#touched.has(session);
   }
 
-  /** Whether this session is as Redis has it, so that there is nothing to save. */
-  isSaved(session: Partial<SessionData> | undefined): boolean {
-    const stored = session && this.#stored.get(session);
-    return stored !== undefined && stored === encode(session as StoredSession);
+  /** Whether this session differs from what Redis has. */
+  hasChanges(session: Partial<SessionData> | undefined): boolean {
+    if (!session) return false;
+    const record = this.#records.get(session);
+    return record === undefined ? fieldsOf(session).length > 0 : record !== encode(session as StoredSession);
   }
 
-  /** The methods of connect-redis that scan the whole keyspace (connect-redis#203) are not for use. */
-  override all(): Promise<never> {
-    return refuseToScan();
-  }
-  override ids(): Promise<never> {
-    return refuseToScan();
-  }
-  override length(): Promise<never> {
-    return refuseToScan();
-  }
-  override clear(): Promise<never> {
-    return refuseToScan();
+  /** Takes back what was changed in this session since it was last stored. */
+  discardChanges(session: Partial<SessionData>): void {
+    const record = this.#records.get(session);
+    for (const field of fieldsOf(session)) Reflect.deleteProperty(session, field);
+    if (record !== undefined) Object.assign(session, decode(record));
   }
 
   async #load(sessionId: string): Promise<SessionData | null> {
-    const { redis, limits, deadlineMs, isAllowed, log } = this.#options;
     const keys = keysOf(sessionId);
-    if (!keys) return null;
-
-    let session: SessionData;
-    let stored: string | null;
-    try {
-      stored = await withDeadline(deadlineMs, redis.get(keys.session));
-      if (stored === null) return null;
-      const record = decode(stored);
-      requireTag(keys, record.email);
-      session = Object.assign(record, { cookie: this.#cookieOf(record) });
-    } catch (error) {
-      if (!isCorruption(error)) throw error;
-      log.warn({ session: handleOf(sessionId) }, 'a stored session is corrupt; its visitor is signed out');
-      return null;
-    }
-    const now = Date.now();
-    if (endOf(session, limits) <= now) return null;
-    if (session.email !== undefined && !isAllowed(session.email)) {
-      // For good: who comes back onto the list must not find the sessions of whoever made them leave it.
-      const wasLive = await this.index.endById(sessionId);
-      if (wasLive) log.info({ session: handleOf(sessionId), by: 'ALLOWED_EMAILS' }, 'session ended');
-      return null;
-    }
-    if (isTouchDue(session, limits, now) && !(await this.#touchOnLoad(keys, session))) return null;
-    this.#stored.set(session, withLastSeen(stored, session.lastSeenAt));
+    const found = keys && (await this.#read(keys));
+    if (!found) return null;
+    const { session, record, now } = found;
+    if (isTouchDue(session, this.#options.limits, now) && !(await this.#touch(keys, session, now))) return null;
+    this.#records.set(session, withLastSeen(record, session.lastSeenAt));
     return session;
   }
 
-  #cookieOf(record: StoredSession): SessionData['cookie'] {
-    const { limits, cookie } = this.#options;
-    const expires = record.remember ? new Date(endOf(record, limits)) : null;
-    return { ...cookie, expires, originalMaxAge: expires && expires.valueOf() - Date.now() };
+  async #read(keys: SessionKeys): Promise<{ session: SessionData; record: string; now: number } | null> {
+    const { limits, isAllowed, log } = this.#options;
+    const record = await this.#commands.read(keys);
+    if (record === null) return null;
+    const now = Date.now();
+    const stored = decode(record);
+    if (!stored || !belongTogether(keys, stored.email)) {
+      log.warn({ session: handleOf(keys.tag + keys.member) }, 'a stored session is corrupt; its visitor is signed out');
+      return null;
+    }
+    if (endOf(stored, limits) <= now) return null;
+    if (stored.email !== undefined && !isAllowed(stored.email)) {
+      // For good: when the address is allowed again, sessions from before must not come back with it.
+      const wasLive = await this.#commands.end(keys.tag, [keys.member]);
+      if (wasLive > 0) log.info({ session: handleOf(keys.tag + keys.member), by: 'ALLOWED_EMAILS' }, 'session ended');
+      return null;
+    }
+    return { session: Object.assign(stored, { cookie: this.#cookieOf(stored) }), record, now };
   }
 
-  /** @returns false when the session ended meanwhile */
-  async #touchOnLoad(keys: SessionKeys, session: SessionData): Promise<boolean> {
+  #cookieOf(session: StoredSession): SessionData['cookie'] {
+    const expires = session.remember ? new Date(endOf(session, this.#options.limits)) : null;
+    const originalMaxAge = expires && expires.valueOf() - Date.now();
+    return { ...cookieAttributes(this.https), expires, originalMaxAge };
+  }
+
+  /** @returns false when the session has ended meanwhile */
+  async #touch(keys: SessionKeys, session: SessionData, now: number): Promise<boolean> {
+    const endsAt = endOf({ ...session, lastSeenAt: now }, this.#options.limits);
     try {
-      return await this.#touch(keys, session);
+      if (!(await this.#commands.touch(keys, { now, endsAt, isListed: session.email !== undefined }))) return false;
     } catch (error) {
-      // A replica says no: the visitor keeps the time that is left.
+      // A replica refuses to write: the visitor keeps the time that is left.
       if (!(error instanceof RedisUnavailable && error.cause instanceof ErrorReply)) throw error;
       this.#options.noteOutage(error);
       return true;
     }
-  }
-
-  async #touch(keys: SessionKeys, session: SessionData): Promise<boolean> {
-    const { redis, limits, deadlineMs } = this.#options;
-    const now = Date.now();
-    const endsAt = endOf({ ...session, lastSeenAt: now }, limits);
-    // In Redis, an expiry of 0 would delete the session, and the stamp then make a key anew that never ends.
-    if (endsAt <= now) return false;
-    const listed = session.email !== undefined;
-    const alive = await withDeadline(
-      deadlineMs,
-      redis.eval(touchScript, {
-        keys: listed ? [keys.session, keys.index] : [keys.session],
-        arguments: [String(endsAt - now), encodeMoment(now), String(endsAt), keys.member],
-      }),
-    );
-    if (alive !== 1) return false;
     session.lastSeenAt = Math.floor(now / 1000) * 1000;
     session.cookie = this.#cookieOf(session);
     this.#touched.add(session);
@@ -219,94 +197,55 @@ export class SessionStore extends RedisStore {
   }
 
   async #save(sessionId: string, session: SessionData): Promise<undefined> {
-    const { redis, limits, deadlineMs, sessionsPerAddress } = this.#options;
     const keys = keysOf(sessionId);
-    if (!keys) throw new Error('not a session id of ours');
-    requireTag(keys, session.email);
-
+    if (!keys || !belongTogether(keys, session.email)) {
+      throw new Error('the session id and req.session.email do not belong together: only signIn() sets the address');
+    }
     const now = Date.now();
-    // A stranger's session begins when something is first kept in it.
+    // An anonymous session begins when something is first kept in it.
     session.signedInAt ??= now;
     session.lastSeenAt ??= now;
-    const encoded = encode(session);
-    const known = this.#stored.get(session);
+    const record = encode(session);
+    const previous = this.#records.get(session);
     // After regenerate and save, express-session saves once more (express-session#935).
-    if (known === encoded) return;
-
-    if (known !== undefined) {
-      const write = redis.set(keys.session, encoded, { condition: 'XX', expiration: 'KEEPTTL' });
-      if ((await withDeadline(deadlineMs, write)) === null) throw new SessionEnded();
-    } else {
-      const millisecondsLeft = Math.max(1, endOf(session, limits) - now);
-      // A persistent cookie lives as long as its session.
-      if (session.remember) session.cookie.maxAge = millisecondsLeft;
-      const listed = await this.#create(keys, encoded, session, millisecondsLeft);
-      if (listed > sessionsPerAddress) await this.#trim(keys.tag);
-    }
-    this.#stored.set(session, encoded);
+    if (previous === record) return;
+    if (previous === undefined) await this.#create(keys, session, record, now);
+    else await this.#commands.replace(keys, record);
+    this.#records.set(session, record);
   }
 
-  /** @returns how many sessions its address now has */
-  async #create(keys: SessionKeys, encoded: string, record: StoredSession, millisecondsLeft: number): Promise<number> {
-    const write = this.#options.redis
-      .multi()
-      .set(keys.session, encoded, { condition: 'NX', expiration: { type: 'PX', value: millisecondsLeft } });
-    if (record.email !== undefined) {
-      write
-        .zRemRangeByScore(keys.index, '-inf', Date.now())
-        .zAdd(keys.index, { score: Date.now() + millisecondsLeft, value: keys.member })
-        .pExpire(keys.index, millisecondsLeft, 'NX')
-        .pExpire(keys.index, millisecondsLeft, 'GT')
-        .zCard(keys.index);
-    }
-    const replies = await withDeadline(this.#options.deadlineMs, write.exec());
-    if (replies[0] === null) throw new Error('a new session id was taken already');
-    return Number(replies.at(-1)) || 0;
-  }
-
-  async #trim(tag: string): Promise<void> {
-    const { sessionsPerAddress, log } = this.#options;
-    for (const session of await this.index.trim(tag, sessionsPerAddress)) {
-      log.info({ session, by: 'SESSIONS_PER_ADDRESS' }, 'session ended');
+  async #create(keys: SessionKeys, session: SessionData, record: string, now: number): Promise<void> {
+    const { limits, sessionsPerAddress, log } = this.#options;
+    const endsAt = endOf(session, limits);
+    const isListed = session.email !== undefined;
+    const count = await this.#commands.create(keys, record, { now, endsAt, isListed });
+    // A persistent cookie lives as long as its session.
+    if (session.remember) session.cookie.maxAge = endsAt - now;
+    if (!isListed || count <= sessionsPerAddress) return;
+    for (const ended of await this.index.trim(keys.tag, sessionsPerAddress)) {
+      log.info({ session: ended, by: 'SESSIONS_PER_ADDRESS' }, 'session ended');
     }
   }
-
-  async #delete(sessionId: string): Promise<undefined> {
-    await this.index.endById(sessionId);
-  }
 }
 
-function requireTag(keys: SessionKeys, email: EmailAddress | undefined): void {
-  if (keys.tag !== (email === undefined ? anonymousTag : tagOf(email))) throw new WrongIdentity();
+/** In place of a client for connect-redis, whose other methods scan the whole keyspace (connect-redis#203). */
+const noScans = {
+  scanIterator(): never {
+    throw new Error('this would scan the whole keyspace; use the session index');
+  },
+};
+
+function fieldsOf(session: Partial<SessionData>): string[] {
+  return Object.keys(session).filter((field) => field !== 'cookie');
 }
 
-/** `req.session.email` was set by something other than `signIn()`. */
-class WrongIdentity extends Error {
-  constructor() {
-    super('a session id and the address in its session do not belong together: only signIn() sets req.session.email');
-    this.name = 'WrongIdentity';
-  }
-}
-
-function isCorruption(error: unknown): boolean {
-  if (error instanceof RedisUnavailable) {
-    return error.cause instanceof ErrorReply && error.cause.message.startsWith('WRONGTYPE');
-  }
-  return error instanceof SyntaxError || error instanceof WrongIdentity;
-}
-
-function refuseToScan(): Promise<never> {
-  return Promise.reject(new Error('this would scan the whole keyspace; use the session index'));
-}
-
-// The callback runs outside the promise: thrown errors of the code behind it are not ours to report,
-// and connect-redis would call it a second time.
+// The callback runs outside the promise: errors thrown by the code behind it are not ours to report, and connect-redis
+// would call it a second time.
 function settle<Value>(work: Promise<Value>, callback: Callback<Value> | undefined): Promise<Value> {
-  if (callback) {
-    work.then(
-      (value) => process.nextTick(callback, null, value),
-      (error: unknown) => process.nextTick(callback, error),
-    );
-  }
-  return callback ? Promise.resolve(undefined as Value) : work;
+  if (!callback) return work;
+  work.then(
+    (value) => process.nextTick(callback, null, value),
+    (error: unknown) => process.nextTick(callback, error),
+  );
+  return Promise.resolve(undefined as Value);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
-import { type RedisClient, withDeadline } from '../../src/redis/connect.ts';
+import { withDeadline } from '../../src/redis/connect.ts';
+import { SessionCommands, type SessionRedis } from '../../src/session/commands.ts';
 import { indexKey, keysOf, tagOf } from '../../src/session/record.ts';
 import { SessionIndex } from '../../src/session/session-index.ts';
 import { address } from '../support/address.ts';
@@ -119,20 +120,18 @@ describe('ending all sessions of an address while it signs in', () => {
     const [before, during] = [new Visitor(app.url), new Visitor(app.url)];
     await before.signIn(email);
     // The sign-in happens between the index's look at the list and its deletion.
-    const raced: RedisClient = new Proxy(redis, {
-      get(target, name) {
-        if (name !== 'zRange') {
-          const value: unknown = Reflect.get(target, name, target);
-          return typeof value === 'function' ? value.bind(target) : value;
-        }
-        return async (key: string, from: number, to: number) => {
-          const members = await target.zRange(key, from, to);
-          await during.signIn(email);
-          return members;
-        };
+    let calls = 0;
+    const raced: SessionRedis = {
+      get: (key) => redis.get(key),
+      async eval(script, options) {
+        const reply = await redis.eval(script, options);
+        calls += 1;
+        if (calls === 1) await during.signIn(email);
+        return reply;
       },
-    });
-    expect(await new SessionIndex(raced, limits, 1000).endAll(email)).toBe(1);
+    };
+    expect(await new SessionIndex(new SessionCommands(raced, 1000), limits).endAll(email)).toBe(1);
+    expect(calls).toBe(2);
     expect([await isSignedIn(before), await isSignedIn(during)]).toEqual([false, true]);
     const { live, listed } = await audit();
     expect(live).toHaveLength(1);

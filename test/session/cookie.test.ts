@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
+import type { Request } from 'express';
 import { describe, expect, test } from 'vitest';
+import { readCookie } from '../../src/session/cookie.ts';
 import { keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
 import { startApp, testRedis, testSecret } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
@@ -14,6 +16,25 @@ async function signedIn(): Promise<Visitor> {
   await visitor.signIn('ann@example.com');
   return visitor;
 }
+
+test('a cookie is read by its whole name, wherever it stands', () => {
+  const read = (header: string | undefined, name = '__Host-login') =>
+    readCookie({ headers: { cookie: header } } as Request, name);
+  for (const header of ['__Host-login=a', 'x=1; __Host-login=a', 'x=1;__Host-login=a; y=2']) {
+    expect([header, read(header)]).toEqual([header, 'a']);
+  }
+  for (const header of [
+    undefined,
+    '',
+    'x__Host-login=a',
+    'x=__Host-login=a',
+    '__Host-login2=a',
+    'x=1; y__Host-login=a',
+  ]) {
+    expect([header, read(header)]).toEqual([header, undefined]);
+  }
+  expect(read('x__Host-login=forged; __Host-login=a')).toBe('a');
+});
 
 describe('when the secret is rotated (express-session#591)', () => {
   test('a visitor stays signed in, and gets the cookie back signed by the new secret', async () => {
@@ -86,6 +107,8 @@ describe('a visitor is simply signed out by', () => {
     ["somebody else's address", '6b0f3a2c6b0f3a2c0eve@example.com\nFirefox'],
     ['no address', '6b0f3a2c6b0f3a2c0\nFirefox'],
     ['JSON that breaks off', '6b0f3a2c6b0f3a2c0ann@example.com\nFirefox\n{"cart":'],
+    ['a newer shape', '6b0f3a2c6b0f3a2c2ann@example.com\nFirefox'],
+    ['JSON that is no object', '6b0f3a2c6b0f3a2c0ann@example.com\nFirefox\n["cart"]'],
     ["the textbook's shape", '{"cookie":{"originalMaxAge":null},"email":"ann@example.com"}'],
   ];
   test.each(corrupt)('a stored session of %s, with one log line', async (_name, stored) => {
@@ -99,11 +122,16 @@ describe('a visitor is simply signed out by', () => {
     expect((await visitor.get('/admin')).status).toBe(200);
   });
 
-  test('a stored session of another Redis type', async () => {
+  test('a stored session of another Redis type, with one log line', async () => {
     const visitor = await signedIn();
     const key = keysOf(visitor.sessionId)?.session ?? '';
     await app.redis.del(key);
     await app.redis.hSet(key, 'email', 'ann@example.com');
-    expect((await visitor.get('/admin')).status).toBe(401);
+    const before = app.logged().length;
+    expect((await visitor.copy().get('/admin')).status).toBe(401);
+    const lines = app.logged().slice(before);
+    expect(lines.filter(({ msg }) => String(msg).includes('corrupt'))).toHaveLength(1);
+    await visitor.signIn('ann@example.com');
+    expect((await visitor.get('/admin')).status).toBe(200);
   });
 });

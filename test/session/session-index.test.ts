@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { handleOf, indexKey, keysOf, tagOf } from '../../src/session/record.ts';
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
+import { commandsFor } from '../support/commands.ts';
 import { allKeys, newStore } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
 
@@ -66,14 +67,79 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
   });
 });
 
+// A deleted index, an eviction, or a dump that was restored without it.
+describe('sessions whose entries in the list were lost', () => {
+  const indexOfAnn = indexKey(tagOf(email));
+
+  test('cost other pages nothing, and are listed again when they look at the list', async () => {
+    const [one, two] = [await signedIn(firefox), await signedIn(iphone)];
+    await app.redis.del(indexOfAnn);
+    expect(await commandsFor(app.redis, () => one.get('/'))).toEqual({ get: '1' });
+    expect((await one.get('/admin')).text).toContain('Firefox on Linux');
+    const { text } = await two.get('/admin');
+    expect([text.includes('Firefox on Linux'), text.includes('Safari on iOS')]).toEqual([true, true]);
+    const indexLeftMs = await app.redis.pTTL(indexOfAnn);
+    expect(indexLeftMs).toBeGreaterThan(29 * 60_000);
+    await two.post('/admin/end-other-sessions');
+    expect([await isSignedIn(one), await isSignedIn(two)]).toEqual([false, true]);
+  });
+
+  test('are listed again at their next touch, and "end all" then ends them', async () => {
+    const [here, unlisted] = [await signedIn(), await signedIn()];
+    await app.redis.zRem(indexOfAnn, keysOf(unlisted.sessionId)?.member ?? '');
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2 * 60_000 });
+    await unlisted.get('/');
+    vi.useRealTimers();
+    await here.post('/admin/end-other-sessions');
+    expect([await isSignedIn(here), await isSignedIn(unlisted)]).toEqual([true, false]);
+  });
+
+  test('are shown to themselves even where Redis takes no writes', async () => {
+    const here = await signedIn(firefox);
+    await app.redis.del(indexOfAnn);
+    await app.redis.sendCommand(['REPLICAOF', '127.0.0.1', '1']);
+    const { status, text } = await here.get('/admin').finally(() => app.redis.sendCommand(['REPLICAOF', 'NO', 'ONE']));
+    expect([status, text.includes('Firefox on Linux')]).toEqual([200, true]);
+    expect(await app.redis.exists(indexOfAnn)).toBe(0);
+  });
+
+  test('are not listed by what has ended, nor under the address of somebody else', async () => {
+    const [gone, bob] = [await signedIn(), await signedIn({}, address('bob@example.com'))];
+    const goneId = gone.sessionId;
+    await gone.post('/logout');
+    await app.redis.del(indexOfAnn);
+    for (const ownId of [goneId, bob.sessionId]) expect(await index.list(email, { ownId })).toEqual([]);
+    expect(await app.redis.exists(indexOfAnn)).toBe(0);
+  });
+
+  test('can sign in again, be touched, be listed and ended though a key of another type is in the way', async () => {
+    const visitor = await signedIn();
+    const putInTheWay = async () => {
+      await app.redis.del(indexOfAnn);
+      await app.redis.set(indexOfAnn, 'text');
+    };
+    await putInTheWay();
+    expect((await visitor.get('/admin')).text).toContain('This session');
+    await putInTheWay();
+    const another = await signedIn(firefox);
+    expect((await another.get('/admin')).text).toContain('Firefox on Linux');
+    await putInTheWay();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2 * 60_000 });
+    await another.get('/');
+    vi.useRealTimers();
+    expect(await index.list(email)).toHaveLength(1);
+    await putInTheWay();
+    expect((await another.post('/logout')).status).toBe(303);
+    expect(await isSignedIn(visitor)).toBe(true);
+  });
+});
+
 describe('ending one session', () => {
   test('makes it dead at once on every instance, and no other', async () => {
     const [here, there, third] = [await signedIn(), await signedIn(), await signedIn()];
     expect(await isSignedIn(there)).toBe(true);
-    const { status, location } = await here.post('/admin/end-session', {
-      form: { session: handleOf(there.sessionId) },
-    });
-    expect([status, location]).toEqual([303, '/admin']);
+    const { status } = await here.post('/admin/end-session', { form: { session: handleOf(there.sessionId) } });
+    expect(status).toBe(303);
     expect([await isSignedIn(here), await isSignedIn(there), await isSignedIn(third)]).toEqual([true, false, true]);
     expect(app.logged()).toContainEqual(
       expect.objectContaining({ msg: 'session ended', session: handleOf(there.sessionId) }),

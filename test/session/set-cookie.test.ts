@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { startApp, testRedis } from '../support/app.ts';
 import { ask, signedIn, xhr } from '../support/client.ts';
+import { startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();
@@ -50,9 +51,14 @@ describe('the session cookie', () => {
   test('lives as long as the session of somebody who asked to be kept signed in', async () => {
     for (const remember of ['on', 'anything else']) {
       const [line = ''] = await cookiesOf(new Visitor(http.url), { remember });
-      const { expires } = readCookie(line).attributes;
-      if (remember !== 'on') expect(expires).toBeUndefined();
-      else expect(Date.parse(String(expires)) - Date.now()).toBeCloseTo(14 * 86_400_000, -4);
+      const { expires, 'max-age': maxAge } = readCookie(line).attributes;
+      if (remember !== 'on') {
+        expect([expires, maxAge]).toEqual([undefined, undefined]);
+        continue;
+      }
+      expect(Date.parse(String(expires)) - Date.now()).toBeCloseTo(14 * 86_400_000, -4);
+      // By the time alone, a client whose clock is wrong would lose the session at once.
+      expect(Math.abs(Number(maxAge) - 14 * 86_400)).toBeLessThanOrEqual(1);
     }
   });
 
@@ -68,6 +74,7 @@ describe('the session cookie', () => {
           httponly: true,
           samesite: 'Lax',
           secure: true,
+          'max-age': '0',
           expires: 'Thu, 01 Jan 1970 00:00:00 GMT',
         },
       },
@@ -82,8 +89,38 @@ describe('the session cookie', () => {
   });
 });
 
+describe('a cookie of a page', () => {
+  test('says in Max-Age, too, how long it lives, if it says so at all', async () => {
+    const inAnHour = new Date(Date.now() + 3_600_000);
+    const forkUrl = await startFork(http.redis, (fork) => {
+      fork.get('/', (_req, res) => {
+        res.cookie('expires', '1', { expires: inAnHour });
+        res.cookie('both', '1', { maxAge: 60_000 });
+        res.cookie('neither', '1');
+        res.clearCookie('cleared');
+        res.send('');
+      });
+      fork.get('/one', (_req, res) => {
+        res.writeHead(200, { 'Set-Cookie': `one=a; expires=${inAnHour.toUTCString()}` }).end();
+      });
+    });
+    const maxAges = async (path: string) => {
+      const { setCookies } = await new Visitor(forkUrl).get(path);
+      return setCookies.map((line) => [line.split('=')[0], line.match(/max-age=\d+/gi) ?? []]);
+    };
+    const anHour = [expect.stringMatching(/^Max-Age=(3600|3599)$/)];
+    expect(await maxAges('/')).toEqual([
+      ['expires', anHour],
+      ['both', ['Max-Age=60']],
+      ['neither', []],
+      ['cleared', ['Max-Age=0']],
+    ]);
+    expect(await maxAges('/one')).toEqual([['one', anHour]]);
+  });
+});
+
 // ASVS 7.6.2
-describe('who only looks', () => {
+describe('visitors who only look', () => {
   test('gets no cookie, and nothing is stored', async () => {
     const before = await http.redis.dbSize();
     for (const path of ['/', '/login', '/admin', '/logout', '/nowhere', '/livez', '/readyz', '/style.css']) {

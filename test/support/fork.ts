@@ -6,10 +6,9 @@ import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts
 import { createLogger } from '../../src/log.ts';
 import { errorPage } from '../../src/middleware/errors.ts';
 import { requestLog } from '../../src/middleware/request-log.ts';
-import { deadlineMs, type RedisClient } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/connect.ts';
 import type { NodeClient } from '../../src/redis/node.ts';
 import { outageLog } from '../../src/redis/outage-log.ts';
-import { cookieAttributes } from '../../src/session/cookie.ts';
 import { sessions } from '../../src/session/middleware.ts';
 import { SessionStore, type SessionStoreOptions } from '../../src/session/store.ts';
 import { afterwards } from './afterwards.ts';
@@ -27,9 +26,7 @@ export function newStore(
     redis,
     limits: config.sessionLimits,
     sessionsPerAddress: config.sessionsPerAddress,
-    deadlineMs,
-    cookie: cookieAttributes(false),
-    isAllowed: () => true,
+    https: false,
     log,
     noteOutage: outageLog(log),
     ...options,
@@ -43,7 +40,7 @@ export function newStore(
 export async function startFork(redis: RedisClient, addRoutes: (app: Express) => void): Promise<string> {
   const app = express();
   app.use(requestLog(log));
-  app.use(sessions({ store: newStore(redis), secrets: [testSecret], https: false, log }));
+  app.use(sessions({ store: newStore(redis), secrets: [testSecret], log }));
   addRoutes(app);
   app.use(errorPage(log));
   const server: Server = createHttpServer(app);

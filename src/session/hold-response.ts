@@ -1,0 +1,59 @@
+import type { NextFunction, Request, Response } from 'express';
+import { saveSession } from './sign-in.ts';
+import type { SessionStore } from './store.ts';
+
+type Send = Response['write'] | Response['end'];
+
+/**
+ * Holds a response back, from its first byte on, until the changes of its session are stored. If that fails, what the
+ * page has prepared is dropped and the error page answers instead: nobody is told of a change that was lost
+ * (express-session#309, #360).
+ * @param raw the response's own `write` and `end`, before express-session wrapped them
+ */
+export function holdUntilSaved(
+  { req, res, next }: { req: Request; res: Response; next: NextFunction },
+  store: SessionStore,
+  raw: Pick<Response, 'write' | 'end'>,
+): void {
+  const headersOfEveryResponse = new Set(res.getHeaderNames());
+  let held: { send: Send; args: unknown[] }[] | undefined;
+
+  function sendOrHold(send: Send, args: unknown[]): unknown {
+    if (held === undefined) {
+      if (!hasChanges()) return Reflect.apply(send, res, args);
+      held = [];
+      saveSession(req).then(release, refuse);
+    }
+    // Whoever ends a response twice, as an error page does after a page that failed late, means the second one.
+    if (held.at(-1)?.send === raw.end) held = [];
+    held.push({ send, args });
+    return send === raw.end ? res : false;
+  }
+
+  // What can't be stored, such as a session with a circle in it, is left to the save to refuse.
+  function hasChanges(): boolean {
+    try {
+      return store.hasChanges(req.session);
+    } catch {
+      return true;
+    }
+  }
+
+  function release(): void {
+    const released = held ?? [];
+    held = undefined;
+    for (const { send, args } of released) Reflect.apply(send, res, args);
+    if (!res.writableEnded && !res.writableNeedDrain) res.emit('drain');
+  }
+
+  function refuse(error: unknown): void {
+    held = undefined;
+    if (!res.headersSent) {
+      for (const name of res.getHeaderNames()) if (!headersOfEveryResponse.has(name)) res.removeHeader(name);
+    }
+    next(error);
+  }
+
+  res.write = ((...args: unknown[]) => sendOrHold(raw.write, args)) as Response['write'];
+  res.end = ((...args: unknown[]) => sendOrHold(raw.end, args)) as Response['end'];
+}

@@ -1,0 +1,169 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { HttpError } from '../../src/http/http-error.ts';
+import { keysOf } from '../../src/session/record.ts';
+import { saveSession } from '../../src/session/sign-in.ts';
+import { connectNode, startApp, testRedis } from '../support/app.ts';
+import { clients } from '../support/client.ts';
+import { gate, startFork } from '../support/fork.ts';
+import { Visitor } from '../support/visitor.ts';
+
+declare module 'express-session' {
+  interface SessionData {
+    theme?: string;
+  }
+}
+
+const redisAddress = await testRedis();
+const app = await startApp({ redisAddress });
+const { redis } = app;
+
+let arrived = gate();
+let mayGoOn = gate();
+const chunks = Array.from({ length: 50 }, (_, number) => `${number} `.repeat(2000));
+
+// On a connection of its own: a paused one would keep the test's commands waiting as well.
+const forkUrl = await startFork(await connectNode(redisAddress), (fork) => {
+  fork.get('/theme', (req, res) => void res.send(String(req.session.theme)));
+  fork.post('/redirect', (req, res) => {
+    req.session.theme = 'dark';
+    res.cookie('seen', '1').redirect(303, '/theme');
+  });
+  fork.post('/json', (req, res) => {
+    req.session.theme = 'dark';
+    res.json({ saved: true });
+  });
+  fork.post('/stream', async (req, res) => {
+    req.session.theme = 'dark';
+    await pipeline(Readable.from(chunks), res);
+  });
+  fork.post('/stream-then-change', (req, res) => {
+    res.write('begun ');
+    req.session.theme = 'dark';
+    res.end('done');
+  });
+  fork.post('/explicitly', async (req, res) => {
+    req.session.theme = 'dark';
+    await saveSession(req);
+    res.send('saved');
+  });
+  fork.post('/slow', async (req, res) => {
+    arrived.open();
+    await mayGoOn.opened;
+    req.session.theme = 'dark';
+    res.redirect(303, '/theme');
+  });
+  fork.post('/refuse', (req) => {
+    req.session.theme = 'dark';
+    throw new HttpError(422, 'Choose another one.');
+  });
+  fork.post('/answer-then-fail', (req, res) => {
+    req.session.theme = 'dark';
+    res.redirect(303, '/theme');
+    throw new Error('after the answer');
+  });
+  fork.post('/circle', (req, res) => {
+    Object.assign(req.session, { circle: req.session });
+    res.redirect(303, '/theme');
+  });
+});
+
+let visitor: Visitor;
+beforeEach(async () => {
+  visitor = new Visitor(app.url);
+  await visitor.signIn('ann@example.com');
+  visitor = visitor.copy(forkUrl);
+});
+afterEach(async () => {
+  await redis.sendCommand(['CLIENT', 'UNPAUSE']);
+  await redis.configSet('maxmemory', '0');
+});
+
+const post = (path: string) => visitor.post(path, { headers: clients.text });
+const theme = async () => (await visitor.get('/theme')).text;
+
+describe('a response to a request that changed its session', () => {
+  test.each(['/redirect', '/json', '/explicitly', '/stream-then-change'])(
+    '%s leaves once it is stored',
+    async (path) => {
+      const { status } = await post(path);
+      expect([status, await theme()]).toEqual([path === '/redirect' ? 303 : 200, 'dark']);
+    },
+  );
+
+  test('arrives whole when it is streamed', async () => {
+    const { status, text } = await post('/stream');
+    expect([status, text === chunks.join(''), await theme()]).toEqual([200, true, 'dark']);
+  });
+
+  test.each(['/redirect', '/json', '/stream', '/explicitly'])(
+    '%s is a 503 when Redis is full, and carries nothing of what the page prepared',
+    async (path) => {
+      await redis.configSet('maxmemory', '1');
+      const { status, text, location, setCookies, headers } = await post(path);
+      expect({ status, text, location, setCookies }).toEqual({
+        status: 503,
+        text: 'That did not work just now. Please try again in a few seconds.\n',
+        location: null,
+        setCookies: [],
+      });
+      expect(headers.get('Content-Type')).toBe('text/plain; charset=utf-8');
+      expect(await theme()).toBe('undefined');
+    },
+  );
+
+  test('is a 503 when Redis takes no writes in time', async () => {
+    await redis.sendCommand(['CLIENT', 'PAUSE', '5000', 'WRITE']);
+    const { status, location } = await post('/redirect');
+    expect([status, location]).toEqual([503, null]);
+  });
+
+  test('is cut off when its first bytes had left before the change, and the save fails', async () => {
+    await redis.configSet('maxmemory', '1');
+    await expect(post('/stream-then-change')).rejects.toThrow();
+  });
+
+  test('is a 401 when the session has ended meanwhile', async () => {
+    [arrived, mayGoOn] = [gate(), gate()];
+    const answer = post('/slow');
+    await arrived.opened;
+    await visitor.copy(app.url).post('/logout');
+    mayGoOn.open();
+    const { status, text, location } = await answer;
+    expect([status, text, location]).toEqual([401, 'Your session has ended. Please login first.\n', null]);
+  });
+
+  test('is a 500 when the session cannot be stored at all', async () => {
+    const { status, location } = await post('/circle');
+    expect([status, location, await theme()]).toEqual([500, null, 'undefined']);
+  });
+});
+
+describe('a request that fails', () => {
+  test('changes nothing in its session', async () => {
+    const { status, text } = await post('/refuse');
+    expect([status, text, await theme()]).toEqual([422, 'Choose another one.\n', 'undefined']);
+  });
+
+  test('after it has answered, is answered by the error page', async () => {
+    const { status, text } = await post('/answer-then-fail');
+    expect([status, text]).toEqual([500, 'Something went wrong on our side. Please try again.\n']);
+  });
+});
+
+test('a change keeps the time that its session has left, and the later time of last use', async () => {
+  const key = keysOf(visitor.sessionId)?.session ?? '';
+  await redis.pExpire(key, 60_000);
+  [arrived, mayGoOn] = [gate(), gate()];
+  const answer = post('/slow');
+  await arrived.opened;
+  const later = (Math.floor(Date.now() / 1000) + 10).toString(16);
+  await redis.setRange(key, 0, later);
+  mayGoOn.open();
+  expect((await answer).status).toBe(303);
+  expect(await redis.get(key)).toMatch(new RegExp(`^${later}.*\n.*\n{"theme":"dark"}$`));
+  const leftMs = await redis.pTTL(key);
+  expect(leftMs).toBeGreaterThan(0);
+  expect(leftMs).toBeLessThanOrEqual(60_000);
+});
