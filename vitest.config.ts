@@ -4,39 +4,50 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { removeLeftovers } from './test/support/leftovers.ts';
 
-// Each project reads this file again, and all share one directory.
+// Each project reads this file again, and all of them share one directory.
 process.env.LATCHKEY_TEST_RUN ??= newRunDirectory();
 const runDirectory = process.env.LATCHKEY_TEST_RUN;
 
 function newRunDirectory(): string {
-  // The path of a unix socket has room for 103 characters on macOS, whose directory for temporary files takes half.
+  // A unix socket's path has room for 103 characters on macOS, whose directory for temporary files takes half of them.
   const directory = mkdtempSync(join(process.platform === 'darwin' ? '/tmp' : tmpdir(), 'latchkey-test-'));
   process.on('exit', () => removeLeftovers(directory));
   return directory;
 }
 
-const timed = ['test/faults/hostile.test.ts', 'test/email-code/enumeration.test.ts'];
+/** Tests that start processes, a browser or a cluster, and take seconds each. */
+const slow = ['test/**/*.{process,browser,faults}.test.ts'];
+/** Tests that compare times, and so run alone. */
+const timed = ['test/faults/hostile.faults.test.ts', 'test/email-code/enumeration.test.ts'];
+
+// Most tests wait for something, so two at a time keep two cores busy; the default would be one.
+const maxWorkers = Math.max(2, availableParallelism() - 1);
 
 export default defineConfig({
   test: {
     provide: { runDirectory },
     testTimeout: 20_000,
     hookTimeout: 30_000,
-    // Most tests; those that compare times, one after the other; and what can be said only after all of them, such as
-    // what the logs hold.
+    // Files share a worker's modules, which halves the work. What a test opens is closed after its file.
+    isolate: false,
+    setupFiles: ['test/support/close-after-file.ts'],
     projects: [
       {
         extends: true,
         test: {
-          name: 'tests',
+          name: 'quick',
           include: ['test/**/*.test.ts'],
-          exclude: timed,
-          // Many wait for something, so two at a time use two cores; the default would be one.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
+          exclude: [...slow, ...timed],
+          maxWorkers,
           sequence: { groupOrder: 0 },
         },
       },
+      {
+        extends: true,
+        test: { name: 'slow', include: slow, exclude: timed, maxWorkers, sequence: { groupOrder: 0 } },
+      },
       { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      // What can be said only after all the others, such as what the logs hold.
       { extends: true, test: { name: 'afterwards', include: ['test/**/*.after.ts'], sequence: { groupOrder: 2 } } },
     ],
     coverage: { provider: 'v8', include: ['src/**'], reporter: ['text'] },

@@ -1,9 +1,12 @@
-import { afterAll } from 'vitest';
-
 const steps: (() => unknown)[] = [];
 
-// Registered while the test file is being read: Vitest forgets an `afterAll` that a running test asks for.
-afterAll(async () => {
+/** Does this after the file's last test, the latest first; a test may ask for it as well. */
+export function afterwards(step: () => unknown): void {
+  steps.push(step);
+}
+
+/** Does what is to be done after a test file. */
+export async function runSteps(): Promise<void> {
   const failures: unknown[] = [];
   for (const step of steps.splice(0).reverse()) {
     try {
@@ -12,10 +15,5 @@ afterAll(async () => {
       failures.push(error);
     }
   }
-  if (failures.length > 0) throw new AggregateError(failures, 'what was to be done afterwards failed');
-});
-
-/** Does this after the file's last test, the latest first; a test may ask for it as well. */
-export function afterwards(step: () => unknown): void {
-  steps.push(step);
+  if (failures.length > 0) throw new AggregateError(failures, 'cleaning up after the tests failed');
 }

@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext, BrowserContextOptions, ConsoleMessage, Page, Response } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished, vi } from 'vitest';
+import { beforeAll, expect, onTestFinished, vi } from 'vitest';
+import { afterwards } from './afterwards.ts';
 import { launchChromium } from './browser.ts';
 import { keepOutOfLogs } from './secrets.ts';
 
@@ -38,14 +39,23 @@ export function usePage(ownOrigins: () => string[], open: (profile: BrowserConte
 }
 
 let browser: Promise<Browser> | undefined;
-afterAll(async () => (await browser)?.close());
+
+function openBrowser(): Promise<Browser> {
+  if (browser) return browser;
+  const opened = launchChromium();
+  browser = opened;
+  afterwards(async () => {
+    browser = undefined;
+    await (await opened).close();
+  });
+  return opened;
+}
 
 async function openWatched(
   ownOrigins: () => string[],
   { expectedNoise, ...options }: ProfileOptions = {},
 ): Promise<{ profile: BrowserContext; finish: () => Promise<void> }> {
-  browser ??= launchChromium();
-  const profile = await (await browser).newContext(options);
+  const profile = await (await openBrowser()).newContext(options);
   const complaints: string[] = [];
   const reading: Promise<void>[] = [];
   profile.on('console', (message) => {

@@ -1,5 +1,15 @@
-import { spawn } from 'node:child_process';
-import { closeSync, cpSync, existsSync, mkdtempSync, openSync, readFileSync, symlinkSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +22,7 @@ import { newLogFile } from './secrets.ts';
 export type ProcessOptions = {
   cwd?: string;
   env?: Record<string, string>;
-  /** Default: the server, straight from its source. */
+  /** Default: the server, from a build that the run's tests share. */
   command?: string[];
 };
 
@@ -34,12 +44,11 @@ export type RunningServer = RunningProcess & {
 };
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
-const fromSource = [process.execPath, '--import', import.meta.resolve('tsx'), join(project, 'src/server.ts')];
 const readyWithinMs = 15_000;
 
 /** A process with a clean environment and a directory of its own; killed after the file's last test. */
 export function startProcess(options: ProcessOptions = {}): RunningProcess {
-  const [program = '', ...args] = options.command ?? fromSource;
+  const [program = '', ...args] = options.command ?? [process.execPath, builtServer()];
   const cwd = options.cwd ?? newDirectory('process-');
   const output = newLogFile('process');
   const file = openSync(output, 'a');
@@ -95,6 +104,27 @@ export async function startServer(options: ProcessOptions = {}): Promise<Running
   // What it does later is for the test to see.
   tooEarly.catch(() => {});
   return { ...server, url };
+}
+
+/** The server as `npm run build` makes it. Whoever needs it first builds it; of several at once, one build is kept. */
+function builtServer(): string {
+  const build = join(inject('runDirectory'), 'build');
+  if (!existsSync(build)) {
+    const draft = newDirectory('build-');
+    const args = ['-p', join(project, 'tsconfig.build.json'), '--outDir', join(draft, 'dist')];
+    const { status, stdout } = spawnSync(join(project, 'node_modules/.bin/tsc'), args, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`the build failed:\n${stdout}`);
+    for (const name of ['node_modules', 'package.json', 'views', 'public']) {
+      symlinkSync(join(project, name), join(draft, name));
+    }
+    try {
+      renameSync(draft, build);
+    } catch (error) {
+      if (!existsSync(build)) throw error;
+      rmSync(draft, { recursive: true });
+    }
+  }
+  return join(build, 'dist/server.js');
 }
 
 // Only what has nothing to do with Latchkey's settings.
