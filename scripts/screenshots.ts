@@ -54,7 +54,7 @@ async function withApp(socketPath: string): Promise<void> {
     development: { ...development, ...catchIn(catcher.mails) },
   });
   for (const service of services) await service.start?.();
-  const server = createHttpServer(app);
+  const server = createHttpServer(app, {});
   const browser = await launchChromium();
   try {
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

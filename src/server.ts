@@ -9,6 +9,7 @@ import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, createHttpServer } from './http/http-server.ts';
 import { listen, portOf } from './http/listen.ts';
 import { createLogger, type Logger } from './log.ts';
+import { securityHeaderValues } from './middleware/security-headers.ts';
 import { connectRedis, type RedisClient, withDeadline } from './redis/connect.ts';
 
 const dataDirectory = '.data';
@@ -42,7 +43,7 @@ async function start(config: Config, log: Logger): Promise<Server> {
   const secrets = secretsOf(config, development);
   const isClosing = () => closing !== undefined;
   const { app, services } = createApp({ config, secrets, redis, log, isClosing, development });
-  const server = createHttpServer(app);
+  const server = createHttpServer(app, securityHeaderValues(config));
   for (const service of services) {
     await service.start?.();
     closers.push(() => service.stop());

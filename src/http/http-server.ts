@@ -1,24 +1,26 @@
 import http from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Express } from 'express';
+import { type ResponseHeaders, rawRefusal, refusalOfError, refusalOfRequest, refuse } from './refusals.ts';
 
 /** What one client may cost. A proxy in front has limits of its own; these hold where somebody reaches past it. */
 const limits = {
   // Slow headers, and connections on which nothing is ever sent. Browsers send all of theirs at once.
   headersTimeout: 10_000,
-  // Slow and endless bodies. The largest that a page takes, 16 kB, needs 9 kbit/s.
+  // Slow and endless bodies. The largest that a page accepts, 16 kB, needs 9 kbit/s.
   requestTimeout: 15_000,
   // How late these two may be.
   connectionsCheckingInterval: 1000,
-  // Longer than proxies keep theirs (60 s, as a rule), which else send requests into connections that just closed.
+  // Longer than proxies keep theirs (usually 60 s): otherwise they send requests into connections that just closed.
   keepAliveTimeout: 65_000,
-  // Room for the cookies of a whole domain (browsers and proxies stop at 8 kB), and little to keep for each connection.
+  // Room for the cookies of a whole domain (browsers and proxies stop at 8 kB), and little to buffer per connection.
   maxHeaderSize: 16 * 1024,
+  // Refused by ourselves, with the security headers.
+  requireHostHeader: false,
 };
-/** Who does not read an answer keeps it in our memory. */
+/** Unread responses stay buffered in memory. */
 const unreadTimeoutMs = 15_000;
-/** Browsers send about 20, proxies add as many at most. */
-const maxHeaders = 100;
 /** Browsers and proxies send none ahead. Whole packets of requests would keep everybody else waiting for seconds. */
 const maxPipelined = 10;
 /** About 150 MB when all are idle, and far from the number of files that systems let a process open. */
@@ -32,31 +34,71 @@ const socketsOf = new WeakMap<http.Server, Set<Socket>>();
 /**
  * An HTTP server for an Express app.
  *
- * Express sets the prototype of each request and response, which below Node 24 costs more than everything
- * else it does: there the objects are constructed with that prototype. It can go when Node 22 has reached its
- * end of life (April 2027).
+ * Express sets the prototype of each request and response, which below Node 24 costs more than everything else it
+ * does: there the objects are constructed with that prototype. This can be removed when Node 22 reaches its end of
+ * life (April 2027).
  *
- * How many requests a connection has one after the other is not limited: the next costs no more than the first.
- * @param options.maxConnections when there are as many, idle ones are closed to make room
+ * The number of requests on a connection, one after the other, is not limited: the next costs no more than the first.
+ * @param headers of the responses that the app never sees: to what is no HTTP, too slow or too large
+ * @param options.maxConnections when that many are open, idle ones are closed to make room
  */
-export function createHttpServer(app: Express, options = { maxConnections }): http.Server {
+export function createHttpServer(app: Express, headers: ResponseHeaders, options = { maxConnections }): http.Server {
   const nodeMajor = Number(process.versions.node.split('.')[0]);
   const constructors = nodeMajor < 24 ? withPrototypesOf(app) : {};
-  const server = http.createServer({ ...limits, ...constructors }, guarded(app));
+  const server = http.createServer({ ...limits, ...constructors });
   server.timeout = unreadTimeoutMs;
-  // Node leaves out what is beyond without a word, so one more shows that there were too many.
-  server.maxHeadersCount = maxHeaders + 1;
   server.maxConnections = options.maxConnections;
+  guard(server, app, headers);
+  trackConnections(server, options.maxConnections);
+  return server;
+}
 
+function guard(server: http.Server, app: Express, headers: ResponseHeaders): void {
+  const openResponses = new WeakMap<Duplex, Set<http.ServerResponse>>();
+
+  function handle(req: http.IncomingMessage, res: http.ServerResponse): void {
+    const { socket } = req;
+    const open = openResponses.get(socket) ?? new Set();
+    openResponses.set(socket, open.add(res));
+    res.once('close', () => open.delete(res));
+    if (open.size > 1 + maxPipelined) {
+      socket.destroy();
+      return;
+    }
+    const refusal = refusalOfRequest(req);
+    if (refusal) {
+      refuse(res, refusal, headers);
+      return;
+    }
+    // `OPTIONS *` names no page. Express-session would skip it, and every page relies on a session.
+    if (req.url?.startsWith('*')) req.url = `/${req.url}`;
+    app(req, res);
+  }
+
+  server.on('request', handle);
+  // An expectation other than 100-continue, which Node would answer without our headers.
+  server.on('checkExpectation', handle);
+  server.on('clientError', (error, socket) => {
+    const isAnswering = [...(openResponses.get(socket) ?? [])].some((res) => res.headersSent);
+    if (!socket.writable || isAnswering || !(socket instanceof Socket)) {
+      socket.destroy();
+      return;
+    }
+    socket.write(rawRefusal(refusalOfError(error), headers));
+    socket.destroySoon();
+  });
+}
+
+function trackConnections(server: http.Server, maxConnections: number): void {
   const sockets = new Set<Socket>();
   let madeRoomAt = 0;
   socketsOf.set(server, sockets);
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    if (sockets.size >= options.maxConnections) makeRoom(socket);
+    if (sockets.size >= maxConnections) makeRoom(socket);
   });
-  // Beyond the limit Node tells of no connection, only that it refused one.
+  // Node reports no connection beyond the limit, only that it refused one.
   server.on('drop', () => makeRoom());
 
   function makeRoom(newcomer?: Socket): void {
@@ -64,33 +106,6 @@ export function createHttpServer(app: Express, options = { maxConnections }): ht
     madeRoomAt = Date.now();
     closeIdle(server, newcomer);
   }
-  return server;
-}
-
-function guarded(app: Express): http.RequestListener {
-  const sentAhead = new WeakMap<Socket, number>();
-
-  return function guard(req, res) {
-    // A response has no socket yet while an earlier one has it.
-    if (res.socket === null) {
-      const { socket } = req;
-      const ahead = (sentAhead.get(socket) ?? 0) + 1;
-      if (ahead > maxPipelined) {
-        socket.destroy();
-        return;
-      }
-      sentAhead.set(socket, ahead);
-      res.once('close', () => sentAhead.set(socket, (sentAhead.get(socket) ?? 1) - 1));
-    }
-    if (req.rawHeaders.length > 2 * maxHeaders) {
-      // A header that was left out may be the one by which a request would be refused.
-      res.writeHead(431, { Connection: 'close' }).end();
-      return;
-    }
-    // `OPTIONS *` names no page. Express-session would leave it out, and every page counts on a session.
-    if (req.url?.startsWith('*')) req.url = `/${req.url}`;
-    app(req, res);
-  };
 }
 
 type Constructors = Pick<http.ServerOptions, 'IncomingMessage' | 'ServerResponse'>;
@@ -108,14 +123,14 @@ function withPrototypesOf(app: Express): Constructors {
   return { IncomingMessage: Request, ServerResponse: Response } as unknown as Constructors;
 }
 
-/** Tells whoever keeps a connection to open the next one elsewhere, before this one is closed under a request. */
+/** Tells clients that keep a connection to open the next one elsewhere, before this one is closed under a request. */
 export function announceClosing(server: http.Server): void {
   server.prependListener('request', (_req, res) => res.setHeader('Connection', 'close'));
 }
 
 /**
- * Stops listening, lets open requests finish for at most 6 s, and closes connections as they fall idle: a plain
- * `close()` waits for keep-alive clients to go by themselves, and for browsers that only connected ahead.
+ * Stops listening, gives open requests up to 6 s to finish, and closes connections as they become idle: a plain
+ * `close()` waits for keep-alive clients to leave, and for browsers that connected ahead of time.
  * @returns how many connections were cut off because their requests did not end
  */
 export async function closeHttpServer(server: http.Server): Promise<number> {

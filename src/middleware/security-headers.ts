@@ -2,12 +2,13 @@ import http from 'node:http';
 import { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
+import type { ResponseHeaders } from '../http/refusals.ts';
 
 /**
  * The security headers of every response (ASVS 3.4.1 to 3.4.8).
  * @param options.https whether visitors come by https; over http, HSTS means nothing and upgrading breaks the page
  */
-export function securityHeaders(options: { https: boolean }): RequestHandler {
+export function securityHeaderValues(options: { https: boolean }): ResponseHeaders {
   const setByHelmet = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
@@ -36,8 +37,12 @@ export function securityHeaders(options: { https: boolean }): RequestHandler {
   const sample = new http.ServerResponse(new http.IncomingMessage(new Socket()));
   setByHelmet(sample.req, sample, () => {});
   sample.setHeader('Permissions-Policy', 'camera=(), geolocation=(), microphone=(), payment=(), usb=()');
-  const headers = Object.entries(sample.getHeaders()).map(([name, value]) => [name, String(value)] as const);
+  return Object.fromEntries(Object.entries(sample.getHeaders()).map(([name, value]) => [name, String(value)]));
+}
 
+/** Sets the security headers. The HTTP server sets them on the responses that never reach the app. */
+export function securityHeaders(options: { https: boolean }): RequestHandler {
+  const headers = Object.entries(securityHeaderValues(options));
   return function setSecurityHeaders(_req, res, next) {
     for (const [name, value] of headers) res.setHeader(name, value);
     next();

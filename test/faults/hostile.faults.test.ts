@@ -109,7 +109,7 @@ describe.concurrent('an unusual request gets a plain answer', () => {
     ['TRACE', [405], `TRACE / ${head}\r\n`],
     ['NUL, encoded, in the target', [404], `GET /%00 ${head}\r\n`],
     ['NUL in the form', [422], `${post}Content-Length: 8\r\n\r\nemail=\0a`],
-    ['a compressed coding', [422], `${post}Transfer-Encoding: gzip, chunked\r\n\r\n6\r\nemail=\r\n0\r\n\r\n`],
+    ['a compressed coding', [501], `${post}Transfer-Encoding: gzip, chunked\r\n\r\n6\r\nemail=\r\n0\r\n\r\n`],
     ['2,000 empty fields', [413], `${post}Content-Length: 2000\r\n\r\n${'&'.repeat(2000)}`],
     // From 22 on Node counts them among the headers.
     [
@@ -186,7 +186,8 @@ const attacks: Attack[] = [
       connection.socket.pause();
       return connection;
     },
-    endsAfterMs: 15_000,
+    // Node grants a second deadline of 15 s where some of the response left during the first.
+    endsAfterMs: 30_000,
   },
   {
     name: '2,000 requests sent ahead of their answers',
@@ -243,7 +244,7 @@ describe('whoever behaves is served as ever', async () => {
     expect(p99Ms).toBeLessThan(Math.max(2 * usualMs, unnoticedMs));
   });
 
-  test('and the server ends each attack by itself', { timeout: 30_000 }, async () => {
+  test('and the server ends each attack by itself', { timeout: 40_000 }, async () => {
     for (const { attack, connections, lastedMs } of open) {
       if (attack.endsAfterMs === undefined) continue;
       expect(await lastedMs, attack.name).toBeLessThan(attack.endsAfterMs + noticedLateMs);

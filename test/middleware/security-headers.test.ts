@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { startApp, testRedis } from '../support/app.ts';
 import { ask, type Method, signedIn } from '../support/client.ts';
+import { connect } from '../support/process.ts';
 
 const redisAddress = await testRedis();
 const http = await startApp({ redisAddress });
@@ -30,22 +31,26 @@ function readPolicy(header: string): Record<string, string> {
   );
 }
 
-/** A response of every kind, by its status; with `secure`, as a browser's request passes a TLS proxy. */
+/** A response of every kind that the app gives, by its status. */
 const responses: [status: number, name: string, method: Method, path: string, headers?: Record<string, string>][] = [
   [200, 'a page', 'get', '/'],
   [200, 'a page, without its body', 'head', '/login'],
   [200, 'a static file', 'get', '/style.css'],
   [200, 'health', 'get', '/livez'],
   [200, 'readiness', 'get', '/readyz'],
+  [200, 'a page, compressed for nobody', 'get', '/', { 'Accept-Encoding': 'br' }],
   [204, 'a question for the methods', 'options', '/'],
   [206, 'a piece of a static file', 'get', '/style.css', { Range: 'bytes=0-9' }],
   [303, 'a redirect', 'get', '/logout'],
+  [304, 'a static file that the browser has', 'get', '/style.css', { 'If-None-Match': '*' }],
   [400, 'a path that is none', 'get', '/%zz'],
   [401, 'a page that needs a login', 'get', '/admin'],
   [403, 'a form of another site', 'post', '/login', { 'Sec-Fetch-Site': 'cross-site' }],
   [404, 'a page that is not there', 'get', '/nowhere'],
   [405, 'a method that is not there', 'delete', '/'],
   [405, 'a method that health does not have', 'post', '/livez'],
+  [412, 'a static file that is another one', 'get', '/style.css', { 'If-Match': '"x"' }],
+  [415, 'a compressed body', 'post', '/login', { 'Content-Encoding': 'br' }],
   [416, 'a piece that a static file does not have', 'get', '/style.css', { Range: 'bytes=9999999-' }],
   [422, 'a bad address', 'post', '/login'],
 ];
@@ -79,6 +84,63 @@ describe.each(responses)('%i: %s', (status, _, method, path, headers = {}) => {
   test('carries them, HSTS and the upgrade of insecure requests over https', async () => {
     const asked = ask(https.url, method, path).set({ ...headers, 'X-Forwarded-Proto': 'https' });
     expectHeaders((await asked.expect(status)).headers, { secure: true });
+  });
+});
+
+/** What Node would answer by itself, without a header of ours. */
+const host = 'Host: localhost\r\n';
+const answeredBeforeTheApp: [status: number, name: string, bytes: string][] = [
+  [400, 'what is no HTTP', 'GARBAGE\r\n\r\n'],
+  [400, 'TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+  [400, 'HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  [400, 'a method that is none', `BREW / HTTP/1.1\r\n${host}\r\n`],
+  [400, 'HTTP/1.1 without Host', 'GET / HTTP/1.1\r\n\r\n'],
+  [400, 'two Hosts', `GET / HTTP/1.1\r\n${host}Host: evil.example\r\n\r\n`],
+  [400, 'two equal Hosts in HTTP/1.0', `HEAD / HTTP/1.0\r\n${host}hOST: localhost\r\n\r\n`],
+  [400, 'two lengths', `POST /login HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 2\r\n\r\n`],
+  [400, 'a broken chunk', `POST /login HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\nx\r\n`],
+  [
+    413,
+    'a long chunk extension',
+    `POST /login HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(17_000)}`,
+  ],
+  [417, 'an expectation', `POST /login HTTP/1.1\r\n${host}Content-Length: 0\r\nExpect: tea\r\n\r\n`],
+  [431, 'long headers', `GET / HTTP/1.1\r\n${host}Cookie: ${'x'.repeat(17_000)}\r\n\r\n`],
+  [431, 'a long path', `GET /${'x'.repeat(17_000)} HTTP/1.1\r\n${host}\r\n`],
+  [431, 'many headers', `GET / HTTP/1.1\r\n${host}${'X: 1\r\n'.repeat(100)}\r\n`],
+  [431, 'one long header', `GET / HTTP/1.1\r\n${host}Accept: ${'x'.repeat(2000)}\r\n\r\n`],
+  [501, 'a transfer coding', `POST /login HTTP/1.1\r\n${host}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
+];
+
+/** The one response of a connection that the server then closes. */
+async function answerTo(url: string, bytes: string) {
+  const { received, closed } = await connect(url, bytes);
+  await closed;
+  const [, status, lines = '', body = ''] = /^HTTP\/1\.1 (\d+) [^\r]+\r\n(.*?)\r\n\r\n(.*)$/s.exec(received()) ?? [];
+  const headers = lines.split('\r\n').map((line) => {
+    const colon = line.indexOf(': ');
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 2)];
+  });
+  return { status: Number(status), headers: Object.fromEntries(headers), body };
+}
+
+describe.each(answeredBeforeTheApp)('%i, which no page answers: %s', (status, _, bytes) => {
+  test.each([
+    ['http', http.url],
+    ['https', https.url],
+  ])('carries the security headers over %s, and says why in a line', async (scheme, url) => {
+    const answer = await answerTo(url, bytes);
+    expect(answer.status).toBe(status);
+    expectHeaders(answer.headers, { secure: scheme === 'https' });
+    expect(answer.headers).toMatchObject({
+      connection: 'close',
+      'cache-control': 'no-store',
+      'content-type': 'text/plain; charset=utf-8',
+    });
+    expect(Date.now() - Date.parse(answer.headers.date)).toBeLessThan(60_000);
+    if (bytes.startsWith('HEAD')) return;
+    expect(answer.body).toMatch(/^[A-Z].{10,110}\.\n$/);
+    expect(answer.headers['content-length']).toBe(String(answer.body.length));
   });
 });
 

@@ -11,6 +11,7 @@ import type { Development } from '../../src/core.ts';
 import * as development from '../../src/dev/index.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
+import { securityHeaderValues } from '../../src/middleware/security-headers.ts';
 import { connectRedis, type RedisClient } from '../../src/redis/connect.ts';
 import { type NodeClient, newNode } from '../../src/redis/node.ts';
 import type { SingleRedis } from '../../src/redis/url.ts';
@@ -86,7 +87,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     development: { ...development, ...options.development },
   });
   for (const service of services) await service.start?.();
-  const server = createHttpServer(app);
+  const server = createHttpServer(app, securityHeaderValues(config));
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
 
   let closed = false;
