@@ -1,7 +1,6 @@
 import http from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Express } from 'express';
 import { type ResponseHeaders, rawRefusal, refusalOfError, refusalOfRequest, refuse } from './refusals.ts';
 
 /** What one client may cost. A proxy in front has limits of its own; these hold where somebody reaches past it. */
@@ -32,7 +31,7 @@ const closeWithinMs = 6000;
 const socketsOf = new WeakMap<http.Server, Set<Socket>>();
 
 /**
- * An HTTP server for an Express app.
+ * An HTTP server for an Express app, or for a plain listener.
  *
  * Express sets the prototype of each request and response, which below Node 24 costs more than everything else it
  * does: there the objects are constructed with that prototype. This can be removed when Node 22 reaches its end of
@@ -42,9 +41,13 @@ const socketsOf = new WeakMap<http.Server, Set<Socket>>();
  * @param headers of the responses that the app never sees: to what is no HTTP, too slow or too large
  * @param options.maxConnections when that many are open, idle ones are closed to make room
  */
-export function createHttpServer(app: Express, headers: ResponseHeaders, options = { maxConnections }): http.Server {
+export function createHttpServer(
+  app: http.RequestListener,
+  headers: ResponseHeaders,
+  options = { maxConnections },
+): http.Server {
   const nodeMajor = Number(process.versions.node.split('.')[0]);
-  const constructors = nodeMajor < 24 ? withPrototypesOf(app) : {};
+  const constructors = nodeMajor < 24 && 'request' in app && 'response' in app ? withPrototypesOf(app) : {};
   const server = http.createServer({ ...limits, ...constructors });
   server.timeout = unreadTimeoutMs;
   server.maxConnections = options.maxConnections;
@@ -53,7 +56,7 @@ export function createHttpServer(app: Express, headers: ResponseHeaders, options
   return server;
 }
 
-function guard(server: http.Server, app: Express, headers: ResponseHeaders): void {
+function guard(server: http.Server, app: http.RequestListener, headers: ResponseHeaders): void {
   const openResponses = new WeakMap<Duplex, Set<http.ServerResponse>>();
 
   function handle(req: http.IncomingMessage, res: http.ServerResponse): void {
@@ -111,7 +114,7 @@ function trackConnections(server: http.Server, maxConnections: number): void {
 type Constructors = Pick<http.ServerOptions, 'IncomingMessage' | 'ServerResponse'>;
 
 // Old-style constructors, because a class can't choose its prototype and Reflect.construct costs what is saved.
-function withPrototypesOf(app: Express): Constructors {
+function withPrototypesOf(app: { request: unknown; response: unknown }): Constructors {
   function Request(this: http.IncomingMessage, socket: Socket) {
     Reflect.apply(http.IncomingMessage, this, [socket]);
   }

@@ -24,6 +24,7 @@ test('METRICS_PORT serves what Prometheus reads, on a port of its own, and nothi
   const answer = await fetch(`${metricsUrl(server)}/metrics`);
   const text = await answer.text();
   expect(answer.headers.get('Content-Type')).toContain('text/plain');
+  expect(answer.headers.get('X-Content-Type-Options')).toBe('nosniff');
   const requests = (method: string, route: string, status: number) =>
     read(text, `latchkey_request_seconds_count{method="${method}",route="${route}",status="${status}"}`);
   expect(requests('POST', '/login', 303)).toBe(1);

@@ -1,9 +1,11 @@
 import { subscribe } from 'node:diagnostics_channel';
-import http from 'node:http';
+import type http from 'node:http';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { Core, Service } from '../../core.ts';
 import { redisCalls, signIns } from '../../diagnostics.ts';
+import { createHttpServer } from '../../http/http-server.ts';
 import { listen, portOf } from '../../http/listen.ts';
+import { securityHeaderValues } from '../../middleware/security-headers.ts';
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -64,14 +66,15 @@ export function measure(except?: http.Server): Registry {
 export function serveMetrics({ config, log }: Core): Service {
   const { host, port } = config.metrics;
   if (port === undefined) return { stop: async () => {} };
-  const server = http.createServer(async (req, res) => {
+  const headers = securityHeaderValues({ https: false });
+  const server = createHttpServer(async (req, res) => {
     if (req.url !== '/metrics') {
-      res.writeHead(404).end();
+      res.writeHead(404, headers).end();
       return;
     }
     const text = await registry.metrics();
-    res.writeHead(200, { 'Content-Type': registry.contentType }).end(text);
-  });
+    res.writeHead(200, { ...headers, 'Content-Type': registry.contentType }).end(text);
+  }, headers);
   const registry = measure(server);
   return {
     async start() {
