@@ -9,6 +9,10 @@ const knownSystems = new Set(Object.values(bowser.OS_MAP));
  */
 export function describeDevice(userAgent: string): string {
   const { browser, os } = bowser.parse(userAgent.slice(0, 512) || 'unknown');
-  const name = knownBrowsers.has(browser.name ?? '') ? browser.name : 'Unknown browser';
-  return knownSystems.has(os.name ?? '') ? `${name} on ${os.name}` : `${name}`;
+  const system = os.name !== undefined && knownSystems.has(os.name) ? os.name : undefined;
+  const name = browser.name !== undefined && knownBrowsers.has(browser.name) ? browser.name : 'Unknown browser';
+  if (system === undefined) return name;
+  // The browser of some systems, such as Tizen, has no other name; that of others says the system.
+  if (name === system) return `Browser on ${system}`;
+  return name.includes(system) ? name : `${name} on ${system}`;
 }

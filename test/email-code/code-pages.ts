@@ -10,7 +10,7 @@ import { newAddress, newBrowser, newIp, askForCode as postAddress, startCodeApp,
 
 export const longestAddress = `${'a'.repeat(64)}@${`${'b'.repeat(60)}.`.repeat(3)}exampl`;
 
-const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)));
+const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)), 'Latchkey');
 const about = { device: 'Firefox on Linux', origin: 'https://login.example.com', now: 0 };
 
 /** One of each mail. */

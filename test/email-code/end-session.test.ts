@@ -31,12 +31,12 @@ describe('the notice of a new browser', () => {
   test('goes to the owner, and says which browser and when, in text and HTML', async () => {
     const { email, link } = await noticed();
     const { subject, text, html } = await mails.mailTo(email, 'notice');
-    expect(subject).toBe(`New sign-in to ${new URL(app.url).host}`);
+    expect(subject).toBe('New sign-in to Latchkey');
     expect(link.origin).toBe(app.url);
     for (const body of [text, html]) {
       expect(body).toContain('Firefox on Linux signed in with your address on ');
       expect(body).toMatch(/on \w{3}, \d{1,2} \w{3} \d{4}, \d\d:\d\d UTC/);
-      expect(body).toContain('If that was you, all is well.');
+      expect(body).toContain('If this was you, there is nothing to do.');
       expect(body).toContain(link.href);
     }
   });

@@ -17,7 +17,11 @@ test.each(sampleMails)('the mail "$subject" reads well, light and dark, on the s
   }
   // Whoever reads the text instead reads the same.
   const words = (text: string | null) => (text ?? '').split(/\s+/).filter((word) => word !== '');
+  const [button, link, ...others] = await page.getByRole('link').all();
+  expect(others).toEqual([]);
+  expect(await button?.getAttribute('href')).toBe(await link?.textContent());
+  expect(await link?.getAttribute('href')).toBe(await link?.textContent());
+  expect((await button?.boundingBox())?.height).toBeGreaterThanOrEqual(44);
+  await button?.evaluate((element) => element.remove());
   expect(words(await page.locator('body').textContent())).toEqual(words(mail.text));
-  const link = page.getByRole('link');
-  expect(await link.getAttribute('href')).toBe(await link.textContent());
 });

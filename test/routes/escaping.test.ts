@@ -71,7 +71,7 @@ describe('a hostile address, signed in', () => {
 const caughtMails: Mail[] = [];
 const byCode = await startCodeApp();
 const catching = await startApp({ env: { SIGN_IN: 'code' }, development: catchIn(caughtMails) });
-const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)));
+const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)), 'Latchkey');
 
 /** The pages of sign-in by code that show an address: where it waits, after one wrong code, after five. */
 async function codePages(email: string): Promise<string[]> {

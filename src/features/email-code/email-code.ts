@@ -28,7 +28,7 @@ export function emailCode(core: Core, mail: MailFeature): SignInWay {
   const codes = {
     challenges: new Challenges(redis, secrets, deadlineMs),
     rateLimits: new RateLimits(redis, config.emailCode.mailsPerHour, deadlineMs),
-    mails: new MailTemplates(viewsDirectory),
+    mails: new MailTemplates(viewsDirectory, config.siteName),
     hasAllowList: config.allowedEmails !== undefined,
     ...{ knownBrowsers, mailer, isCaught, revocationLinks, isAllowed, limits, origin, https, log },
   };

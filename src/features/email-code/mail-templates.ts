@@ -6,51 +6,63 @@ import type { Mail } from '../mail/mailer.ts';
 import { codeSeconds, groupCode } from './challenges.ts';
 
 export type CodeMail = { to: string; code: string; device: string; origin: string; now: number };
-export type NoticeMail = { to: string; device: string; endUrl: string; origin: string; now: number };
+export type NoticeMail = { to: string; device: string; endUrl: string; now: number };
 
 type Paragraphs = {
   heading: string;
   lines: string[];
   code?: string;
-  link: { label: string; url: string };
-  last: string;
+  link: { label: string; button: string; url: string };
+  last: string[];
 };
 
-/** Writes Latchkey's mails, each as text and as HTML. */
+/** Writes the mails of sign-in by code, each as text and as HTML. */
 export class MailTemplates {
+  readonly #siteName: string;
   readonly #html: ejs.TemplateFunction;
 
-  constructor(viewsDirectory: string) {
+  constructor(viewsDirectory: string, siteName: string) {
     const path = join(viewsDirectory, 'mail', 'mail.ejs');
+    this.#siteName = siteName;
     this.#html = ejs.compile(readFileSync(path, 'utf8'), { filename: path, strict: true });
   }
 
   /**
-   * The code, what it is for and until when. The link carries the code in its fragment, which no server sees:
+   * The code, what it is for and how long it works. The link carries the code in its fragment, which no server sees:
    * neither a log nor a Referer holds it, and what a mail scanner opens consumes nothing (better-auth#9690).
    */
   code({ to, code, device, origin, now }: CodeMail): Mail {
-    const site = new URL(origin).host;
+    const site = this.#siteName;
     return this.#compose(to, `${groupCode(code)} is your code for ${site}`, {
       heading: `Your code for ${site}`,
       lines: [
         `Enter it in the browser where you asked for it (${device}).`,
-        `It works once, until ${formatTime(now + codeSeconds * 1000)}.`,
+        `It works once, for ten minutes: until ${formatTime(now + codeSeconds * 1000)}.`,
       ],
       code: groupCode(code),
-      link: { label: 'Or open this link there', url: `${origin}/login/code#${code}` },
-      last: 'If you did not ask for it, ignore this mail: without the code nobody gets in.',
+      link: {
+        label: 'Or open this link in that browser, to have the code filled in:',
+        button: 'Fill in the code',
+        url: `${origin}/login/code#${code}`,
+      },
+      last: [
+        'Nobody will ask you for this code, whether by phone, by mail or in a chat. Enter it on our page only.',
+        'If you did not ask for it, ignore this mail: nobody gets in without the code.',
+      ],
     });
   }
 
-  /** That a browser which was not seen before has signed in, and how to end that. */
-  notice({ to, device, endUrl, origin, now }: NoticeMail): Mail {
-    const site = new URL(origin).host;
+  /** Reports a sign-in from a browser that was not seen before, and how to end it. */
+  notice({ to, device, endUrl, now }: NoticeMail): Mail {
+    const site = this.#siteName;
     return this.#compose(to, `New sign-in to ${site}`, {
       heading: `New sign-in to ${site}`,
-      lines: [`${device} signed in with your address on ${formatTime(now)}.`, 'If that was you, all is well.'],
-      link: { label: 'If it was not you, end that session here', url: endUrl },
-      last: 'Then look at who else can read your mail: a code is sent to it each time somebody signs in.',
+      lines: [
+        `${device} signed in with your address on ${formatTime(now)}.`,
+        'If this was you, there is nothing to do.',
+      ],
+      link: { label: 'If it was not you, end that session here:', button: 'End that session', url: endUrl },
+      last: ['Then find out who else can read your mail: a code is sent to it each time somebody signs in.'],
     });
   }
 
@@ -60,8 +72,8 @@ export class MailTemplates {
       heading,
       ...(code === undefined ? [] : [code]),
       lines.join('\n'),
-      `${link.label}:\n${link.url}`,
-      last,
+      `${link.label}\n${link.url}`,
+      last.join('\n'),
     ];
     return { to, subject, text: `${blocks.join('\n\n')}\n`, html: this.#html({ code: undefined, ...parts, subject }) };
   }

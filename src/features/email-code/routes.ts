@@ -200,7 +200,7 @@ async function sendNotice(
     const endsAt = absoluteEndOf({ signedInAt: now, remember }, parts.limits);
     const endUrl = `${origin}/end-session?token=${await parts.revocationLinks.create({ sessionId: req.sessionID, deviceId }, endsAt)}`;
     const device = req.session.device ?? 'A browser';
-    void parts.mailer.send(parts.mails.notice({ to: email, device, endUrl, origin, now }), about);
+    void parts.mailer.send(parts.mails.notice({ to: email, device, endUrl, now }), about);
   } catch (error) {
     parts.log.error({ ...about, err: error }, 'notice of a new browser not sent');
   }
