@@ -9,7 +9,8 @@ import { type CoreValues, coreChecks, coreSettings, readCoreSettings } from './s
 import type { FeatureSettings, Values } from './settings/feature.ts';
 import { type Check, optional, type Settings } from './settings/setting.ts';
 
-export type { SessionSecrets } from './settings/core.ts';
+export type { SessionSecrets } from './session/cookie.ts';
+export type { SessionLimits } from './session/lifetime.ts';
 
 /** What each feature adds to the settings. */
 const features = {
@@ -43,8 +44,6 @@ export type Config = ReturnType<typeof readCoreSettings> & {
   /** Undefined in development: a private Redis is started. */
   redis: RedisTarget | undefined;
 } & { [Name in keyof Features]: ReturnType<Features[Name]['read']> };
-
-export type SessionLimits = Config['sessionLimits'];
 
 /** The operator's mistakes, all of them, each with its fix. */
 export class ConfigError extends Error {

@@ -6,6 +6,7 @@ import type { Logger } from '../log.ts';
 import { RedisUnavailable } from '../redis/connect.ts';
 import { outageLog } from '../redis/outage-log.ts';
 import { discardChanges } from '../session/sign-in.ts';
+import { loginStep } from './login-step.ts';
 
 const retryAfterSeconds = 5;
 
@@ -60,7 +61,10 @@ export function errorPage(log: Logger, noteOutage = outageLog(log)): ErrorReques
     if (status === 503) res.set('Retry-After', String(retryAfterSeconds));
     res.status(status).set({ 'Cache-Control': 'no-store', ...details.headers });
     answerAs(req, res, {
-      html: () => res.render('error', { status, message, loginUrl: details.loginUrl, requestId: req.id }),
+      html: () => {
+        const nextStep = status === 401 ? loginStep(req, res) : { loginUrl: details.loginUrl };
+        res.render('error', { status, message, ...nextStep, requestId: req.id });
+      },
       text: () => res.type('text').send(`${message}\n`),
       json: () => res.json({ error: message, ...(status >= 500 && { requestId: req.id }) }),
     });

@@ -1,12 +1,12 @@
-import type { RequestHandler, Response } from 'express';
-import type { SessionLimits } from '../config.ts';
+import type { Request, RequestHandler, Response } from 'express';
 import { HttpError } from '../http/http-error.ts';
 import type { Logger } from '../log.ts';
 import { bodyField } from '../middleware/bodies.ts';
-import { absoluteEndOf, idleSecondsOf } from '../session/lifetime.ts';
+import { setFlash, takeFlash } from '../session/flash.ts';
+import { absoluteEndOf, idleSecondsOf, type SessionLimits } from '../session/lifetime.ts';
 import { handleOf } from '../session/record.ts';
 import type { SessionIndex } from '../session/session-index.ts';
-import { currentEmail } from '../session/sign-in.ts';
+import { currentEmail, saveSession } from '../session/sign-in.ts';
 
 type Parts = { index: SessionIndex; limits: SessionLimits; log: Logger };
 
@@ -21,7 +21,7 @@ export function showAdmin({ index, limits }: Parts): RequestHandler {
       idleSeconds: idleSecondsOf({ remember }, limits),
       sessions: await index.list(email, { ownId: req.sessionID }),
       thisHandle: handleOf(req.sessionID),
-      ended: readCount(req.query.ended),
+      flash: takeFlash(req),
     });
   };
 }
@@ -36,7 +36,7 @@ export function endSession({ index, log }: Parts): RequestHandler {
     }
     const ended = await index.end(email, handle);
     if (ended) log.info({ id: req.id, session: handle, by: handleOf(req.sessionID) }, 'session ended');
-    answerEnded(res, ended ? 1 : 0);
+    await answerEnded(req, res, ended ? 'The session has been ended.' : 'That session had already ended.');
   };
 }
 
@@ -45,15 +45,14 @@ export function endOtherSessions({ index, log }: Parts): RequestHandler {
   return async function endOtherSessions(req, res) {
     const ended = await index.endAll(currentEmail(req), { exceptId: req.sessionID });
     log.info({ id: req.id, ended, by: handleOf(req.sessionID) }, 'other sessions ended');
-    answerEnded(res, ended);
+    const sessions = ended === 1 ? 'The other session has' : `${ended} other sessions have`;
+    await answerEnded(req, res, ended === 0 ? 'There were no other sessions.' : `${sessions} been ended.`);
   };
 }
 
-// Back to the list, with the focus on what it says about this.
-function answerEnded(res: Response, count: number): void {
-  res.redirect(303, `/admin?ended=${count}#ended`);
-}
-
-function readCount(asked: unknown): number | undefined {
-  return typeof asked === 'string' && /^\d{1,4}$/.test(asked) ? Number(asked) : undefined;
+async function answerEnded(req: Request, res: Response, message: string): Promise<void> {
+  setFlash(req, message);
+  // They have ended, even if Redis has no room for the message.
+  await saveSession(req).catch(() => {});
+  res.redirect(303, '/admin');
 }

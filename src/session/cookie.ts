@@ -1,6 +1,9 @@
 import { createHmac } from 'node:crypto';
 import type { Request, Response } from 'express';
 
+/** The first signs cookies, all verify them. Removing one ends everything that it alone has signed. */
+export type SessionSecrets = readonly [string, ...string[]];
+
 /** The attributes of every session cookie (ASVS 3.3.1 to 3.3.4), `secure` when the site's origin is https. */
 export function cookieAttributes(secure: boolean) {
   return { path: '/', httpOnly: true, sameSite: 'lax', secure } as const;

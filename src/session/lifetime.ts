@@ -1,4 +1,11 @@
-import type { SessionLimits } from '../config.ts';
+/** How long a session may last (ASVS 7.1.1): without a request, and since sign-in. */
+export type SessionLimits = {
+  idleSeconds: number;
+  absoluteSeconds: number;
+  /** The pair for a visitor who asked to be kept signed in. */
+  rememberIdleSeconds: number;
+  rememberAbsoluteSeconds: number;
+};
 
 /** What a session's end depends on; times are milliseconds since the epoch. */
 export type Lifetime = { signedInAt: number; lastSeenAt: number; remember: boolean };

@@ -1,8 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import session from 'express-session';
-import type { SessionSecrets } from '../config.ts';
 import type { SessionLog } from '../log.ts';
-import { addMaxAge, cookieAttributes, cookieName, isSignedBefore, renewCookie } from './cookie.ts';
+import { addMaxAge, cookieAttributes, cookieName, isSignedBefore, renewCookie, type SessionSecrets } from './cookie.ts';
 import { holdUntilSaved } from './hold-response.ts';
 import { generateSessionId } from './sign-in.ts';
 import type { SessionStore } from './store.ts';
@@ -21,7 +20,7 @@ export function sessions({ store, secrets, log }: SessionsOptions): RequestHandl
   const [newestSecret] = secrets;
   const load = session({
     store,
-    secret: secrets,
+    secret: [...secrets],
     name: cookieName(store.https),
     cookie: cookieAttributes(store.https),
     genid: generateSessionId,

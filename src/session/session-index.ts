@@ -1,7 +1,6 @@
-import type { SessionLimits } from '../config.ts';
 import type { ListedRecord, SessionCommands } from './commands.ts';
 import type { EmailAddress } from './email-address.ts';
-import { endOf } from './lifetime.ts';
+import { endOf, type SessionLimits } from './lifetime.ts';
 import { decode, handleOf, keysOf, type StoredSession, tagOf } from './record.ts';
 
 /** A live session as its owner may see it. Times are milliseconds since the epoch. */

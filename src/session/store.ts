@@ -2,13 +2,12 @@ import { RedisStore } from 'connect-redis';
 import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
 import { ErrorReply } from 'redis';
-import type { SessionLimits } from '../config.ts';
 import type { SessionLog } from '../log.ts';
 import { RedisUnavailable, deadlineMs as usualDeadlineMs } from '../redis/deadline.ts';
 import { SessionCommands, type SessionRedis } from './commands.ts';
 import { cookieAttributes } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
-import { endOf, isTouchDue } from './lifetime.ts';
+import { endOf, isTouchDue, type SessionLimits } from './lifetime.ts';
 import {
   belongTogether,
   decode,

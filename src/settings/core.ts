@@ -2,10 +2,8 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isLoopback } from '../http/loopback.ts';
 import { readAllowListEntry } from '../session/allow-list.ts';
+import type { SessionSecrets } from '../session/cookie.ts';
 import { type Check, duration, optional, port, setting, url, type ValuesOf, wholeNumber } from './setting.ts';
-
-/** The first signs session cookies, all verify them. */
-export type SessionSecrets = [string, ...string[]];
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
