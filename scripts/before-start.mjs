@@ -2,8 +2,9 @@
 // built behind the operator's back.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { loadEnvFile } from './env.mjs';
 
-if (existsSync('.env')) process.loadEnvFile('.env');
+await loadEnvFile();
 
 if (process.env.NODE_ENV !== 'production') {
   run(process.execPath, ['scripts/setup.mjs', 'redis']);

@@ -4,8 +4,9 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { loadEnvFile } from './env.mjs';
 
-if (existsSync('.env')) process.loadEnvFile('.env');
+await loadEnvFile();
 
 const redisPrograms = ['redis-server', 'valkey-server'];
 const chromiumPrograms = ['chromium', 'chromium-browser', 'google-chrome'];

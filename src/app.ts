@@ -82,6 +82,8 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   const services: Service[] = [];
 
   const app = express();
+  // Express reads NODE_ENV itself, but not from `.env`; outside production its last resort answers with stack traces.
+  app.set('env', config.production ? 'production' : 'development');
   app.disable('x-powered-by');
   app.disable('etag'); // Pages are not stored, so nobody could use it; static files have their own.
   app.set('trust proxy', config.trustProxy);

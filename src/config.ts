@@ -6,6 +6,8 @@ import { metricsSettings } from './features/metrics/settings.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
 import { type RedisUrlForm, singleRedisUrl } from './redis/url.ts';
 import { type CoreValues, coreChecks, coreSettings, readCoreSettings } from './settings/core.ts';
+import type { EnvFile } from './settings/env-file.ts';
+import { gatherTexts } from './settings/environment.ts';
 import type { FeatureSettings, Values } from './settings/feature.ts';
 import { type Check, optional, type Settings } from './settings/setting.ts';
 
@@ -59,12 +61,13 @@ export class ConfigError extends Error {
 const groups: FeatureSettings[] = Object.values(features);
 const forms: RedisUrlForm<RedisTarget>[] = Object.values(redisUrlForms);
 const signInWays = groups.flatMap(({ signIn }) => signIn ?? []);
-const trustAbout = 'trust: not at all, whoever types an address is believed to own it';
+const trustAbout = '`trust`: not at all; whoever types an address is believed to own it';
 
 const choices = {
   REDIS_URL: optional({
-    about: `The Redis that holds the sessions (7.0 or newer, or Valkey). ${forms.map(({ example }) => example).join(' ')}`,
-    unset: 'a private one is started under .data/, in development',
+    about: `The Redis that holds the sessions: version 7.0 or newer, or Valkey. ${forms.map(({ example }) => example).join('; ')}.`,
+    isSecret: true,
+    unset: 'in development, a private one is started and keeps its data in `.data/`',
     read: z.string().transform((text, context) => {
       const read = forms.map((form) => form.read(text)).find((target) => target !== undefined);
       if (read !== undefined && !('problem' in read)) return read;
@@ -74,8 +77,8 @@ const choices = {
     }),
   }),
   SIGN_IN: optional({
-    about: `How an address is proved. ${[...signInWays.map(({ name, about }) => `${name}: ${about}`), trustAbout].join('. ')}.`,
-    unset: 'the first of these that has the settings it needs',
+    about: `How an address is proved. ${[...signInWays.map(({ name, about }) => `\`${name}\`: ${about}`), trustAbout].join('. ')}.`,
+    unset: 'the first of these whose own settings are there',
     read: z.enum(
       ['trust', ...signInWays.map(({ name }) => name)],
       `takes ${signInWays.map(({ name, about }) => `"${name}" (${about}) or `).join('')}"trust" (the address that is typed is believed)`,
@@ -106,29 +109,33 @@ const checks: Check<OwnValues>[] = [
   },
 ];
 
-const settingGroups: { title: string; settings: Settings }[] = [
-  { title: 'Core', settings: { ...coreSettings, ...choices } },
+/** The settings by the headings under which they are documented. */
+export const settingGroups: { title: string; settings: Settings }[] = [
+  { title: 'Core', settings: { ...choices, ...coreSettings } },
   ...groups,
 ];
-/** Every setting by its name; the documents are made from it. */
+/** Every setting by its name. */
 export const settings: Settings = Object.assign({}, ...settingGroups.map((group) => group.settings));
 
 /**
  * The one reader of the environment.
  * @param env usually `process.env`; an empty value counts as unset
+ * @param file what `.env` says; the environment takes precedence
  * @throws {ConfigError} with every mistake at once
  */
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+export function readConfig(env: NodeJS.ProcessEnv, file?: EnvFile): Config {
+  const given = gatherTexts(settings, env, file);
   const schema = z.object(Object.fromEntries(Object.entries(settings).map(([name, { schema }]) => [name, schema])));
-  const given = Object.keys(settings).map((name) => [name, env[name] === '' ? undefined : env[name]] as const);
-  const issues = schema.safeParse(Object.fromEntries(given)).error?.issues ?? [];
+  const issues = schema.safeParse(Object.fromEntries(given.texts)).error?.issues ?? [];
   const malformed = new Map(issues.map(({ path, message }) => [String(path[0]), message]));
   // Malformed settings count as unset here, so that contradictions among the others are reported as well.
-  const values = schema.parse(Object.fromEntries(given.filter(([name]) => !malformed.has(name)))) as OwnValues;
-  const contradictory = [...checks, ...groups.flatMap((group) => group.checks)]
+  const wellFormed = [...given.texts].filter(([name]) => !malformed.has(name));
+  const values = schema.parse(Object.fromEntries(wellFormed)) as OwnValues;
+  // A text that could not be read may be the one that is missed here.
+  const contradictory = (given.problems.length > 0 ? [] : [...checks, ...groups.flatMap((group) => group.checks)])
     .filter(({ between }) => !between.some((name) => malformed.has(name)))
     .flatMap((check) => check.problem(values) ?? []);
-  const problems = [...[...malformed].map(([name, fix]) => `${name} ${fix}`), ...contradictory];
+  const problems = [...given.problems, ...[...malformed].map(([name, fix]) => `${name} ${fix}`), ...contradictory];
   if (problems.length > 0) throw new ConfigError(problems);
   const ofFeatures = Object.entries<FeatureSettings>(features).map(([name, { read }]) => [name, read(values)]);
   return {

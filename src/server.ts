@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, openRedis } from './app.ts';
-import { type Config, ConfigError, type RedisTarget, readConfig, type SessionSecrets } from './config.ts';
+import { type Config, ConfigError, type RedisTarget, readConfig, type SessionSecrets, settings } from './config.ts';
 import type { Development } from './core.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, createHttpServer } from './http/http-server.ts';
@@ -11,6 +10,8 @@ import { listen, portOf } from './http/listen.ts';
 import { createLogger, type Logger } from './log.ts';
 import { securityHeaderValues } from './middleware/security-headers.ts';
 import { connectRedis, type RedisClient, withDeadline } from './redis/connect.ts';
+import { readEnvFile } from './settings/env-file.ts';
+import { misspeltNames } from './settings/environment.ts';
 
 const dataDirectory = '.data';
 /** How long a balancer has to see that this process is not ready, before it stops listening. */
@@ -22,9 +23,11 @@ const closers: (() => Promise<void>)[] = [];
 let closing: Promise<void> | undefined;
 
 try {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  const config = readConfig(process.env);
+  const config = readConfig(process.env, readEnvFile('.env'));
   const log = createLogger(config.logLevel);
+  for (const { name, setting } of misspeltNames(settings, process.env)) {
+    log.warn({ name, setting }, 'a variable in the environment looks like a misspelt setting');
+  }
   // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
   const starting = Promise.resolve().then(() => start(config, log));
   shutDownGracefully(log, () => starting.catch(() => {}).then(closeAll));

@@ -14,20 +14,20 @@ const trustProxyFix =
 export const coreSettings = {
   NODE_ENV: setting({
     about:
-      'development, production or test. In production Latchkey installs and starts nothing, and refuses to start without REDIS_URL, SESSION_SECRET, BASE_URL and a way to prove addresses.',
+      '`development`, `production` or `test`. In production, Latchkey installs nothing, starts no Redis of its own, and requires `REDIS_URL`, `SESSION_SECRET`, `BASE_URL` and a way to prove addresses.',
     default: 'development',
     read: z.enum(['development', 'production', 'test'], 'takes development, production or test'),
   }),
   HOST: setting({
-    about: 'The address to listen on. In a container: 0.0.0.0',
+    about: 'The network address to listen on; `0.0.0.0` in a container.',
     default: '127.0.0.1',
     read: z.string(),
   }),
   PORT: setting({ about: 'The port to listen on.', default: '3000', read: port }),
   BASE_URL: optional({
     about:
-      "The origin that visitors see, such as https://login.example.com. It must be https in production, except on localhost. The cookies' attributes, HSTS, the cross-site check and the links in mails follow from it.",
-    unset: 'the address of the request, in development',
+      'The origin that visitors see, such as `https://login.example.com`. Cookie attributes, HSTS, the cross-site check and absolute links depend on it. In production it must be https, except on localhost.',
+    unset: 'in development, whatever address a request was sent to',
     read: url(
       /^https?:$/,
       ({ href, origin }) => href === `${origin}/`,
@@ -36,8 +36,8 @@ export const coreSettings = {
   }),
   TRUST_PROXY: optional({
     about:
-      'The proxies in front, whose X-Forwarded headers are believed: how many (1), or their addresses. Needed when BASE_URL is https.',
-    unset: 'no proxy is believed',
+      'The reverse proxies whose `X-Forwarded-*` headers are trusted: how many there are (`1`), or their addresses, separated by commas. Required when `BASE_URL` is https.',
+    unset: 'no proxy is trusted',
     read: z
       .string()
       .transform((text) => (/^\d{1,2}$/.test(text) ? Number(text) : text.split(',').map((proxy) => proxy.trim())))
@@ -45,8 +45,9 @@ export const coreSettings = {
   }),
   SESSION_SECRET: optional({
     about:
-      'Signs the session cookies: one secret of at least 32 characters, or several, separated by commas. The first signs and all verify, so put a new one in front. Make one with: openssl rand -hex 32',
-    unset: 'made once and kept in .data/, in development',
+      'The secret that signs session cookies, at least 32 characters long. Make one with `openssl rand -hex 32`. To replace it without signing anybody out, put the new one in front, separated by a comma: the first one signs, all of them verify.',
+    isSecret: true,
+    unset: 'in development, one is made and kept in `.data/`',
     read: z
       .string()
       .transform((text) => text.split(',').map((secret) => secret.trim()))
@@ -57,28 +58,29 @@ export const coreSettings = {
       .transform(([first, ...others]): SessionSecrets => [first ?? '', ...others]),
   }),
   SESSION_IDLE: setting({
-    about: 'How long a session lasts without a request: a number and a unit (s, m, h, d).',
+    about: 'How long a session lasts without a request: a whole number and a unit (`s`, `m`, `h` or `d`).',
     default: '30m',
     read: duration,
   }),
-  SESSION_ABSOLUTE: setting({ about: 'How long a session lasts in all.', default: '8h', read: duration }),
+  SESSION_ABSOLUTE: setting({ about: 'How long a session lasts in total.', default: '8h', read: duration }),
   SESSION_REMEMBER_IDLE: setting({
-    about: 'How long a session lasts without a request if its owner asked to be kept signed in.',
+    about: 'How long a session lasts without a request if the visitor chose to be kept signed in.',
     default: '14d',
     read: duration,
   }),
   SESSION_REMEMBER_ABSOLUTE: setting({
-    about: 'How long a session lasts in all if its owner asked to be kept signed in.',
+    about: 'How long a session lasts in total if the visitor chose to be kept signed in.',
     default: '30d',
     read: duration,
   }),
   SESSIONS_PER_ADDRESS: setting({
-    about: 'How many sessions one address may have at a time; one more ends the least recently used.',
+    about: 'How many sessions an address may have at a time. Signing in once more ends the least recently used one.',
     default: '50',
     read: wholeNumber,
   }),
   ALLOWED_EMAILS: optional({
-    about: 'Who may sign in: addresses and domains, separated by commas (ann@example.com, @example.org).',
+    about:
+      'Who may sign in: addresses and domains, separated by commas, such as `ann@example.com, @example.org`. A domain does not include its subdomains.',
     unset: 'everybody',
     read: z
       .string()
@@ -90,14 +92,15 @@ export const coreSettings = {
       .transform((entries) => entries.filter((entry) => entry !== undefined)),
   }),
   SITE_NAME: setting({
-    about: 'The name of the site, in pages and mails.',
+    about: 'The name of the site, as pages and mails show it.',
     default: 'Latchkey',
     read: z
       .string()
       .regex(/^[^\p{C}"<>\\]{1,40}$/u, 'takes a name of at most 40 characters, without quotes or brackets'),
   }),
   LOG_LEVEL: setting({
-    about: 'fatal, error, warn, info, debug, trace or silent. The log is one JSON line per event, on standard output.',
+    about:
+      'The least severe messages to log: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. The log goes to standard output, one line of JSON per event.',
     default: 'info',
     read: z.enum(logLevels, `takes ${logLevels.join(', ')}`),
   }),

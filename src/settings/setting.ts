@@ -8,6 +8,8 @@ export type Setting<Value = unknown> = {
   default?: string | undefined;
   /** What happens when it is unset and has no default. */
   unset?: string | undefined;
+  /** Whether it may also be read from a file, which the variable NAME_FILE names. */
+  isSecret: boolean;
   /** Reads the text, or says how to put it right. */
   schema: z.ZodType<Value, string | undefined>;
 };
@@ -18,20 +20,21 @@ export type ValuesOf<Group extends Settings> = { [Name in keyof Group]: z.output
 /** A mistake that only several settings together make; it is looked for once each of them can be read. */
 export type Check<Values> = { between: (keyof Values & string)[]; problem: (values: Values) => string | undefined };
 
-type Description<Value> = { about: string; read: z.ZodType<Value, string> };
+type Description<Value> = { about: string; isSecret?: true; read: z.ZodType<Value, string> };
 
 /** A setting that always has a value. */
-export function setting<Value>({ about, read, ...rest }: Description<Value> & { default: string }): Setting<Value> {
-  return { about, default: rest.default, schema: read.prefault(rest.default) };
+export function setting<Value>(given: Description<Value> & { default: string }): Setting<Value> {
+  return { about: given.about, default: given.default, isSecret: false, schema: given.read.prefault(given.default) };
 }
 
 /** A setting that may be left unset. */
-export function optional<Value>({
-  about,
-  read,
-  unset,
-}: Description<Value> & { unset: string }): Setting<Value | undefined> {
-  return { about, unset, schema: read.optional() };
+export function optional<Value>(given: Description<Value> & { unset: string }): Setting<Value | undefined> {
+  return {
+    about: given.about,
+    unset: given.unset,
+    isSecret: given.isSecret ?? false,
+    schema: given.read.optional(),
+  };
 }
 
 const secondsPerUnit = { s: 1, m: 60, h: 3600, d: 86_400 };

@@ -44,7 +44,7 @@ describe('without REDIS_URL', () => {
     expect(redis?.isRunning()).toBe(true);
     process.kill(server.pid, 'SIGINT');
     await server.ended;
-    expect(redis?.isRunning()).toBe(false);
+    await expect.poll(() => redis?.isRunning()).toBe(false);
     expect(existsSync(join(dataOf(server.cwd), 'redis.sock'))).toBe(false);
   });
 
@@ -70,7 +70,7 @@ describe('without REDIS_URL', () => {
     expect((await visitor.copy(next.url()).get('/admin')).status).toBe(200);
     process.kill(next.pid, 'SIGTERM');
     await next.ended;
-    expect(orphan?.isRunning()).toBe(false);
+    await expect.poll(() => orphan?.isRunning()).toBe(false);
   });
 
   test('three that start at once in one directory share its Redis and its secret, until the last one leaves', async () => {
@@ -90,7 +90,7 @@ describe('without REDIS_URL', () => {
       { code: 0, signal: null },
       { code: 0, signal: null },
     ]);
-    expect(redis?.isRunning()).toBe(false);
+    await expect.poll(() => redis?.isRunning()).toBe(false);
   });
 });
 
@@ -138,6 +138,33 @@ describe('settings', () => {
     writeFileSync(join(cwd, '.env'), 'BASE_URL=http://localhost:8080\nPORT=wrong\n');
     const server = await startServer({ cwd });
     expect(server.printed()).toContain('Latchkey is ready: open http://localhost:8080\n');
+  });
+
+  test('are read from .env as PowerShell saves it: production stays production', async () => {
+    const cwd = newDirectory('env-');
+    writeFileSync(join(cwd, '.env'), '\ufeffNODE_ENV=production\r\nSIGN_IN=code\r\n', 'utf16le');
+    const server = startProcess({ cwd, env: { PORT: '0' } });
+    expect(await server.ended).toEqual({ code: 1, signal: null });
+    expect(server.printed()).toMatch(/^ {2}- REDIS_URL is missing/m);
+  });
+
+  test('stop the start where a line of .env is not understood', async () => {
+    const cwd = newDirectory('env-');
+    writeFileSync(join(cwd, '.env'), `SESSION_SECRET='${secret}'\nSESSION_IDEL=5m\nNODE_ENV production\n`);
+    const server = startProcess({ cwd, env: { PORT: '0' } });
+    expect(await server.ended).toEqual({ code: 1, signal: null });
+    expect(server.printed()).toBe(`Latchkey can't start: 
+  - .env, line 3: expected NAME=value, or a comment that begins with #
+  - .env, line 2: SESSION_IDEL is not a setting; did you mean SESSION_IDLE?
+`);
+    expect(existsSync(join(cwd, '.data'))).toBe(false);
+  });
+
+  test('are looked for under misspelt names in the environment, which are warned of', async () => {
+    const server = await startServer({ env: { SESSION_IDEL: '5m' } });
+    expect(server.logged('a variable in the environment looks like a misspelt setting')).toMatchObject([
+      { name: 'SESSION_IDEL', setting: 'SESSION_IDLE' },
+    ]);
   });
 });
 

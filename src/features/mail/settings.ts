@@ -9,6 +9,7 @@ export const mailSettings = featureSettings({
   settings: {
     SMTP_URL: optional({
       about: 'The mail server, such as smtp://user:password@mail.example.com:587, or smtps://',
+      isSecret: true,
       unset: 'mail is not sent; in development it can be read at /dev/mails',
       read: url(
         /^smtps?:$/,

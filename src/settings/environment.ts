@@ -1,0 +1,65 @@
+import { type EnvFile, readTextFile } from './env-file.ts';
+import type { Settings } from './setting.ts';
+import { similarName } from './similar-name.ts';
+
+/** Names in `.env` that are for others who read it: Compose, docker-compose.yml, and the browser tests. */
+const namesOfOthers = /^(COMPOSE_\w+|REDIS_PASSWORD|PORTS|CHROMIUM_PATH)$/;
+
+const noFile: EnvFile = { path: '', entries: [], problems: [] };
+
+/** What the settings are given as, and the mistakes in how they are given. */
+export type Given = { texts: Map<string, string>; problems: string[] };
+
+/**
+ * Gathers the texts of the settings from the environment, else from `.env`; those of secrets also from the files that
+ * `NAME_FILE` names. An empty text counts as unset.
+ */
+export function gatherTexts(settings: Settings, env: NodeJS.ProcessEnv, file: EnvFile = noFile): Given {
+  const texts = new Map<string, string>();
+  const problems = [...file.problems, ...unknownNames(settings, file)];
+  const inFile = new Map(file.entries.map(({ name, value }) => [name, value]));
+  const read = (name: string) => env[name] ?? inFile.get(name) ?? '';
+  for (const [name, { isSecret }] of Object.entries(settings)) {
+    const text = read(name);
+    const path = isSecret ? read(`${name}_FILE`) : '';
+    const secret = path === '' ? { text } : readSecret(path);
+    if (path !== '' && text !== '') problems.push(`${name} and ${name}_FILE are both set; keep one of them`);
+    else if ('problem' in secret) problems.push(`${name}_FILE names ${path}, which ${secret.problem}`);
+    else if (secret.text !== '') texts.set(name, secret.text);
+  }
+  return { texts, problems };
+}
+
+/** Variables of the environment that look like misspelt settings. Platforms set many of their own, so these are no mistakes. */
+export function misspeltNames(settings: Settings, env: NodeJS.ProcessEnv): { name: string; setting: string }[] {
+  const names = namesOf(settings);
+  return Object.keys(env)
+    .filter((name) => !names.includes(name))
+    .flatMap((name) => {
+      const setting = similarName(name, names, 6);
+      return setting === undefined ? [] : [{ name, setting }];
+    });
+}
+
+function unknownNames(settings: Settings, { path, entries }: EnvFile): string[] {
+  const names = namesOf(settings);
+  return entries
+    .filter(({ name }) => !names.includes(name) && !namesOfOthers.test(name))
+    .map(({ name, line }) => {
+      const similar = similarName(name, names, 3);
+      const fix = similar === undefined ? 'remove it, or set it in the environment' : `did you mean ${similar}?`;
+      return `${path}, line ${line}: ${name} is not a setting; ${fix}`;
+    });
+}
+
+function namesOf(settings: Settings): string[] {
+  return Object.entries(settings).flatMap(([name, { isSecret }]) => (isSecret ? [name, `${name}_FILE`] : [name]));
+}
+
+// Editors and `echo` end a file with a line break, which is no part of the secret.
+function readSecret(path: string): { text: string } | { problem: string } {
+  const read = readTextFile(path);
+  if ('problem' in read) return read;
+  const text = read.text.replace(/\r?\n$/, '');
+  return text === '' ? { problem: 'is empty' } : { text };
+}

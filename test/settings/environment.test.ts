@@ -1,0 +1,81 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, readConfig, settings } from '../../src/config.ts';
+import { misspeltNames } from '../../src/settings/environment.ts';
+import { newDirectory } from '../support/process.ts';
+
+const directory = newDirectory('secrets-');
+const secret = 'a secret of 32 characters and more that is kept in a file';
+
+function fileWith(content: string | Uint8Array): string {
+  const path = join(directory, crypto.randomUUID());
+  writeFileSync(path, content);
+  return path;
+}
+
+function problemsOf(env: Record<string, string>): string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+describe('a secret in a file', () => {
+  test.each([
+    ['as it is', secret],
+    ['with a line break behind it', `${secret}\n`],
+    ['as Windows saves it', `\ufeff${secret}\r\n`],
+    ['in UTF-16', Buffer.from(`\ufeff${secret}\r\n`, 'utf16le')],
+  ])('is read %s', (_, content) => {
+    expect(readConfig({ SESSION_SECRET_FILE: fileWith(content) }).sessionSecrets).toEqual([secret]);
+  });
+
+  test('is checked like one in the environment, and what is wrong does not repeat it', () => {
+    expect(problemsOf({ SESSION_SECRET_FILE: fileWith('hunter2') })).toEqual([
+      expect.stringMatching(/^SESSION_SECRET takes secrets of at least 32 characters(?!.*hunter2)/),
+    ]);
+    expect(problemsOf({ REDIS_URL_FILE: fileWith('http://:hunter2@redis') }).join()).toMatch(
+      /^REDIS_URL (?!.*hunter2)/,
+    );
+  });
+
+  test('may be given once only, and must be there', () => {
+    const path = fileWith(secret);
+    expect(problemsOf({ SESSION_SECRET: secret, SESSION_SECRET_FILE: path })).toEqual([
+      'SESSION_SECRET and SESSION_SECRET_FILE are both set; keep one of them',
+    ]);
+    expect(problemsOf({ SESSION_SECRET: '', SESSION_SECRET_FILE: path })).toEqual([]);
+    const empty = fileWith('\n');
+    // In production the secret is not reported as missing as well.
+    expect(problemsOf({ NODE_ENV: 'production', SESSION_SECRET_FILE: empty })).toEqual([
+      `SESSION_SECRET_FILE names ${empty}, which is empty`,
+    ]);
+    expect(problemsOf({ REDIS_URL_FILE: directory, SESSION_SECRET_FILE: '/nowhere/at-all' })).toEqual([
+      `REDIS_URL_FILE names ${directory}, which is a directory, not a file`,
+      expect.stringMatching(/^SESSION_SECRET_FILE names \/nowhere\/at-all, which cannot be read \(ENOENT\)/),
+    ]);
+  });
+});
+
+describe('a variable of the environment', () => {
+  test.each([
+    ['SESSION_SECERT', 'SESSION_SECRET'],
+    ['SESSION_SECRETS', 'SESSION_SECRET'],
+    ['session_secret', 'SESSION_SECRET'],
+    ['REDIS_URI', 'REDIS_URL'],
+    ['REDIS_URL_FIEL', 'REDIS_URL_FILE'],
+  ])('%s is taken for a misspelt %s', (name, setting) => {
+    expect(misspeltNames(settings, { [name]: 'x' })).toEqual([{ name, setting }]);
+  });
+
+  test('that platforms set is not', () => {
+    const names = ['PATH', 'HOME', 'HOSTNAME', 'host', 'POST', 'PWD', 'DATABASE_URL', 'REDIS_TLS_URL', 'NODE_VERSION'];
+    const ours = Object.keys(settings);
+    const env = Object.fromEntries([...names, 'LOG_FILE', 'npm_config_loglevel', ...ours].map((name) => [name, 'x']));
+    expect(misspeltNames(settings, env)).toEqual([]);
+  });
+});
