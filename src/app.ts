@@ -14,8 +14,10 @@ import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
 import { knownBodiesOnly, plainBodiesOnly } from './middleware/bodies.ts';
 import { allowOnly, errorPage, notFound } from './middleware/errors.ts';
+import { readForwardedScheme } from './middleware/forwarded-scheme.ts';
 import { requestLog } from './middleware/request-log.ts';
 import { requireLogin } from './middleware/require-login.ts';
+import { requireOwnHost } from './middleware/require-own-host.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
@@ -104,6 +106,8 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     .all(allowOnly('GET', 'HEAD'));
 
   app.use(requestLog(log));
+  if (!config.production || !https) app.use(requireOwnHost(origin && new URL(origin).hostname, config.host));
+  app.use(readForwardedScheme(log));
   app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);

@@ -7,6 +7,7 @@ import type { Development } from './core.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, createHttpServer } from './http/http-server.ts';
 import { listen, portOf } from './http/listen.ts';
+import { findProxyRanges } from './http/proxies.ts';
 import { createLogger, type Logger } from './log.ts';
 import { securityHeaderValues } from './middleware/security-headers.ts';
 import { connectRedis, type RedisClient, withDeadline } from './redis/connect.ts';
@@ -95,6 +96,12 @@ function announce(server: Server, config: Config, log: Logger): void {
   const port = portOf(server);
   const url = config.origin ?? `http://${hostToOpen(config.host)}:${port}`;
   if (config.signIn === 'trust') log.warn('SIGN_IN=trust: whoever types an address is believed to own it');
+  const ranges = findProxyRanges(config.trustProxy);
+  if (ranges.length > 0)
+    log.warn(
+      { ranges },
+      'TRUST_PROXY: whoever has an address in these ranges can forge X-Forwarded-For; name a number of proxies, or their exact addresses',
+    );
   log.info({ host: config.host, port, url }, 'listening');
   if (!config.production) console.log(`Latchkey is ready: open ${url}`);
 }

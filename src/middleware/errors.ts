@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { answerAs } from '../http/content-negotiation.ts';
-import { isDecodable } from '../http/decodable.ts';
 import { HttpError } from '../http/http-error.ts';
+import { isDecodable } from '../http/url.ts';
 import type { Logger } from '../log.ts';
 import { RedisUnavailable } from '../redis/connect.ts';
 import { outageLog } from '../redis/outage-log.ts';

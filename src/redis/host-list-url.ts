@@ -1,4 +1,4 @@
-import { isDecodable } from '../http/decodable.ts';
+import { isDecodable } from '../http/url.ts';
 import type { Credentials, HostAndPort } from './url.ts';
 
 const listShape =

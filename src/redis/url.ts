@@ -1,4 +1,4 @@
-import { isDecodable } from '../http/decodable.ts';
+import { isDecodable } from '../http/url.ts';
 
 export type HostAndPort = { host: string; port: number };
 export type Credentials = { username?: string; password?: string };

@@ -1,5 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import session from 'express-session';
+import { explainInsecure } from '../http/proxies.ts';
 import type { SessionLog } from '../log.ts';
 import { addMaxAge, cookieAttributes, cookieName, isSignedBefore, renewCookie, type SessionSecrets } from './cookie.ts';
 import { holdUntilSaved } from './hold-response.ts';
@@ -57,10 +58,8 @@ function warnOnceIfInsecure(log: SessionLog): RequestHandler {
   return function warnIfInsecure(req, _res, next) {
     if (!warned && !req.secure) {
       warned = true;
-      log.warn(
-        {},
-        'BASE_URL is https, but a request arrived as http, and nobody can sign in that way: let the proxy send X-Forwarded-Proto: https, and name the proxy in TRUST_PROXY',
-      );
+      const about = 'BASE_URL is https, but a request arrived as http, and nobody can sign in that way';
+      log.warn({}, `${about}: ${explainInsecure(req)}`);
     }
     next();
   };

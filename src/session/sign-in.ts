@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { SessionData } from 'express-session';
 import { signedIn } from '../diagnostics.ts';
 import { HttpError } from '../http/http-error.ts';
+import { explainInsecure, isFromProxy } from '../http/proxies.ts';
 import { describeDevice } from '../http/user-agent.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
@@ -99,18 +100,21 @@ export function discardChanges(req: Request): void {
 
 /**
  * Refuses to begin or complete a sign-in whose cookie would not be set.
- * @throws {Error} when the request did not come by https
+ * @throws {HttpError} 403 when the visitor came by http
+ * @throws {Error} when nobody trusted says how the visitor came
  */
 export function requireSecure(req: Request): void {
-  if (!req.secure) throw new InsecureRequest();
+  if (req.secure) return;
+  if (isFromProxy(req) && req.headers['x-forwarded-proto'] === 'http') {
+    throw new HttpError(403, 'This page was opened over http. Open it over https to log in.');
+  }
+  throw new InsecureRequest(req);
 }
 
 /** The site's origin is https, but this request did not come that way, so its cookie could not be set. */
 class InsecureRequest extends Error {
-  constructor() {
-    super(
-      'BASE_URL is https, but this request arrived as http: let the proxy send X-Forwarded-Proto, and name it in TRUST_PROXY',
-    );
+  constructor(req: Request) {
+    super(`BASE_URL is https, but this request arrived as http: ${explainInsecure(req)}`);
     this.name = 'InsecureRequest';
   }
 }

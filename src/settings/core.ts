@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isLoopback } from '../http/loopback.ts';
+import { isLoopback } from '../http/url.ts';
 import { readAllowListEntry } from '../session/allow-list.ts';
 import type { SessionSecrets } from '../session/cookie.ts';
 import { type Check, duration, optional, port, setting, url, type ValuesOf, wholeNumber } from './setting.ts';
@@ -8,7 +8,7 @@ import { type Check, duration, optional, port, setting, url, type ValuesOf, whol
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const trustProxyFix =
-  'takes a number of proxies (1), or their addresses (10.0.0.0/8, loopback); "true" would believe anybody';
+  'takes a number of proxies (1), or their addresses (10.0.0.5, loopback); "true" would believe anybody';
 
 /** Every setting of the core but `REDIS_URL` and `SIGN_IN`, whose values depend on the features. */
 export const coreSettings = {
@@ -36,7 +36,7 @@ export const coreSettings = {
   }),
   TRUST_PROXY: optional({
     about:
-      'The reverse proxies whose `X-Forwarded-*` headers are trusted: how many there are (`1`), or their addresses, separated by commas. Required when `BASE_URL` is https.',
+      'The reverse proxies whose `X-Forwarded-*` headers are trusted: how many there are (`1`), or their addresses, separated by commas. Avoid ranges: whoever has an address in one can forge `X-Forwarded-For`. Required when `BASE_URL` is https.',
     unset: 'no proxy is trusted',
     read: z
       .string()

@@ -19,7 +19,6 @@ import {
 
 const app = await startCodeApp({ env: { SITE_NAME: 'Acme & Söhne' } });
 const { url, mails } = app;
-const host = new URL(url).host;
 const siteName = 'Acme & Söhne';
 
 describe('the mail with a code', () => {
@@ -115,19 +114,17 @@ describe('what a stranger writes does not come into the mail', () => {
     ['X-Forwarded-Host', 'evil.example'],
     ['X-Forwarded-Proto', 'javascript'],
   ] as const;
-  test.each(hosts)('as %s: %s', async (header, value) => {
-    const email = newAddress();
+  test.each(hosts)('as %s: %s, with which no code is mailed', async (header, value) => {
+    const before = mails.inbox.length;
     const forged = { 'X-Forwarded-For': newIp(), [header]: value };
-    await ask(url, 'post', '/login').type('form').set(forged).send({ email }).expect(303);
-    const mail = await mails.mailTo(email, 'code');
-    expect(JSON.stringify([mail.subject, mail.text, mail.html])).not.toMatch(/evil|javascript/);
-    const own = header === 'X-Forwarded-Proto' ? host : String.raw`(?:localhost|127\.0\.0\.1):\d+`;
-    expect(mail.text).toMatch(new RegExp(String.raw`\nhttp://${own}/login/code#`));
-    expect((await ask(url, 'get', '/livez')).status).toBe(200);
+    const { status } = await ask(url, 'post', '/login').type('form').set(forged).send({ email: newAddress() });
+    expect(status).toBe(header === 'X-Forwarded-Proto' ? 400 : 421);
+    expect(mails.inbox).toHaveLength(before);
   });
 
   test('nor as a host beside the one of BASE_URL', async () => {
-    const public_ = await startCodeApp({ mails, env: { BASE_URL: 'https://login.example.com' } });
+    const env = { BASE_URL: 'https://login.example.com' };
+    const public_ = await startCodeApp({ mails, env, config: { production: true } });
     const email = newAddress();
     const proxied = { 'X-Forwarded-For': newIp(), 'X-Forwarded-Proto': 'https' };
     const forged = { ...proxied, 'X-Forwarded-Host': 'evil.example', Host: 'localhost' };

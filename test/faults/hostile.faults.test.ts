@@ -18,7 +18,7 @@ const ann = new Visitor(url);
 await ann.signIn('ann@example.com');
 
 const nodeMajor = Number(process.versions.node.split('.')[0]);
-const head = 'HTTP/1.1\r\nHost: latchkey\r\n';
+const head = 'HTTP/1.1\r\nHost: localhost\r\n';
 const post = `POST /login ${head}Content-Type: application/x-www-form-urlencoded\r\n`;
 const chunked = 'Transfer-Encoding: chunked\r\n';
 const smuggled = `GET /livez ${head}\r\n`;
@@ -57,9 +57,9 @@ describe.concurrent('of a request whose end is in doubt nothing is answered but 
     ['a negative chunk', `${post}${chunked}\r\n-6\r\nemail=\r\n0\r\n\r\n${smuggled}`],
     ['a chunk beyond all numbers', `${post}${chunked}\r\nfffffffffffffffff\r\nemail=\r\n0\r\n\r\n${smuggled}`],
     ['a chunk that ends in a bare LF', `${post}${chunked}\r\n6\nemail=\r\n0\r\n\r\n${smuggled}`],
-    ['bare LF for every line', `GET /livez HTTP/1.1\nHost: latchkey\n\n${smuggled}`],
-    ['one bare LF', `GET /livez HTTP/1.1\r\nHost: latchkey\nX: y\r\n\r\n${smuggled}`],
-    ['a bare CR', `GET /livez HTTP/1.1\r\nHost: latchkey\rX: y\r\n\r\n${smuggled}`],
+    ['bare LF for every line', `GET /livez HTTP/1.1\nHost: localhost\n\n${smuggled}`],
+    ['one bare LF', `GET /livez HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n${smuggled}`],
+    ['a bare CR', `GET /livez HTTP/1.1\r\nHost: localhost\rX: y\r\n\r\n${smuggled}`],
     ['a folded header', `GET /livez ${head}X: a\r\n b\r\n\r\n${smuggled}`],
     ['a folded coding', `${post}Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n${smuggled}`],
     ['NUL in a header', `GET /livez ${head}X: a\0b\r\n\r\n${smuggled}`],
@@ -69,7 +69,7 @@ describe.concurrent('of a request whose end is in doubt nothing is answered but 
     ['no Host', `GET /livez HTTP/1.1\r\n\r\n${smuggled}`],
     ['a target without a slash', `GET admin ${head}\r\n${smuggled}`],
     ['a method that is none', `BREW /livez ${head}\r\n${smuggled}`],
-    ['another version', `GET /livez HTTP/1.2\r\nHost: latchkey\r\n\r\n${smuggled}`],
+    ['another version', `GET /livez HTTP/1.2\r\nHost: localhost\r\n\r\n${smuggled}`],
     ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
   ])('%s', async (_, bytes) => {

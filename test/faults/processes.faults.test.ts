@@ -79,7 +79,7 @@ test('SIGTERM among requests, slow uploads and 1,000 kept connections: all that 
   const throughLink = Object.assign(new URL(redis.url), { port: String(link.port) }).href;
   const server = await startServer({ env: { REDIS_URL: throughLink, ...secret } });
   const kept = await Promise.all(
-    Array.from({ length: 1000 }, () => connect(server.url(), 'GET /livez HTTP/1.1\r\nHost: latchkey\r\n\r\n')),
+    Array.from({ length: 1000 }, () => connect(server.url(), 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')),
   );
   await vi.waitFor(() => expect(kept.every(({ received }) => received().endsWith('ok\n'))).toBe(true));
   const uploads = await Promise.all(Array.from({ length: 10 }, () => uploadSlowly(server.url())));
@@ -103,7 +103,7 @@ test('SIGTERM among requests, slow uploads and 1,000 kept connections: all that 
 async function uploadSlowly(url: string): Promise<Connection> {
   const form = `email=${'x'.repeat(100)}`;
   const type = 'Content-Type: application/x-www-form-urlencoded\r\n';
-  const head = `POST /login HTTP/1.1\r\nHost: latchkey\r\n${type}Content-Length: ${form.length}\r\n\r\n`;
+  const head = `POST /login HTTP/1.1\r\nHost: localhost\r\n${type}Content-Length: ${form.length}\r\n\r\n`;
   const connection = await connect(url, head);
   let sent = 0;
   const timer = setInterval(() => {

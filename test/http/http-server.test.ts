@@ -229,10 +229,10 @@ test('only what one connection sends ahead counts against it', async () => {
 test.each(['*', '*x', '**/..', '*?x=%'])('a target that is no path, %j, gets a page', async (target) => {
   const { url } = await startApp();
   for (const method of ['GET', 'OPTIONS', 'POST']) {
-    const head = `${method} ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    const head = `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
     const { received, closed } = await connect(url, head);
     await closed;
-    expect(received()).toMatch(/^HTTP\/1.1 [24]\d\d /);
+    expect(received()).toMatch(/^HTTP\/1.1 (?:200|404) /);
   }
 });
 

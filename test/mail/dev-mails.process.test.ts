@@ -39,14 +39,14 @@ describe('GET /dev/mails', () => {
       await ask(url, 'get', '/dev/mails').set('Host', host).expect(200);
     }
     for (const host of [`rebound.evil.example:${port}`, 'localhost.evil.example', '127.0.0.1.evil.example', '[', '%']) {
-      await ask(url, 'get', '/dev/mails').set({ Host: host, 'X-Forwarded-Host': 'localhost' }).expect(404);
+      await ask(url, 'get', '/dev/mails').set({ Host: host, 'X-Forwarded-Host': 'localhost' }).expect(421);
     }
   });
 
   test('is there under the name of BASE_URL, which the operator chose', async () => {
     const { url } = await startApp({ env: { SIGN_IN: 'code', BASE_URL: 'http://dev.example.test:3000' } });
     await ask(url, 'get', '/dev/mails').set('Host', 'dev.example.test:3000').expect(200);
-    await ask(url, 'get', '/dev/mails').set('Host', 'evil.example.test:3000').expect(404);
+    await ask(url, 'get', '/dev/mails').set('Host', 'evil.example.test:3000').expect(421);
   });
 
   test('is not there when mail is sent, nor when addresses are trusted', async () => {

@@ -86,7 +86,9 @@ describe('a request', () => {
     const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);
     const arrived = once(server, 'request');
-    socket.write('POST /aborted HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{');
+    socket.write(
+      'POST /aborted HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
+    );
     await arrived;
     socket.destroy();
     expect(await lineOf('/aborted')).toMatchObject({ aborted: true });

@@ -4,7 +4,7 @@ import { ask, clients, signedIn } from '../support/client.ts';
 
 const ownOrigin = 'https://login.example.com';
 const direct = await startApp();
-const proxied = await startApp({ env: { BASE_URL: ownOrigin, TRUST_PROXY: '1' } });
+const proxied = await startApp({ env: { BASE_URL: ownOrigin, TRUST_PROXY: '1' }, config: { production: true } });
 
 // CSRF, ASVS 3.5.1: `Sec-Fetch-Site` decides, else `Origin`; who sends neither is no browser.
 describe('a POST', () => {

@@ -66,7 +66,8 @@ describe('GET /logout', () => {
   );
 
   test('knows the own site by BASE_URL, whatever host a proxy asks for', async () => {
-    const proxied = await startApp({ env: { BASE_URL: 'https://login.example.com', TRUST_PROXY: '1' } });
+    const env = { BASE_URL: 'https://login.example.com', TRUST_PROXY: '1' };
+    const proxied = await startApp({ env, config: { production: true } });
     const visitor = await signedIn(proxied.url, 'ann@example.com', { 'X-Forwarded-Proto': 'https' });
     const headers = { 'X-Forwarded-Proto': 'https', Host: 'internal:3000' };
     const from = (referer: string) => ask(proxied.url, 'get', '/logout', visitor).set({ ...headers, Referer: referer });

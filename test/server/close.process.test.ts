@@ -31,7 +31,7 @@ function startInProduction(): Promise<RunningServer> {
 /** The first half of a sign-in, and the rest of it. */
 async function halfSignIn(url: string): Promise<{ connection: Connection; rest: string }> {
   const body = 'email=ann%40example.com';
-  const head = `POST /login HTTP/1.1\r\nHost: latchkey\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const head = `POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n`;
   return { connection: await connect(url, head + body.slice(0, 10)), rest: body.slice(10) };
 }
 
@@ -44,7 +44,7 @@ function takeSession(connection: Connection): string {
 
 /** A connection that has had its answer, and is kept. */
 async function keepAlive(url: string): Promise<Connection> {
-  const connection = await connect(url, 'GET /livez HTTP/1.1\r\nHost: latchkey\r\n\r\n');
+  const connection = await connect(url, 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
   await expect.poll(connection.received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   return connection;
 }

@@ -3,7 +3,7 @@ import type { SessionLimits } from '../../config.ts';
 import type { LoginNotice } from '../../core.ts';
 import { answerAs } from '../../http/content-negotiation.ts';
 import { HttpError } from '../../http/http-error.ts';
-import { isLoopback } from '../../http/loopback.ts';
+import { isLoopback } from '../../http/url.ts';
 import { describeDevice } from '../../http/user-agent.ts';
 import type { Logger } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';

@@ -24,7 +24,7 @@ export function openMail({ config, log, development }: Core): MailFeature {
   const mailer = transport && new Mailer(transport, log);
   const isCaught = catcher !== undefined && config.signIn !== 'trust';
   if (development && catcher && isCaught) {
-    routes.route('/dev/mails').get(development.showMails(catcher.mails, config.origin)).all(allowOnly('GET', 'HEAD'));
+    routes.route('/dev/mails').get(development.showMails(catcher.mails)).all(allowOnly('GET', 'HEAD'));
   }
   const service = {
     async start() {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import nodemailer from 'nodemailer';
-import { isLoopback } from '../../http/loopback.ts';
+import { isLoopback } from '../../http/url.ts';
 import type { Logger } from '../../log.ts';
 
 export type Mail = { to: string; subject: string; text: string; html: string };

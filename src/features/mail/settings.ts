@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isDecodable } from '../../http/decodable.ts';
+import { isDecodable } from '../../http/url.ts';
 import { parseAddress } from '../../session/email-address.ts';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional, url } from '../../settings/setting.ts';
