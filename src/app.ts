@@ -13,7 +13,7 @@ import { staticFiles } from './http/static-files.ts';
 import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
 import { knownBodiesOnly, plainBodiesOnly } from './middleware/bodies.ts';
-import { allowOnly, errorPage, notFound } from './middleware/errors.ts';
+import { allowOnly, errorPage, notFound, postOnly } from './middleware/errors.ts';
 import { readForwardedScheme } from './middleware/forwarded-scheme.ts';
 import { requestLog } from './middleware/request-log.ts';
 import { requireLogin } from './middleware/require-login.ts';
@@ -111,9 +111,9 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);
+  app.use(sameOrigin(origin));
   app.use(sessions({ store, secrets, log }));
   app.use(viewLocals);
-  app.use(sameOrigin(origin));
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
   const mail = openMail(core);
@@ -143,8 +143,8 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
 
   app.use('/admin', requireLogin);
   app.route('/admin').get(showAdmin(admin)).all(allowOnly('GET', 'HEAD'));
-  app.route('/admin/end-session').post(endSession(admin)).all(allowOnly('POST'));
-  app.route('/admin/end-other-sessions').post(endOtherSessions(admin)).all(allowOnly('POST'));
+  app.route('/admin/end-session').post(endSession(admin)).all(postOnly('/admin'));
+  app.route('/admin/end-other-sessions').post(endOtherSessions(admin)).all(postOnly('/admin'));
 
   app.use(notFound);
   app.use(errorPage(log, noteOutage));

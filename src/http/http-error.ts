@@ -2,6 +2,8 @@
 export type HttpErrorDetails = {
   /** Where signing in would help. */
   loginUrl?: string;
+  /** A page that helps. */
+  link?: { href: string; label: string };
   headers?: Record<string, string>;
 };
 

@@ -1,20 +1,20 @@
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { answerAs } from '../http/content-negotiation.ts';
-import { HttpError } from '../http/http-error.ts';
+import { HttpError, type HttpErrorDetails } from '../http/http-error.ts';
 import { isDecodable } from '../http/url.ts';
 import type { Logger } from '../log.ts';
 import { RedisUnavailable } from '../redis/connect.ts';
 import { outageLog } from '../redis/outage-log.ts';
 import { discardChanges } from '../session/sign-in.ts';
-import { loginStep } from './login-step.ts';
+import { nextStep, ownPath } from './next-step.ts';
 
 const retryAfterSeconds = 5;
 
-// What a visitor reads when the error brought no words of its own.
+// What a visitor reads when the error has no message for visitors.
 const messages: Record<number, string> = {
   400: 'The request could not be understood.',
   404: 'There is no page at this address.',
-  413: 'That is more than this page takes.',
+  413: 'That is more than this page accepts.',
   415: 'The form was sent in a format that this page does not accept.',
   500: 'Something went wrong on our side. Please try again.',
   503: 'That did not work just now. Please try again in a few seconds.',
@@ -27,24 +27,39 @@ export const notFound: RequestHandler = function notFound(req, _res, next) {
 };
 
 /**
- * Refuses the methods that a path does not have (RFC 9110, 15.5.6).
+ * Refuses the methods that a page does not have, and offers the page instead (RFC 9110, 15.5.6).
  * @throws {HttpError} 405
  */
 export function allowOnly(...methods: string[]): RequestHandler {
-  const allow = methods.join(', ');
+  return refuseOthers(methods, (req) => ({ href: ownPath(req), label: 'Open the page' }));
+}
+
+/**
+ * Refuses all but POST where a form is sent to, such as a reload of what its answer was, and leads back to the form.
+ * @param page the path of the page with the form
+ * @throws {HttpError} 405
+ */
+export function postOnly(page: string): RequestHandler {
+  return refuseOthers(['POST'], () => ({ href: page, label: 'Back to the form' }));
+}
+
+function refuseOthers(methods: string[], linkFor: (req: Request) => HttpErrorDetails['link']): RequestHandler {
+  const Allow = methods.join(', ');
   return function refuseMethod(req, res, next) {
     if (req.method === 'OPTIONS') {
-      res.set('Allow', allow).status(204).end();
+      res.set({ Allow }).status(204).end();
       return;
     }
-    next(new HttpError(405, `This address does not take ${req.method} requests.`, { headers: { Allow: allow } }));
+    const link = linkFor(req);
+    const message = `This page doesn't accept ${req.method} requests.`;
+    next(new HttpError(405, message, { headers: { Allow }, ...(link && { link }) }));
   };
 }
 
 /**
- * The one place where an error becomes a response: a page, a line of text or JSON. Only the words of an
- * `HttpError` reach the client; everything else is told to the log, under the request's id (ASVS 16.5.1), but
- * an outage of Redis only when it begins and ends.
+ * The one place where an error becomes a response: a page, a line of text or JSON. Only the message of an `HttpError`
+ * reaches the client; everything else goes to the log, under the request's id (ASVS 16.5.1), except that an outage of
+ * Redis is logged only when it begins and ends.
  */
 export function errorPage(log: Logger, noteOutage = outageLog(log)): ErrorRequestHandler {
   return function answerError(error: unknown, req, res, _next) {
@@ -60,12 +75,20 @@ export function errorPage(log: Logger, noteOutage = outageLog(log)): ErrorReques
     }
     if (status === 503) res.set('Retry-After', String(retryAfterSeconds));
     res.status(status).set({ 'Cache-Control': 'no-store', ...details.headers });
+    const sendText = () => res.type('text').send(`${message}\n`);
     answerAs(req, res, {
       html: () => {
-        const nextStep = status === 401 ? loginStep(req, res) : { loginUrl: details.loginUrl };
-        res.render('error', { status, message, ...nextStep, requestId: req.id });
+        const page = { status, message, ...nextStep(status, details, req, res), requestId: req.id };
+        res.render('error', page, (err: unknown, html?: string) => {
+          if (!err) res.send(html);
+          else {
+            // Express's own answer would show the stack.
+            log.error({ id: req.id, err }, 'error page failed');
+            sendText();
+          }
+        });
       },
-      text: () => res.type('text').send(`${message}\n`),
+      text: sendText,
       json: () => res.json({ error: message, ...(status >= 500 && { requestId: req.id }) }),
     });
   };
@@ -77,7 +100,7 @@ function explain(error: unknown): Pick<HttpError, 'status' | 'message' | 'detail
   return { status, message: messages[status] ?? messages[400] ?? '', details: {} };
 }
 
-// The body parser's and the router's errors carry a status; any other error is a fault of ours.
+// Errors of the body parser and the router carry a status; any other error is our fault.
 function clientErrorStatus(error: unknown): number {
   const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
   return status >= 400 && status < 500 ? status : 500;

@@ -9,6 +9,7 @@ import { errorPage } from '../../src/middleware/errors.ts';
 import { requestLog } from '../../src/middleware/request-log.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { ask, clients, type Method, signedIn, xhr } from '../support/client.ts';
+import { connect } from '../support/process.ts';
 
 const redisAddress = await testRedis();
 const { url } = await startApp({ redisAddress });
@@ -37,8 +38,8 @@ const errors: [status: number, message: string, provoke: (kind: Kind) => request
     (kind) => plain('post', '/login')(kind).set('Sec-Fetch-Site', 'cross-site'),
   ],
   [404, 'There is no page at this address.', plain('get', '/nowhere')],
-  [405, 'This address does not take DELETE requests.', plain('delete', '/')],
-  [413, 'That is more than this page takes.', form(url, 'a'.repeat(1_000_000))],
+  [405, "This page doesn't accept DELETE requests.", plain('delete', '/')],
+  [413, 'That is more than this page accepts.', form(url, 'a'.repeat(1_000_000))],
   [
     415,
     'The form was sent in a format that this page does not accept.',
@@ -56,7 +57,7 @@ describe.each(errors)('%i', (status, message, provoke) => {
   test('is a page with one heading and the way home for a browser', async () => {
     const { text, headers } = await provoke('html').expect(status).expect('Content-Type', 'text/html; charset=utf-8');
     expect(text.match(/<h1/g)).toHaveLength(1);
-    expect(text).toContain(`<h1>${message}</h1>`);
+    expect(text).toContain(`<h1>${message.replace("'", '&#39;')}</h1>`);
     expect(text).toContain(`Error ${status}`);
     expect(text).toMatch(/<main[\s\S]* href="\/"/);
     expect(text).not.toMatch(internals);
@@ -77,6 +78,96 @@ describe.each(errors)('%i', (status, message, provoke) => {
     expect(headers.vary).toBe('Accept, X-Requested-With');
     expect(headers.etag).toBeUndefined();
     expect(headers['retry-after']).toBe(status === 503 ? '5' : undefined);
+  });
+});
+
+/** What the main part of a page offers besides the way home: links, and forms with their fields. */
+function offersOf(page: string) {
+  const main = page.slice(page.indexOf('<main'));
+  const links = [...main.matchAll(/<a[^>]* href="([^"]*)"[^>]*>([^<]*)</g)].map(([, href, label]) => [label, href]);
+  const forms = [...main.matchAll(/<form[^>]* action="([^"]*)"([\s\S]*?)<\/form>/g)].map(([, action, inside = '']) => {
+    const inputs = [...inside.matchAll(/<input([^>]*)>/g)].map(([, attributes = '']) => [
+      / name="([^"]*)"/.exec(attributes)?.[1],
+      / value="([^"]*)"/.exec(attributes)?.[1] ?? / checked/.test(attributes),
+    ]);
+    const button = /<button[^>]*>([^<]*?)\s*</.exec(inside)?.[1];
+    return { action, button, fields: Object.fromEntries(inputs) };
+  });
+  return { links: links.filter(([label]) => label !== 'Go to the home page'), forms };
+}
+
+describe('the next step', () => {
+  const lost = (method: Method, path: string) => ask(withoutRedis.url, method, path, lostVisitor).set(clients.html);
+
+  test.each([
+    ['/', '/'],
+    ['/login?next=/x', '/login?next=/x'],
+    ['/admin?a=1&b="', '/admin?a=1&amp;b=&#34;'],
+    ['//evil.example/x', '/evil.example/x'],
+    ['/\\evil.example/x', '/evil.example/x'],
+  ])('of a 503 is the same page again: %s', async (path, href) => {
+    const { received, closed } = await connect(
+      withoutRedis.url,
+      `GET ${path} HTTP/1.1\r\nHost: localhost\r\nCookie: ${lostVisitor.cookieHeader}\r\nConnection: close\r\n\r\n`,
+    );
+    await closed;
+    expect(received()).toMatch(/^HTTP\/1\.1 503 /);
+    expect(offersOf(received())).toEqual({ links: [['Try again', href]], forms: [] });
+  });
+
+  test.each([
+    [500, misconfigured.url],
+    [503, withoutRedis.url],
+  ])('of a sign-in that was a %i is the form, with what was typed', async (status, app) => {
+    const sent = { email: 'Ann&co@example.com ', next: '/admin?x=1', remember: 'on', pass: 'of-ann' };
+    const { text } = await ask(app, 'post', '/login').type('form').set(clients.html).send(sent);
+    expect(text).toContain(`Error ${status}`);
+    const fields = { email: 'Ann&amp;co@example.com ', next: '/admin?x=1', remember: true };
+    expect(offersOf(text)).toEqual({ links: [], forms: [{ action: '/login', button: 'Try again', fields }] });
+  });
+
+  test('of any other form that was a 503 is a button that sends the same again', async () => {
+    const sent = { session: 'a"b', other: '<1>' };
+    const { text } = await lost('post', '/admin/end-session?x=1').type('form').send(sent).expect(503);
+    const fields = { session: 'a&#34;b', other: '&lt;1&gt;' };
+    const form = { action: '/admin/end-session?x=1', button: 'Try again', fields };
+    expect(offersOf(text)).toEqual({ links: [], forms: [form] });
+    const button = await lost('post', '/logout').expect(503);
+    expect(offersOf(button.text).forms).toEqual([{ action: '/logout', button: 'Try again', fields: {} }]);
+  });
+
+  test('of a form of another site is none, also without Redis: one click must not send it as ours', async () => {
+    for (const path of ['/login', '/admin/end-session', '/logout']) {
+      const { text } = await lost('post', path)
+        .set('Sec-Fetch-Site', 'cross-site')
+        .type('form')
+        .send({ email: 'eve@evil.example' })
+        .expect(403);
+      expect(offersOf(text)).toEqual({ links: [], forms: [] });
+    }
+  });
+
+  test.each<[path: string, label: string, href: string, method?: Method]>([
+    ['/admin/end-session', 'Back to the form', '/admin'],
+    ['/admin/end-other-sessions', 'Back to the form', '/admin'],
+    ['/admin', 'Open the page', '/admin', 'post'],
+    ['/login?next=/', 'Open the page', '/login?next=/', 'delete'],
+  ])('of a 405 is the page that has the form: %s', async (path, label, href, method = 'get') => {
+    const visitor = await signedIn(url);
+    const { text } = await ask(url, method, path, visitor).set(clients.html).expect(405);
+    expect(offersOf(text)).toEqual({ links: [[label, href]], forms: [] });
+    await ask(url, 'get', href, visitor).set(clients.html).redirects(1).expect(200);
+  });
+
+  // Otherwise the sign-in would end on a 405.
+  test('of a form whose session has ended is to log in and go to the page of the form', async () => {
+    for (const path of ['/admin/end-session', '/admin/end-other-sessions']) {
+      const asked = ask(url, 'post', path).set({ ...clients.html, Referer: `${url}/admin?page=2` });
+      const { text } = await asked.type('form').send({ session: 'x' }).expect(401);
+      expect(text).toContain('Please login first.');
+      const [login] = offersOf(text).forms;
+      expect(login).toMatchObject({ action: '/login', fields: { next: '/admin?page=2' } });
+    }
   });
 });
 
@@ -113,6 +204,10 @@ describe('an error that nobody expected', () => {
       throw Object.assign(new Error(detail), { status: 409, expose: true });
     });
     app.get('/expected', () => {
+      throw new HttpError(422, 'Words for the visitor.');
+    });
+    app.get('/unrenderable', (_req, res) => {
+      res.locals.asset = () => expect.fail(detail);
       throw new HttpError(422, 'Words for the visitor.');
     });
     app.get('/half', (_req, res, next) => {
@@ -165,6 +260,13 @@ describe('an error that nobody expected', () => {
 
   test('cuts off a response that is under way, so that nobody takes it for complete', async () => {
     await expect(request(app).get('/half')).rejects.toThrow('aborted');
+  });
+
+  test('in the error page itself is a line of text without a detail, and in the log', async () => {
+    lines.length = 0;
+    const { text } = await request(app).get('/unrenderable').set(clients.html).expect(422);
+    expect(text).toBe('Words for the visitor.\n');
+    expect(lines.filter(({ msg }) => msg === 'error page failed')).toHaveLength(1);
   });
 
   test('leaves alone a response that is complete', async () => {

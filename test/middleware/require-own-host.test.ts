@@ -24,7 +24,15 @@ const foreign = [
     'workstation.evil.example',
     'dev.example.test',
   ],
-  ...['localhost@evil.example', 'evil.example#localhost', 'evil.example/localhost', 'evil.example\\localhost'],
+  ...[
+    'localhost@evil.example',
+    'evil.example@localhost',
+    'localhost#evil.example',
+    'loc%61lhost',
+    'evil.example#localhost',
+    'evil.example/localhost',
+    'evil.example\\localhost',
+  ],
   ...[
     'localhost, evil.example',
     'localhost evil.example',

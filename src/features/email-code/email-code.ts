@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Router } from 'express';
 import type { Core, SignInWay } from '../../core.ts';
-import { allowOnly } from '../../middleware/errors.ts';
+import { allowOnly, postOnly } from '../../middleware/errors.ts';
 import { deadlineMs } from '../../redis/connect.ts';
 import type { MailFeature } from '../mail/mail.ts';
 import { Challenges } from './challenges.ts';
@@ -40,7 +40,7 @@ export function emailCode(core: Core, mail: MailFeature): SignInWay {
     .get(showCodeForm(codes))
     .post(enterCode(codes))
     .all(allowOnly('GET', 'HEAD', 'POST'));
-  routes.route('/login/code/again').post(askForCodeAgain(codes)).all(allowOnly('POST'));
+  routes.route('/login/code/again').post(askForCodeAgain(codes)).all(postOnly('/login/code'));
   routes
     .route('/end-session')
     .get(showEndSession(links))
