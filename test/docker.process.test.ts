@@ -1,70 +1,30 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
 import { readConfig, settings } from '../src/config.ts';
+import {
+  compose,
+  type Instruction,
+  imageEnvironment,
+  only,
+  operator,
+  project,
+  read,
+  stages,
+} from './support/docker.ts';
 import { freePort, newDirectory, startProcess, startServer } from './support/process.ts';
 import { startRedisServer } from './support/redis-server.ts';
 import { Visitor } from './support/visitor.ts';
 
 // There may be no Docker where this runs. So the files are held to what they promise, and the steps of the
 // Dockerfile are carried out in directories, each of which stands for the `/app` of one stage.
-const project = fileURLToPath(new URL('..', import.meta.url));
-const read = (name: string) => readFileSync(join(project, name), 'utf8');
-
-const operator = {
-  SESSION_SECRET: 'a secret of the operator of 32 characters and more',
-  REDIS_PASSWORD: 'of-the-operator',
-  SIGN_IN: 'trust',
-};
-
-/** The compose file as Compose reads it: https://docs.docker.com/reference/compose-file/interpolation/ */
-function compose(environment: Record<string, string>) {
-  return parse(read('docker-compose.yml'), (_, value: unknown) =>
-    typeof value === 'string' ? interpolate(value, environment) : value,
-  );
-}
-
-function interpolate(text: string, environment: Record<string, string>): string {
-  return text.replace(/\$\{(\w+):([-?])([^}]*)\}/g, (_, name: string, operation: string, otherwise: string) => {
-    if (environment[name]) return environment[name];
-    if (operation === '?') throw new Error(`${name}: ${otherwise}`);
-    return otherwise;
-  });
-}
-
-type Instruction = { name: string; rest: string };
-
-/** The stages of the Dockerfile, each with the instructions after its FROM. */
-function stages(): { from: string; instructions: Instruction[] }[] {
-  const lines = read('Dockerfile')
-    .replace(/^#.*\n/gm, '')
-    .replaceAll('\\\n', '')
-    .split('\n')
-    .filter(Boolean);
-  const found: { from: string; instructions: Instruction[] }[] = [];
-  for (const line of lines) {
-    const [, name = '', rest = ''] = /^(\w+)\s+(.*)$/.exec(line) ?? [];
-    if (name === 'FROM') found.push({ from: rest, instructions: [] });
-    else found.at(-1)?.instructions.push({ name, rest });
-  }
-  return found;
-}
-
-const runtime = stages().at(-1)?.instructions ?? [];
-
-function only(name: string): string {
-  const [instruction, ...others] = runtime.filter((candidate) => candidate.name === name);
-  if (!instruction || others.length > 0) throw new Error(`not exactly one ${name}`);
-  return instruction.rest;
-}
 
 describe('docker-compose.yml', () => {
-  const { app, redis, mail } = compose(operator).services;
+  const services = compose(operator).services;
+  const { app, redis } = services;
 
   test('rotates the log of every service', () => {
-    for (const { logging } of Object.values<{ logging?: unknown }>(compose(operator).services)) {
+    for (const { logging } of Object.values<{ logging?: unknown }>(services)) {
       expect(logging).toEqual({
         driver: 'json-file',
         options: { 'max-size': expect.stringMatching(/^\d+m$/), 'max-file': expect.stringMatching(/^\d$/) },
@@ -86,23 +46,6 @@ describe('docker-compose.yml', () => {
     expect({ signIn, origin }).toEqual({ signIn: 'trust', origin: 'http://localhost:3000' });
   });
 
-  test('believes typed addresses only where that is asked for', () => {
-    const { environment } = compose({ ...operator, SIGN_IN: '' }).services.app;
-    expect(() => readConfig({ ...imageEnvironment(), ...environment })).toThrow(/SMTP_URL is missing/);
-  });
-
-  test('has a mail catcher for trying it out, which is not part of a deployment', () => {
-    const [, smtpUrl = ''] = /SMTP_URL='(.+?)' docker compose --profile try/.exec(read('docker-compose.yml')) ?? [];
-    const { app, mail } = compose({ ...operator, SIGN_IN: '', SMTP_URL: smtpUrl }).services;
-    expect(readConfig({ ...imageEnvironment(), ...app.environment })).toMatchObject({
-      signIn: 'code',
-      mail: { smtpUrl },
-    });
-    expect(new URL(smtpUrl)).toMatchObject({ hostname: 'mail', port: '1025' });
-    expect(mail.profiles).toEqual(['try']);
-    expect(mail.ports).toEqual(['127.0.0.1:8025:8025']);
-  });
-
   test('lets the app wait for a Redis that answers, and stop in order', () => {
     expect(app.depends_on).toEqual({ redis: { condition: 'service_healthy' } });
     expect(Number.parseInt(app.stop_grace_period, 10)).toBeGreaterThan(10);
@@ -116,7 +59,7 @@ describe('docker-compose.yml', () => {
   });
 
   test('takes from each what it does not need', () => {
-    for (const service of [app, redis, mail]) {
+    for (const service of Object.values(services)) {
       expect(service).toMatchObject({
         read_only: true,
         cap_drop: ['ALL'],
@@ -134,14 +77,6 @@ describe('docker-compose.yml', () => {
     expect(compose(operator).volumes).toHaveProperty('redis-data');
   });
 });
-
-function imageEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    only('ENV')
-      .split(' ')
-      .map((pair) => pair.split('=')),
-  );
-}
 
 describe('the image', () => {
   test('runs on an LTS release, as a user without rights, with a server that gets the signals', () => {

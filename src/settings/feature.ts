@@ -34,7 +34,10 @@ type Declaration<Own extends Settings, Result, SignInName extends string> = {
   read: (values: CoreValues & ValuesOf<Own>) => Result;
 };
 
-/** Declares a feature's settings. Its checks and `read` see the values of its own settings and of the core's. */
+/**
+ * Declares a feature's settings. Its checks and `read` see the values of its own settings and of the core's.
+ * @public for the features of a fork, also when it has removed all of ours
+ */
 export function featureSettings<Own extends Settings, Result, const SignInName extends string = never>(
   declaration: Declaration<Own, Result, SignInName>,
 ): FeatureSettings<Result, SignInName> {

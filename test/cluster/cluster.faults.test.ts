@@ -3,12 +3,12 @@ import { deadlineMs } from '../../src/redis/connect.ts';
 import { indexKey, tagOf } from '../../src/session/record.ts';
 import { connectUrl } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
+import { contributed } from '../support/contributions.ts';
 import { Load } from '../support/load.ts';
 import { startServer } from '../support/process.ts';
 import type { RedisServer } from '../support/redis-server.ts';
-import { useByCode } from '../support/redis-uses.ts';
-import { startCluster } from '../support/topology.ts';
 import { Visitor } from '../support/visitor.ts';
+import { startCluster } from './start-cluster.ts';
 
 // Replication is asynchronous, see sentinel.test.ts.
 const mayLoseMs = 200;
@@ -70,10 +70,10 @@ test('visitors sign in, see and end their sessions, and log out', async () => {
   expect((await one.post('/logout')).status).toBe(303);
 });
 
-test('what sign-in by code keeps works as well', async () => {
-  const redis = await connectUrl(cluster.url);
-  await useByCode(redis);
-  await redis.close();
+test.each(await contributed('redis-uses'))('what $feature keeps works as well', async ({ module }) => {
+  const client = await connectUrl(cluster.url);
+  await module.useRedis(client);
+  await client.close();
 });
 
 describe('a slot that moves to another node', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { clusterUrl } from '../../src/features/cluster/url.ts';
+import { blamed } from '../support/settings.ts';
 
 describe('a REDIS_URL', () => {
   test('of a Cluster names some of its nodes', () => {
@@ -13,4 +14,8 @@ describe('a REDIS_URL', () => {
       tls: false,
     });
   });
+});
+
+test.each(['one/1', 'one?x=y', 'one:x', 'one,', ''])('REDIS_URL is refused as redis+cluster://%s', (rest) => {
+  expect(blamed({ REDIS_URL: `redis+cluster://${rest}` })).toEqual(['REDIS_URL']);
 });

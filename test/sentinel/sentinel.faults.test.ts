@@ -2,11 +2,11 @@ import { afterAll, expect, test, vi } from 'vitest';
 import { deadlineMs } from '../../src/redis/connect.ts';
 import { connectUrl } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
+import { contributed } from '../support/contributions.ts';
 import { Load } from '../support/load.ts';
 import { startServer } from '../support/process.ts';
 import type { RedisServer } from '../support/redis-server.ts';
-import { useByCode } from '../support/redis-uses.ts';
-import { sentinelUrl, startSentinel, startWatched } from '../support/topology.ts';
+import { sentinelUrl, startSentinel, startWatched } from './watched.ts';
 
 // Replication is asynchronous: what a primary confirmed just before it died may not have reached a replica.
 // `min-replicas-to-write` and `min-replicas-max-lag` bound how long one that is cut off goes on confirming.
@@ -98,9 +98,9 @@ async function annIsServed(): Promise<void> {
   expect(performance.now() - startedAt).toBeLessThan(deadlineMs / 2);
 }
 
-test('what sign-in by code keeps is there as well', async () => {
+test.each(await contributed('redis-uses'))('what $feature keeps works as well', async ({ module }) => {
   const client = await connectUrl(redis.url);
-  await useByCode(client);
+  await module.useRedis(client);
   await client.close();
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { sentinelUrl } from '../../src/features/sentinel/url.ts';
+import { blamed } from '../support/settings.ts';
 
 describe('a REDIS_URL', () => {
   test('of Sentinels names them, the primary they watch, and who may ask which of both', () => {
@@ -31,4 +32,17 @@ describe('a REDIS_URL', () => {
       tls: false,
     });
   });
+});
+
+test.each([
+  'one',
+  'one/',
+  '/n',
+  'one/name/x',
+  'one:x/name',
+  'one,/name',
+  ':p%ss@one/name',
+  'one/name?sentinelPassword=x',
+])('REDIS_URL is refused as redis+sentinel://%s', (rest) => {
+  expect(blamed({ REDIS_URL: `redis+sentinel://${rest}` })).toEqual(['REDIS_URL']);
 });

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, readConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/config.ts';
 import { readEnvFile } from '../../src/settings/env-file.ts';
 import { newDirectory } from '../support/process.ts';
+import { problemsOf as problemsWith } from '../support/settings.ts';
 
 const directory = newDirectory('env-file-');
 let files = 0;
@@ -24,14 +25,8 @@ function read(content: string | Uint8Array): Record<string, string> {
   return Object.fromEntries(entries.map(({ name, value }) => [name, value]));
 }
 
-function problemsOf(content: string | Uint8Array, env: Record<string, string> = {}): string[] {
-  try {
-    readConfig(env, readEnvFile(write(content)));
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems.map((problem) => problem.replace(/^\S+\.env, /, ''));
-    throw error;
-  }
+function problemsOf(content: string): string[] {
+  return problemsWith({}, readEnvFile(write(content))).map((problem) => problem.replace(/^\S+\.env, /, ''));
 }
 
 const text = 'NODE_ENV=production\r\nPORT=3001\r\n';
@@ -138,8 +133,8 @@ describe('a file of settings', () => {
 
 describe('the names in it', () => {
   test.each([
-    ['SMPT_URL', 'SMTP_URL'],
-    ['smtp_url', 'SMTP_URL'],
+    ['REDSI_URL', 'REDIS_URL'],
+    ['redis_url', 'REDIS_URL'],
     ['SESSION_SECERT', 'SESSION_SECRET'],
     ['SESSION_SECRETFILE', 'SESSION_SECRET_FILE'],
     ['TRUSTED_PROXY', 'TRUST_PROXY'],

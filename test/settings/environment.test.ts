@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, readConfig, settings } from '../../src/config.ts';
+import { readConfig, settings } from '../../src/config.ts';
 import { misspeltNames } from '../../src/settings/environment.ts';
 import { newDirectory } from '../support/process.ts';
+import { problemsOf } from '../support/settings.ts';
 
 const directory = newDirectory('secrets-');
 const secret = 'a secret of 32 characters and more that is kept in a file';
@@ -12,16 +13,6 @@ function fileWith(content: string | Uint8Array): string {
   const path = join(directory, crypto.randomUUID());
   writeFileSync(path, content);
   return path;
-}
-
-function problemsOf(env: Record<string, string>): string[] {
-  try {
-    readConfig(env);
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
 }
 
 describe('a secret in a file', () => {

@@ -3,13 +3,13 @@ import { Challenges } from '../../src/features/email-code/challenges.ts';
 import { RateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
 import { deadlineMs, type RedisClient } from '../../src/redis/connect.ts';
-import { address } from './address.ts';
-import { keepOutOfLogs } from './secrets.ts';
+import { address } from '../support/address.ts';
+import { keepOutOfLogs } from '../support/secrets.ts';
 
 const challenge = { email: address('ann@example.com'), remember: false, next: '/admin' };
 
 /** What sign-in by code keeps in Redis, each use once. */
-export async function useByCode(redis: RedisClient): Promise<void> {
+export async function useRedis(redis: RedisClient): Promise<void> {
   const challenges = new Challenges(redis, ['a secret for the tests, of 32 characters and more'], deadlineMs);
   const { id, code } = await challenges.start(challenge, { willBeMailed: true });
   keepOutOfLogs(id, code);

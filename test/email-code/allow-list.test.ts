@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { testRedis } from '../support/app.ts';
+import { askForCode, enterCode, newAddress, newBrowser, outcomes, signInByCode, startCodeApp } from './code-login.ts';
+
+describe('ALLOWED_EMAILS, with sign-in by code', () => {
+  test('at the form: others see the same page and get no mail', async () => {
+    const app = await startCodeApp({ env: { ALLOWED_EMAILS: 'ann@example.com, @example.org' } });
+    const stranger = newAddress();
+    for (const email of ['ann@example.com', newAddress('example.org'), stranger]) {
+      const visit = await askForCode(newBrowser(app.url), email);
+      expect([visit.status, visit.location]).toEqual([303, '/login/code']);
+      const mailed = email === stranger ? 0 : 1;
+      expect(await outcomes(app, email, 1)).toEqual({ mailed, keptBack: 1 - mailed });
+    }
+    expect(app.logged().find(({ msg }) => msg === 'code kept back')).toMatchObject({
+      reason: 'not in ALLOWED_EMAILS',
+    });
+    expect(app.mails.inbox.map(({ to }) => to)).not.toContainEqual([stranger]);
+  });
+
+  test('at the code: it is asked again, for the list may have changed since', async () => {
+    const redisAddress = await testRedis();
+    const before = await startCodeApp({ redisAddress, env: { ALLOWED_EMAILS: '@example.com' } });
+    const after = await startCodeApp({ redisAddress, mails: before.mails, env: { ALLOWED_EMAILS: '@example.org' } });
+    const email = newAddress();
+    const browser = newBrowser(before.url);
+    await askForCode(browser, email);
+    const code = await before.mails.codeFor(email);
+    const there = browser.copy(after.url);
+    const visit = await enterCode(there, code);
+    expect([visit.status, visit.text.includes('That code can no longer be used.')]).toEqual([422, true]);
+    expect(there.cookies.has('session')).toBe(false);
+    expect(await before.redis.keys('[^cln]*')).toEqual([]);
+    expect((await enterCode(browser, code)).status).toBe(422);
+  });
+
+  test('on each request: an address that was taken off has no access any more', async () => {
+    const redisAddress = await testRedis();
+    const before = await startCodeApp({ redisAddress, env: { ALLOWED_EMAILS: '@example.com' } });
+    const email = newAddress();
+    const browser = newBrowser(before.url);
+    await signInByCode(before, browser, email);
+    const restarted = await startCodeApp({
+      redisAddress,
+      mails: before.mails,
+      env: { ALLOWED_EMAILS: '@example.org' },
+    });
+    const there = browser.copy(restarted.url);
+    expect((await there.get('/admin')).status).toBe(401);
+    expect((await there.get('/')).text).not.toContain(email);
+
+    // Nor when it is on the list again: whoever made it leave the list may hold that session.
+    expect((await browser.get('/admin')).status).toBe(401);
+
+    // Nor does the device cookie bring a mail.
+    await askForCode(there, email);
+    expect(await outcomes(restarted, email, 1)).toEqual({ mailed: 0, keptBack: 1 });
+  });
+});

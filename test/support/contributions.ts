@@ -1,0 +1,22 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { RedisClient } from '../../src/redis/connect.ts';
+import type { Routes } from './methods.ts';
+
+/** What the tests of a feature add to those of the core, or of another feature. */
+type Contributions = {
+  /** What the feature does with Redis, to be tried on each kind of it. */
+  'redis-uses': { useRedis: (redis: RedisClient) => Promise<void> };
+  /** The methods that each of the feature's paths takes. */
+  routes: { routes: Routes };
+};
+
+const tests = fileURLToPath(new URL('..', import.meta.url));
+
+/** The modules of this name in the folders of the features, so that no test has to name a feature. */
+export async function contributed<Name extends keyof Contributions>(
+  name: Name,
+): Promise<{ feature: string; module: Contributions[Name] }[]> {
+  const features = readdirSync(tests).filter((folder) => existsSync(`${tests}${folder}/${name}.ts`));
+  return Promise.all(features.map(async (feature) => ({ feature, module: await import(`../${feature}/${name}.ts`) })));
+}
