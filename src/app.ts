@@ -83,6 +83,18 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   const admin = { index: store.index, limits, log };
   const services: Service[] = [];
 
+  // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
+  const mail = openMail(core);
+  services.push(mail.service);
+  services.push(serveMetrics(core));
+
+  const signInWays: Record<SignIn, () => SignInWay> = {
+    trust: () => trust(core),
+    code: () => emailCode(core, mail),
+  };
+  const signInWay = signInWays[config.signIn]();
+  const { identityProvider } = signInWay;
+
   const app = express();
   // Express reads NODE_ENV itself, but not from `.env`; outside production its last resort answers with stack traces.
   app.set('env', config.production ? 'production' : 'development');
@@ -94,9 +106,10 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.locals.words = { displayAddress, formatAgo, formatDuration, formatTime };
   app.locals.siteName = config.siteName;
   app.locals.sessionLimits = limits;
+  app.locals.signInForm = signInWay.form;
   registerEjs(app, { directory: viewsDirectory, reload });
 
-  app.use(securityHeaders({ https }));
+  app.use(securityHeaders({ https, identityProvider }));
   app.use(plainBodiesOnly);
   app.use(serveStaticFile);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
@@ -111,22 +124,11 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);
-  app.use(sameOrigin(origin));
+  app.use(sameOrigin(origin, identityProvider));
   app.use(sessions({ store, secrets, log }));
   app.use(viewLocals);
 
-  // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
-  const mail = openMail(core);
-  services.push(mail.service);
   app.use(mail.routes);
-  services.push(serveMetrics(core));
-
-  const signInWays: Record<SignIn, () => SignInWay> = {
-    trust: () => trust(core),
-    code: () => emailCode(core, mail),
-  };
-  const signInWay = signInWays[config.signIn]();
-  app.locals.signInForm = signInWay.form;
   if (signInWay.routes) app.use(signInWay.routes);
 
   app.route('/').get(showHome(signInWay)).all(allowOnly('GET', 'HEAD'));

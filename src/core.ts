@@ -29,6 +29,16 @@ export type SignInWay = {
   /** Looks up a sign-in that is under way in this browser, for the pages with the login form to mention. */
   findLoginNotice?: (req: Request) => Promise<LoginNotice | undefined>;
   routes?: Router;
+  /** Another site that takes part in it. */
+  identityProvider?: IdentityProvider;
+};
+
+/** A site that a form may lead to, and that posts its answer back (OAuth 2.0 Form Post Response Mode). */
+export type IdentityProvider = {
+  /** Such as `https://id.example.com`. */
+  origin: string;
+  /** The one path of this site that it may post to. What arrives there must prove itself. */
+  callbackPath: string;
 };
 
 /** A sign-in that is under way: where to complete it, and what was entered in the login form. */

@@ -1,4 +1,5 @@
 import type { Request, RequestHandler } from 'express';
+import type { IdentityProvider } from '../core.ts';
 import { HttpError } from '../http/http-error.ts';
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -7,13 +8,22 @@ const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
  * Refuses what another site makes a visitor's browser send (CSRF, ASVS 3.5.1). `Sec-Fetch-Site` decides, else
  * `Origin`; a client that sends neither is no browser, and has no cookies that it did not choose to send.
  * @param ownOrigin the site's public origin, where it is configured
+ * @param identityProvider another site that may post to one path
  * @throws {HttpError} 403
  */
-export function sameOrigin(ownOrigin: string | undefined): RequestHandler {
+export function sameOrigin(ownOrigin: string | undefined, identityProvider?: IdentityProvider): RequestHandler {
   return function requireSameOrigin(req, _res, next) {
-    if (safeMethods.has(req.method) || isSameOrigin(req, ownOrigin)) return next();
+    if (safeMethods.has(req.method) || isSameOrigin(req, ownOrigin) || isAnswer(req, identityProvider)) return next();
     next(new HttpError(403, 'This form was sent from another site, so nothing was done.'));
   };
+}
+
+function isAnswer(req: Request, identityProvider: IdentityProvider | undefined): boolean {
+  return (
+    identityProvider !== undefined &&
+    req.path === identityProvider.callbackPath &&
+    req.headers.origin === identityProvider.origin
+  );
 }
 
 function isSameOrigin(req: Request, ownOrigin: string | undefined): boolean {

@@ -2,13 +2,18 @@ import http from 'node:http';
 import { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
+import type { IdentityProvider } from '../core.ts';
 import type { ResponseHeaders } from '../http/refusals.ts';
 
-/**
- * The security headers of every response (ASVS 3.4.1 to 3.4.8).
- * @param options.https whether visitors come by https; over http, HSTS means nothing and upgrading breaks the page
- */
-export function securityHeaderValues(options: { https: boolean }): ResponseHeaders {
+type Options = {
+  /** Whether visitors come by https; over http, HSTS means nothing and upgrading breaks the page. */
+  https: boolean;
+  /** Another site that forms may lead to. */
+  identityProvider?: IdentityProvider | undefined;
+};
+
+/** The security headers of every response (ASVS 3.4.1 to 3.4.8). */
+export function securityHeaderValues(options: Options): ResponseHeaders {
   const setByHelmet = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
@@ -19,7 +24,7 @@ export function securityHeaderValues(options: { https: boolean }): ResponseHeade
         imgSrc: ["'self'"],
         // For the older client's XMLHttpRequest.
         connectSrc: ["'self'"],
-        formAction: ["'self'"],
+        formAction: ["'self'", ...(options.identityProvider ? [options.identityProvider.origin] : [])],
         baseUri: ["'none'"],
         objectSrc: ["'none'"],
         frameAncestors: ["'none'"],
@@ -41,7 +46,7 @@ export function securityHeaderValues(options: { https: boolean }): ResponseHeade
 }
 
 /** Sets the security headers. The HTTP server sets them on the responses that never reach the app. */
-export function securityHeaders(options: { https: boolean }): RequestHandler {
+export function securityHeaders(options: Options): RequestHandler {
   const headers = Object.entries(securityHeaderValues(options));
   return function setSecurityHeaders(_req, res, next) {
     for (const [name, value] of headers) res.setHeader(name, value);

@@ -1,4 +1,10 @@
+import express from 'express';
+import request from 'supertest';
 import { describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/log.ts';
+import { errorPage } from '../../src/middleware/errors.ts';
+import { sameOrigin } from '../../src/middleware/same-origin.ts';
+import { securityHeaders } from '../../src/middleware/security-headers.ts';
 import { startApp } from '../support/app.ts';
 import { ask, clients, signedIn } from '../support/client.ts';
 
@@ -86,5 +92,34 @@ describe('behind a proxy', () => {
 
   test('the host that the proxy passes on counts as well', async () => {
     await attempt({ Origin: 'https://other.example', 'X-Forwarded-Host': 'other.example' }).expect(303);
+  });
+});
+
+describe('an identity provider', () => {
+  const identityProvider = { origin: 'https://id.example.com', callbackPath: '/login/answer' };
+  const app = express();
+  app.use(securityHeaders({ https: false, identityProvider }), sameOrigin(ownOrigin, identityProvider));
+  app.use((_req, res) => void res.send('taken'));
+  app.use(errorPage(createLogger('silent')));
+  const post = (path: string, Origin: string) =>
+    request(app).post(path).set({ Origin, 'Sec-Fetch-Site': 'cross-site', Accept: 'text/plain' });
+
+  test('may post its answer to its one path', async () => {
+    await post('/login/answer', identityProvider.origin).expect(200, 'taken');
+  });
+
+  test.each([
+    ['/login', identityProvider.origin],
+    ['/login/answer/more', identityProvider.origin],
+    ['/login/answer', 'https://id.example.com.evil.example'],
+    ['/login/answer', 'http://id.example.com'],
+    ['/login/answer', 'null'],
+  ])('opens nothing else: %s from %s', async (path, origin) => {
+    await post(path, origin).expect(403);
+  });
+
+  test('is the only other site that forms may lead to', async () => {
+    const { headers } = await request(app).get('/');
+    expect(headers['content-security-policy']).toContain("form-action 'self' https://id.example.com;");
   });
 });
