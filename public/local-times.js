@@ -1,10 +1,16 @@
-// Optional: shows each time in the visitor's own time zone, in the page's language; without it, pages say UTC.
-const page = document.documentElement.lang;
+// Optional: shows each time on the visitor's own clock, in the page's language; without it, pages say UTC.
+const language = document.documentElement.lang;
 const locale =
-  navigator.languages.find((language) => language.split('-')[0] === page) ?? (page === 'en' ? 'en-GB' : page);
-const format = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
+  navigator.languages.find((candidate) => candidate.split('-')[0] === language) ??
+  (language === 'en' ? 'en-GB' : language);
+const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
+const dayAndYear = new Intl.DateTimeFormat(locale, { dateStyle: 'medium' });
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
+
 for (const time of document.querySelectorAll('time[datetime]')) {
-  time.textContent = format.format(new Date(time.dateTime));
-  time.lang = format.resolvedOptions().locale;
+  const moment = new Date(time.dateTime);
+  const date = moment.getFullYear() === new Date().getFullYear() ? day : dayAndYear;
+  time.textContent = `${date.format(moment)}, ${clock.format(moment)}`;
+  time.lang = clock.resolvedOptions().locale;
   time.dir = 'auto';
 }

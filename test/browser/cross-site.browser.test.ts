@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { signIn } from '../support/browser.ts';
-import { heading, useChromium } from '../support/browsing.ts';
+import { heading, useTab } from '../support/browsing.ts';
 
 const { url } = await startApp();
 
@@ -25,56 +25,53 @@ await new Promise<void>((done) => otherSite.listen(0, done));
 afterAll(() => new Promise((done) => otherSite.close(done).closeAllConnections()));
 const { port } = otherSite.address() as AddressInfo;
 
-const openProfile = useChromium(() => [url, ...otherOrigins, 'null']);
-
 // To a browser, another port is another origin of the same site: it sends even SameSite cookies along.
 const otherOrigins = [`http://localhost:${port}`, `http://127.0.0.1:${port}`];
 
+const tab = useTab(() => [url, ...otherOrigins, 'null'], {
+  expectedNoise: /ERR_BLOCKED_BY_RESPONSE|Refused to (display|frame)|frame-ancestors/,
+});
+
 // ASVS 3.5.1, 3.5.3
 describe.each(otherOrigins)('a page on %s', (origin) => {
-  test('can not sign a visitor in', async () => {
-    const profile = await openProfile();
-    const page = await profile.newPage();
+  test('cannot sign a visitor in', async () => {
+    const page = await tab.reset();
     expect(await click(page, `${origin}/sign-in`)).toBe(403);
     expect(await heading(page)).toBe('This form was sent from another site, so nothing was done.');
-    expect(await profile.cookies()).toEqual([]);
+    expect(await page.context().cookies()).toEqual([]);
   });
 
-  test('can not make a signed-in visitor somebody else', async () => {
-    const page = await (await openProfile()).newPage();
-    await signIn(page, url, 'ada@example.com');
-    expect(await click(page, `${origin}/sign-in`)).toBe(403);
-    expect(await whoIsSignedIn(page)).toBe('Hello ada@example.com');
-  });
+  describe('for somebody signed in', () => {
+    beforeAll(async () => signIn(await tab.reset(), url, 'ada@example.com'));
 
-  test('can not sign a visitor out with a form', async () => {
-    const page = await (await openProfile()).newPage();
-    await signIn(page, url, 'ada@example.com');
-    expect(await click(page, `${origin}/post-logout`)).toBe(403);
-    expect(await whoIsSignedIn(page)).toBe('Hello ada@example.com');
-  });
+    test('cannot make them somebody else', async () => {
+      expect(await click(tab.page(), `${origin}/sign-in`)).toBe(403);
+      expect(await whoIsSignedIn(tab.page())).toBe('Hello ada@example.com');
+    });
 
-  test.each(['/get-logout', '/link-logout'])('leads by %s to a button, which signs out', async (path) => {
-    const page = await (await openProfile()).newPage();
-    await signIn(page, url, 'ada@example.com');
-    expect(await click(page, origin + path)).toBe(200);
-    expect(await heading(page)).toBe('Log out?');
-    await page.getByRole('link', { name: 'Stay signed in' }).click();
-    expect(await heading(page)).toBe('Hello ada@example.com');
+    test('cannot sign them out with a form', async () => {
+      expect(await click(tab.page(), `${origin}/post-logout`)).toBe(403);
+      expect(await whoIsSignedIn(tab.page())).toBe('Hello ada@example.com');
+    });
 
-    await click(page, origin + path);
-    await page.getByRole('main').getByRole('button', { name: 'Log out' }).click();
-    await page.waitForURL(`${url}/`);
-    expect(await whoIsSignedIn(page)).toBe('Please login first.');
-  });
+    test('cannot sign them out with an image or a frame', async () => {
+      await tab.page().goto(`${origin}/embed-logout`);
+      expect(await whoIsSignedIn(tab.page())).toBe('Hello ada@example.com');
+    });
 
-  test('can not sign a visitor out with an image or a frame', async () => {
-    const page = await (
-      await openProfile({ expectedNoise: /ERR_BLOCKED_BY_RESPONSE|Refused to (display|frame)|frame-ancestors/ })
-    ).newPage();
-    await signIn(page, url, 'ada@example.com');
-    await page.goto(`${origin}/embed-logout`);
-    expect(await whoIsSignedIn(page)).toBe('Hello ada@example.com');
+    test.each(['/get-logout', '/link-logout'])('leads by %s to a button, which signs out', async (path) => {
+      const page = await tab.reset();
+      await signIn(page, url, 'ada@example.com');
+      expect(await click(page, origin + path)).toBe(200);
+      expect(await heading(page)).toBe('Log out?');
+      await page.getByRole('link', { name: 'Stay signed in' }).click();
+      expect(await heading(page)).toBe('Hello ada@example.com');
+
+      await click(page, origin + path);
+      await page.getByRole('main').getByRole('button', { name: 'Log out' }).click();
+      await page.waitForURL(`${url}/`);
+      expect(await whoIsSignedIn(page)).toBe('Please login first.');
+    });
   });
 });
 

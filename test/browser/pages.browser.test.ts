@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { usePage } from '../support/browsing.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { useTab } from '../support/browsing.ts';
 import { contrast } from './contrast.ts';
 import {
   ambiguousNames,
@@ -13,12 +13,13 @@ import {
 import { everyPage } from './pages.ts';
 
 const { origins, pages } = await everyPage();
+const tab = useTab(() => origins);
 
 describe.each(pages)('the page: $name', ({ open }) => {
-  const opened = usePage(() => origins, open);
+  beforeAll(async () => open(await tab.reset()));
 
   test('has nothing that axe objects to, light or dark', async () => {
-    const page = opened();
+    const page = tab.page();
     await page.emulateMedia({ colorScheme: 'light' });
     expect(await axeFindings(page)).toEqual([]);
     await page.emulateMedia({ colorScheme: 'dark' });
@@ -29,7 +30,7 @@ describe.each(pages)('the page: $name', ({ open }) => {
   });
 
   test('shows where the focus is, in the order of the page', async () => {
-    const page = opened();
+    const page = tab.page();
     let order: string[] = [];
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
@@ -50,7 +51,7 @@ describe.each(pages)('the page: $name', ({ open }) => {
 
   // WCAG 1.4.4, 1.4.10 and 2.5.5. A browser at 200 % zoom lays a page out in half as many CSS pixels.
   test('fits 320 px and 200 % zoom without sideways scrolling, with targets 44 px high', async () => {
-    const page = opened();
+    const page = tab.page();
     for (const width of [320, 360, 640, 1280]) {
       await page.setViewportSize({ width, height: 640 });
       expect({ width, overflow: await overflow(page) }).toEqual({ width, overflow: [] });
@@ -65,7 +66,7 @@ describe.each(pages)('the page: $name', ({ open }) => {
   });
 
   test('prints its content without its buttons', async () => {
-    const page = opened();
+    const page = tab.page();
     await page.emulateMedia({ media: 'print' });
     expect(await page.getByRole('heading', { level: 1 }).isVisible()).toBe(true);
     const buttons = page.getByRole('button', { name: /^(End|Log out)/ });

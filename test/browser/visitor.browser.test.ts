@@ -1,19 +1,22 @@
-import { describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { loginButton, signIn } from '../support/browser.ts';
-import { heading, useChromium } from '../support/browsing.ts';
+import { heading, useTab } from '../support/browsing.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0';
 
 const { url } = await startApp();
-const openProfile = useChromium(() => [url]);
 
 describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a visitor with %o', (options) => {
+  const tab = useTab(() => [url], options);
+  beforeEach(() => tab.reset());
+
   test('signs in, stays signed in, logs out, and comes back to the page that was asked for', async () => {
-    const profile = await openProfile(options);
-    const page = await profile.newPage();
+    const page = tab.page();
+    const profile = page.context();
     await page.goto(url);
     await page.getByLabel('E-mail address').fill('Ada@Example.com');
     await loginButton(page).click();
@@ -40,22 +43,20 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     await secondTab.reload();
     expect(await heading(secondTab)).toBe('Please login first.');
 
-    await secondTab.getByLabel('E-mail address').fill('ada@example.com');
-    await secondTab.getByRole('button', { name: 'Log in' }).click();
+    await logInFrom(secondTab, 'ada@example.com');
     await secondTab.waitForURL(`${url}/admin`);
     expect(await heading(secondTab)).toBe('Hello ada@example.com');
   });
 
   test('comes back to a page with a query after login', async () => {
-    const page = await (await openProfile(options)).newPage();
+    const page = tab.page();
     await page.goto(`${url}/admin?from=mail&n=1`);
-    await page.getByLabel('E-mail address').fill('back@example.com');
-    await loginButton(page).click();
+    await logInFrom(page, 'back@example.com');
     await page.waitForURL(`${url}/admin?from=mail&n=1`);
   });
 
   test('is told what is wrong with an address, on the field, with the typed text kept', async () => {
-    const page = await (await openProfile(options)).newPage();
+    const page = tab.page();
     await page.goto(url);
     await page.getByLabel('E-mail address').fill('ada at example.com');
     await page.getByLabel('Keep me signed in').check();
@@ -86,13 +87,13 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
 
   // An address that the browser's own check refuses, and one that a `maxlength` would cut into another.
   test.each(['jürgen@example.com', '"<script>alert(1)</script>"@example.com'])('signs in as %s', async (email) => {
-    const page = await (await openProfile(options)).newPage();
+    const page = tab.page();
     await signIn(page, url, email);
     expect(await heading(page)).toBe(`Hello ${email}`);
   });
 
   test('is not signed in under the beginning of an address that is too long', async () => {
-    const page = await (await openProfile(options)).newPage();
+    const page = tab.page();
     await page.goto(`${url}/login`);
     await page.getByLabel('E-mail address').fill(`ada@${'example.'.repeat(40)}org`);
     await loginButton(page).click();
@@ -107,7 +108,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
       const visits = await Promise.all(others.map((other) => other.get('/admin')));
       return visits.filter(({ status }) => status === 200).length;
     };
-    const page = await (await openProfile(options)).newPage();
+    const page = tab.page();
     await signIn(page, url, email);
     const sessions = page.getByRole('listitem');
     expect(await sessions.count()).toBe(4);
@@ -131,7 +132,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
   // ASVS 14.3.2. Here no `Clear-Site-Data` helps: the browser does not know that the session has ended.
   test('is not shown an old page by the back button after the session was ended elsewhere', async () => {
     const email = `elsewhere-${options.javaScriptEnabled}@example.com`;
-    const page = await (await openProfile(options)).newPage();
+    const page = tab.page();
     await signIn(page, url, email);
     await page.goto(url);
     const other = new Visitor(url);
@@ -142,7 +143,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
   });
 
   test('typed /logout signs out', async () => {
-    const page = await (await openProfile(options)).newPage();
+    const page = tab.page();
     await signIn(page, url, 'typed@example.com');
     await page.goto(`${url}/logout`);
     expect(page.url()).toBe(`${url}/`);
@@ -150,46 +151,75 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
   });
 });
 
-describe('the session cookie', () => {
-  test('goes when the browser closes', async () => {
-    const profile = await openProfile();
-    await signIn(await profile.newPage(), url, 'short@example.com');
-    expect(await profile.cookies()).toMatchObject([
+describe('in a browser with JavaScript', () => {
+  const tab = useTab(() => [url], { locale: 'ar-EG', timezoneId: 'Asia/Tokyo' });
+  beforeEach(() => tab.reset());
+
+  test('the session cookie goes when the browser closes', async () => {
+    const page = tab.page();
+    await signIn(page, url, 'short@example.com');
+    expect(await page.context().cookies()).toMatchObject([
       { name: 'session', expires: -1, httpOnly: true, sameSite: 'Lax', path: '/', domain: '127.0.0.1' },
     ]);
   });
 
-  test('outlives the browser for who asks to be kept signed in', async () => {
-    const profile = await openProfile();
-    const page = await profile.newPage();
+  test('the session cookie outlives the browser for a visitor who asks to be kept signed in', async () => {
+    const page = tab.page();
     await page.goto(url);
     await page.getByLabel('E-mail address').fill('long@example.com');
-    await page.getByLabel('Keep me signed in').check();
+    await page.getByLabel('Keep me signed in for up to 30 days, or 14 days without a visit').check();
     await loginButton(page).click();
     await page.waitForURL(`${url}/admin`);
     expect(await page.getByRole('main').textContent()).toContain('until you have been away for 14 days');
-    const [cookie] = await profile.cookies();
+    const [cookie] = await page.context().cookies();
     const days = ((cookie?.expires ?? 0) - Date.now() / 1000) / 86_400;
     expect(days).toBeGreaterThan(13.9);
     expect(days).toBeLessThanOrEqual(14);
   });
+
+  test("an older client's XMLHttpRequest is answered done, and is signed in", async () => {
+    const password = `pass-${crypto.randomUUID()}`;
+    keepOutOfLogs(password);
+    const page = tab.page();
+    await page.goto(url);
+    const answer = await page.evaluate(`new Promise((resolve, reject) => {
+      const xhr = new XMLHttpRequest();
+      xhr.open('POST', '/login');
+      xhr.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
+      xhr.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
+      xhr.onload = () => resolve({ status: xhr.status, text: xhr.responseText });
+      xhr.onerror = reject;
+      xhr.send('email=older%40example.com&pass=${password}');
+    })`);
+    expect(answer).toEqual({ status: 200, text: 'done' });
+    await page.goto(`${url}/admin`);
+    expect(await heading(page)).toBe('Hello older@example.com');
+  });
+
+  // An Arabic browser in Tokyo: the page is English, and so are its times, on the visitor's clock.
+  test("times are on the visitor's clock, in the language of the page, and say so", async () => {
+    const page = tab.page();
+    await signIn(page, url, 'times@example.com');
+    const times = await page.locator('time').evaluateAll((elements) =>
+      elements.map((element) => ({
+        moment: element.getAttribute('datetime') ?? '',
+        lang: element.getAttribute('lang'),
+        dir: element.getAttribute('dir'),
+        text: element.textContent,
+      })),
+    );
+    expect(times).toHaveLength(3);
+    for (const { moment, lang, dir, text } of times) {
+      const onClock = (timeZone: string) =>
+        new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', timeZone }).format(new Date(moment));
+      expect([lang, dir]).toEqual(['en-GB', 'auto']);
+      expect(text).toMatch(new RegExp(String.raw`^\d{1,2} [A-Z][a-z]+(?: \d{4})?, ${onClock('Asia/Tokyo')}$`));
+    }
+  });
 });
 
-test("an older client's XMLHttpRequest is answered done, and is signed in", async () => {
-  const password = `pass-${crypto.randomUUID()}`;
-  keepOutOfLogs(password);
-  const page = await (await openProfile()).newPage();
-  await page.goto(url);
-  const answer = await page.evaluate(`new Promise((resolve, reject) => {
-    const xhr = new XMLHttpRequest();
-    xhr.open('POST', '/login');
-    xhr.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
-    xhr.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
-    xhr.onload = () => resolve({ status: xhr.status, text: xhr.responseText });
-    xhr.onerror = reject;
-    xhr.send('email=older%40example.com&pass=${password}');
-  })`);
-  expect(answer).toEqual({ status: 200, text: 'done' });
-  await page.goto(`${url}/admin`);
-  expect(await heading(page)).toBe('Hello older@example.com');
-});
+/** Logs in with the form of the page that asked for it. */
+async function logInFrom(page: Page, email: string): Promise<void> {
+  await page.getByLabel('E-mail address').fill(email);
+  await loginButton(page).click();
+}

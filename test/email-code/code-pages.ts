@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { BrowserContext, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
 import type { KnownPage } from '../browser/pages.ts';
 import { catchIn } from '../mail/caught-mails.ts';
@@ -23,66 +23,61 @@ export const sampleMails = [
 export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> {
   const { url, mails } = await startCodeApp();
 
-  async function at(profile: BrowserContext, path: string): Promise<Page> {
-    const page = await profile.newPage();
+  const at = (path: string) => async (page: Page) => {
     await page.goto(url + path);
-    return page;
-  }
-  async function asked(profile: BrowserContext, email: string): Promise<Page> {
-    const page = await profile.newPage();
-    await askForCode(page, url, email);
-    return page;
-  }
-  async function guessed(profile: BrowserContext, times: number): Promise<Page> {
+  };
+  const asked = (email: string) => (page: Page) => askForCode(page, url, email);
+  const thenAt = (path: string) => async (page: Page) => {
+    await asked(newAddress())(page);
+    await page.goto(url + path);
+  };
+  const guessed = (times: number) => async (page: Page) => {
     const email = newAddress();
-    const page = await asked(profile, email);
+    await asked(email)(page);
     const code = await mails.codeFor(email);
     for (let time = 1; time <= times; time += 1) await enterCode(page, wrongCode(code, time));
-    return page;
-  }
-  async function askedAgain(profile: BrowserContext): Promise<Page> {
-    const page = await asked(profile, newAddress());
+  };
+  async function askedAgain(page: Page): Promise<void> {
+    await asked(newAddress())(page);
     await askForNewCode(page);
     await page.waitForURL(`${url}/login/code?sent=again`);
-    return page;
   }
-  async function noticed(profile: BrowserContext): Promise<Page> {
+  async function noticed(page: Page): Promise<void> {
     const email = newAddress();
-    const page = await asked(profile, email);
+    await asked(email)(page);
     await enterCode(page, await mails.codeFor(email));
-    await profile.clearCookies();
+    await page.context().clearCookies();
     await page.goto(linkIn(await mails.mailTo(email, 'notice')));
-    return page;
   }
-  async function ended(profile: BrowserContext): Promise<Page> {
-    const page = await noticed(profile);
+  async function ended(page: Page): Promise<void> {
+    await noticed(page);
     await page.getByRole('button', { name: 'End the session' }).click();
     await page.getByRole('heading', { name: 'The session has been ended' }).waitFor();
-    return page;
   }
-  async function throttled(profile: BrowserContext): Promise<Page> {
+  async function throttled(page: Page): Promise<void> {
     const ip = newIp();
     const hasty = newBrowser(url, { 'X-Forwarded-For': ip });
     while ((await postAddress(hasty, 'hasty@example.com')).status !== 429);
-    await profile.setExtraHTTPHeaders({ 'X-Forwarded-For': ip });
-    const page = await at(profile, '/login');
+    await page.context().setExtraHTTPHeaders({ 'X-Forwarded-For': ip });
+    await at('/login')(page);
     await page.getByLabel('E-mail address').fill('hasty@example.com');
     await loginButton(page).click();
-    await page.getByRole('heading', { name: 'That was too often.' }).waitFor();
-    return page;
+    await page.getByText('That was too often.').waitFor();
   }
 
   const pages: KnownPage[] = [
-    { name: 'login by code', open: (profile) => at(profile, '/login') },
-    { name: 'login after a code is over', open: (profile) => guessed(profile, 5) },
-    { name: 'code', open: (profile) => asked(profile, newAddress()) },
-    { name: 'code for the longest address', open: (profile) => asked(profile, longestAddress) },
-    { name: 'code with an error', open: (profile) => guessed(profile, 1) },
+    { name: 'home while a code is on its way', open: thenAt('/') },
+    { name: 'login by code', open: at('/login') },
+    { name: 'login while a code is on its way', open: thenAt('/login') },
+    { name: 'login after a code is over', open: guessed(5) },
+    { name: 'code', open: asked(newAddress()) },
+    { name: 'code for the longest address', open: asked(longestAddress) },
+    { name: 'code with an error', open: guessed(1) },
     { name: 'code, a new one', open: askedAgain },
-    { name: 'code in another browser', open: (profile) => at(profile, '/login/code#12345678') },
+    { name: 'code in another browser', open: at('/login/code#12345678') },
     { name: 'end of a session', open: noticed },
     { name: 'end of a session, done', open: ended },
-    { name: '410', open: (profile) => at(profile, '/end-session?token=used') },
+    { name: '410', open: at('/end-session?token=used') },
     { name: '429', open: throttled },
   ];
   return { url, pages };
@@ -92,10 +87,8 @@ export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> 
 export async function caughtMailPage(): Promise<{ url: string; pages: KnownPage[] }> {
   const { url } = await startApp({ env: { SIGN_IN: 'code' }, development: catchIn([...sampleMails]) });
 
-  async function open(profile: BrowserContext): Promise<Page> {
-    const page = await profile.newPage();
+  async function open(page: Page): Promise<void> {
     await page.goto(`${url}/dev/mails`);
-    return page;
   }
   return { url, pages: [{ name: 'caught mails', open }] };
 }

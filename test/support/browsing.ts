@@ -1,5 +1,5 @@
 import type { Browser, BrowserContext, BrowserContextOptions, ConsoleMessage, Page, Response } from 'playwright-core';
-import { beforeAll, expect, onTestFinished, vi } from 'vitest';
+import { afterEach, beforeAll, expect, onTestFinished, vi } from 'vitest';
 import { afterwards } from './afterwards.ts';
 import { launchChromium } from './browser.ts';
 import { keepOutOfLogs } from './secrets.ts';
@@ -24,18 +24,40 @@ export function useChromium(ownOrigins: () => string[]): OpenProfile {
   };
 }
 
-/** One page for all tests of a group, in a profile of its own and watched as well; each leaves it as it was. */
-export function usePage(ownOrigins: () => string[], open: (profile: BrowserContext) => Promise<Page>): () => Page {
-  let opened: Page | undefined;
+/** A tab that many tests use one after the other, since opening one takes longer than most of them. */
+export type Tab = {
+  page: () => Page;
+  /** Makes it as good as new: no cookies, no content, and the media and size that it began with. */
+  reset: () => Promise<Page>;
+};
+
+/** One tab for all tests of a file or a group, in a profile of its own and watched as well, after each of them. */
+export function useTab(ownOrigins: () => string[], options: ProfileOptions = {}): Tab {
+  let page: Page | undefined;
+  let check = async () => {};
   beforeAll(async () => {
-    const { profile, finish } = await openWatched(ownOrigins);
-    opened = await open(profile);
-    return finish;
+    const watched = await openWatched(ownOrigins, options);
+    page = await watched.profile.newPage();
+    check = watched.check;
+    return watched.finish;
   });
-  return function page() {
-    if (!opened) throw new Error('the page is opened before the first test of its group');
-    return opened;
-  };
+  afterEach(() => check());
+
+  function current(): Page {
+    if (!page) throw new Error('the tab is opened before the first test');
+    return page;
+  }
+  async function reset(): Promise<Page> {
+    const tab = current();
+    for (const other of tab.context().pages()) if (other !== tab) await other.close();
+    await tab.goto('about:blank');
+    await tab.context().clearCookies();
+    await tab.context().setExtraHTTPHeaders({});
+    await tab.emulateMedia({ media: null, colorScheme: null, forcedColors: null, contrast: null, reducedMotion: null });
+    await tab.setViewportSize(options.viewport ?? { width: 1280, height: 720 });
+    return tab;
+  }
+  return { page: current, reset };
 }
 
 let browser: Promise<Browser> | undefined;
@@ -54,7 +76,7 @@ function openBrowser(): Promise<Browser> {
 async function openWatched(
   ownOrigins: () => string[],
   { expectedNoise, ...options }: ProfileOptions = {},
-): Promise<{ profile: BrowserContext; finish: () => Promise<void> }> {
+): Promise<{ profile: BrowserContext; check: () => Promise<void>; finish: () => Promise<void> }> {
   const profile = await (await openBrowser()).newContext(options);
   const complaints: string[] = [];
   const reading: Promise<void>[] = [];
@@ -71,13 +93,15 @@ async function openWatched(
   profile.on('response', (response) => {
     if (['document', 'xhr'].includes(response.request().resourceType())) reading.push(keepCookiesOutOfLogs(response));
   });
-  async function finish(): Promise<void> {
+  async function check(): Promise<void> {
     await Promise.all(reading);
     for (const page of profile.pages()) await hearOut(page, complaints);
-    await profile.close();
-    expect(complaints).toEqual([]);
+    expect(complaints.splice(0)).toEqual([]);
   }
-  return { profile, finish };
+  async function finish(): Promise<void> {
+    await check().finally(() => profile.close());
+  }
+  return { profile, check, finish };
 }
 
 // A page's messages come in order: once its last word is among them, nothing of it went unheard.
