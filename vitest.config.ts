@@ -18,7 +18,7 @@ function newRunDirectory(): string {
 /** Tests that start processes, a browser or a cluster, and take seconds each. */
 const slow = ['test/**/*.{process,browser,faults}.test.ts'];
 /** Tests that compare times, and so run alone. */
-const timed = ['test/faults/hostile.faults.test.ts', 'test/email-code/enumeration.test.ts'];
+const timed = ['test/**/*.timed.test.ts'];
 
 // Most tests wait for something, so two at a time keep two cores busy; the default would be one.
 const maxWorkers = Math.max(2, availableParallelism() - 1);

@@ -13,8 +13,9 @@ import type { Mail } from '../src/features/mail/mailer.ts';
 import { closeHttpServer, createHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
 import { connectRedis } from '../src/redis/connect.ts';
+import { askForCode, enterCode } from '../test/email-code/browser.ts';
 import { catchIn } from '../test/mail/caught-mails.ts';
-import { askForCode, enterCode, launchChromium } from '../test/support/browser.ts';
+import { launchChromium } from '../test/support/browser.ts';
 
 const pictures = fileURLToPath(new URL('../docs/', import.meta.url));
 const phone = { width: 400, height: 800 };

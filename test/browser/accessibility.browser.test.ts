@@ -1,17 +1,15 @@
 import type { Page } from 'playwright-core';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { newAddress, startCodeApp } from '../email-code/code-login.ts';
 import { startApp } from '../support/app.ts';
-import { askForCode, loginButton, signIn } from '../support/browser.ts';
+import { bottomOf, loginButton, signIn } from '../support/browser.ts';
 import { useTab } from '../support/browsing.ts';
 import { Visitor } from '../support/visitor.ts';
 import { contrast } from './contrast.ts';
 import { axeColorFindings } from './findings.ts';
 
 const { url } = await startApp();
-const byCode = await startCodeApp();
 const many = await startApp({ env: { SESSIONS_PER_ADDRESS: '60' } });
-const tab = useTab(() => [url, byCode.url, many.url]);
+const tab = useTab(() => [url, many.url]);
 beforeEach(() => tab.reset());
 
 describe('with a keyboard alone', () => {
@@ -74,26 +72,16 @@ describe('with a keyboard alone', () => {
 });
 
 describe('on a phone of 360 by 640', () => {
-  test.each(['/', '/login'])('%s shows the form with its button, also while a code is on its way', async (path) => {
+  test.each(['/', '/login'])('%s shows the form with its button', async (path) => {
     const page = tab.page();
     await page.setViewportSize({ width: 360, height: 640 });
-    for (const app of [url, byCode.url]) {
-      await page.goto(app + path);
-      expect(await bottomOf(page)).toBeLessThanOrEqual(640);
-    }
-    const email = newAddress();
-    await askForCode(page, byCode.url, email);
-    await page.goto(byCode.url + path);
-    expect(await page.getByRole('main').textContent()).toContain(`You asked for a code for ${email}.`);
-    expect(await page.getByLabel('E-mail address').inputValue()).toBe(email);
-    expect(await bottomOf(page)).toBeLessThanOrEqual(640);
-    await page.getByRole('link', { name: 'Enter the code' }).click();
-    await page.waitForURL(`${byCode.url}/login/code`);
+    await page.goto(url + path);
+    expect(await bottomOf(loginButton(page))).toBeLessThanOrEqual(640);
   });
 
   test('the keyboard of the phone is the right one, and says what Enter does', async () => {
     const page = tab.page();
-    await page.goto(`${byCode.url}/login`);
+    await page.goto(`${url}/login`);
     const email = page.locator('input:focus');
     for (const [name, value] of [
       ['name', 'email'],
@@ -103,7 +91,6 @@ describe('on a phone of 360 by 640', () => {
     ] as const) {
       expect(await email.getAttribute(name)).toBe(value);
     }
-    expect(await loginButton(page).textContent()).toBe('Mail me a code');
   });
 
   test('sixty sessions begin with ten, in rows of which seven fit on a screen', async () => {
@@ -118,11 +105,6 @@ describe('on a phone of 360 by 640', () => {
     await page.getByText('Show 50 more sessions').click();
     expect(await rows.count()).toBe(60);
   });
-
-  async function bottomOf(page: Page): Promise<number> {
-    const { y = 0, height = Number.NaN } = (await loginButton(page).boundingBox()) ?? {};
-    return y + height;
-  }
 });
 
 // WCAG 1.4.11, which axe does not check.

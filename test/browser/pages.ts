@@ -1,22 +1,20 @@
 import type { Page } from 'playwright-core';
-import { caughtMailPage, codePages, longestAddress } from '../email-code/code-pages.ts';
+import { longestAddress } from '../support/address.ts';
 import { startApp } from '../support/app.ts';
 import { loginButton, signIn } from '../support/browser.ts';
+import { contributed, type PageSite } from '../support/contributions.ts';
 import { Visitor } from '../support/visitor.ts';
-
-/** A page as some visitor meets it: how to get there in an empty tab of a browser without cookies. */
-export type KnownPage = { name: string; open: (page: Page) => Promise<void> };
 
 const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0';
 
 /** Every page there is, in its telling states. */
-export async function everyPage(): Promise<{ origins: string[]; pages: KnownPage[] }> {
+export async function everyPage(): Promise<{ origins: string[]; pages: PageSite['pages'] }> {
   const app = await startApp({ env: { SESSIONS_PER_ADDRESS: '60' } });
   const broken = await startApp();
   await broken.redis.sendCommand(['SHUTDOWN', 'NOSAVE']).catch(() => {});
   const { url } = app;
-  const byCode = await codePages();
-  const caught = await caughtMailPage();
+  const added: PageSite[] = [];
+  for (const { module } of await contributed('browser-pages')) added.push(...(await module.openSites()));
 
   const at = (path: string) => async (page: Page) => {
     await page.goto(url + path);
@@ -70,8 +68,7 @@ export async function everyPage(): Promise<{ origins: string[]; pages: KnownPage
     { name: '401', open: at('/admin') },
     { name: '404', open: at('/nowhere') },
     { name: '503', open: submitted(broken.url, 'ada@example.com') },
-    ...byCode.pages,
-    ...caught.pages,
+    ...added.flatMap((site) => site.pages),
   ];
-  return { origins: [url, broken.url, byCode.url, caught.url], pages };
+  return { origins: [url, broken.url, ...added.map((site) => site.url)], pages };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { axeFindings, overflow } from '../browser/findings.ts';
 import { useChromium } from '../support/browsing.ts';
-import { sampleMails } from './code-pages.ts';
+import { sampleMails } from './browser-pages.ts';
 
 // No origin at all: a mail loads nothing, so that nobody sees when and where it is read.
 const openProfile = useChromium(() => []);

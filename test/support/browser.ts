@@ -29,13 +29,8 @@ export async function signIn(page: Page, origin: string, email: string): Promise
   await page.waitForURL(`${origin}/admin`);
 }
 
-/** Asks for a code through the form of the login page. */
-export async function askForCode(page: Page, origin: string, email: string): Promise<void> {
-  await submitAddress(page, origin, email);
-  await page.waitForURL(`${origin}/login/code`);
-}
-
-async function submitAddress(page: Page, origin: string, email: string): Promise<void> {
+/** Submits an address through the form of the login page. */
+export async function submitAddress(page: Page, origin: string, email: string): Promise<void> {
   await page.goto(`${origin}/login`);
   await page.getByLabel('E-mail address').fill(email);
   await loginButton(page).click();
@@ -46,24 +41,8 @@ export function loginButton(page: Page): Locator {
   return page.getByRole('main').getByRole('button', { name: /^(Log in|Mail me a code|Send a new code|Try again)$/ });
 }
 
-/** Enters a code, and waits for the page to which that leads. */
-export async function enterCode(page: Page, code: string): Promise<void> {
-  await fillCode(page, code);
-  const arrival = page.waitForEvent('load');
-  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
-  await arrival;
-}
-
-/** Fills a code in without a keystroke, so that the form waits for its button, with JavaScript as without. */
-export async function fillCode(page: Page, code: string): Promise<void> {
-  await page.getByLabel('Code').evaluate((field, value) => {
-    if (field instanceof HTMLInputElement) field.value = value;
-  }, code);
-}
-
-/** Asks for a new code, without waiting until the button is offered. */
-export async function askForNewCode(page: Page): Promise<void> {
-  await page.locator('form[action="/login/code/again"]').evaluate((form) => {
-    if (form instanceof HTMLFormElement) form.requestSubmit();
-  });
+/** How far below the top of the window it ends. */
+export async function bottomOf(element: Locator): Promise<number> {
+  const { y = 0, height = Number.NaN } = (await element.boundingBox()) ?? {};
+  return y + height;
 }

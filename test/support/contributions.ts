@@ -1,12 +1,21 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
 import type { RedisClient } from '../../src/redis/connect.ts';
 import type { Routes } from './methods.ts';
+
+/** A page as some visitor meets it: how to get there in an empty tab of a browser without cookies. */
+export type KnownPage = { name: string; open: (page: Page) => Promise<void> };
+
+/** An app with its pages. */
+export type PageSite = { url: string; pages: KnownPage[] };
 
 /** What the tests of a feature add to those of the core, or of another feature. */
 type Contributions = {
   /** What the feature does with Redis, to be tried on each kind of it. */
   'redis-uses': { useRedis: (redis: RedisClient) => Promise<void> };
+  /** The feature's pages in their telling states, which every test of pages visits. */
+  'browser-pages': { openSites: () => Promise<PageSite[]> };
   /** The methods that each of the feature's paths takes. */
   routes: { routes: Routes };
 };

@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
-import type { KnownPage } from '../browser/pages.ts';
 import { catchIn } from '../mail/caught-mails.ts';
 import { linkIn } from '../mail/mail-server.ts';
+import { longestAddress } from '../support/address.ts';
 import { startApp } from '../support/app.ts';
-import { askForCode, askForNewCode, enterCode, loginButton } from '../support/browser.ts';
+import { loginButton } from '../support/browser.ts';
+import type { KnownPage, PageSite } from '../support/contributions.ts';
+import { askForCode, askForNewCode, enterCode } from './browser.ts';
 import { newAddress, newBrowser, newIp, askForCode as postAddress, startCodeApp, wrongCode } from './code-login.ts';
-
-export const longestAddress = `${'a'.repeat(64)}@${`${'b'.repeat(60)}.`.repeat(3)}exampl`;
 
 const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)), 'Latchkey');
 const about = { device: 'Firefox on Linux', origin: 'https://login.example.com', now: 0 };
@@ -19,8 +19,12 @@ export const sampleMails = [
   writer.notice({ to: 'ada@example.com', endUrl: `${about.origin}/end-session?token=${'t'.repeat(22)}`, ...about }),
 ];
 
-/** The pages of sign-in by code, in their telling states. */
-export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> {
+/** The pages of sign-in by code and of caught mail, in their telling states. */
+export async function openSites(): Promise<PageSite[]> {
+  return [await codePages(), await caughtMailPage()];
+}
+
+async function codePages(): Promise<PageSite> {
   const { url, mails } = await startCodeApp();
 
   const at = (path: string) => async (page: Page) => {
@@ -83,8 +87,7 @@ export async function codePages(): Promise<{ url: string; pages: KnownPage[] }> 
   return { url, pages };
 }
 
-/** The page of mails that are caught instead of sent. */
-export async function caughtMailPage(): Promise<{ url: string; pages: KnownPage[] }> {
+async function caughtMailPage(): Promise<PageSite> {
   const { url } = await startApp({ env: { SIGN_IN: 'code' }, development: catchIn([...sampleMails]) });
 
   async function open(page: Page): Promise<void> {
