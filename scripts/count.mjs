@@ -8,7 +8,7 @@ const read = (path) => readFileSync(project + path, 'utf8');
 const linesOf = (text) => text.split('\n').length - (text.endsWith('\n') ? 1 : 0);
 
 /** Every file of src/, with its lines. */
-export function countFiles() {
+function countFiles() {
   return readdirSync(`${project}src`, { recursive: true })
     .map((path) => `src/${path}`)
     .filter((path) => path.endsWith('.ts'))
@@ -16,7 +16,7 @@ export function countFiles() {
 }
 
 /** The core: src/ without features, and without what is beside the server. */
-export function isCore(path) {
+function isCore(path) {
   return !/^src\/(features|cli|dev)\//.test(path);
 }
 
@@ -43,7 +43,7 @@ function roomOf(path) {
 
 function print() {
   const files = countFiles();
-  const rooms = Map.groupBy ? Map.groupBy(files, ({ path }) => roomOf(path)) : group(files);
+  const rooms = group(files);
   const sum = (some) => some.reduce((total, { lines }) => total + lines, 0);
   for (const [room, inside] of [...rooms].sort(([a], [b]) => a.localeCompare(b))) row(room, sum(inside), inside.length);
   const core = files.filter(({ path }) => isCore(path));
@@ -61,8 +61,8 @@ function print() {
 }
 
 function group(files) {
-  const rooms = new Map();
-  for (const file of files) rooms.set(roomOf(file.path), [...(rooms.get(roomOf(file.path)) ?? []), file]);
+  const rooms = new Map(files.map(({ path }) => [roomOf(path), []]));
+  for (const file of files) rooms.get(roomOf(file.path)).push(file);
   return rooms;
 }
 
@@ -70,4 +70,4 @@ function row(room, lines, files) {
   console.log(`${room.padEnd(28)}${String(lines).padStart(6)} lines${String(files).padStart(5)} files`);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) print();
+print();

@@ -1,4 +1,4 @@
-// node scripts/without.mjs metrics sentinel …: takes features out of the tree that it is called in.
+// node scripts/without.mjs NAME …: takes features out of the tree that it is called in.
 // docs/forking.md says what belongs to a feature. node_modules stays as it is, and no network is needed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,8 @@ import { basename, join } from 'node:path';
  * @typedef {object} Feature
  * @property {string[]} needs other features, without which it cannot be
  * @property {string[]} dependencies packages that the core doesn't use
- * @property {string[]} paths files and folders outside its own folders; what several list goes with the last of them
+ * @property {string[]} [words] patterns of what must not be left when it is gone, for the tests
+ * @property {string[]} paths files and folders outside its own folders; what several features list goes with the last of them
  */
 
 const foldersOf = (name) => [
@@ -53,8 +54,12 @@ console.log(`Took out ${removed.join(', ')}. Next: npm install && npm run check 
 /** @returns {Map<string, Feature>} */
 function readFeatures() {
   if (!existsSync('src/features')) stop('there is no src/features here; call it from the top of the project');
-  const names = readdirSync('src/features');
-  return new Map(names.map((name) => [name, JSON.parse(readFileSync(`src/features/${name}/feature.json`, 'utf8'))]));
+  return new Map(readdirSync('src/features').map((name) => [name, readFeature(name)]));
+}
+
+function readFeature(/** @type {string} */ name) {
+  const file = `src/features/${name}/feature.json`;
+  return { needs: [], dependencies: [], paths: [], ...(existsSync(file) && JSON.parse(readFileSync(file, 'utf8'))) };
 }
 
 /** These and all that need them. */
@@ -137,7 +142,7 @@ function boundBy(/** @type {string} */ text) {
 
 /**
  * Text without the parts that are marked as a removed feature's: from a line that is a comment saying
- * `feature: mail` to the one that says `end: mail`, or a single line that ends in such a comment.
+ * `feature: NAME` to the one that says `end: NAME`, or a single line that ends in such a comment.
  */
 function withoutBlocks(/** @type {string} */ text) {
   let inside;

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 
-/** What the process tells of itself to whoever listens, such as `metrics.ts`; it costs nothing where nobody does. */
+/** Events for whoever subscribes, such as a feature that counts them. They cost nothing without subscribers. */
 type Channel<Message> = {
   publish: (message: Message) => void;
   subscribe: (listener: (message: Message) => void) => void;

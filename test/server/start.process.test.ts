@@ -151,7 +151,7 @@ describe('settings', () => {
 
   test('are read from .env as PowerShell saves it: production stays production', async () => {
     const cwd = newDirectory('env-');
-    writeFileSync(join(cwd, '.env'), '\ufeffNODE_ENV=production\r\nSIGN_IN=code\r\n', 'utf16le');
+    writeFileSync(join(cwd, '.env'), '\ufeffNODE_ENV=production\r\nLOG_LEVEL=warn\r\n', 'utf16le');
     const server = startProcess({ cwd, env: { PORT: '0' } });
     expect(await server.ended).toEqual({ code: 1, signal: null });
     expect(server.printed()).toMatch(/^ {2}- REDIS_URL is missing/m);

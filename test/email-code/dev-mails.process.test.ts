@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { newAddress } from '../email-code/code-login.ts';
+import { codeIn, startMailServer } from '../mail/mail-server.ts';
 import { startApp } from '../support/app.ts';
 import { ask, clients } from '../support/client.ts';
 import { startServer } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { Visitor } from '../support/visitor.ts';
-import { codeIn, startMailServer } from './mail-server.ts';
+import { newAddress } from './code-login.ts';
 
 const soon = { timeout: 8000 };
 
