@@ -118,8 +118,8 @@ test('documents what is counted as it is (ASVS 6.1.1)', () => {
   const { asksPerClient, guessesPerClient, mailsPerAddress, mailsPerDevice, guessesPerAddress, guessesPerDevice } =
     rateLimits;
   expect(rowsBelow('what is counted | limit').map(([, limit]) => limit)).toEqual([
-    words(asksPerClient),
-    words(guessesPerClient),
+    words(asksPerClient[0]),
+    words(guessesPerClient[0]),
     mailsPerAddress.map(words).join(', '),
     mailsPerDevice.map(words).join(', '),
     'MAILS_PER_HOUR',

@@ -8,6 +8,8 @@ function takeCode() {
   const note = document.querySelector('#linked-code');
   if (field) {
     field.value = code;
+    // Which of the waiting sign-ins the code is for, only the server can tell.
+    if (document.querySelector('#other-codes')) field.form.querySelector('[name=email]')?.remove();
     // The browser gives the field its focus before it draws the first frame.
     requestAnimationFrame(() => field.form.querySelector('button').focus());
   } else if (note) {

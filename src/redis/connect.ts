@@ -8,7 +8,7 @@ import type { NodeClient } from './node.ts';
 import type { SingleRedis } from './url.ts';
 
 export type { RedisClient } from './client.ts';
-export { deadlineMs, RedisUnavailable, withDeadline } from './deadline.ts';
+export { deadlineMs, isWrongType, RedisUnavailable, withDeadline } from './deadline.ts';
 
 /** A client that is being connected. */
 export type OpenedRedis = {

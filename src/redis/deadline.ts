@@ -1,3 +1,4 @@
+import { ErrorReply } from 'redis';
 import { redisCalls } from '../diagnostics.ts';
 
 /** Longest wait for a Redis answer in a request. Redis answers in well under a millisecond when it is well. */
@@ -9,6 +10,12 @@ export class RedisUnavailable extends Error {
     super(message, options);
     this.name = 'RedisUnavailable';
   }
+}
+
+/** Whether a call failed because its key holds something of another type. */
+export function isWrongType(error: unknown): boolean {
+  const cause = error instanceof RedisUnavailable ? error.cause : undefined;
+  return cause instanceof ErrorReply && cause.message.startsWith('WRONGTYPE');
 }
 
 /**

@@ -1,8 +1,10 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Core, SignInWay } from '../core.ts';
+import { clientCounters } from '../http/client-networks.ts';
 import { answerAs, isXhr } from '../http/content-negotiation.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import { bodyField } from '../middleware/bodies.ts';
+import { takePoints } from '../redis/rate-limit.ts';
 import { auditRefused, auditSignedIn } from '../session/audit-log.ts';
 import { parseAddress } from '../session/email-address.ts';
 import { signIn } from '../session/sign-in.ts';
@@ -18,7 +20,8 @@ export function showLogin({ findLoginNotice }: SignInWay): RequestHandler {
 }
 
 /** Signs in under the address that was typed, which nothing proves. */
-export function trust({ isAllowed, log }: Core): SignInWay {
+export function trust({ config, redis, isAllowed, log }: Core): SignInWay {
+  const limits = [{ points: config.signInsPerDay, seconds: 86_400 }];
   const begin: RequestHandler = async function trustAddress(req, res) {
     const form = readLoginForm(req);
     const address = parseAddress(form.email);
@@ -29,6 +32,11 @@ export function trust({ isAllowed, log }: Core): SignInWay {
     if (!isAllowed(address.email)) {
       auditRefused(log, req, 'not in ALLOWED_EMAILS', address.email);
       return refuseAddress(req, res, form, 'This address may not log in here.');
+    }
+    const waitMs = await takePoints(redis, clientCounters('sign-in', req.ip, limits));
+    if (waitMs > 0) {
+      auditRefused(log, req, 'too often', address.email);
+      return answerTooOften(req, res, form, Math.ceil(waitMs / 1000));
     }
     await signIn(req, address.email, { remember: form.remember });
     auditSignedIn(log, req, address.email);
@@ -53,13 +61,37 @@ export function readLoginForm(req: Request): LoginForm {
 
 /** The form once more, with what is wrong at the field, and what was typed. */
 export function refuseAddress(req: Request, res: Response, form: LoginForm, problem: string): void {
-  const typed = typeof form.email === 'string' ? form.email : '';
+  const typed = typedAddress(form.email);
   res.status(422);
   answerAs(req, res, {
     html: () => res.render('login', { next: form.next, remember: form.remember, typed, problem }),
     text: () => res.type('text').send(`${problem}\n`),
     json: () => res.json({ error: problem, field: 'email' }),
   });
+}
+
+/** The form once more, for a client that has to wait (RFC 6585, 4). */
+export function answerTooOften(req: Request, res: Response, form: LoginForm, waitSeconds: number): void {
+  const notice = tooOftenText(waitSeconds);
+  const { next, remember, email } = form;
+  res.status(429).set('Retry-After', String(waitSeconds));
+  answerAs(req, res, {
+    html: () => res.render('login', { next, remember, typed: typedAddress(email), notice }),
+    text: () => res.type('text').send(`${notice}\n`),
+    json: () => res.json({ error: notice }),
+  });
+}
+
+/** What a client reads that has to wait. */
+export function tooOftenText(waitSeconds: number): string {
+  const minutes = Math.ceil(waitSeconds / 60);
+  const hours = Math.ceil(minutes / 60);
+  const wait = minutes === 1 ? 'a minute' : minutes < 120 ? `${minutes} minutes` : `${hours} hours`;
+  return `Too many attempts. Please try again in ${wait}.`;
+}
+
+function typedAddress(email: unknown): string {
+  return typeof email === 'string' ? email : '';
 }
 
 /** The answer to a sign-in that is stored. The older client reads `done`, whatever it says to accept. */

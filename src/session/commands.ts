@@ -1,6 +1,5 @@
-import { ErrorReply } from 'redis';
 import { HttpError } from '../http/http-error.ts';
-import { RedisUnavailable, withDeadline } from '../redis/deadline.ts';
+import { isWrongType, withDeadline } from '../redis/deadline.ts';
 import { encodeMoment, indexKey, type SessionKeys, sessionKey } from './record.ts';
 
 /** What sessions need of a Redis client; any client of the `redis` package fits. */
@@ -182,9 +181,4 @@ export class SessionCommands {
 
 function keysToWrite(keys: SessionKeys, isListed: boolean): string[] {
   return isListed ? [keys.session, keys.index] : [keys.session];
-}
-
-function isWrongType(error: unknown): boolean {
-  const cause = error instanceof RedisUnavailable ? error.cause : undefined;
-  return cause instanceof ErrorReply && cause.message.startsWith('WRONGTYPE');
 }

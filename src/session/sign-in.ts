@@ -12,11 +12,11 @@ import { SessionStore } from './store.ts';
 /** What a fork keeps in its sessions, beside what sign-in itself stores there. */
 export type KeptField = Exclude<keyof SessionData, OwnField>;
 
-const tags = new WeakMap<Request, string>();
+const newIds = new WeakMap<Request, string>();
 
 /** The id of a new session, under the tag of the address that is signing in. */
 export function generateSessionId(req: Request): string {
-  return newSessionId(tags.get(req) ?? anonymousTag);
+  return newIds.get(req) ?? newSessionId(anonymousTag);
 }
 
 /**
@@ -24,20 +24,21 @@ export function generateSessionId(req: Request): string {
  * (ASVS 7.2.4). Publishes `latchkey:signed-in` once the session is stored. Respond only afterwards.
  * @param email proven, or trusted
  * @param options.remember whether the session outlives the browser, under the longer pair of limits
+ * @param options.sessionId the id that the session will have, where it was chosen beforehand: under the tag of the address
  * @param options.keep fields of the previous session to take along, unless that was somebody else's
  * @throws {RedisUnavailable} the visitor is then not signed in, and no cookie is set
  */
 export async function signIn(
   req: Request,
   email: EmailAddress,
-  options: { remember: boolean; keep?: readonly KeptField[] },
+  options: { remember: boolean; sessionId?: string; keep?: readonly KeptField[] },
 ): Promise<void> {
   if (req.session.cookie.secure) requireSecure(req);
   const { remember, keep = [] } = options;
   const previous = req.session;
   const isOwn = previous.email === undefined || previous.email === email;
   const kept = isOwn ? keep.filter((field) => Object.hasOwn(previous, field)) : [];
-  tags.set(req, tagOf(email));
+  newIds.set(req, options.sessionId ?? newSessionId(tagOf(email)));
   try {
     await new Promise<void>((done, fail) => req.session.regenerate((error) => (error ? fail(error) : done())));
   } catch (error) {
@@ -51,6 +52,19 @@ export async function signIn(
   Object.assign(req.session, Object.fromEntries(kept.map((field) => [field, previous[field]])), identity);
   await saveSession(req);
   signedIn.publish({ email, device, remember, session: handleOf(req.sessionID) });
+}
+
+/**
+ * Continues a session that another request of the same browser has begun, and sends its cookie.
+ * @returns whether there is such a session
+ * @throws {RedisUnavailable}
+ */
+export async function resumeSession(req: Request, sessionId: string): Promise<boolean> {
+  const { sessionStore } = req;
+  if (!(sessionStore instanceof SessionStore)) return false;
+  const session = await sessionStore.get(sessionId);
+  if (session) sessionStore.createSession(req, session);
+  return session !== null;
 }
 
 /**

@@ -78,6 +78,12 @@ export const coreSettings = {
     default: '50',
     read: wholeNumber,
   }),
+  SIGN_INS_PER_DAY: setting({
+    about:
+      'How often one client, an IPv4 address or an IPv6 /64, may sign in within a day where addresses are believed (SIGN_IN=trust). A /48 may four times as often. It bounds the sessions that a stranger can leave in Redis.',
+    default: '500',
+    read: wholeNumber,
+  }),
   ALLOWED_EMAILS: optional({
     about:
       'Who may sign in: addresses and domains, separated by commas, such as `ann@example.com, @example.org`. A domain does not include its subdomains.',
@@ -173,6 +179,8 @@ export function readCoreSettings(values: CoreValues) {
     },
     /** How many live sessions one address may have; one more ends the least recently used. */
     sessionsPerAddress: values.SESSIONS_PER_ADDRESS,
+    /** How often one client may sign in within a day, where addresses are believed. */
+    signInsPerDay: values.SIGN_INS_PER_DAY,
     /** Addresses and `@domains` that may sign in; undefined: everybody. */
     allowedEmails: values.ALLOWED_EMAILS,
     siteName: values.SITE_NAME,

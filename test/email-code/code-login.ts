@@ -96,6 +96,17 @@ export async function exhaust(app: CodeApp, email: string): Promise<void> {
   await outcomes(app, email, mailed + keptBack + points);
 }
 
+/** The keys of the sign-ins that wait in a browser, the latest first. */
+export function challengeKeys(browser: Visitor): string[] {
+  const cookie = browser.cookies.get('login') ?? browser.cookies.get('__Host-login') ?? '';
+  return cookie.split('.').map((entry) => `c:{${entry.slice(0, 14)}}${entry.slice(14, 36)}`);
+}
+
+/** The counter of something that belongs to an address. */
+export function counterKey(email: string, name: string): string {
+  return `l:{${tagOf(email)}}${name}`;
+}
+
 /** A code that is not this one. */
 export function wrongCode(code: string, offset = 1): string {
   return String((Number(code) + offset) % 10 ** code.length).padStart(code.length, '0');

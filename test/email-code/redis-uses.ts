@@ -1,32 +1,61 @@
 import { expect } from 'vitest';
 import { Challenges } from '../../src/features/email-code/challenges.ts';
-import { RateLimits } from '../../src/features/email-code/rate-limits.ts';
+import { newCode } from '../../src/features/email-code/code.ts';
+import { KnownBrowsers, newDeviceId } from '../../src/features/email-code/known-browsers.ts';
+import { guessCosts, mailCosts, RateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
-import { deadlineMs, type RedisClient } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/connect.ts';
+import { tagOf } from '../../src/session/record.ts';
 import { address } from '../support/address.ts';
+import { testSecret } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 
-const challenge = { email: address('ann@example.com'), remember: false, next: '/admin' };
+const email = address('ann@example.com');
+const tag = tagOf(email);
+const deviceId = newDeviceId();
 
 /** What sign-in by code keeps in Redis, each use once. */
 export async function useRedis(redis: RedisClient): Promise<void> {
-  const challenges = new Challenges(redis, ['a secret for the tests, of 32 characters and more'], deadlineMs);
-  const { id, code } = await challenges.start(challenge, { willBeMailed: true });
-  keepOutOfLogs(id, code);
-  expect(await challenges.find(id)).toEqual(challenge);
-  expect(await challenges.attempt(id, '00000000')).toEqual({ outcome: 'wrong', triesLeft: 4 });
-  expect(await challenges.attempt(id, code)).toEqual({ outcome: 'right', challenge });
-  expect(await challenges.find(id)).toBeUndefined();
-  const { id: previousId } = await challenges.start(challenge, { willBeMailed: true });
-  const { id: next } = await challenges.start(challenge, { willBeMailed: false, previousId });
-  keepOutOfLogs(previousId, next);
-  expect([await challenges.find(previousId), await challenges.find(next)]).toEqual([undefined, challenge]);
+  const challenges = new Challenges(redis, [testSecret]);
+  const code = newCode();
+  const ask = async (known: string | undefined, previousId?: string) => {
+    const id = challenges.idFor(email, undefined);
+    keepOutOfLogs(id);
+    const challenge = { id, code, email, remember: false, deviceId: known };
+    const options = { previousId, isAllowed: true, counters: mailCosts(tag, known) };
+    expect(await challenges.ask(challenge, options)).toMatchObject({ outcome: 'asked', isMailed: true });
+    return id;
+  };
+  keepOutOfLogs(code);
+  const previousId = await ask(undefined);
+  const id = await ask(deviceId, previousId);
+  expect(await challenges.find(previousId)).toBeUndefined();
+  const challenge = await challenges.find(id);
+  if (!challenge) throw new Error('nothing waits');
+  const enter = (typed: string, known: string | undefined) =>
+    challenges.enter(challenge, typed, { deviceId, counters: guessCosts(tag, known) });
+  expect(await enter('no code', undefined)).toMatchObject({ outcome: 'wrong', triesLeft: 4 });
+  expect(await enter(code, deviceId)).toMatchObject({ outcome: 'right', email, deviceId });
+  expect(await enter(code, deviceId)).toMatchObject({ outcome: 'repeated', email, deviceId });
+  await challenges.drop(id);
 
-  const rateLimits = new RateLimits(redis, 1000, deadlineMs);
-  for (let count = 0; count < 30; count += 1) await rateLimits.countAsk('192.0.2.1', undefined);
-  await expect(rateLimits.countAsk('192.0.2.1', undefined)).rejects.toMatchObject({ status: 429 });
+  const rateLimits = new RateLimits(redis, 1);
+  for (const ip of ['192.0.2.1', '2001:db8::1']) {
+    for (let count = 0; count < 30; count += 1) expect(await rateLimits.takeAsk(ip, false)).toBe(0);
+    expect(await rateLimits.takeAsk(ip, false)).toBeGreaterThan(0);
+    expect(await rateLimits.takeGuess(ip, true)).toBe(0);
+    await rateLimits.giveBackSignIn(ip);
+  }
+  expect([await rateLimits.takeMail(), await rateLimits.takeMail()]).toEqual([true, false]);
+  await rateLimits.settleMail({ isGivenBack: true });
+  expect(await rateLimits.takeMail()).toBe(true);
 
-  const links = new RevocationLinks(redis, deadlineMs);
+  const knownBrowsers = new KnownBrowsers(redis, [testSecret]);
+  expect(await knownBrowsers.isForgotten(tag, deviceId)).toBe(false);
+  await knownBrowsers.forget(tag, deviceId);
+  expect(await knownBrowsers.isForgotten(tag, deviceId)).toBe(true);
+
+  const links = new RevocationLinks(redis);
   const linked = { sessionId: 'a-session-id', deviceId: 'a-device-id' };
   const token = await links.create(linked, Date.now() + 3_600_000);
   keepOutOfLogs(token);

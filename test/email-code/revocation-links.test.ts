@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
 import { RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
-import { deadlineMs } from '../../src/redis/connect.ts';
 import { startApp } from '../support/app.ts';
 
 const { redis } = await startApp();
-const links = new RevocationLinks(redis, deadlineMs);
+const links = new RevocationLinks(redis);
 const linked = { sessionId: 'session', deviceId: 'device' };
 const another = { sessionId: 'other-session', deviceId: 'other-device' };
 const inAMinute = () => Date.now() + 60_000;
@@ -28,9 +27,24 @@ test('a token is 128 random bits, unlike any other, and in no key', async () => 
 
 test('a token lapses with its session', async () => {
   await redis.flushAll();
-  await links.create(linked, inAMinute());
+  const endsAt = inAMinute();
+  await links.create(linked, endsAt);
   const [key = ''] = await redis.keys('n:*');
-  expect(await redis.ttl(key)).toBeLessThanOrEqual(60);
+  expect(await redis.pExpireTime(key)).toBe(endsAt);
+});
+
+test.each([
+  ['a hash', (key: string) => redis.hSet(key, 'session', 'x')],
+  ['another version', (key: string) => redis.set(key, '2 session device')],
+  ['a part too few', (key: string) => redis.set(key, '1 session')],
+  ['nothing in it', (key: string) => redis.set(key, '')],
+])('a token whose record has %s is not good', async (_what, store) => {
+  await redis.flushAll();
+  const token = await links.create(linked, inAMinute());
+  const [key = ''] = await redis.keys('n:*');
+  await redis.del(key);
+  await store(key);
+  expect(await links.find(token)).toBeUndefined();
 });
 
 test.each(['', 'nothing', '*', '../c:x'])('%j is no token', async (token) => {

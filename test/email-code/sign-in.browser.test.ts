@@ -55,16 +55,16 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
   test('is told at the field that a code is wrong, and how many tries are left', async () => {
     const { page, code } = await waiting();
     const attempts = [
-      { typed: wrongCode(code), problem: 'That is not the code. You have four tries left.' },
-      { typed: '1234', problem: 'Enter the eight digits of the code.' },
-      { typed: wrongCode(code), problem: 'That is not the code. You have three tries left.' },
+      { typed: wrongCode(code), problem: 'That is not the code. You have four tries left.', kept: '' },
+      { typed: '123 4567', problem: 'Enter the eight digits of the code.', kept: '123 4567' },
+      { typed: wrongCode(code), problem: 'That is not the code. You have three tries left.', kept: '' },
     ];
-    for (const { typed, problem } of attempts) {
+    for (const { typed, problem, kept } of attempts) {
       await enterCode(page, typed);
       expect(await page.title()).toBe('Error: Check the code · Latchkey');
       expect(await page.getByRole('alert').textContent()).toBe(problem);
       expect(await fieldState(page, 'Code')).toEqual({
-        typed: '',
+        typed: kept,
         focused: true,
         invalid: 'true',
         description: problem,
@@ -100,11 +100,12 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
   });
 
   test('starts again when the code has lapsed', async () => {
-    const { page, code } = await waiting();
+    const email = newAddress();
+    const { page, code } = await waiting(email);
     await redis.del(await redis.keys('c:*'));
     await enterCode(page, code);
     expect(await page.getByRole('alert').textContent()).toContain('That code can no longer be used.');
-    expect(await fieldState(page, 'E-mail address')).toMatchObject({ typed: '', focused: true });
+    expect(await fieldState(page, 'E-mail address')).toMatchObject({ typed: email, focused: true });
   });
 
   test('gets a new code, which ends the one before and keeps the choice to stay signed in', async () => {

@@ -1,168 +1,168 @@
-import { createHmac, randomBytes, randomInt } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
-import { type RedisClient, withDeadline } from '../../redis/connect.ts';
+import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
+import { newSessionId, tagOf } from '../../session/record.ts';
+import { askScript, enterScript } from './challenge-scripts.ts';
+import { type Cost, decoyKey } from './rate-limits.ts';
+import { readStoredText } from './stored-text.ts';
 
-/** A sign-in that waits for its code. */
+/** A sign-in that waits for its code, or whose code was used a moment ago. */
 export type Challenge = {
+  id: string;
+  state: 'waiting' | 'used';
   email: EmailAddress;
   remember: boolean;
-  next: string;
-  /** Of the known browser that asked, if it was one. */
-  deviceId?: string | undefined;
+  salt: string;
 };
+
+/** What became of the wish for a code: whether it may be mailed, and if not, which counter refused. */
+export type Asked = { outcome: 'repeated' } | { outcome: 'asked'; isMailed: boolean; refusedBy: Cost | undefined };
+
+/** The session that a right code stands for. */
+export type Granted = { email: EmailAddress; remember: boolean; deviceId: string; sessionId: string };
 
 /** What became of a code that was entered. */
 export type Attempt =
-  | { outcome: 'right'; challenge: Challenge }
-  | { outcome: 'wrong'; triesLeft: number }
+  | ({ outcome: 'right' } & Granted)
+  /** The same form once more, a moment later. */
+  | ({ outcome: 'repeated'; ageMs: number } & Granted)
+  | { outcome: 'wrong'; triesLeft: number; isRefused: boolean }
   /** Too late, too often, used already, or asked for by another browser: the visitor can't tell, and need not. */
   | { outcome: 'over' };
 
-/** Eight digits are 26 bits (ASVS 6.5.4 asks for 20), and can be read out from a phone. */
-export const codeDigits = 8;
 /** ASVS 6.5.5. */
 export const codeSeconds = 600;
 export const triesPerCode = 5;
+/** Within this time, the same form sent again leads to the same result. */
+export const repeatSeconds = 30;
 
-// One step in Redis: of any number of requests at once, one gets the right code accepted, and none gets a try
-// that is not counted (ASVS 6.5.1).
-const attemptScript = `
-local code = redis.call('HMGET', KEYS[1], 'hash', 'tries_good_for', 'until')
-if not code[1] then return {'over'} end
-local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
-if tries <= tonumber(code[2]) and tonumber(ARGV[1]) < tonumber(code[3]) then
-  for position = 2, #ARGV do
-    if ARGV[position] == code[1] then
-      local data = redis.call('HGET', KEYS[1], 'data')
-      redis.call('DEL', KEYS[1])
-      return {'right', data}
-    end
-  end
-end
-if tries >= ${triesPerCode} then
-  redis.call('DEL', KEYS[1])
-  return {'over'}
-end
-return {'wrong', tostring(${triesPerCode} - tries)}`;
-
-// In one step as well: of any number of wishes for another code at once, one takes this one along.
-const takeScript = `
-local code = redis.call('HMGET', KEYS[1], 'hash', 'salt', 'tries_good_for', 'until', 'tries', 'data')
-redis.call('DEL', KEYS[1])
-return code`;
-
-/** A code as Redis keeps it. */
-type KeptCode = { hash: string; salt: string; triesGoodFor: number; until: number };
+const idShape = /^[\w-]{36}$/;
+const recordShape = /^1 ([wu]) (\S+) \S+ ([01]) \S+ \d+ \S+ \d+ (.+)$/s;
 
 /**
- * Sign-ins that wait for their codes. Each lives in Redis under a random id, which only the browser that asked
- * holds, in a cookie: a code is worth nothing elsewhere (ASVS 6.6.2). Of the code only a keyed hash is stored
- * (ASVS 6.5.2).
+ * Sign-ins that wait for their codes. Each lives in Redis under a random id, which only the browser that asked has, in a
+ * cookie: elsewhere the code is worth nothing (ASVS 6.6.2). Only a keyed hash of the code is stored (ASVS 6.5.2). Like a
+ * session's, the id starts with the tag of the address, so that one script can decide about everything that belongs to
+ * the address. Every method throws `RedisUnavailable`.
  */
 export class Challenges {
   readonly #redis: RedisClient;
   readonly #secrets: SessionSecrets;
-  readonly #deadlineMs: number;
 
-  constructor(redis: RedisClient, secrets: SessionSecrets, deadlineMs: number) {
+  constructor(redis: RedisClient, secrets: SessionSecrets) {
     this.#redis = redis;
     this.#secrets = secrets;
-    this.#deadlineMs = deadlineMs;
   }
 
   /**
-   * Begins to wait for a code, in place of what the same browser waited for before.
-   * @param options.willBeMailed whether its code will be; one that is kept back must not be guessed either, or
-   * asking again and again would buy any number of guesses. The code that came before it stays good then, as long and
-   * for as many tries as it was: or an impatient visitor would lose the one code that did arrive.
-   * @param options.previousId what the browser waited under
-   * @throws {RedisUnavailable}
+   * The id of a new sign-in. The same seed gives the same id, so that a form that is sent twice at once waits once.
+   * @param seed what the two requests have in common and nobody else has; random if there is nothing
    */
-  async start(
-    challenge: Challenge,
-    options: { willBeMailed: boolean; previousId?: string | undefined },
-  ): Promise<{ id: string; code: string }> {
-    const { willBeMailed, previousId } = options;
-    const id = randomBytes(16).toString('base64url');
-    const code = String(randomInt(10 ** codeDigits)).padStart(codeDigits, '0');
-    const earlier = await this.#take(previousId, challenge.email);
-    const kept = willBeMailed ? this.#keep(code) : (earlier ?? this.#keep());
-    const fields = {
-      hash: kept.hash,
-      salt: kept.salt,
-      tries_good_for: kept.triesGoodFor,
-      until: kept.until,
-      data: JSON.stringify(challenge),
+  idFor(email: EmailAddress, seed: string | undefined): string {
+    if (seed === undefined) return newSessionId(tagOf(email));
+    const digest = createHmac('sha256', this.#secrets[0]).update(`challenge:${email}:${seed}`).digest('base64url');
+    return tagOf(email) + digest.slice(0, 22);
+  }
+
+  /**
+   * Starts to wait for a code.
+   * @param options.previousId the sign-in that this one replaces
+   * @param options.isAllowed whether the code may be mailed as far as the address itself is concerned
+   * @param options.counters what a mail costs; its points are taken only if it leaves
+   */
+  async ask(
+    challenge: { id: string; code: string; email: EmailAddress; remember: boolean; deviceId: string | undefined },
+    options: { previousId: string | undefined; isAllowed: boolean; counters: Cost[] },
+  ): Promise<Asked> {
+    const { id, code, email, remember, deviceId } = challenge;
+    const { previousId = id, isAllowed, counters } = options;
+    const salt = randomBytes(9).toString('base64url');
+    const reply = await this.#run(askScript, [keyOf(id), keyOf(previousId), decoyKey(tagIn(id))], counters, [
+      ...[codeSeconds * 1000, repeatSeconds * 1000, triesPerCode, isAllowed ? 1 : 0],
+      ...[salt, hashOf(salt, code, this.#secrets[0]), randomBytes(16).toString('base64url')],
+      ...[remember ? 1 : 0, deviceId ?? '-', email],
+    ]);
+    if (reply[0] === 'repeated') return { outcome: 'repeated' };
+    const refusedBy = counters[Number(reply[1]) - 1];
+    return { outcome: 'asked', isMailed: isAllowed && refusedBy === undefined, refusedBy };
+  }
+
+  /** The sign-in with this id; it is left as it is. */
+  async find(id: string): Promise<Challenge | undefined> {
+    if (!idShape.test(id)) return undefined;
+    const text = await readStoredText(this.#redis, keyOf(id));
+    const [, state, salt, remember, email] = recordShape.exec(text ?? '') ?? [];
+    if (salt === undefined || email === undefined) return undefined;
+    return {
+      ...{ id, salt, state: state === 'w' ? 'waiting' : 'used', remember: remember === '1' },
+      email: email as EmailAddress,
     };
-    const write = this.#redis.multi().hSet(keyOf(id), fields).expire(keyOf(id), codeSeconds).exec();
-    await withDeadline(this.#deadlineMs, write);
-    return { id, code };
   }
 
   /**
-   * The sign-in that waits under this id, if one does; it is left as it is.
-   * @throws {RedisUnavailable}
+   * Enters a code. The right one ends the waiting, as the last try does.
+   * @param options.deviceId what the browser will be known by, unless it asked as a known one
+   * @param options.counters what a guess costs
    */
-  async find(id: string | undefined): Promise<Challenge | undefined> {
-    if (id === undefined) return undefined;
-    const data = await withDeadline(this.#deadlineMs, this.#redis.hGet(keyOf(id), 'data'));
-    return data ? JSON.parse(data) : undefined;
-  }
-
-  /**
-   * Enters a code for the sign-in that waits under this id. The right one ends the waiting, as the last try does.
-   * @throws {RedisUnavailable}
-   */
-  async attempt(id: string, code: string): Promise<Attempt> {
-    const salt = (await withDeadline(this.#deadlineMs, this.#redis.hGet(keyOf(id), 'salt'))) ?? '';
+  async enter(
+    { id, salt }: Pick<Challenge, 'id' | 'salt'>,
+    code: string,
+    options: { deviceId: string; counters: Cost[] },
+  ): Promise<Attempt> {
+    const tag = tagIn(id);
+    const member = newSessionId('');
     const hashes = this.#secrets.map((secret) => hashOf(salt, code, secret));
-    const step = { keys: [keyOf(id)], arguments: [String(Date.now()), ...hashes] };
-    const reply = await withDeadline(this.#deadlineMs, this.#redis.eval(attemptScript, step));
-    const [outcome, detail] = Array.isArray(reply) ? reply.map(String) : [];
-    if (outcome === 'right' && detail !== undefined) return { outcome, challenge: JSON.parse(detail) };
-    if (outcome === 'wrong') return { outcome, triesLeft: Number(detail) };
-    return { outcome: 'over' };
+    const reply = await this.#run(enterScript, [keyOf(id), decoyKey(tag)], options.counters, [
+      ...[triesPerCode, repeatSeconds * 1000, member, options.deviceId, hashes.length],
+      ...hashes,
+    ]);
+    const [outcome, ...details] = reply;
+    switch (outcome) {
+      case 'right':
+        return { outcome, ...readGranted(tag, details) };
+      case 'repeated':
+        return { outcome, ...readGranted(tag, details), ageMs: Number(details[4]) };
+      case 'wrong':
+        return { outcome, triesLeft: Number(details[0]), isRefused: Number(details[1]) > 0 };
+      default:
+        return { outcome: 'over' };
+    }
   }
 
-  /** @param code undefined for one that nobody can enter */
-  #keep(code = randomBytes(16).toString('base64url')): KeptCode {
-    const salt = randomBytes(16).toString('base64url');
-    const hash = hashOf(salt, code, this.#secrets[0]);
-    return { hash, salt, triesGoodFor: triesPerCode, until: Date.now() + codeSeconds * 1000 };
+  /** Stops waiting. */
+  async drop(id: string): Promise<void> {
+    await withDeadline(deadlineMs, this.#redis.del(keyOf(id)));
   }
 
-  async #take(id: string | undefined, email: string): Promise<KeptCode | undefined> {
-    if (id === undefined) return undefined;
-    const reply = await withDeadline(this.#deadlineMs, this.#redis.eval(takeScript, { keys: [keyOf(id)] }));
-    const fields: unknown[] = Array.isArray(reply) ? reply : [];
-    const [hash, salt, triesGoodFor, until, tries, data] = fields.map((field) =>
-      typeof field === 'string' ? field : undefined,
-    );
-    if (!hash || !salt || !data || JSON.parse(data).email !== email) return undefined;
-    return { hash, salt, triesGoodFor: Math.max(0, Number(triesGoodFor) - Number(tries ?? 0)), until: Number(until) };
+  async #run(script: string, keys: string[], counters: Cost[], values: (string | number)[]): Promise<unknown[]> {
+    const costs = counters.flatMap(({ points, seconds, cost }) => [points, seconds, cost]);
+    const options = {
+      keys: [...keys, ...counters.map(({ key }) => key)],
+      arguments: [...values, ...costs].map(String),
+    };
+    const reply = await withDeadline(deadlineMs, this.#redis.eval(script, options));
+    return Array.isArray(reply) ? reply : [];
   }
 }
 
-/**
- * The digits of a code as people enter it, with spaces and dashes from reading or pasting.
- * @returns undefined for what can't be a code, which costs no try
- */
-export function readCode(typed: unknown): string | undefined {
-  if (typeof typed !== 'string' || typed.length > 100) return undefined;
-  const digits = typed.replace(/[\s\p{Pd}.]/gu, '');
-  return new RegExp(`^\\d{${codeDigits}}$`).test(digits) ? digits : undefined;
+/** The tag of the address that an id belongs to. */
+export function tagIn(id: string): string {
+  return id.slice(0, -22);
 }
 
-/** A code in groups, as it is easily read. */
-export function groupCode(code: string): string {
-  return code.replace(/(?<=^\d{4})/, ' ');
+function readGranted(tag: string, details: unknown[]): Granted {
+  const [email, remember, deviceId, member] = details.map(String);
+  return {
+    ...{ email: email as EmailAddress, remember: remember === '1', deviceId: deviceId ?? '' },
+    sessionId: `${tag}${member}`,
+  };
 }
 
 function keyOf(id: string): string {
-  return `c:${id}`;
+  return `c:{${tagIn(id)}}${id.slice(-22)}`;
 }
 
 function hashOf(salt: string, code: string, secret: string): string {
-  return createHmac('sha256', secret).update(`code:${salt}:${code}`).digest('base64url');
+  return createHmac('sha256', secret).update(`code:${salt}:${code}`).digest('base64url').slice(0, 22);
 }

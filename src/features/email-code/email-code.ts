@@ -2,15 +2,20 @@ import { fileURLToPath } from 'node:url';
 import { Router } from 'express';
 import type { Core, SignInWay } from '../../core.ts';
 import { allowOnly, postOnly } from '../../middleware/errors.ts';
-import { deadlineMs } from '../../redis/connect.ts';
 import type { MailFeature } from '../mail/mail.ts';
+import { CodeAnswers } from './answers.ts';
+import { askForCode, askForCodeAgain, findWaitingCode, newFormId } from './ask-routes.ts';
 import { Challenges } from './challenges.ts';
+import { codeMails } from './code-mails.ts';
+import type { CodeRoutes } from './code-request.ts';
+import { CodeCookies } from './cookies.ts';
+import { enterCode, showCodeForm } from './enter-routes.ts';
 import { KnownBrowsers } from './known-browsers.ts';
 import { MailTemplates } from './mail-templates.ts';
 import { RateLimits } from './rate-limits.ts';
 import { RevocationLinks } from './revocation-links.ts';
 import { endLinkedSession, showEndSession } from './revocation-routes.ts';
-import { askForCode, askForCodeAgain, enterCode, findWaitingCode, showCodeForm } from './routes.ts';
+import { EmailCodeService } from './service.ts';
 
 const viewsDirectory = fileURLToPath(new URL('../../../views', import.meta.url));
 
@@ -18,21 +23,25 @@ const viewsDirectory = fileURLToPath(new URL('../../../views', import.meta.url))
  * Sign-in by a code that is mailed to the address.
  * @throws {Error} when there is nothing to mail it with
  */
-export function emailCode(core: Core, mail: MailFeature): SignInWay {
+export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignInWay {
   const { config, secrets, redis, log, store, isAllowed } = core;
-  const { mailer, isCaught } = mail;
-  if (!mailer) throw new Error('SIGN_IN=code needs a mail server: set SMTP_URL');
-  const { https, origin, sessionLimits: limits } = config;
-  const knownBrowsers = new KnownBrowsers(redis, deadlineMs, secrets, https);
-  const revocationLinks = new RevocationLinks(redis, deadlineMs);
-  const codes = {
-    challenges: new Challenges(redis, secrets, deadlineMs),
-    rateLimits: new RateLimits(redis, config.emailCode.mailsPerHour, deadlineMs),
-    mails: new MailTemplates(viewsDirectory, config.siteName),
-    hasAllowList: config.allowedEmails !== undefined,
-    ...{ knownBrowsers, mailer, isCaught, revocationLinks, isAllowed, limits, origin, https, log },
-  };
-  const links = { revocationLinks, knownBrowsers, store, log };
+  if (!outbox) throw new Error('SIGN_IN=code needs a mail server: set SMTP_URL');
+  const { https, origin, sessionLimits: limits, allowedEmails } = config;
+  const knownBrowsers = new KnownBrowsers(redis, secrets);
+  const links = new RevocationLinks(redis);
+  const templates = new MailTemplates(viewsDirectory, config.siteName);
+  const service = new EmailCodeService({
+    challenges: new Challenges(redis, secrets),
+    rateLimits: new RateLimits(redis, config.emailCode.mailsPerHour),
+    knownBrowsers,
+    mails: codeMails({ outbox, templates, links, limits, log }),
+    isAllowed,
+    log,
+  });
+  const cookies = new CodeCookies(https);
+  const answers = new CodeAnswers({ hasAllowList: allowedEmails !== undefined, catchesMail: isCaught });
+  const codes: CodeRoutes = { service, cookies, knownBrowsers, answers, origin, https, log };
+  const revocation = { links, knownBrowsers, store, log };
 
   const routes = Router();
   routes
@@ -43,11 +52,15 @@ export function emailCode(core: Core, mail: MailFeature): SignInWay {
   routes.route('/login/code/again').post(askForCodeAgain(codes)).all(postOnly('/login/code'));
   routes
     .route('/end-session')
-    .get(showEndSession(links))
-    .post(endLinkedSession(links))
+    .get(showEndSession(revocation))
+    .post(endLinkedSession(revocation))
     .all(allowOnly('GET', 'HEAD', 'POST'));
   return {
-    form: { button: 'Mail me a code', note: 'No password needed: we mail you a code that works once.' },
+    form: {
+      button: 'Mail me a code',
+      note: 'No password needed: we mail you a code that works once.',
+      newId: newFormId,
+    },
     begin: askForCode(codes),
     routes,
     findLoginNotice: findWaitingCode(codes),

@@ -1,110 +1,94 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Request, Response } from 'express';
 import type { SessionSecrets } from '../../config.ts';
-import { type RedisClient, withDeadline } from '../../redis/connect.ts';
-import { cookieAttributes, prefixedName, readCookie } from '../../session/cookie.ts';
-import { tagOf } from '../../session/record.ts';
+import { deadlineMs, isWrongType, type RedisClient, withDeadline } from '../../redis/connect.ts';
 
 /** The longest that browsers keep a cookie (RFC 6265bis, 5.5). */
-const cookieMaxAgeMs = 400 * 86_400_000;
+export const cookieMaxAgeMs = 400 * 86_400_000;
 const maxAddresses = 5;
-const shape = new RegExp(String.raw`^([\w-]{22})((?:\.[\w-]{43}){1,${maxAddresses}})$`);
+const pair = String.raw`[\w-]{22}\.[\w-]{43}`;
+const cookieShape = new RegExp(`^${pair}(?:\\.${pair}){0,${maxAddresses - 1}}$`);
+const version = '1';
 
-type Device = { id: string; signatures: string[] };
+type Device = { id: string; signature: string };
 
 /**
- * Remembers which browsers an address has signed in with: a cookie with a random id, and for each address a
- * signature over both. It grants nothing but counts of the browser's own, and spares its owner the notice of a new
- * browser.
+ * Remembers which browsers an address has signed in with, by a cookie that holds, for each address, a random id of the
+ * browser and a signature over it and the address. Being known grants nothing but counters of the browser's own, and
+ * spares its owner the notice of a new browser. An id that is not signed for the address counts as none: one that a
+ * client chose, or that belongs to somebody else who shares the browser, would share their counters as well.
  */
 export class KnownBrowsers {
   readonly #redis: RedisClient;
-  readonly #deadlineMs: number;
   readonly #secrets: SessionSecrets;
-  readonly #https: boolean;
 
-  constructor(redis: RedisClient, deadlineMs: number, secrets: SessionSecrets, https: boolean) {
+  constructor(redis: RedisClient, secrets: SessionSecrets) {
     this.#redis = redis;
-    this.#deadlineMs = deadlineMs;
     this.#secrets = secrets;
-    this.#https = https;
   }
 
   /**
-   * The id of this browser, if the address has signed in with it before and has not disowned it since.
-   * @throws {RedisUnavailable}
-   */
-  async idFor(req: Request, email: string): Promise<string | undefined> {
-    const device = this.#read(req);
-    return this.#isSignedFor(device, email) ? this.rememberedId(device.id, email) : undefined;
-  }
-
-  /**
-   * This id again, if the address has not disowned it.
-   * @throws {RedisUnavailable}
-   */
-  async rememberedId(id: string, email: string): Promise<string | undefined> {
-    const disowned = await withDeadline(this.#deadlineMs, this.#redis.get(forgottenKey(id, tagOf(email))));
-    return disowned === null ? id : undefined;
-  }
-
-  /**
-   * Makes a browser new to an address again: whoever it was that signed in there, the next time is told once more.
+   * The id by which a browser is known to an address; its owner may have made it forgotten since.
+   * @param cookie what the browser sent
    * @param tag of the address
-   * @throws {RedisUnavailable}
    */
-  async forget(id: string, tag: string): Promise<void> {
-    const expiration = { type: 'PX', value: cookieMaxAgeMs } as const;
-    await withDeadline(this.#deadlineMs, this.#redis.set(forgottenKey(id, tag), '1', { expiration }));
+  idIn(cookie: string | undefined, tag: string): string | undefined {
+    return devicesIn(cookie).find((device) => this.#isSignedFor(device, tag))?.id;
+  }
+
+  /** The cookie that makes a browser known to one more address, the one used last first. */
+  cookieWith(cookie: string | undefined, tag: string, id: string): string {
+    const others = devicesIn(cookie).filter((device) => !this.#isSignedFor(device, tag));
+    const latest = { id, signature: sign(id, tag, this.#secrets[0]) };
+    const devices = [latest, ...others].slice(0, maxAddresses);
+    return devices.map((device) => `${device.id}.${device.signature}`).join('.');
   }
 
   /**
-   * Notes that the address has signed in with this browser.
-   * @param deviceId what it is known by already, if the code was asked for with it: who leaves the cookie out
-   * afterwards must not get a second one, with counts of its own
-   * @returns what it is known by now
+   * Whether the owner of the address has made this browser forgotten.
+   * @throws {RedisUnavailable}
    */
-  remember(req: Request, res: Response, email: string, deviceId: string | undefined): string {
-    const read = this.#read(req);
-    const { id, signatures } = this.#toRemember(read, email, deviceId);
-    const own = this.#secrets.map((secret) => sign(id, email, secret));
-    const others = signatures.filter((signature) => !own.includes(signature));
-    const kept = [sign(id, email, this.#secrets[0]), ...others].slice(0, maxAddresses);
-    res.cookie(this.#name, [id, ...kept].join('.'), { ...cookieAttributes(this.#https), maxAge: cookieMaxAgeMs });
-    return id;
+  async isForgotten(tag: string, id: string): Promise<boolean> {
+    try {
+      return (await withDeadline(deadlineMs, this.#redis.get(forgottenKey(tag, id)))) !== null;
+    } catch (error) {
+      if (isWrongType(error)) return true;
+      throw error;
+    }
   }
 
-  #toRemember(read: Device, email: string, deviceId: string | undefined): Device {
-    if (deviceId !== undefined && deviceId !== read.id) return { id: deviceId, signatures: [] };
-    // Signed, and yet not known: it was disowned, and needs another id.
-    return deviceId === undefined && this.#isSignedFor(read, email) ? newDevice() : read;
+  /**
+   * Makes a browser new to an address again: whoever signed in there, the next time is reported once more.
+   * @throws {RedisUnavailable}
+   */
+  async forget(tag: string, id: string): Promise<void> {
+    const expiration = { type: 'PX', value: cookieMaxAgeMs } as const;
+    await withDeadline(deadlineMs, this.#redis.set(forgottenKey(tag, id), version, { expiration }));
   }
 
-  #isSignedFor({ id, signatures }: Device, email: string): boolean {
-    return signatures.some((signature) => this.#secrets.some((secret) => equal(signature, sign(id, email, secret))));
-  }
-
-  get #name(): string {
-    return prefixedName('device', this.#https);
-  }
-
-  #read(req: Request): Device {
-    const [, id = '', signatures = ''] = shape.exec(readCookie(req, this.#name) ?? '') ?? [];
-    if (id === '') return newDevice();
-    return { id, signatures: signatures.slice(1).split('.') };
+  #isSignedFor({ id, signature }: Device, tag: string): boolean {
+    return this.#secrets.some((secret) => equal(signature, sign(id, tag, secret)));
   }
 }
 
-function newDevice(): Device {
-  return { id: randomBytes(16).toString('base64url'), signatures: [] };
+/** The id of a browser that is not known yet. */
+export function newDeviceId(): string {
+  return randomBytes(16).toString('base64url');
 }
 
-function forgottenKey(id: string, tag: string): string {
-  return `d:${tag}${id}`;
+function devicesIn(cookie = ''): Device[] {
+  if (!cookieShape.test(cookie)) return [];
+  return (cookie.match(new RegExp(pair, 'g')) ?? []).map((text) => ({
+    id: text.slice(0, 22),
+    signature: text.slice(23),
+  }));
 }
 
-function sign(id: string, email: string, secret: string): string {
-  return createHmac('sha256', secret).update(`device:${id}:${email}`).digest('base64url');
+function forgottenKey(tag: string, id: string): string {
+  return `d:{${tag}}${id}`;
+}
+
+function sign(id: string, tag: string, secret: string): string {
+  return createHmac('sha256', secret).update(`device:${id}:${tag}`).digest('base64url');
 }
 
 function equal(one: string, other: string): boolean {

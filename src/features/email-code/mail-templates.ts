@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import ejs from 'ejs';
 import { formatTime } from '../../http/date-format.ts';
 import type { Mail } from '../mail/mailer.ts';
-import { codeSeconds, groupCode } from './challenges.ts';
+import { codeSeconds } from './challenges.ts';
+import { groupCode } from './code.ts';
 
 export type CodeMail = { to: string; code: string; device: string; origin: string; now: number };
 export type NoticeMail = { to: string; device: string; endUrl: string; now: number };

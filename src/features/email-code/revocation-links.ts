@@ -1,51 +1,48 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type RedisClient, withDeadline } from '../../redis/connect.ts';
+import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import { readStoredText } from './stored-text.ts';
 
 /** What a link ends: a session, and that its browser is known. */
 export type Linked = { sessionId: string; deviceId: string };
 
+const recordShape = /^1 ([\w-]+) ([\w-]+)$/;
+
 /**
- * The links that notices of a new sign-in carry: each ends one session, once. Redis holds a hash of the token
- * and what it stands for, as long as that session can live.
+ * The links in notices of a new sign-in: each ends one session, once. Redis holds a hash of the token and what it stands
+ * for, for as long as that session can live. Every method throws `RedisUnavailable`.
  */
 export class RevocationLinks {
   readonly #redis: RedisClient;
-  readonly #deadlineMs: number;
 
-  constructor(redis: RedisClient, deadlineMs: number) {
+  constructor(redis: RedisClient) {
     this.#redis = redis;
-    this.#deadlineMs = deadlineMs;
   }
 
   /**
-   * A token that ends this session.
-   * @param endsAt when it ends at the latest; milliseconds since the epoch
-   * @throws {RedisUnavailable}
+   * Makes a token that ends this session.
+   * @param endsAt when the session ends at the latest; milliseconds since the epoch
    */
   async create({ sessionId, deviceId }: Linked, endsAt: number): Promise<string> {
     const token = randomBytes(16).toString('base64url');
     const expiration = { type: 'PXAT', value: endsAt } as const;
-    await withDeadline(this.#deadlineMs, this.#redis.set(keyOf(token), `${sessionId} ${deviceId}`, { expiration }));
+    const record = `1 ${sessionId} ${deviceId}`;
+    await withDeadline(deadlineMs, this.#redis.set(keyOf(token), record, { expiration }));
     return token;
   }
 
-  /**
-   * What a token ends, if it is still good; it is left as it is.
-   * @throws {RedisUnavailable}
-   */
+  /** What a token ends, if it is still good; it is left as it is. */
   async find(token: string): Promise<Linked | undefined> {
-    const linked = await withDeadline(this.#deadlineMs, this.#redis.get(keyOf(token)));
-    const [sessionId = '', deviceId = ''] = linked?.split(' ') ?? [];
-    return linked === null ? undefined : { sessionId, deviceId };
+    const record = await readStoredText(this.#redis, keyOf(token));
+    const [, sessionId, deviceId] = recordShape.exec(record ?? '') ?? [];
+    return sessionId === undefined || deviceId === undefined ? undefined : { sessionId, deviceId };
   }
 
   /**
    * Uses a token up.
    * @returns whether it was still good
-   * @throws {RedisUnavailable}
    */
   async use(token: string): Promise<boolean> {
-    return (await withDeadline(this.#deadlineMs, this.#redis.del(keyOf(token)))) === 1;
+    return (await withDeadline(deadlineMs, this.#redis.del(keyOf(token)))) === 1;
   }
 }
 

@@ -8,30 +8,30 @@ import type { SessionStore } from '../../session/store.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
 import type { RevocationLinks } from './revocation-links.ts';
 
-type Parts = { revocationLinks: RevocationLinks; knownBrowsers: KnownBrowsers; store: SessionStore; log: Logger };
+type Parts = { links: RevocationLinks; knownBrowsers: KnownBrowsers; store: SessionStore; log: Logger };
 
 /** Where the link of a notice leads: a button, since whatever opens links must not end sessions. */
-export function showEndSession({ revocationLinks, store }: Parts): RequestHandler {
+export function showEndSession({ links, store }: Parts): RequestHandler {
   return async function showEndSession(req, res) {
     const { token } = req.query;
-    const linked = typeof token === 'string' ? await revocationLinks.find(token) : undefined;
+    const linked = typeof token === 'string' ? await links.find(token) : undefined;
     if (!linked) throw usedUp();
     res.render('email-code/end-session', { token, session: await store.index.find(linked.sessionId) });
   };
 }
 
 /** Ends the session that the link stands for, and makes its browser new to the address again. */
-export function endLinkedSession({ revocationLinks, knownBrowsers, store, log }: Parts): RequestHandler {
+export function endLinkedSession({ links, knownBrowsers, store, log }: Parts): RequestHandler {
   return async function endLinkedSession(req, res) {
     const token = bodyField(req, 'token');
-    const linked = typeof token === 'string' ? await revocationLinks.find(token) : undefined;
+    const linked = typeof token === 'string' ? await links.find(token) : undefined;
     if (typeof token !== 'string' || !linked) throw usedUp();
     const { sessionId, deviceId } = linked;
     // First the session: if Redis refuses, the link is still there for another try.
     const wasLive = await store.index.endById(sessionId);
     if (wasLive) log.info({ id: req.id, session: handleOf(sessionId), by: 'link' }, 'session ended');
-    await knownBrowsers.forget(deviceId, keysOf(sessionId)?.tag ?? '');
-    if (!(await revocationLinks.use(token))) throw usedUp();
+    await knownBrowsers.forget(keysOf(sessionId)?.tag ?? '', deviceId);
+    if (!(await links.use(token))) throw usedUp();
     if (sessionId === req.sessionID) {
       await signOut(req, res);
       Reflect.deleteProperty(res.locals, 'email');

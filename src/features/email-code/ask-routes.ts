@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import type { Request, RequestHandler } from 'express';
+import type { LoginNotice } from '../../core.ts';
+import { safeReturnPath } from '../../http/return-path.ts';
+import { bodyField } from '../../middleware/bodies.ts';
+import { RedisUnavailable } from '../../redis/connect.ts';
+import { answerTooOften, readLoginForm, refuseAddress } from '../../routes/login.ts';
+import { auditRefused } from '../../session/audit-log.ts';
+import { displayAddress } from '../../session/display-address.ts';
+import { parseAddress } from '../../session/email-address.ts';
+import { tagOf } from '../../session/record.ts';
+import { requireSecure } from '../../session/sign-in.ts';
+import { codePath } from './answers.ts';
+import { tagIn } from './challenges.ts';
+import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries } from './code-request.ts';
+
+/** Finds the sign-in that waits for its code in this browser. Without Redis there is nothing to mention. */
+export function findWaitingCode({ service, cookies }: CodeRoutes): (req: Request) => Promise<LoginNotice | undefined> {
+  return async function findWaitingCode(req) {
+    const ids = cookies.readWaiting(req).map(({ id }) => id);
+    const [waiting] = await service.waiting(ids).catch(ifUnavailable);
+    if (!waiting) return undefined;
+    const typed = displayAddress(waiting.email);
+    const { remember } = waiting;
+    return { text: `You asked for a code for ${typed}.`, href: codePath, label: 'Enter the code', typed, remember };
+  };
+}
+
+/** Mails a code to the address that was typed, and asks for it. */
+export function askForCode(parts: CodeRoutes): RequestHandler {
+  const { service, cookies, answers, https, log } = parts;
+
+  return async function askForCode(req, res) {
+    const form = readLoginForm(req);
+    const address = parseAddress(form.email);
+    if ('problem' in address) {
+      auditRefused(log, req, 'not an address');
+      return refuseAddress(req, res, form, address.problem);
+    }
+    if (https) requireSecure(req);
+    const { email } = address;
+    const { remember, next } = form;
+    const previousId = cookies.readWaiting(req).find(({ id }) => tagIn(id) === tagOf(email))?.id;
+    const seed = seedOf(req, readFormId(req) ?? previousId);
+    const asked = await service.ask({ email, remember, previousId, seed }, clientOf(parts, req));
+    switch (asked.outcome) {
+      case 'too often':
+        auditRefused(log, req, 'too often', email);
+        return answerTooOften(req, res, form, asked.waitSeconds);
+      case 'asked':
+        cookies.addWaiting(req, res, { id: asked.id, next });
+        return answers.codeNeeded(req, res, codePath);
+    }
+  };
+}
+
+/** Mails a new code for a sign-in that waits in this browser. */
+export function askForCodeAgain(parts: CodeRoutes): RequestHandler {
+  const { service, cookies, answers, https, log } = parts;
+
+  return async function askForCodeAgain(req, res) {
+    const entries = selectEntries(parts, req);
+    const [waiting] = await service.waiting(entries.map(({ id }) => id));
+    if (!waiting) return answerOver(parts, req, res, entries);
+    if (https) requireSecure(req);
+    const { id: previousId, email, remember } = waiting;
+    const next = nextOf(entries, waiting) ?? safeReturnPath(undefined);
+    const seed = seedOf(req, previousId);
+    const asked = await service.ask({ email, remember, previousId, seed }, clientOf(parts, req));
+    switch (asked.outcome) {
+      case 'too often':
+        auditRefused(log, req, 'too often', email);
+        return answers.tooOften(req, res, { waiting, next }, asked.waitSeconds);
+      case 'asked':
+        cookies.addWaiting(req, res, { id: asked.id, next });
+        return answers.codeNeeded(req, res, `${codePath}?sent=again`);
+    }
+  };
+}
+
+/** A name for a login form, by which another copy of the same form is recognized. */
+export function newFormId(): string {
+  return randomBytes(12).toString('base64url');
+}
+
+function readFormId(req: Request): string | undefined {
+  const formId = bodyField(req, 'form');
+  return typeof formId === 'string' && /^[\w-]{16,64}$/.test(formId) ? formId : undefined;
+}
+
+// A page that got into other hands is worth nothing in another place.
+function seedOf(req: Request, secret: string | undefined): string | undefined {
+  return secret === undefined ? undefined : JSON.stringify([secret, req.ip, req.headers['user-agent']]);
+}
+
+function ifUnavailable(error: unknown): [] {
+  if (!(error instanceof RedisUnavailable)) throw error;
+  return [];
+}

@@ -1,0 +1,77 @@
+import type { Request, Response } from 'express';
+import { safeReturnPath } from '../../http/return-path.ts';
+import { isLoopback } from '../../http/url.ts';
+import { describeDevice } from '../../http/user-agent.ts';
+import type { Logger } from '../../log.ts';
+import { bodyField } from '../../middleware/bodies.ts';
+import { type EmailAddress, parseAddress } from '../../session/email-address.ts';
+import { tagOf } from '../../session/record.ts';
+import type { CodeAnswers } from './answers.ts';
+import { type Challenge, tagIn } from './challenges.ts';
+import type { CodeCookies, WaitingEntry } from './cookies.ts';
+import type { KnownBrowsers } from './known-browsers.ts';
+import type { Client, EmailCodeService } from './service.ts';
+
+/** What the routes of sign-in by code share. */
+export type CodeRoutes = {
+  service: EmailCodeService;
+  cookies: CodeCookies;
+  knownBrowsers: KnownBrowsers;
+  answers: CodeAnswers;
+  /** The site's public origin; in development perhaps undefined, and then a loopback one. */
+  origin: string | undefined;
+  https: boolean;
+  log: Logger;
+};
+
+/** The sign-ins that a form is for: that of the address it names, or all that wait in this browser. */
+export function selectEntries({ cookies }: CodeRoutes, req: Request): WaitingEntry[] {
+  const entries = cookies.readWaiting(req);
+  const email = wantedEmail(req);
+  return email === undefined ? entries : entries.filter(({ id }) => tagIn(id) === tagOf(email));
+}
+
+/** Where a sign-in leads. */
+export function nextOf(entries: WaitingEntry[], challenge: Pick<Challenge, 'id'> | undefined): string | undefined {
+  return entries.find(({ id }) => id === challenge?.id)?.next;
+}
+
+/** The address that a form names. */
+export function wantedEmail(req: Request): EmailAddress | undefined {
+  const address = parseAddress(bodyField(req, 'email'));
+  return 'email' in address ? address.email : undefined;
+}
+
+export function clientOf({ cookies, origin }: CodeRoutes, req: Request): Client {
+  return {
+    requestId: req.id,
+    ip: req.ip,
+    deviceCookie: cookies.readDevice(req),
+    device: describeDevice(req.headers['user-agent'] ?? ''),
+    origin: origin ?? loopbackOrigin(req),
+  };
+}
+
+/** Ends the sign-ins that a form is for, and offers the login form again with what is known. */
+export function answerOver(
+  { cookies, answers }: CodeRoutes,
+  req: Request,
+  res: Response,
+  entries: WaitingEntry[],
+  ended?: { email: string; remember: boolean },
+): void {
+  const tags = entries.map(({ id }) => tagIn(id));
+  cookies.removeWaiting(req, res, tags);
+  answers.over(req, res, {
+    email: ended?.email ?? wantedEmail(req),
+    next: entries[0]?.next ?? safeReturnPath(bodyField(req, 'next')),
+    remember: ended?.remember ?? false,
+  });
+}
+
+// The `Host` header is the client's word. In somebody else's mail it could lead anywhere, and take the code along.
+function loopbackOrigin(req: Request): string {
+  const asked = `http${req.secure ? 's' : ''}://${req.host}`;
+  const url = URL.canParse(asked) ? new URL(asked) : undefined;
+  return url && isLoopback(url.hostname) ? url.origin : `http://localhost:${req.socket.localPort ?? ''}`;
+}

@@ -1,0 +1,55 @@
+import { randomInt } from 'node:crypto';
+
+/** Eight digits are 26 bits (ASVS 6.5.4 asks for 20), and can be read out over the phone. */
+export const codeDigits = 8;
+
+/** A new code (ASVS 6.5.3). */
+export function newCode(): string {
+  return String(randomInt(10 ** codeDigits)).padStart(codeDigits, '0');
+}
+
+/** A code in two groups, as it is easy to read. */
+export function groupCode(code: string): string {
+  return code.replace(/(?<=^\d{4})/, ' ');
+}
+
+/** Longer than the subject of any mail of ours. */
+const maxTypedLength = 400;
+// Pasting brings characters along that nobody sees, and an emoji of a digit has marks.
+const invisible = /[\p{Default_Ignorable_Code_Point}\p{Cf}\p{M}\u2800]|(?!\s)\p{Cc}/gu;
+const gap = String.raw`[\s\p{Pd}\u2212.．·_]`;
+const digitRuns = new RegExp(String.raw`\p{Nd}(?:${gap}{0,3}\p{Nd})*`, 'gu');
+const digitsThenWords = new RegExp(String.raw`^\p{Nd}(?:\p{Nd}|${gap})*\s\p{L}`, 'u');
+
+/**
+ * The code in what was typed or pasted: digits of any script, grouped in any way, in one line or several, or the subject
+ * of the mail.
+ * @returns undefined if there is no code in it, or more than one; that costs no try
+ */
+export function readCode(typed: unknown): string | undefined {
+  if (typeof typed !== 'string' || typed.length > maxTypedLength) return undefined;
+  const text = typed.replace(invisible, '').trim();
+  const runs = [...text.matchAll(digitRuns)].map(([run], position) => ({ digits: asciiDigits(run), position }));
+  const codes = runs.filter(({ digits }) => digits.length === codeDigits);
+  const [first] = codes;
+  // The name of a site can have digits, too. In our subject, the code comes first.
+  const isSubject = digitsThenWords.test(text) && first?.position === 0;
+  return codes.length === 1 || isSubject ? first?.digits : undefined;
+}
+
+function asciiDigits(text: string): string {
+  return [...text].map(digitValue).join('');
+}
+
+// Unicode's digits come in runs that start with a zero and are a multiple of ten long.
+function digitValue(character: string): string {
+  const codePoint = character.codePointAt(0) ?? 0;
+  if (!isDigit(codePoint)) return '';
+  let start = codePoint;
+  while (isDigit(start - 1)) start -= 1;
+  return String((codePoint - start) % 10);
+}
+
+function isDigit(codePoint: number): boolean {
+  return /^\p{Nd}$/u.test(String.fromCodePoint(codePoint));
+}

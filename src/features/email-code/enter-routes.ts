@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Request, RequestHandler, Response } from 'express';
+import { safeReturnPath } from '../../http/return-path.ts';
+import { bodyField } from '../../middleware/bodies.ts';
+import { answerDone, answerTooOften, readLoginForm } from '../../routes/login.ts';
+import { auditRefused, auditSignedIn } from '../../session/audit-log.ts';
+import { resumeSession, signIn } from '../../session/sign-in.ts';
+import { triesText } from './answers.ts';
+import { type Granted, tagIn } from './challenges.ts';
+import { readCode } from './code.ts';
+import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries, wantedEmail } from './code-request.ts';
+import type { WaitingEntry } from './cookies.ts';
+import type { EnterResult } from './service.ts';
+
+/** How long the first of two equal requests may take to store the session that both end in. */
+const storedWithinMs = 1500;
+const pollMs = 20;
+const maxKeptLength = 100;
+
+/**
+ * Asks for the code of the sign-in that was asked for last, or the one that the query names. In a browser where none
+ * waits, leads on if it is signed in already, and otherwise shows the code that a mail's link brought.
+ */
+export function showCodeForm(parts: CodeRoutes): RequestHandler {
+  const { service, cookies, answers } = parts;
+
+  return async function showCodeForm(req, res) {
+    const entries = cookies.readWaiting(req);
+    const all = await service.waiting(entries.map(({ id }) => id));
+    const waiting = all.find(({ id }) => tagIn(id) === req.query.for) ?? all[0];
+    if (!waiting && req.session.email !== undefined) {
+      return res.redirect(303, entries[0]?.next ?? safeReturnPath(req.query.next));
+    }
+    const others = all.filter((challenge) => challenge !== waiting);
+    const hasNoCookies = req.headers.cookie === undefined;
+    answers.codeForm(res, {
+      waiting,
+      others,
+      next: nextOf(entries, waiting),
+      sentAgain: req.query.sent === 'again',
+      hasNoCookies,
+    });
+  };
+}
+
+/** Signs in under the waiting address when the code is right. */
+export function enterCode(parts: CodeRoutes): RequestHandler {
+  const { service, answers, log } = parts;
+
+  return async function enterCode(req, res) {
+    const entries = selectEntries(parts, req);
+    const ids = entries.map(({ id }) => id);
+    const typed = bodyField(req, 'code');
+    const code = readCode(typed);
+    if (code === undefined) {
+      const [waiting] = await service.waiting(ids);
+      if (!waiting) return answerNothingWaits(parts, req, res, entries);
+      auditRefused(log, req, 'not a code', waiting.email);
+      const kept = typeof typed === 'string' && typed.length <= maxKeptLength ? typed : undefined;
+      return answers.problem(req, res, {
+        ...{ waiting, next: nextOf(entries, waiting) },
+        ...{ problem: 'Enter the eight digits of the code.', typed: kept },
+      });
+    }
+    await answerEntered(parts, req, res, entries, await service.enter(ids, code, clientOf(parts, req)));
+  };
+}
+
+async function answerEntered(
+  parts: CodeRoutes,
+  req: Request,
+  res: Response,
+  entries: WaitingEntry[],
+  entered: EnterResult,
+): Promise<void> {
+  const { service, answers, log } = parts;
+  switch (entered.outcome) {
+    case 'right': {
+      const { email, remember, sessionId } = entered;
+      const [announce] = await Promise.all([
+        service.prepareSignIn(entered, clientOf(parts, req)),
+        signIn(req, email, { remember, sessionId }),
+      ]);
+      auditSignedIn(log, req, email);
+      await announce();
+      return answerSignedIn(parts, req, res, entries, entered);
+    }
+    case 'repeated':
+      if (await waitForSession(req, entered)) return answerSignedIn(parts, req, res, entries, entered);
+      auditRefused(log, req, 'code no longer good', entered.email);
+      return answerOver(parts, req, res, entries, entered);
+    case 'wrong': {
+      const { waiting, triesLeft, isRefused } = entered;
+      // Answered the same: that others entered codes for this address is not for this browser to know.
+      auditRefused(log, req, isRefused ? 'enough guesses for now' : 'wrong code', waiting.email);
+      return answers.problem(req, res, {
+        ...{ waiting, next: nextOf(entries, waiting) },
+        problem: `That is not the code. ${triesText(triesLeft)}`,
+      });
+    }
+    case 'too often': {
+      const { waiting, waitSeconds } = entered;
+      auditRefused(log, req, 'too often', waiting?.email);
+      return waiting
+        ? answers.tooOften(req, res, { waiting, next: nextOf(entries, waiting) }, waitSeconds)
+        : answerTooOften(req, res, readLoginForm(req), waitSeconds);
+    }
+    case 'over':
+      auditRefused(log, req, 'code no longer good', entered.email);
+      return answerOver(parts, req, res, entries, entered);
+    case 'nothing waits':
+      return answerNothingWaits(parts, req, res, entries);
+  }
+}
+
+function answerSignedIn(
+  { cookies, knownBrowsers }: CodeRoutes,
+  req: Request,
+  res: Response,
+  entries: WaitingEntry[],
+  { sessionId, deviceId }: Granted,
+): void {
+  const tag = tagIn(sessionId);
+  cookies.writeDevice(res, knownBrowsers.cookieWith(cookies.readDevice(req), tag, deviceId));
+  cookies.removeWaiting(req, res, [tag]);
+  answerDone(req, res, entries.find(({ id }) => tagIn(id) === tag)?.next ?? safeReturnPath(bodyField(req, 'next')));
+}
+
+// Two equal requests at once end in one session, which only the first of them stores. One that has ended stays ended.
+async function waitForSession(
+  req: Request,
+  { sessionId, ageMs }: { sessionId: string; ageMs: number },
+): Promise<boolean> {
+  const startedAt = performance.now();
+  while (!(await resumeSession(req, sessionId))) {
+    if (ageMs + performance.now() - startedAt > storedWithinMs) return false;
+    await sleep(pollMs);
+  }
+  return true;
+}
+
+// A second tab, whose code was used in the first.
+function answerNothingWaits(parts: CodeRoutes, req: Request, res: Response, entries: WaitingEntry[]): void {
+  const { email } = req.session;
+  if (email !== undefined && [undefined, email].includes(wantedEmail(req))) {
+    answerDone(req, res, entries[0]?.next ?? safeReturnPath(bodyField(req, 'next')));
+  } else {
+    auditRefused(parts.log, req, 'no code is waited for');
+    answerOver(parts, req, res, entries);
+  }
+}

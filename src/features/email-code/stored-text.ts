@@ -1,0 +1,14 @@
+import { deadlineMs, isWrongType, type RedisClient, withDeadline } from '../../redis/connect.ts';
+
+/**
+ * The text at a key; undefined if there is none, or something of another type.
+ * @throws {RedisUnavailable}
+ */
+export async function readStoredText(redis: RedisClient, key: string): Promise<string | undefined> {
+  try {
+    return (await withDeadline(deadlineMs, redis.get(key))) ?? undefined;
+  } catch (error) {
+    if (isWrongType(error)) return undefined;
+    throw error;
+  }
+}
