@@ -42,12 +42,12 @@ export function parseAddress(typed: unknown): ParsedAddress {
   // The standard counts bytes.
   if (Buffer.byteLength(text) > maxAddressBytes || Buffer.byteLength(email) > maxAddressBytes) {
     return {
-      problem: `That address is too long: it has room for ${maxAddressBytes} characters, or fewer of those like é.`,
+      problem: `That address is too long. It can have up to ${maxAddressBytes} characters, or fewer with letters like é.`,
     };
   }
   if (local !== undefined && Buffer.byteLength(local) > maxLocalPartBytes) {
     return {
-      problem: `What stands before the @ is too long: it has room for ${maxLocalPartBytes} characters, or fewer of those like é.`,
+      problem: `The part before the @ is too long. It can have up to ${maxLocalPartBytes} characters, or fewer with letters like é.`,
     };
   }
   if (local === undefined || !domainName.test(domain)) {

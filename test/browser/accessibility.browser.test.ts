@@ -7,7 +7,8 @@ import { Visitor } from '../support/visitor.ts';
 import { contrast } from './contrast.ts';
 import { axeColorFindings } from './findings.ts';
 
-const { url } = await startApp();
+const siteName = 'Acme';
+const { url } = await startApp({ env: { SITE_NAME: siteName } });
 const many = await startApp({ env: { SESSIONS_PER_ADDRESS: '60' } });
 const tab = useTab(() => [url, many.url]);
 beforeEach(() => tab.reset());
@@ -36,7 +37,7 @@ describe('with a keyboard alone', () => {
       await page.keyboard.press('Tab');
       order.push(await focusedText(page));
     }
-    expect(order).toEqual(['Skip to main content', 'Latchkey', 'Sessions', 'Log out', 'Log out']);
+    expect(order).toEqual(['Skip to main content', siteName, 'Sessions', 'Log out', 'Log out']);
     expect(await page.locator('[aria-current="page"]').textContent()).toBe('Sessions');
     await page.keyboard.press('Enter');
     await page.waitForURL(`${url}/`);

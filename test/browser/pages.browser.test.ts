@@ -10,7 +10,7 @@ import {
   smallTargets,
   tabThrough,
 } from './findings.ts';
-import { everyPage } from './pages.ts';
+import { everyPage, siteName } from './pages.ts';
 
 const { origins, pages } = await everyPage();
 const tab = useTab(() => origins);
@@ -24,7 +24,10 @@ describe.each(pages)('the page: $name', ({ open }) => {
     expect(await axeFindings(page)).toEqual([]);
     await page.emulateMedia({ colorScheme: 'dark' });
     expect(await axeColorFindings(page)).toEqual([]);
-    expect(await page.title()).toMatch(/^\S.*[^.?] · Latchkey$/);
+    const [title = '', ...site] = (await page.title()).split(' · ');
+    expect(title).toMatch(/^\S.*[^.?]$/);
+    expect(site).toEqual([siteName]);
+    expect(await page.locator('meta[name=description]').getAttribute('content')).toContain(siteName);
     expect(await page.getByRole('heading', { level: 1 }).count()).toBe(1);
     expect(await ambiguousNames(page)).toEqual([]);
   });

@@ -2,19 +2,25 @@ import type { Page } from 'playwright-core';
 import { longestAddress } from '../support/address.ts';
 import { startApp } from '../support/app.ts';
 import { loginButton, signIn } from '../support/browser.ts';
+import { signedIn as signedInVisitor } from '../support/client.ts';
 import { contributed, type PageSite } from '../support/contributions.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0';
 
+/** As long as a name may be. */
+export const siteName = 'The Department of Long & Important Names';
+
 /** Every page there is, in its telling states. */
 export async function everyPage(): Promise<{ origins: string[]; pages: PageSite['pages'] }> {
-  const app = await startApp({ env: { SESSIONS_PER_ADDRESS: '60' } });
-  const broken = await startApp();
+  const env = { SITE_NAME: siteName };
+  const app = await startApp({ env: { ...env, SESSIONS_PER_ADDRESS: '60' } });
+  const broken = await startApp({ env });
+  const lost = await signedInVisitor(broken.url);
   await broken.redis.sendCommand(['SHUTDOWN', 'NOSAVE']).catch(() => {});
   const { url } = app;
   const added: PageSite[] = [];
-  for (const { module } of await contributed('browser-pages')) added.push(...(await module.openSites()));
+  for (const { module } of await contributed('browser-pages')) added.push(...(await module.openSites(env)));
 
   const at = (path: string) => async (page: Page) => {
     await page.goto(url + path);
@@ -42,6 +48,17 @@ export async function everyPage(): Promise<{ origins: string[]; pages: PageSite[
     }
     await signedIn(email, '/admin')(page);
   };
+  const outlived = async (page: Page) => {
+    await withSessions(2, 'outlived@example.com')(page);
+    await page.context().clearCookies();
+    await page.getByRole('button', { name: 'End session 2 of 2' }).click();
+    await page.getByRole('heading', { name: 'Please login first.' }).waitFor();
+  };
+  const lostAt = (path: string) => async (page: Page) => {
+    const session = lost.cookies.get('session') ?? '';
+    await page.context().addCookies([{ name: 'session', value: session, url: broken.url }]);
+    await page.goto(broken.url + path);
+  };
   const unfolded = (email: string) => async (page: Page) => {
     await signedIn(email, '/admin')(page);
     await page.getByText('more sessions').click();
@@ -66,8 +83,11 @@ export async function everyPage(): Promise<{ origins: string[]; pages: PageSite[
     { name: 'admin of the longest address', open: withSessions(2, longestAddress) },
     { name: 'logout confirmation', open: asked },
     { name: '401', open: at('/admin') },
+    { name: '401 of a form that outlived its session', open: outlived },
     { name: '404', open: at('/nowhere') },
-    { name: '503', open: submitted(broken.url, 'ada@example.com') },
+    { name: '405', open: signedIn('wrong-method@example.com', '/admin/end-session') },
+    { name: '503 of a page', open: lostAt('/') },
+    { name: '503 of the login form', open: submitted(broken.url, 'ada@example.com') },
     ...added.flatMap((site) => site.pages),
   ];
   return { origins: [url, broken.url, ...added.map((site) => site.url)], pages };

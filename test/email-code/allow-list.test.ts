@@ -3,6 +3,19 @@ import { testRedis } from '../support/app.ts';
 import { askForCode, enterCode, newAddress, newBrowser, outcomes, signInByCode, startCodeApp } from './code-login.ts';
 
 describe('ALLOWED_EMAILS, with sign-in by code', () => {
+  test('makes the code page say "if", whoever asks; without it, a code is on its way to everybody', async () => {
+    const pageOf = async (env: Record<string, string>, email: string) => {
+      const browser = newBrowser((await startCodeApp({ env })).url);
+      await askForCode(browser, email);
+      return (await browser.get('/login/code')).text;
+    };
+    const restricted = { ALLOWED_EMAILS: 'ann@example.com' };
+    for (const email of ['ann@example.com', 'eve@example.com']) {
+      expect(await pageOf(restricted, email)).toContain('If this address may log in here, an eight-digit code');
+    }
+    expect(await pageOf({}, 'ann@example.com')).toMatch(/>An eight-digit code is on its way/);
+  });
+
   test('at the form: others see the same page and get no mail', async () => {
     const app = await startCodeApp({ env: { ALLOWED_EMAILS: 'ann@example.com, @example.org' } });
     const stranger = newAddress();

@@ -20,12 +20,12 @@ export const sampleMails = [
 ];
 
 /** The pages of sign-in by code and of caught mail, in their telling states. */
-export async function openSites(): Promise<PageSite[]> {
-  return [await codePages(), await caughtMailPage()];
+export async function openSites(env: Record<string, string>): Promise<PageSite[]> {
+  return [await codePages(env), await caughtMailPage(env)];
 }
 
-async function codePages(): Promise<PageSite> {
-  const { url, mails } = await startCodeApp();
+async function codePages(env: Record<string, string>): Promise<PageSite> {
+  const { url, mails } = await startCodeApp({ env });
 
   const at = (path: string) => async (page: Page) => {
     await page.goto(url + path);
@@ -87,8 +87,8 @@ async function codePages(): Promise<PageSite> {
   return { url, pages };
 }
 
-async function caughtMailPage(): Promise<PageSite> {
-  const { url } = await startApp({ env: { SIGN_IN: 'code' }, development: catchIn([...sampleMails]) });
+async function caughtMailPage(env: Record<string, string>): Promise<PageSite> {
+  const { url } = await startApp({ env: { ...env, SIGN_IN: 'code' }, development: catchIn([...sampleMails]) });
 
   async function open(page: Page): Promise<void> {
     await page.goto(`${url}/dev/mails`);

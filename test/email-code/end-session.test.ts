@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { formatTime } from '../../src/http/date-format.ts';
 import { handleOf } from '../../src/session/record.ts';
 import { testRedis } from '../support/app.ts';
 import { ask } from '../support/client.ts';
@@ -102,6 +103,17 @@ describe('GET /end-session', () => {
     }
     expect((await browser.get('/admin')).status).toBe(200);
     expect((await press(link.searchParams.get('token') ?? '')).status).toBe(200);
+  });
+
+  test('names the browser and the time of its sign-in, for as long as it is signed in', async () => {
+    const { browser, link } = await noticed();
+    const open = async () => (await ask(app.url, 'get', link.pathname + link.search).expect(200)).text;
+    const [, signedIn = '', words] =
+      /Firefox on Linux<\/strong>, signed in <time datetime="([^"]+)">([^<]+)</.exec(await open()) ?? [];
+    expect(Math.abs(Date.parse(signedIn) - Date.now())).toBeLessThan(60_000);
+    expect(words).toBe(formatTime(Date.parse(signedIn)));
+    await browser.post('/logout');
+    expect(await open()).toMatch(/That session is over\.[\s\S]*<button/);
   });
 
   test.each(['', '?token=', '?token=nothing', '?token=a&token=b', `?token=${'A'.repeat(22)}`])(

@@ -40,7 +40,7 @@ describe('a bad address', () => {
     ['ann', 'That is not an e-mail address. It should look like name@example.com.'],
     [
       `${'a'.repeat(255)}@example.com`,
-      'That address is too long: it has room for 254 characters, or fewer of those like é.',
+      'That address is too long. It can have up to 254 characters, or fewer with letters like é.',
     ],
   ])('%j is told to text and JSON clients in one line', async (email, problem) => {
     const login = () => ask(url, 'post', '/login').type('form').send({ email });

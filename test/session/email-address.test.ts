@@ -4,8 +4,8 @@ import { maxAddressBytes, parseAddress } from '../../src/session/email-address.t
 import { anyText } from '../support/text.ts';
 
 const notAnAddress = { problem: 'That is not an e-mail address. It should look like name@example.com.' };
-const tooLong = { problem: expect.stringMatching(/^That address is too long: it has room for 254 characters/) };
-const longBeforeAt = { problem: expect.stringMatching(/^What stands before the @ is too long.* 64 characters/) };
+const tooLong = { problem: expect.stringMatching(/^That address is too long\. It can have up to 254 characters/) };
+const longBeforeAt = { problem: expect.stringMatching(/^The part before the @ is too long.* 64 characters/) };
 
 /** An address of so many characters, its parts within their own limits. */
 function addressOfLength(length: number): string {

@@ -14,8 +14,8 @@ export type PageSite = { url: string; pages: KnownPage[] };
 type Contributions = {
   /** What the feature does with Redis, to be tried on each kind of it. */
   'redis-uses': { useRedis: (redis: RedisClient) => Promise<void> };
-  /** The feature's pages in their telling states, which every test of pages visits. */
-  'browser-pages': { openSites: () => Promise<PageSite[]> };
+  /** The feature's pages in their telling states, which every test of pages visits, of apps with these settings. */
+  'browser-pages': { openSites: (env: Record<string, string>) => Promise<PageSite[]> };
   /** The methods that each of the feature's paths takes. */
   routes: { routes: Routes };
 };
