@@ -28,6 +28,7 @@ import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
 import { showLogin, trust } from './routes/login.ts';
 import { followLogout, logOut } from './routes/logout.ts';
+import { sessionOwner } from './routes/session-owner.ts';
 import { isOnList } from './session/allow-list.ts';
 import { displayAddress } from './session/display-address.ts';
 import { sessions } from './session/middleware.ts';
@@ -121,6 +122,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.use(requestLog(log));
   if (!config.production || !https) app.use(requireOwnHost(origin && new URL(origin).hostname, config.host));
   app.use(readForwardedScheme(log));
+  app.route('/session-owner').get(sessionOwner({ store, secrets })).all(allowOnly('GET', 'HEAD'));
   app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);

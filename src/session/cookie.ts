@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 
 /** The first signs cookies, all verify them. Removing one ends everything that it alone has signed. */
@@ -22,6 +22,14 @@ export function prefixedName(name: string, secure: boolean): string {
 /** The value of a cookie as it was sent, that is, percent-encoded. */
 export function readCookie(req: Request, name: string): string | undefined {
   return new RegExp(`(?:^|; ?)${name}=([^;]*)`).exec(req.headers.cookie ?? '')?.[1];
+}
+
+/** The session id in the visitor's cookie, if one of the secrets signed it. */
+export function readSessionId(req: Request, secrets: SessionSecrets, secure: boolean): string | undefined {
+  const cookie = readCookie(req, cookieName(secure)) ?? '';
+  const [, sessionId = ''] = /^s%3A([\w-]+)\./.exec(cookie) ?? [];
+  const isSigned = secrets.some((secret) => isEqual(encodeURIComponent(sign(sessionId, secret)), cookie));
+  return isSigned ? sessionId : undefined;
 }
 
 /** Whether the visitor's cookie was signed with an older secret, which may soon be removed (express-session#591). */
@@ -62,4 +70,8 @@ function withMaxAge(cookie: string): string {
 // The form that express-session reads.
 function sign(sessionId: string, secret: string): string {
   return `s:${sessionId}.${createHmac('sha256', secret).update(sessionId).digest('base64').replace(/=+$/, '')}`;
+}
+
+function isEqual(one: string, other: string): boolean {
+  return one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
 }

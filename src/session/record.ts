@@ -37,6 +37,11 @@ export function tagOf(email: string): string {
   return createHash('sha256').update(`latchkey:${email}`).digest('base64url').slice(0, tagLength);
 }
 
+/** The tag in a session id. */
+export function tagIn(sessionId: string): string {
+  return sessionId.slice(0, tagLength);
+}
+
 /** A new session id, unguessable, under this tag. */
 export function newSessionId(tag: string): string {
   return tag + randomBytes(16).toString('base64url');

@@ -1,5 +1,7 @@
+import { createHash, X509Certificate } from 'node:crypto';
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
 import { findOnPath } from '../../src/dev/private-redis.ts';
+import type { Certificate } from './certificate.ts';
 
 const programs = ['chromium', 'chromium-browser', 'google-chrome'];
 
@@ -12,15 +14,32 @@ const quiet = [
   '--disable-sync',
 ];
 
+export type ChromiumOptions = {
+  /** Whether the back/forward cache is on, as it is for everybody but Playwright. */
+  keepsPages?: boolean;
+  /** A certificate that is signed by itself. */
+  trusts?: Certificate;
+};
+
 /** A headless Chromium: the one that `CHROMIUM_PATH` names, else one on PATH, else the one Playwright downloaded. */
-export function launchChromium(): Promise<Browser> {
+export function launchChromium({ keepsPages = false, trusts }: ChromiumOptions = {}): Promise<Browser> {
   // Chromium's sandbox refuses to run for root, which is who runs tests in many a container.
   const asRoot = process.getuid?.() === 0;
   return chromium.launch({
     executablePath: process.env.CHROMIUM_PATH || findOnPath(programs) || chromium.executablePath(),
-    args: asRoot ? [...quiet, '--no-sandbox'] : quiet,
+    args: [
+      ...quiet,
+      ...(asRoot ? ['--no-sandbox'] : []),
+      ...(trusts ? [`--ignore-certificate-errors-spki-list=${publicKeyHash(trusts)}`] : []),
+    ],
+    ...(keepsPages && { ignoreDefaultArgs: ['--disable-back-forward-cache'] }),
     chromiumSandbox: !asRoot,
   });
+}
+
+function publicKeyHash({ cert }: Certificate): string {
+  const key = new X509Certificate(cert).publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(key).digest('base64');
 }
 
 /** Signs in through the form of the login page, where addresses are trusted. */

@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, BrowserContextOptions, ConsoleMessage, Page, Response } from 'playwright-core';
 import { afterEach, beforeAll, expect, onTestFinished, vi } from 'vitest';
 import { afterwards } from './afterwards.ts';
-import { launchChromium } from './browser.ts';
+import { type ChromiumOptions, launchChromium } from './browser.ts';
 import { keepOutOfLogs } from './secrets.ts';
 
 type ProfileOptions = BrowserContextOptions & {
@@ -16,9 +16,9 @@ export type OpenProfile = (options?: ProfileOptions) => Promise<BrowserContext>;
  * Chromium for a test file. Every page of every profile is watched, and the test fails when one of them writes
  * to the console or asks anything of another origin than the ones it names.
  */
-export function useChromium(ownOrigins: () => string[]): OpenProfile {
+export function useChromium(ownOrigins: () => string[], chromium: ChromiumOptions = {}): OpenProfile {
   return async function openProfile(options) {
-    const { profile, finish } = await openWatched(ownOrigins, options);
+    const { profile, finish } = await openWatched(ownOrigins, options, chromium);
     onTestFinished(finish);
     return profile;
   };
@@ -62,9 +62,9 @@ export function useTab(ownOrigins: () => string[], options: ProfileOptions = {})
 
 let browser: Promise<Browser> | undefined;
 
-function openBrowser(): Promise<Browser> {
+function openBrowser(chromium: ChromiumOptions): Promise<Browser> {
   if (browser) return browser;
-  const opened = launchChromium();
+  const opened = launchChromium(chromium);
   browser = opened;
   afterwards(async () => {
     browser = undefined;
@@ -76,8 +76,9 @@ function openBrowser(): Promise<Browser> {
 async function openWatched(
   ownOrigins: () => string[],
   { expectedNoise, ...options }: ProfileOptions = {},
+  chromium: ChromiumOptions = {},
 ): Promise<{ profile: BrowserContext; check: () => Promise<void>; finish: () => Promise<void> }> {
-  const profile = await (await openBrowser()).newContext(options);
+  const profile = await (await openBrowser(chromium)).newContext(options);
   const complaints: string[] = [];
   const reading: Promise<void>[] = [];
   profile.on('console', (message) => {

@@ -1,0 +1,209 @@
+import { request as ask, createServer as createHttpServer, type RequestListener } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterEach, describe, expect, test } from 'vitest';
+import { afterwards } from '../support/afterwards.ts';
+import { startApp, type TestApp, testRedis } from '../support/app.ts';
+import { signIn } from '../support/browser.ts';
+import { useChromium } from '../support/browsing.ts';
+import { certificateFor } from '../support/certificate.ts';
+import { gate } from '../support/fork.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const redisAddress = await testRedis();
+const certificate = certificateFor('127.0.0.1');
+/** What happens to a question for the owner of the session before it reaches the app. */
+let onQuestion: () => Promise<'pass' | 'fail'> = async () => 'pass';
+const http = await startBehindProxy('http');
+const https = await startBehindProxy('https');
+const { redis } = http.app;
+const openProfile = useChromium(() => [http.origin, https.origin], { keepsPages: true, trusts: certificate });
+
+async function startBehindProxy(scheme: 'http' | 'https'): Promise<{ origin: string; app: TestApp }> {
+  let app: TestApp | undefined;
+  const forward: RequestListener = async (req, res) => {
+    if (req.url === '/session-owner' && (await onQuestion()) === 'fail') return void res.writeHead(503).end();
+    const { method, url } = req;
+    const headers = { ...req.headers, 'x-forwarded-proto': scheme };
+    const asked = ask(`${app?.url}${url}`, { method, headers }, (answer) => {
+      res.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(res);
+    });
+    asked.on('error', () => res.destroy());
+    req.pipe(asked);
+  };
+  const proxy = scheme === 'http' ? createHttpServer(forward) : createHttpsServer(certificate, forward);
+  await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done));
+  afterwards(() => new Promise((done) => proxy.close(done).closeAllConnections()));
+  const origin = `${scheme}://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  app = await startApp({ redisAddress, env: { BASE_URL: origin, TRUST_PROXY: '1' } });
+  return { origin, app };
+}
+
+afterEach(() => {
+  onQuestion = async () => 'pass';
+});
+
+const newEmail = () => `${crypto.randomUUID()}@example.com`;
+
+async function signedIn(origin: string, email = newEmail()): Promise<{ profile: BrowserContext; page: Page }> {
+  const profile = await openProfile({ expectedNoise: /status of 503/ });
+  const page = await profile.newPage();
+  await signIn(page, origin, email);
+  return { profile, page };
+}
+
+async function logOut(page: Page, origin: string): Promise<void> {
+  await page.getByRole('banner').getByRole('button', { name: 'Log out' }).click();
+  await page.waitForURL(`${origin}/`);
+}
+
+/** Ends all sessions of an address from another device. */
+async function endElsewhere(email: string): Promise<void> {
+  const other = new Visitor(http.app.url);
+  await other.signIn(email);
+  await other.post('/admin/end-other-sessions');
+  await other.post('/logout');
+}
+
+/** Playwright's own way back waits for a load that a page out of the cache never has. */
+async function goBack(page: Page): Promise<void> {
+  await page.evaluate('void history.back()');
+}
+
+/** Headless pages are always visible, so the change is only told. */
+async function becomeVisible(page: Page): Promise<void> {
+  await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
+}
+
+const loginPage = (page: Page) => page.getByRole('heading', { name: 'Please login first.' }).waitFor();
+
+// ASVS 14.3.2, whatwg/html#7189
+describe.each([
+  ['http', http.origin],
+  ['https', https.origin],
+])('over %s, a page that was signed in', (_scheme, origin) => {
+  test('is not seen again on Back after logout, not even while the browser finds out', async () => {
+    const { page } = await signedIn(origin);
+    await logOut(page, origin);
+    const [asked, mayAnswer] = [gate(), gate()];
+    onQuestion = async () => {
+      asked.open();
+      await mayAnswer.opened;
+      return 'pass';
+    };
+    await goBack(page);
+    // Only a page that comes out of the browser's memory asks.
+    await asked.opened;
+    await page.waitForURL(`${origin}/admin`, { waitUntil: 'commit' });
+    expect(await page.getByText('Hello').isVisible()).toBe(false);
+    mayAnswer.open();
+    await loginPage(page);
+    expect(page.url()).toBe(`${origin}/admin`);
+  });
+
+  test('is not seen again when it is opened anew', async () => {
+    const { profile, page } = await signedIn(origin);
+    await logOut(page, origin);
+    await page.close();
+    const reopened = await profile.newPage();
+    expect((await reopened.goto(`${origin}/admin`))?.status()).toBe(401);
+  });
+
+  test('goes from another tab as soon as its browser has logged out', async () => {
+    const { profile, page } = await signedIn(origin);
+    const otherTab = await profile.newPage();
+    await otherTab.goto(`${origin}/admin?page=2#end`);
+    await logOut(page, origin);
+    await loginPage(otherTab);
+    expect(otherTab.url()).toBe(`${origin}/admin?page=2`);
+  });
+
+  test('goes from a tab that becomes visible after the session was ended elsewhere', async () => {
+    const email = newEmail();
+    const { page } = await signedIn(origin, email);
+    await endElsewhere(email);
+    await becomeVisible(page);
+    await loginPage(page);
+  });
+
+  test('comes back on Back as it was while its session lives', async () => {
+    const { page } = await signedIn(origin);
+    await page.evaluate(`document.title = 'kept in memory'`);
+    await page.goto(`${origin}/`);
+    await goBack(page);
+    await page.waitForURL(`${origin}/admin`, { waitUntil: 'commit' });
+    await page.getByText('Hello').waitFor();
+    expect(await page.title()).toBe('kept in memory');
+  });
+
+  test('is loaded anew on Back when the browser cannot find out', async () => {
+    const { page } = await signedIn(origin);
+    await page.evaluate(`document.title = 'kept in memory'`);
+    await page.goto(`${origin}/`);
+    onQuestion = async () => 'fail';
+    await goBack(page);
+    await expect.poll(() => page.title()).toMatch(/^Your sessions/);
+    await page.getByText('Hello').waitFor();
+  });
+});
+
+describe('what was typed into a page whose session has ended', () => {
+  async function typed(email: string): Promise<{ profile: BrowserContext; page: Page }> {
+    const { profile, page } = await signedIn(http.origin, email);
+    await page.evaluate(`document.querySelector('main').append(document.createElement('textarea'))`);
+    await page.getByRole('textbox').fill('a long letter');
+    return { profile, page };
+  }
+
+  test('is kept out of sight, and comes back once its owner has logged in again', async () => {
+    const email = newEmail();
+    const { page } = await typed(email);
+    await endElsewhere(email);
+    await becomeVisible(page);
+    const notice = page.getByRole('alert');
+    await expect.poll(() => notice.isVisible()).toBe(true);
+    expect(await page.getByText(email).isVisible()).toBe(false);
+    expect(await page.getByRole('banner').isVisible()).toBe(false);
+
+    const newTab = page.waitForEvent('popup');
+    await notice.getByRole('link').click();
+    await signIn(await newTab, http.origin, email);
+    await expect.poll(() => page.getByRole('heading', { level: 1 }).isVisible()).toBe(true);
+    expect([await notice.isVisible(), await page.getByRole('textbox').inputValue()]).toEqual([false, 'a long letter']);
+  });
+
+  test('is not shown to somebody else who logs in', async () => {
+    const { profile, page } = await typed(newEmail());
+    const otherTab = await profile.newPage();
+    await otherTab.goto(http.origin);
+    await logOut(otherTab, http.origin);
+    const notice = page.getByRole('alert');
+    await expect.poll(() => notice.isVisible()).toBe(true);
+    const answered = page.waitForResponse('**/session-owner');
+    await signIn(otherTab, http.origin, newEmail());
+    await (await answered).finished();
+    expect([await notice.isVisible(), await page.getByRole('textbox').isVisible()]).toEqual([true, false]);
+  });
+});
+
+test('a form sent after its session has ended is sent again from the same page after login', async () => {
+  const email = newEmail();
+  const other = new Visitor(http.app.url);
+  const { page } = await signedIn(http.origin, email);
+  await other.signIn(email);
+  await page.reload();
+  await redis.flushAll();
+  await other.signIn(email);
+  await page.getByRole('button', { name: /^End session/ }).click();
+  await loginPage(page);
+  const newTab = page.waitForEvent('popup');
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel('E-mail address').press('Enter');
+  await (await newTab).waitForURL(`${http.origin}/admin`);
+  await page.getByRole('button', { name: 'Send it again' }).click();
+  await page.waitForURL(`${http.origin}/admin`);
+  expect(await page.getByRole('status').textContent()).toBe('That session had already ended.');
+  expect(await page.getByRole('status').evaluate((notice) => notice === document.activeElement)).toBe(true);
+});
