@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import express from 'express';
 import request from 'supertest';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { staticFiles } from '../../src/http/static-files.ts';
 import { startApp } from '../support/app.ts';
 
@@ -29,8 +29,22 @@ describe('the URL of a file', () => {
     await request(express().use(serveStaticFile)).get('/fonts').expect(404);
   });
 
-  test('has no version in development, where files change under the page', () => {
-    expect(staticFiles(directory, { reload: true }).assetUrl('style.css')).toBe('/style.css');
+  test('has no version in development, where files change under the page', async () => {
+    const versioned = staticFiles(directory, { reload: false }).assetUrl('style.css');
+    const { assetUrl, serveStaticFile } = staticFiles(directory, { reload: true });
+    expect(assetUrl('style.css')).toBe('/style.css');
+    const served = await request(express().use(serveStaticFile)).get(versioned).expect(200);
+    expect(served.headers['cache-control']).toBe('no-cache');
+  });
+
+  test('of no other file costs a look at the disk', async () => {
+    const app = express().use(staticFiles(directory, { reload: false }).serveStaticFile);
+    const stat = vi.spyOn(fs, 'stat');
+    onTestFinished(() => stat.mockRestore());
+    await request(app).get('/admin').expect(404);
+    expect(stat).not.toHaveBeenCalled();
+    await request(app).get('/style.css').expect(200);
+    expect(stat).toHaveBeenCalled();
   });
 });
 

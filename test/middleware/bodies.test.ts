@@ -113,6 +113,16 @@ describe('a body that is refused', () => {
     expect(await redis.dbSize()).toBe(before);
   });
 
+  test('is larger than 16 kB, or has more than 50 fields', async () => {
+    const fields = (count: number) => '&x=1'.repeat(count - 1);
+    const bytes = (length: number) => signIn + '&pass='.padEnd(length - signIn.length, 'x');
+    expect((await send(form, bytes(16 * 1024))).status).toBe(200);
+    expect((await send(form, bytes(16 * 1024 + 1))).status).toBe(413);
+    expect((await send(json, JSON.stringify({ email: 'a@example.com' }).padEnd(16 * 1024 + 1))).status).toBe(413);
+    expect((await send(form, signIn + fields(50))).status).toBe(200);
+    expect((await send(form, signIn + fields(51))).status).toBe(413);
+  });
+
   // A few bytes that inflate to many cost far more than they cost the sender.
   test.each([
     ...['gzip', 'x-gzip', 'deflate', 'br', 'zstd', 'compress', 'exi', 'klingon', 'GZip', '*', ','],
