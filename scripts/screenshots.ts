@@ -46,9 +46,9 @@ try {
 
 async function withApp(socketPath: string): Promise<void> {
   const log = createLogger('fatal');
-  const redis = await connectRedis(openRedis({ kind: 'single', address: { socketPath } }, log), log);
-  const secrets: [string] = [crypto.randomUUID()];
   const config = readConfig({ SIGN_IN: 'code' });
+  const redis = await connectRedis(openRedis({ kind: 'single', address: { socketPath } }, config, log));
+  const secrets: [string] = [crypto.randomUUID()];
   const catcher = new development.MailCatcher();
   const { app, services } = createApp({
     ...{ config, secrets, redis, log, isClosing: () => false },

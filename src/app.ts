@@ -1,11 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
-import type { Config, RedisTarget, SessionSecrets, SignIn } from './config.ts';
-import type { AdminSection, Core, Development, Service, SignInWay } from './core.ts';
+import { type Config, type RedisTarget, redisPermissions, type SessionSecrets, type SignIn } from './config.ts';
+import type { Core, Development, Service, SignInWay } from './core.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { emailCode } from './features/email-code/email-code.ts';
-import { openGate } from './features/gate/gate.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
@@ -22,7 +21,8 @@ import { requireOwnHost } from './middleware/require-own-host.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
-import { type OpenedRedis, openSingle, type RedisClient } from './redis/connect.ts';
+import { checkClock } from './redis/clock-check.ts';
+import { type OpenedRedis, openSingle, type RedisClient, type RedisOptions } from './redis/connect.ts';
 import { outageLog } from './redis/outage-log.ts';
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
@@ -53,16 +53,16 @@ const maxBody = '16kb';
 type RedisKind = RedisTarget['kind'];
 type TargetOf<Kind extends RedisKind> = Extract<RedisTarget, { kind: Kind }>;
 
-const redisKinds: { [Kind in RedisKind]: (target: TargetOf<Kind>, log: Logger) => OpenedRedis } = {
+const redisKinds: { [Kind in RedisKind]: (target: TargetOf<Kind>, options: RedisOptions) => OpenedRedis } = {
   single: openSingle,
   sentinel: openSentinel,
   cluster: openCluster,
 };
 
 /** Opens the kind of Redis that `REDIS_URL` names. */
-export function openRedis<Kind extends RedisKind>(target: TargetOf<Kind>, log: Logger): OpenedRedis {
-  const open: (target: TargetOf<Kind>, log: Logger) => OpenedRedis = redisKinds[target.kind];
-  return open(target, log);
+export function openRedis<Kind extends RedisKind>(target: TargetOf<Kind>, config: Config, log: Logger): OpenedRedis {
+  const open: (target: TargetOf<Kind>, options: RedisOptions) => OpenedRedis = redisKinds[target.kind];
+  return open(target, { log, keyPrefix: config.redisKeyPrefix, ca: config.ca, permissions: redisPermissions });
 }
 
 /** The whole request path, top to bottom. Static files and health never touch a session. */
@@ -81,16 +81,14 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     log,
     noteOutage,
   });
-  const core: Core = { config, secrets, redis, log, store, isAllowed, noteOutage, development };
-  const services: Service[] = [];
+  const core: Core = { config, secrets, redis, log, store, isAllowed, development };
+  const admin = { index: store.index, limits, log };
+  const services: Service[] = [checkClock(redis, log)];
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
   const mail = openMail(core);
   services.push(mail.service);
   services.push(serveMetrics(core));
-  const gate = openGate(core);
-  const adminSections: AdminSection[] = [];
-  adminSections.push(...gate.adminSections);
 
   const signInWays: Record<SignIn, () => SignInWay> = {
     trust: () => trust(core),
@@ -114,6 +112,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   registerEjs(app, { directory: viewsDirectory, reload });
 
   app.use(securityHeaders({ https, identityProvider }));
+  app.use(plainBodiesOnly);
   app.use(serveStaticFile);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app
@@ -121,15 +120,10 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     .get(ready({ redis, isClosing: parts.isClosing }))
     .all(allowOnly('GET', 'HEAD'));
 
-  app.use(gate.checks);
-
   app.use(requestLog(log));
-  const ownHosts = [origin && new URL(origin).hostname, config.host];
-  ownHosts.push(...gate.hosts);
-  if (!config.production || !https) app.use(requireOwnHost(...ownHosts));
+  if (!config.production || !https) app.use(requireOwnHost(origin && new URL(origin).hostname, config.host));
   app.use(readForwardedScheme(log));
   app.route('/session-owner').get(sessionOwner({ store, secrets })).all(allowOnly('GET', 'HEAD'));
-  app.use(plainBodiesOnly);
   app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);
@@ -138,7 +132,6 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.use(viewLocals);
 
   app.use(mail.routes);
-  app.use(gate.pages);
   if (signInWay.routes) app.use(signInWay.routes);
 
   app.route('/').get(showHome(signInWay)).all(allowOnly('GET', 'HEAD'));
@@ -153,7 +146,6 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     .post(logOut(log))
     .all(allowOnly('GET', 'HEAD', 'POST'));
 
-  const admin = { index: store.index, limits, log, sections: adminSections };
   app.use('/admin', requireLogin);
   app.route('/admin').get(showAdmin(admin)).all(allowOnly('GET', 'HEAD'));
   app.route('/admin/end-session').post(endSession(admin)).all(postOnly('/admin'));

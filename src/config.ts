@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { clusterUrl } from './features/cluster/url.ts';
 import { emailCodeSettings } from './features/email-code/settings.ts';
-import { gateSettings } from './features/gate/settings.ts';
 import { mailSettings } from './features/mail/settings.ts';
 import { metricsSettings } from './features/metrics/settings.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
-import { type RedisUrlForm, singleRedisUrl } from './redis/url.ts';
+import { corePermissions } from './redis/permissions.ts';
+import { type RedisUrlForm, RedisUrlProblem, singleRedisUrl } from './redis/url.ts';
 import { type CoreValues, coreChecks, coreSettings, readCoreSettings } from './settings/core.ts';
 import type { EnvFile } from './settings/env-file.ts';
 import { gatherTexts } from './settings/environment.ts';
@@ -20,11 +20,10 @@ const features = {
   mail: mailSettings,
   emailCode: emailCodeSettings,
   metrics: metricsSettings,
-  gate: gateSettings,
 };
 
 /** The forms of `REDIS_URL`; `app.ts` says how each is connected to. */
-const redisUrlForms = {
+export const redisUrlForms = {
   single: singleRedisUrl,
   sentinel: sentinelUrl,
   cluster: clusterUrl,
@@ -61,6 +60,8 @@ export class ConfigError extends Error {
 }
 
 const groups: FeatureSettings[] = Object.values(features);
+/** What the Redis user must be allowed to do. */
+export const redisPermissions = [corePermissions, ...groups.flatMap((group) => group.redisPermissions ?? [])];
 const forms: RedisUrlForm<RedisTarget>[] = Object.values(redisUrlForms);
 const signInWays = groups.flatMap(({ signIn }) => signIn ?? []);
 const trustAbout = '`trust`: not at all; whoever types an address is believed to own it';
@@ -71,11 +72,15 @@ const choices = {
     isSecret: true,
     unset: 'in development, a private one is started and keeps its data in `.data/`',
     read: z.string().transform((text, context) => {
-      const read = forms.map((form) => form.read(text)).find((target) => target !== undefined);
-      if (read !== undefined && !('problem' in read)) return read;
-      const fix = read?.problem ?? `takes ${forms.map(({ example }) => example).join(', or ')}`;
-      context.addIssue({ code: 'custom', message: fix });
-      return z.NEVER;
+      try {
+        const target = forms.map((form) => form.read(text)).find((read) => read !== undefined);
+        if (target) return target;
+        throw new RedisUrlProblem(`takes ${forms.map(({ example }) => example).join(', or ')}`);
+      } catch (error) {
+        if (!(error instanceof RedisUrlProblem)) throw error;
+        context.addIssue({ code: 'custom', message: error.message });
+        return z.NEVER;
+      }
     }),
   }),
   SIGN_IN: optional({

@@ -42,7 +42,7 @@ try {
 
 async function start(config: Config, log: Logger): Promise<Server> {
   const development = config.production ? undefined : await import('./dev/index.ts');
-  const redis = await connectRedis(openRedis(await redisTarget(config, development), log), log);
+  const redis = await connectRedis(openRedis(await redisTarget(config, development), config, log));
   closers.push(() => closeRedis(redis));
   const secrets = secretsOf(config, development);
   const isClosing = () => closing !== undefined;

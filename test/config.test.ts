@@ -26,6 +26,8 @@ describe('the defaults', () => {
       signIn: 'trust',
       allowedEmails: undefined,
       siteName: 'Latchkey',
+      redisKeyPrefix: '',
+      ca: undefined,
       logLevel: 'info',
     });
   });
@@ -45,7 +47,7 @@ describe('production', () => {
       production: true,
       origin: 'https://login.example.com',
       trustProxy: 1,
-      redis: { kind: 'single', address: { url: 'redis://redis:6379' } },
+      redis: { kind: 'single', address: { host: 'redis', port: 6379 } },
       sessionSecrets: [secret],
     });
   });

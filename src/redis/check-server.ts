@@ -1,29 +1,56 @@
+import { ConfigError } from '../config.ts';
 import type { Logger } from '../log.ts';
+import type { RedisClient } from './client.ts';
 import { deadlineMs, withTimeout } from './deadline.ts';
 import type { NodeClient } from './node.ts';
+import { aclRule, missingPermissions, type RedisPermissions } from './permissions.ts';
 
 const minMajorVersion = 7;
 
+type Parts = {
+  client: RedisClient;
+  nodes: NodeClient[];
+  permissions: readonly RedisPermissions[];
+  keyPrefix: string;
+  log: Logger;
+};
+
 /**
- * Warns, once each, of what would lose sessions or refuse them; never fails. A Redis that does not let itself be
- * asked, as some that are rented, is taken as it is.
+ * Refuses a Redis that could not sign anybody in, and warns of settings that would lose sessions.
+ * @throws {ConfigError} with every reason and its fix
  */
-export async function checkRedisServer(nodes: NodeClient[], log: Logger): Promise<void> {
+export async function checkRedisServer({ client, nodes, permissions, keyPrefix, log }: Parts): Promise<void> {
+  const [tooOld, lacking] = await Promise.all([
+    Promise.all(nodes.map(versionProblem)),
+    missingPermissions(client, permissions).catch((err: unknown) => {
+      log.warn({ err }, 'the permissions of the Redis user could not be checked');
+      return undefined;
+    }),
+  ]);
+  const problems = [...new Set(tooOld)].filter((problem) => problem !== undefined);
+  if (lacking !== undefined) {
+    problems.push(`the Redis user ${lacking}; set its ACL rule to: ${aclRule(permissions, keyPrefix)}`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  // Redis servers that restrict INFO or CONFIG are taken as they are.
   const warnings = await Promise.all(nodes.map((node) => withTimeout(deadlineMs, warningsFor(node)).catch(() => [])));
   for (const warning of new Set(warnings.flat())) log.warn(warning);
+}
+
+async function versionProblem(node: NodeClient): Promise<string | undefined> {
+  const { version } = await withTimeout(deadlineMs, node.hello());
+  return Number.parseInt(version, 10) < minMajorVersion
+    ? `Redis is ${version}, which lacks commands that sign-in needs; run Redis 7.0 or newer, or Valkey`
+    : undefined;
 }
 
 async function warningsFor(node: NodeClient): Promise<string[]> {
   const info = await node.info();
   const read = (field: string) => new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
-  const version = read('redis_version');
   const policy = read('maxmemory_policy');
   const warnings: string[] = [];
-  if (Number.parseInt(version, 10) < minMajorVersion) {
-    warnings.push(`Redis is ${version}, which lacks commands that sign-in needs: run Redis 7.0 or newer, or Valkey`);
-  }
   if (read('aof_enabled') === '0' && (await savesNothing(node))) {
-    warnings.push('Redis keeps nothing on disk, and its restart would sign everybody out: set appendonly yes');
+    warnings.push('Redis keeps nothing on disk, so restarting it would sign everybody out: set appendonly yes');
   }
   if (policy !== '' && policy !== 'noeviction') {
     warnings.push(`Redis may evict sessions when it is full (${policy}): set maxmemory-policy noeviction`);
@@ -31,7 +58,7 @@ async function warningsFor(node: NodeClient): Promise<string[]> {
   return warnings;
 }
 
-// What INFO does not tell: whether there are snapshots.
+// INFO doesn't say whether snapshots are configured.
 async function savesNothing(node: NodeClient): Promise<boolean> {
   try {
     return (await node.configGet('save')).save === '';

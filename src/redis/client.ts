@@ -1,19 +1,58 @@
 import type { NodeClient } from './node.ts';
 
-type Commands = Pick<NodeClient, 'get' | 'set' | 'mGet' | 'del' | 'hGet' | 'zRange' | 'eval' | 'ping'>;
-
-type Queued = 'set' | 'hSet' | 'expire' | 'pExpire' | 'zAdd' | 'zCard' | 'zRemRangeByScore';
-
-/** Commands that Redis does together; in a Cluster their keys share a hash tag. */
-type Transaction = { [Name in Queued]: (...args: Parameters<NodeClient[Name]>) => Transaction } & {
-  exec: () => Promise<unknown[]>;
+/** The commands that Latchkey uses, besides those in its scripts. */
+type Commands = {
+  get: (key: string) => Promise<string | null>;
+  set: (key: string, value: string, options?: Parameters<NodeClient['set']>[2]) => Promise<string | null>;
+  del: (key: string) => Promise<number>;
+  eval: (script: string, options: { keys: string[]; arguments: string[] }) => Promise<unknown>;
+  time: () => Promise<string[]>;
 };
 
-/** What Latchkey asks of Redis, be it one, watched by Sentinels, or a Cluster. */
+/** Redis for all of Latchkey, be it a single one, one watched by Sentinels, or a Cluster. */
 export type RedisClient = Commands & {
-  multi: () => Transaction;
-  /** Ends it once what was asked is answered. */
+  /** Redis counts as writable when one of these keys is; each may be on another node. */
+  probeKeys?: readonly string[];
+  /** Closes the connection after the pending commands. */
   close: () => Promise<unknown>;
-  /** Ends it at once. */
+  /** Closes the connection immediately. */
   destroy: () => void;
 };
+
+/** Where commands go; `current` is asked anew for each of them. */
+export type RedisConnection = Pick<RedisClient, 'probeKeys' | 'close' | 'destroy'> & { current: () => Commands };
+
+/**
+ * The one place where keys get their prefix: whatever key a command is called with here, Redis sees it prefixed. Scripts
+ * derive further keys only by appending to those that they are given.
+ * @param keyPrefix such as `latchkey:`, or none
+ */
+export function redisClient({ current, ...connection }: RedisConnection, keyPrefix: string): RedisClient {
+  const prefixed = (key: string) => prefixedKey(keyPrefix, key);
+  return {
+    get: (key) => current().get(prefixed(key)),
+    set: (key, value, options) => current().set(prefixed(key), value, options),
+    del: (key) => current().del(prefixed(key)),
+    eval: (script, options) => current().eval(script, { ...options, keys: options.keys.map(prefixed) }),
+    time: () => current().time(),
+    ...connection,
+  };
+}
+
+/**
+ * Rejects unless Redis takes writes. The write has no effect, as the key does not exist, but Redis refuses it like any
+ * other while it is a replica, full, unable to save, loading, or out of replicas.
+ */
+export async function checkWritable(redis: RedisClient): Promise<void> {
+  const writes = (redis.probeKeys ?? ['ready']).map((key) => redis.set(key, '', { condition: 'XX' }));
+  await Promise.any(writes).catch(({ errors }: AggregateError) => {
+    throw errors[0];
+  });
+}
+
+// A key without braces becomes a hash tag as a whole. So the prefix never changes a key's Cluster slot, and keys that
+// belong together stay together.
+function prefixedKey(prefix: string, key: string): string {
+  if (prefix === '') return key;
+  return /\{[^}]+\}/.test(key) ? prefix + key : `${prefix}{${key}}`;
+}

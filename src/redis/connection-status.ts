@@ -1,6 +1,6 @@
 import type { Logger } from '../log.ts';
 
-/** Tells the log when something is lost, and when it is back: once each, however often it is heard of. */
+/** Logs when something is lost and when it is back, once each, however often that is reported. */
 export type ConnectionStatusLogger = { lost: (error: unknown) => void; back: () => void };
 
 export function connectionStatusLogger(what: string, log: Logger): ConnectionStatusLogger {

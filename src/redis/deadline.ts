@@ -1,10 +1,10 @@
 import { ErrorReply } from 'redis';
 import { redisCalls } from '../diagnostics.ts';
 
-/** Longest wait for a Redis answer in a request. Redis answers in well under a millisecond when it is well. */
+/** How long a request waits for an answer of Redis, which normally takes well under a millisecond. */
 export const deadlineMs = 1000;
 
-/** Redis did not answer in time, refused, or is not there; `cause` is its own error. */
+/** Redis didn't answer in time, refused, or isn't there; `cause` is its own error. */
 export class RedisUnavailable extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -19,20 +19,20 @@ export function isWrongType(error: unknown): boolean {
 }
 
 /**
- * The result of a Redis call, or an error once its time is over. The call itself can't be taken back:
- * a write may still happen after its deadline, so its outcome is then unknown.
+ * The result of a Redis call, or an error once its time is up. The call itself can't be taken back: a write may still
+ * happen after its deadline, so its outcome is unknown then.
  * @throws {RedisUnavailable}
  */
 export function withDeadline<T>(milliseconds: number, call: Promise<T>): Promise<T> {
   return redisCalls.hasListeners ? timed(withTimeout(milliseconds, call)) : withTimeout(milliseconds, call);
 }
 
-/** The same, for what Latchkey asks on its own account: the metrics do not count it. */
+/** The same for calls that no visitor waits for, which the metrics don't count. */
 export function withTimeout<T>(milliseconds: number, call: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new RedisUnavailable(`Redis did not answer within ${milliseconds} ms`));
-    }, milliseconds);
+    const timeUp = () => reject(new RedisUnavailable(`Redis did not answer within ${milliseconds} ms`));
+    // An answer that arrived while this process was busy is read before the immediate runs, and counts.
+    const timer = setTimeout(() => setImmediate(timeUp), milliseconds);
     call.then(
       (reply) => {
         clearTimeout(timer);
@@ -40,7 +40,7 @@ export function withTimeout<T>(milliseconds: number, call: Promise<T>): Promise<
       },
       (error: unknown) => {
         clearTimeout(timer);
-        reject(new RedisUnavailable('Redis did not do what was asked', { cause: error }));
+        reject(new RedisUnavailable('Redis command failed', { cause: error }));
       },
     );
   });

@@ -1,60 +1,61 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
-import type { RedisClient } from './client.ts';
-import type { OpenedRedis } from './connect.ts';
+import { redisClient } from './client.ts';
+import type { OpenedRedis, RedisOptions } from './connect.ts';
 import { type ConnectionStatusLogger, connectionStatusLogger } from './connection-status.ts';
 import { deadlineMs, RedisUnavailable, withTimeout } from './deadline.ts';
-import { type NodeAddress, type NodeClient, newNode, pingEveryMs } from './node.ts';
-
-/** Where the Redis to talk to is, for now. */
-type Endpoint = { name: string; address: NodeAddress };
+import { type NodeAddress, type NodeClient, type NodeOptions, newNode } from './node.ts';
 
 export type PrimaryResolver = {
-  /** Undefined, or an error, when that is not known just now. */
-  find: () => Promise<Endpoint | undefined>;
-  /** Rejects a Redis that is not the one it should be. */
-  approve?: (client: NodeClient) => Promise<void>;
-  /** How long it gets to name another Redis, before a silent one is connected to once more. */
+  /** Where the primary is; undefined, or an error, while that isn't known. */
+  find: () => Promise<NodeAddress | undefined>;
+  /** How long a silent Redis is left alone, so that the resolver can name another one in the meantime. */
   failoverGraceMs?: number;
-  /** What kept it from knowing. */
+  /** Why it doesn't know. */
   lastError?: () => unknown;
   close?: () => void;
 };
 
-type Link = { place: Endpoint; client: NodeClient; heardAt: number };
+type Link = { name: string; client: NodeClient; heardAt: number; askedAt: number; isReplica: boolean };
 
 const checkIntervalMs = 250;
+const heartbeatIntervalMs = 500;
 const openDeadlineMs = 1000;
-/** A link on which nothing is heard for so long is dead, however ready it looks. */
-const silenceMs = pingEveryMs + deadlineMs;
+/** A connection that has been silent for this long is dead, even if its socket looks ready. */
+const maxSilenceMs = heartbeatIntervalMs + deadlineMs;
 
 /**
- * Stays connected to one Redis: the one that its guide names. A broken connection comes back by itself; this
- * replaces one that leads to the wrong Redis, and one that went silent. Of that the library would take no notice
- * as long as there are commands to write.
+ * Stays connected to the primary that a resolver names. A connection is replaced when it breaks, when it goes silent,
+ * when the resolver names another Redis, and when its Redis has become a read-only replica: behind a DNS name or a
+ * proxy that still looks like a working connection, as reads succeed. Each attempt resolves host names anew.
  */
 class FailoverConnection {
   readonly #resolver: PrimaryResolver;
+  readonly #options: NodeOptions;
   readonly #log: Logger;
   readonly #status: ConnectionStatusLogger;
   readonly #closing = new AbortController();
+  readonly #opening = new Set<NodeClient>();
   #link: Link | undefined;
-  #opening: NodeClient | undefined;
   #lastError: unknown;
+  #endPause = () => {};
 
-  constructor(resolver: PrimaryResolver, log: Logger) {
+  constructor(resolver: PrimaryResolver, options: NodeOptions, log: Logger) {
     this.#resolver = resolver;
+    this.#options = options;
     this.#log = log;
     this.#status = connectionStatusLogger('Redis', log);
   }
 
-  /** Resolves when there is a connection. */
+  /** Resolves once connected. */
   async connect(): Promise<void> {
     await this.#follow(() => this.#link !== undefined);
     void this.#follow(() => false);
   }
 
-  /** The connection of now; for each call anew. */
+  /** The current connection; ask for it anew with every command. */
   get node(): NodeClient {
     if (!this.#link) throw new RedisUnavailable('Redis is not connected yet');
     return this.#link.client;
@@ -66,7 +67,7 @@ class FailoverConnection {
 
   async close(): Promise<void> {
     this.#leave();
-    await this.#link?.client.close();
+    if (this.#link?.client.isOpen) await this.#link.client.close();
   }
 
   destroy(): void {
@@ -76,96 +77,167 @@ class FailoverConnection {
 
   #leave(): void {
     this.#closing.abort();
+    this.#endPause();
     this.#resolver.close?.();
-    if (this.#opening?.isOpen) this.#opening.destroy();
+    for (const client of this.#opening) if (client.isOpen) client.destroy();
   }
 
   async #follow(isDone: () => boolean): Promise<void> {
     const { signal } = this.#closing;
-    while (!signal.aborted) {
-      // What failed is tried again, and reported by those who fail for it.
-      await this.#look().catch(() => {});
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        await this.#look();
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        if (!(error instanceof RedisUnavailable)) this.#lastError = error;
+      }
       if (isDone()) return;
-      await sleep(checkIntervalMs, undefined, { signal, ref: false }).catch(() => {});
+      await this.#pause(failures === 0 ? checkIntervalMs : Math.min(10 * 2 ** failures, checkIntervalMs));
     }
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds).unref();
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   async #look(): Promise<void> {
-    const place = (await this.#resolver.find()) ?? this.#link?.place;
-    if (!place) return;
-    const silentForMs = this.#silentForMs();
-    if (silentForMs > 0) this.#status.lost(new RedisUnavailable('Redis does not answer'));
-    const isGivenUp = silentForMs > (this.#resolver.failoverGraceMs ?? 0);
-    if (isGivenUp || place.name !== this.#link?.place.name) await this.#moveTo(place);
+    this.#sendHeartbeat();
+    // Answers that arrived while this process was busy are read first.
+    await setImmediate();
+    const address = await this.#resolver.find();
+    const link = this.#link;
+    const fault = link && faultOf(link);
+    if (fault) this.#status.lost(fault);
+    else if (link) this.#status.back();
+    if (!address || (link?.name === nameOf(address) && !this.#isGivenUp(link))) return;
+    await this.#connectTo(address);
   }
 
-  #silentForMs(): number {
-    return this.#link?.client.isReady ? performance.now() - this.#link.heardAt - silenceMs : 0;
+  // HELLO needs no permission, is answered even while Redis loads its data or runs a script, and tells the role.
+  #sendHeartbeat(): void {
+    const link = this.#link;
+    if (!link?.client.isReady || performance.now() - link.askedAt < heartbeatIntervalMs) return;
+    link.askedAt = performance.now();
+    link.client.hello().then(
+      ({ role }) => {
+        link.heardAt = performance.now();
+        link.isReplica = role === 'replica';
+      },
+      (error: unknown) => {
+        this.#lastError = error;
+      },
+    );
   }
 
-  async #moveTo(place: Endpoint): Promise<void> {
-    const client = newNode(place.address);
-    const link = { place, client, heardAt: 0 };
-    const hear = () => {
-      link.heardAt = performance.now();
-      if (this.#link === link) this.#status.back();
-    };
-    // Without a listener for `error`, node-redis lets a lost connection end the process.
-    client.on('error', (error: unknown) => {
-      this.#lastError = error;
-      // A ping that is answered with an error, by a Redis that is loading, is no loss.
-      if (client.isReady) link.heardAt = performance.now();
-      else if (this.#link === link) this.#status.lost(error);
-    });
-    client.on('ready', hear);
-    client.on('ping-interval', hear);
+  #isGivenUp(link: Link): boolean {
+    if (!faultOf(link)) return false;
+    const isSilent = link.client.isReady && !link.isReplica;
+    return !isSilent || silenceMsOf(link) > maxSilenceMs + (this.#resolver.failoverGraceMs ?? 0);
+  }
 
-    this.#opening = client;
-    try {
-      await withTimeout(openDeadlineMs, client.connect());
-      await this.#resolver.approve?.(client);
-      this.#closing.signal.throwIfAborted();
-    } catch (error) {
-      if (client.isOpen) client.destroy();
-      // Of a deadline that passed, the connection itself knows more.
-      if (!(error instanceof RedisUnavailable)) this.#lastError = error;
-      throw error;
-    } finally {
-      this.#opening = undefined;
-    }
+  async #connectTo(address: NodeAddress): Promise<void> {
+    const client = await this.#open(address);
+    const name = nameOf(address);
     const before = this.#link;
-    this.#link = link;
-    if (!before) return;
-    if (before.client.isOpen) before.client.destroy();
-    if (before.place.name !== place.name) this.#log.warn({ primary: place.name }, 'Redis failed over');
+    if (before?.name === name && !faultOf(before)) {
+      client.destroy();
+      return;
+    }
+    this.#link = { name, client, heardAt: performance.now(), askedAt: performance.now(), isReplica: false };
+    if (before?.client.isOpen) before.client.destroy();
+    if (before && before.name !== name) this.#log.warn({ primary: name }, 'Redis failed over');
     this.#status.back();
+  }
+
+  /** @throws the most telling reason why no address leads to a primary */
+  async #open(address: NodeAddress): Promise<NodeClient> {
+    const clients = (await withTimeout(openDeadlineMs, this.#candidates(address))).map((candidate) => {
+      const client = newNode(...candidate);
+      // Without a listener, a lost connection would end the process.
+      client.on('error', (error: unknown) => this.#noteError(client, error));
+      this.#opening.add(client);
+      return client;
+    });
+    let chosen: NodeClient | undefined;
+    try {
+      chosen = await withTimeout(openDeadlineMs, Promise.any(clients.map(connectToPrimary)));
+      this.#closing.signal.throwIfAborted();
+      return chosen;
+    } catch (error) {
+      throw reasonOf(error);
+    } finally {
+      for (const client of clients) {
+        this.#opening.delete(client);
+        if (client !== chosen && client.isOpen) client.destroy();
+      }
+    }
+  }
+
+  async #candidates(address: NodeAddress): Promise<Parameters<typeof newNode>[]> {
+    if ('socketPath' in address) return [[address, this.#options]];
+    const { host, port } = address;
+    const { tls } = this.#options;
+    const options = tls && !isIP(host) ? { ...this.#options, tls: { ...tls, servername: host } } : this.#options;
+    const found = await lookup(host, { all: true });
+    return found.map((ip) => [{ host: ip.address, port }, options]);
+  }
+
+  #noteError(client: NodeClient, error: unknown): void {
+    this.#lastError = error;
+    if (this.#link?.client !== client) return;
+    this.#status.lost(error);
+    this.#endPause();
   }
 }
 
-/** Opens a client that stays connected to the Redis which the resolver names. */
-export function openConnection(resolver: PrimaryResolver, log: Logger): OpenedRedis {
-  const connection = new FailoverConnection(resolver, log);
+function nameOf(address: NodeAddress): string {
+  return 'socketPath' in address ? address.socketPath : `${address.host}:${address.port}`;
+}
+
+function silenceMsOf(link: Link): number {
+  return performance.now() - link.heardAt;
+}
+
+function faultOf(link: Link): Error | undefined {
+  if (!link.client.isReady) return new RedisUnavailable('Redis closed the connection');
+  if (link.isReplica) return new RedisUnavailable('this Redis is a read-only replica now');
+  return silenceMsOf(link) > maxSilenceMs ? new RedisUnavailable('Redis does not answer') : undefined;
+}
+
+async function connectToPrimary(client: NodeClient): Promise<NodeClient> {
+  await client.connect();
+  const { role } = await client.hello();
+  if (role === 'replica') throw new Error('this Redis is a read-only replica, not the primary');
+  return client;
+}
+
+// Of several addresses, one that leads to a Redis says more than one that leads nowhere.
+function reasonOf(error: unknown): unknown {
+  const cause = error instanceof RedisUnavailable ? error.cause : undefined;
+  if (!(cause instanceof AggregateError)) return cause ?? error;
+  const [first] = cause.errors;
+  return cause.errors.find((reason) => !('syscall' in reason)) ?? first;
+}
+
+/** Opens a client that stays connected to the primary which the resolver names. */
+export function openConnection(resolver: PrimaryResolver, node: NodeOptions, options: RedisOptions): OpenedRedis {
+  const connection = new FailoverConnection(resolver, node, options.log);
+  const client = redisClient(
+    { current: () => connection.node, close: () => connection.close(), destroy: () => connection.destroy() },
+    options.keyPrefix,
+  );
   return {
-    client: asRedisClient(connection),
+    ...options,
+    client,
     ready: connection.connect(),
     lastError: () => connection.lastError,
     nodes: async () => [connection.node],
-  };
-}
-
-// A client whose every command goes to the current connection.
-function asRedisClient(connection: FailoverConnection): RedisClient {
-  return {
-    get: (...args) => connection.node.get(...args),
-    set: (...args) => connection.node.set(...args),
-    mGet: (...args) => connection.node.mGet(...args),
-    del: (...args) => connection.node.del(...args),
-    hGet: (...args) => connection.node.hGet(...args),
-    zRange: (...args) => connection.node.zRange(...args),
-    eval: (...args) => connection.node.eval(...args),
-    ping: (...args) => connection.node.ping(...args),
-    multi: () => connection.node.multi(),
-    close: () => connection.close(),
-    destroy: () => connection.destroy(),
   };
 }

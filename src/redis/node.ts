@@ -4,46 +4,69 @@ import type { Credentials, HostAndPort } from './url.ts';
 /** A client of one Redis process. */
 export type NodeClient = ReturnType<typeof newNode>;
 
-/** Where one Redis process listens: a URL, the unix socket of a private one, or what Sentinel said. */
-export type NodeAddress =
-  | { url: string }
-  | { socketPath: string }
-  | (HostAndPort & { credentials: Credentials; tls: boolean; database?: number });
+/** Where one Redis process listens. */
+export type NodeAddress = HostAndPort | { socketPath: string };
 
-const reconnectDelayMs = { first: 20, longest: 500 };
-export const pingEveryMs = 500;
+/** What a TLS connection is checked against. */
+export type TlsOptions = {
+  /** The CAs that are trusted, in place of Node's own. */
+  ca?: string[] | undefined;
+  /** The name in the certificate, where it isn't the address. */
+  servername?: string;
+};
+
+export type NodeOptions = {
+  credentials?: Credentials | undefined;
+  database?: number | undefined;
+  /** Undefined for a connection without TLS. */
+  tls?: TlsOptions | undefined;
+};
 
 /** How every connection to a Redis process behaves, in each topology. */
 export const nodeSettings = {
-  // A command sent while Redis is away fails at once instead of waiting for its return (connect-redis#373).
+  // Without this, a command sent while Redis is away waits for its return: a sign-in that was refused with 503 would
+  // be carried out later (connect-redis#373).
   disableOfflineQueue: true,
-  pingInterval: pingEveryMs,
+  // Shown by CLIENT LIST. It goes along with HELLO, which needs no permission; CLIENT SETINFO would.
+  name: 'latchkey',
+  disableClientInfo: true,
+  // Would resolve the host name once more, for a feature of Redis Enterprise.
+  maintNotifications: 'disabled',
+  // The library's own timeout stops counting once a command is written; `withDeadline` takes its place.
+  commandOptions: { timeout: 0 },
+} as const;
+
+/** Options for connections that the library itself keeps alive. */
+export const reconnecting = {
+  pingInterval: 500,
+  socket: {
+    connectTimeout: 2000,
+    // For a link that dies during the handshake; afterwards the pings notice.
+    socketTimeout: 3000,
+    reconnectStrategy: (retries: number) => Math.min(20 * 2 ** Math.min(retries, 10), 500),
+  },
 };
 
-/** The library's own timeout stops counting once a command is written, so `within` does that work. */
-export const commandOptions = { timeout: 0 };
+/** A connection that ends when it is lost. */
+const once = { socket: { reconnectStrategy: false } } as const;
 
-export const socketSettings = {
-  connectTimeout: 2000,
-  // Of a link that is dead while a connection is being made; later the pings tell.
-  socketTimeout: 3000,
-  reconnectStrategy: (retries: number) =>
-    Math.min(reconnectDelayMs.first * 2 ** Math.min(retries, 10), reconnectDelayMs.longest),
-};
-
-export function newNode(address: NodeAddress) {
+/** @param connection how it reacts to a loss */
+export function newNode(
+  address: NodeAddress,
+  options: NodeOptions = {},
+  connection: typeof reconnecting | typeof once = once,
+) {
+  const { credentials, database = 0, tls } = options;
   return createClient({
     ...nodeSettings,
-    commandOptions,
-    ...('url' in address && { url: address.url }),
-    ...('host' in address && { ...address.credentials, database: address.database ?? 0 }),
-    socket: { ...socketSettings, ...placeOf(address) },
+    ...connection,
+    ...credentials,
+    database,
+    socket: { ...connection.socket, ...socketOf(address, tls) },
   });
 }
 
-function placeOf(address: NodeAddress) {
-  if ('url' in address) return {};
+function socketOf(address: NodeAddress, tls: TlsOptions | undefined) {
   if ('socketPath' in address) return { path: address.socketPath, tls: false } as const;
-  const { host, port, tls } = address;
-  return tls ? ({ host, port, tls: true } as const) : { host, port };
+  return tls ? ({ ...address, ...tls, tls: true } as const) : address;
 }

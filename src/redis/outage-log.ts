@@ -9,10 +9,10 @@ import {
 import type { Logger } from '../log.ts';
 import type { RedisUnavailable } from './connect.ts';
 
-/** Without such a failure for so long, an outage is over. */
+/** An outage is over after this long without another failure. */
 const overAfterMs = 5000;
 
-/** Told once by the connection itself, as "Redis lost". */
+/** The connection itself reports these, once, as "Redis lost". */
 const lostConnection = [
   ClientClosedError,
   ClientOfflineError,
@@ -22,8 +22,8 @@ const lostConnection = [
 ];
 
 /**
- * Logs that Redis fails requests though it is there: full, read-only, loading, too slow. One line when that
- * begins and one when it is over, for each reason; a line for each request would bury everything else just then.
+ * Logs that Redis fails requests although it is connected: it is full, read-only, loading or too slow. One line when
+ * that begins and one when it is over, for each reason; a line per request would bury everything else.
  */
 export function outageLog(log: Logger): (error: RedisUnavailable) => void {
   const outages = new Map<string, { requests: number; over: NodeJS.Timeout }>();
@@ -48,7 +48,7 @@ export function outageLog(log: Logger): (error: RedisUnavailable) => void {
   };
 }
 
-/** A word for each kind of failure, such as `OOM` or `READONLY`; undefined for a lost connection. */
+/** The kind of failure, such as `OOM` or `READONLY`; undefined for a lost connection. */
 function reasonOf({ message, cause }: RedisUnavailable): string | undefined {
   if (cause instanceof ErrorReply) return cause.message.split(' ', 1)[0];
   if (!(cause instanceof Error)) return message;

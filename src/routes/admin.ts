@@ -1,5 +1,4 @@
 import type { Request, RequestHandler, Response } from 'express';
-import type { AdminSection } from '../core.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { Logger } from '../log.ts';
 import { bodyField } from '../middleware/bodies.ts';
@@ -9,23 +8,18 @@ import { handleOf } from '../session/record.ts';
 import type { SessionIndex } from '../session/session-index.ts';
 import { currentEmail, saveSession } from '../session/sign-in.ts';
 
-type Parts = { index: SessionIndex; limits: SessionLimits; log: Logger; sections: AdminSection[] };
+type Parts = { index: SessionIndex; limits: SessionLimits; log: Logger };
 
 /** Greets, and lists the sessions of this address (ASVS 7.5.2). */
-export function showAdmin({ index, limits, sections: all }: Parts): RequestHandler {
+export function showAdmin({ index, limits }: Parts): RequestHandler {
   return async function showAdmin(req, res) {
     const email = currentEmail(req);
     const { signedInAt = 0, remember = false } = req.session;
-    const sessions = await index.list(email, { ownId: req.sessionID });
-    const sections = await Promise.all(
-      all.map(async ({ view, load }) => ({ view, data: await load({ email, sessions }) })),
-    );
     res.render('admin', {
       signedInAt,
       endsAt: absoluteEndOf({ signedInAt, remember }, limits),
       idleSeconds: idleSecondsOf({ remember }, limits),
-      sessions,
-      sections,
+      sessions: await index.list(email, { ownId: req.sessionID }),
       thisHandle: handleOf(req.sessionID),
       flash: takeFlash(req),
     });

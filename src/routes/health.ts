@@ -1,6 +1,11 @@
 import type { RequestHandler } from 'express';
-import { deadlineMs, type RedisClient } from '../redis/connect.ts';
+import { ErrorReply } from 'redis';
+import { checkWritable } from '../redis/client.ts';
+import { type RedisClient, RedisUnavailable } from '../redis/connect.ts';
 import { withTimeout } from '../redis/deadline.ts';
+
+/** Kubernetes and others wait for one second. */
+const readyDeadlineMs = 800;
 
 /** The process runs. */
 export const live: RequestHandler = function live(_req, res) {
@@ -9,16 +14,27 @@ export const live: RequestHandler = function live(_req, res) {
 
 type Parts = { redis: RedisClient; isClosing: () => boolean };
 
-/** Visitors can be sent here: Redis answers, and the process is not about to stop. */
+/**
+ * Ready for visitors: the process is not about to stop, and Redis takes the writes that a sign-in needs. A Redis that
+ * only answers may be full, loading, or a read-only replica.
+ */
 export function ready({ redis, isClosing }: Parts): RequestHandler {
   return async function ready(_req, res) {
     res.set('Cache-Control', 'no-store').type('text');
     if (isClosing()) return void res.status(503).send('closing\n');
     try {
-      await withTimeout(deadlineMs, redis.ping());
+      await withTimeout(readyDeadlineMs, checkWritable(redis));
       res.send('ok\n');
-    } catch {
-      res.status(503).send('Redis does not answer\n');
+    } catch (error) {
+      res.status(503).send(`${problemOf(error)}\n`);
     }
   };
+}
+
+function problemOf(error: unknown): string {
+  const cause = error instanceof RedisUnavailable ? error.cause : undefined;
+  // Its first word, such as READONLY or OOM. The rest may name users and keys.
+  return cause instanceof ErrorReply
+    ? `Redis refuses writes: ${cause.message.split(' ', 1)[0]}`
+    : 'Redis does not answer';
 }

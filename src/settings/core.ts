@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { isLoopback } from '../http/url.ts';
 import { readAllowListEntry } from '../session/allow-list.ts';
 import type { SessionSecrets } from '../session/cookie.ts';
+import { caFile } from './ca-file.ts';
 import { type Check, duration, optional, port, setting, url, type ValuesOf, wholeNumber } from './setting.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -104,6 +105,18 @@ export const coreSettings = {
       .string()
       .regex(/^[^\p{C}"<>\\]{1,40}$/u, 'takes a name of at most 40 characters, without quotes or brackets'),
   }),
+  REDIS_KEY_PREFIX: optional({
+    about:
+      'Goes in front of every key in Redis, so that an ACL can fence Latchkey in (such as latchkey: for the ACL rule ~latchkey:*). Changing it signs everybody out.',
+    unset: 'no prefix, which takes the least memory',
+    read: z.string().regex(/^[\w.:-]{1,32}$/, 'takes up to 32 letters, digits and any of . _ : -, such as latchkey:'),
+  }),
+  CA_FILE: optional({
+    about:
+      'A PEM file with CA certificates that are trusted besides the well-known ones, for TLS to Redis (rediss) and to the mail server (smtps).',
+    unset: 'the well-known ones only',
+    read: caFile,
+  }),
   LOG_LEVEL: setting({
     about:
       'The least severe messages to log: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. The log goes to standard output, one line of JSON per event.',
@@ -184,6 +197,9 @@ export function readCoreSettings(values: CoreValues) {
     /** Addresses and `@domains` that may sign in; undefined: everybody. */
     allowedEmails: values.ALLOWED_EMAILS,
     siteName: values.SITE_NAME,
+    redisKeyPrefix: values.REDIS_KEY_PREFIX ?? '',
+    /** The CAs that TLS connections trust, as `tls.connect` takes them; undefined for Node's own. */
+    ca: values.CA_FILE,
     logLevel: values.LOG_LEVEL,
   };
 }

@@ -1,3 +1,4 @@
+import type { RedisPermissions } from '../redis/permissions.ts';
 import type { CoreValues } from './core.ts';
 import type { Check, Settings, ValuesOf } from './setting.ts';
 
@@ -22,6 +23,8 @@ export type FeatureSettings<Result = unknown, SignInName extends string = string
   settings: Settings;
   checks: Check<Values>[];
   signIn: SignInSetting<SignInName> | undefined;
+  /** What it asks of Redis. */
+  redisPermissions: RedisPermissions | undefined;
   /** What the feature finds under its name in the configuration. */
   read: (values: Values) => Result;
 };
@@ -31,6 +34,7 @@ type Declaration<Own extends Settings, Result, SignInName extends string> = {
   settings: Own;
   checks?: Check<CoreValues & ValuesOf<Own>>[];
   signIn?: SignInSetting<SignInName>;
+  redisPermissions?: RedisPermissions;
   read: (values: CoreValues & ValuesOf<Own>) => Result;
 };
 
@@ -41,7 +45,7 @@ type Declaration<Own extends Settings, Result, SignInName extends string> = {
 export function featureSettings<Own extends Settings, Result, const SignInName extends string = never>(
   declaration: Declaration<Own, Result, SignInName>,
 ): FeatureSettings<Result, SignInName> {
-  const { title, settings, checks = [], signIn, read } = declaration;
+  const { title, settings, checks = [], signIn, redisPermissions, read } = declaration;
   // `config.ts` has read these values with the schemas of `settings` and of the core.
   const typed = (values: Values) => values as CoreValues & ValuesOf<Own>;
   return {
@@ -49,6 +53,7 @@ export function featureSettings<Own extends Settings, Result, const SignInName e
     settings,
     checks: checks.map(({ between, problem }) => ({ between, problem: (values) => problem(typed(values)) })),
     signIn,
+    redisPermissions,
     read: (values) => read(typed(values)),
   };
 }

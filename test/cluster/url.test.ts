@@ -16,6 +16,9 @@ describe('a REDIS_URL', () => {
   });
 });
 
-test.each(['one/1', 'one?x=y', 'one:x', 'one,', ''])('REDIS_URL is refused as redis+cluster://%s', (rest) => {
-  expect(blamed({ REDIS_URL: `redis+cluster://${rest}` })).toEqual(['REDIS_URL']);
-});
+test.each(['one/1', 'one?db=1', 'one:x', 'one,', ':p#ss@one', 'user@one', 'one#5', ''])(
+  'REDIS_URL is refused as redis+cluster://%s',
+  (rest) => {
+    expect(blamed({ REDIS_URL: `redis+cluster://${rest}` })).toEqual(['REDIS_URL']);
+  },
+);

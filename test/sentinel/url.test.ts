@@ -43,6 +43,12 @@ test.each([
   'one,/name',
   ':p%ss@one/name',
   'one/name?sentinelPassword=x',
+  'one/name?sentinel_password=%',
+  'one/name?sentinel_username=u',
+  'one#x/name',
+  'u@one/name',
+  ':p#ss@one/name',
+  'one/name#5',
 ])('REDIS_URL is refused as redis+sentinel://%s', (rest) => {
   expect(blamed({ REDIS_URL: `redis+sentinel://${rest}` })).toEqual(['REDIS_URL']);
 });

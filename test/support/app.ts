@@ -14,11 +14,11 @@ import { createLogger } from '../../src/log.ts';
 import { securityHeaderValues } from '../../src/middleware/security-headers.ts';
 import { connectRedis, type RedisClient } from '../../src/redis/connect.ts';
 import { type NodeClient, newNode } from '../../src/redis/node.ts';
-import type { SingleRedis } from '../../src/redis/url.ts';
+import { type SingleRedis, singleRedisUrl } from '../../src/redis/url.ts';
 import { afterwards } from './afterwards.ts';
 import { newLogFile } from './secrets.ts';
 
-export type RedisAddress = SingleRedis['address'];
+export type RedisAddress = SingleRedis['address'] | { url: string };
 
 export type TestApp = {
   url: string;
@@ -46,7 +46,7 @@ export type TestAppOptions = {
 export const testSecret = 'a secret for the tests, of 32 characters and more';
 
 /** A Redis of this test file's own, stopped after its last test. */
-export async function testRedis(): Promise<RedisAddress & { socketPath: string }> {
+export async function testRedis(): Promise<{ socketPath: string }> {
   const redis = await development.startPrivateRedis(mkdtempSync(join(inject('runDirectory'), 'redis-')));
   afterwards(() => redis.stop());
   return { socketPath: redis.socketPath };
@@ -54,7 +54,8 @@ export async function testRedis(): Promise<RedisAddress & { socketPath: string }
 
 /** A connection with every command that there is; closed after the file's last test. */
 export async function connectNode(address: RedisAddress): Promise<NodeClient> {
-  const client = newNode(address);
+  const { credentials, database, ...target } = targetOf(address);
+  const client = newNode(target.address, { credentials, database });
   client.on('error', () => {});
   await client.connect();
   afterwards(() => {
@@ -63,11 +64,17 @@ export async function connectNode(address: RedisAddress): Promise<NodeClient> {
   return client;
 }
 
+export function targetOf(address: RedisAddress): SingleRedis {
+  const target = 'url' in address ? singleRedisUrl.read(address.url) : { kind: 'single' as const, address };
+  if (!target) throw new Error('not the URL of a single Redis');
+  return target;
+}
+
 /** Connects as `server.ts` does to what `REDIS_URL` names. */
-export function connectUrl(url: string, log = createLogger('silent')): Promise<RedisClient> {
-  const { redis } = readConfig({ NODE_ENV: 'test', REDIS_URL: url });
-  if (!redis) throw new Error('there is no URL');
-  return connectRedis(openRedis(redis, log), log);
+export function connectUrl(url: string, log = createLogger('silent'), env = {}): Promise<RedisClient> {
+  const config = readConfig({ NODE_ENV: 'test', REDIS_URL: url, ...env });
+  if (!config.redis) throw new Error('there is no URL');
+  return connectRedis(openRedis(config.redis, config, log));
 }
 
 /** The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. */
@@ -79,7 +86,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const logFile = newLogFile('app');
   const log = createLogger('debug', destination({ dest: logFile, sync: true }));
   const redisAddress = options.redisAddress ?? (await testRedis());
-  const redis = await connectRedis(openRedis({ kind: 'single', address: redisAddress }, log), log);
+  const redis = await connectRedis(openRedis(targetOf(redisAddress), config, log));
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
   const isClosing = options.isClosing ?? (() => false);
   const { app, services } = createApp({

@@ -21,7 +21,7 @@ export type RedisServer = {
 
 type Client = ReturnType<typeof newClient>;
 
-const startedWithinMs = 5000;
+const startedWithinMs = 15_000;
 
 /**
  * A Redis such as an operator runs, on a port and with a password; stopped after the file's last test.

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCluster } from 'redis';
-import type { Logger } from '../../log.ts';
+import { redisClient } from '../../redis/client.ts';
+import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
 import { connectionStatusLogger } from '../../redis/connection-status.ts';
 import { deadlineMs, RedisUnavailable } from '../../redis/deadline.ts';
-import { commandOptions, type NodeClient, nodeSettings, socketSettings } from '../../redis/node.ts';
+import { type NodeClient, nodeSettings, reconnecting } from '../../redis/node.ts';
 import type { HostAndPort } from '../../redis/url.ts';
-import type { ClusterTarget } from './url.ts';
+import { type ClusterTarget, clusterPermissions } from './url.ts';
 
 type ClusterClient = ReturnType<typeof newCluster>;
 type Primary = ClusterClient['masters'][number];
@@ -13,15 +14,17 @@ type Primary = ClusterClient['masters'][number];
 const checkIntervalMs = 250;
 /** How long a node may be away before the others are asked who has its slots now, and how often. */
 const slotRefreshIntervalMs = 250;
-/** How long a node may be silent, and still have its slots, until the link to it is given up. */
+/** How long a node that still owns its slots may be silent before its connection is replaced. */
 const silentLinkTimeoutMs = 3000;
-/** Of a node that is named in the URL, so that one dead machine does not use up the time there is to start. */
-const seed = { connectTimeout: 700, socketTimeout: 700 };
+/** For the nodes in the URL, so that one dead machine does not use up the time there is to start. */
+const seedTimeouts = { connectTimeout: 700, socketTimeout: 700 };
+/** Keys on several nodes: a Cluster that has lost one node still serves most visitors. */
+const probeKeys = Array.from({ length: 8 }, (_, number) => `ready${number}`);
 
 /** Connects to the primaries of a Cluster, and follows its slots; replicas are not read. */
-export function openCluster(target: ClusterTarget, log: Logger) {
-  const client = newCluster(target);
-  const status = connectionStatusLogger('Redis', log);
+export function openCluster(target: ClusterTarget, options: RedisOptions): OpenedRedis {
+  const client = newCluster(target, options.ca);
+  const status = connectionStatusLogger('Redis', options.log);
   /** Addresses of primaries that do not answer. */
   const away = new Set<string>();
   const silentSince = new WeakMap<object, number>();
@@ -37,14 +40,14 @@ export function openCluster(target: ClusterTarget, log: Logger) {
     if (away.size === 0) status.back();
   }
 
-  // An error of the cluster is a failed look at its slots; of a lost node the node itself tells.
+  // An error of the cluster is a failed slot refresh; the nodes report lost connections themselves.
   client.on('error', (error: unknown) => {
     lastError = error;
   });
   client.on('node-error', (error: unknown, { host, port }: HostAndPort) => {
     lastError = error;
     const address = `${host}:${port}`;
-    // A ping that is answered with an error, by a Redis that is loading, is no loss.
+    // A ping may be answered with an error, as by a Redis that is loading; that is no loss.
     if (client.nodeByAddress.get(address)?.client?.isReady === false) lose(address, error);
   });
   client.on('node-ready', ({ host, port }: HostAndPort) => regain(`${host}:${port}`));
@@ -70,8 +73,8 @@ export function openCluster(target: ClusterTarget, log: Logger) {
     const since = silentSince.get(link) ?? now;
     silentSince.set(link, since);
     lose(primary.address, new RedisUnavailable('Redis does not answer'));
-    // The library takes no notice of silence as long as there is something to write. To this it listens: it asks
-    // the others who has the slots now.
+    // The library does not notice silence as long as there is something to write. It does react to this event, by
+    // asking the other nodes who has the slots now.
     link.emit('reconnecting');
     if (now - since > silentLinkTimeoutMs && primary.client === link) {
       Reflect.deleteProperty(primary, 'client');
@@ -84,21 +87,34 @@ export function openCluster(target: ClusterTarget, log: Logger) {
     void watch();
   });
   const nodes = () => Promise.all(client.masters.map((primary) => client.nodeClient(primary)));
-  return { client, ready, lastError: () => lastError, nodes };
+  const connection = { current: () => client, probeKeys, close: () => client.close(), destroy: () => client.destroy() };
+  return {
+    ...options,
+    client: redisClient(connection, options.keyPrefix),
+    ready,
+    lastError: () => lastError,
+    nodes,
+    permissions: [...options.permissions, clusterPermissions],
+  };
 }
 
-/** Whether anything came back in time, if only an error. */
+/** Whether anything came back in time, even an error. */
 async function answers(link: NodeClient): Promise<boolean> {
   const silence = Symbol('silence');
   const timeout = sleep(deadlineMs, silence, { ref: false });
   return (await Promise.race([link.ping().catch(() => undefined), timeout])) !== silence;
 }
 
-function newCluster({ nodes, credentials, tls }: ClusterTarget) {
+function newCluster({ nodes, credentials, tls }: ClusterTarget, ca: string[] | undefined) {
   return createCluster({
-    rootNodes: nodes.map(({ host, port }) => ({ socket: { host, port, ...seed } })),
-    defaults: { ...nodeSettings, ...credentials, socket: { ...socketSettings, ...(tls && { tls }) } },
-    commandOptions,
+    rootNodes: nodes.map(({ host, port }) => ({ socket: { host, port, ...seedTimeouts } })),
+    defaults: {
+      ...nodeSettings,
+      ...reconnecting,
+      ...credentials,
+      socket: { ...reconnecting.socket, ...(tls && { tls, ca }) },
+    },
+    commandOptions: nodeSettings.commandOptions,
     topologyRefreshOnReconnectionAttemptStrategy: slotRefreshIntervalMs,
   });
 }

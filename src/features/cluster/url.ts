@@ -1,19 +1,33 @@
-import { parseHostListUrl } from '../../redis/host-list-url.ts';
-import type { Credentials, HostAndPort, RedisUrlForm } from '../../redis/url.ts';
+import type { RedisPermissions } from '../../redis/permissions.ts';
+import {
+  type Credentials,
+  type HostAndPort,
+  type RedisUrlForm,
+  RedisUrlProblem,
+  readHosts,
+  splitRedisUrl,
+} from '../../redis/url.ts';
 
 /** A Redis Cluster. */
 export type ClusterTarget = { kind: 'cluster'; nodes: HostAndPort[]; credentials: Credentials; tls: boolean };
 
 const example = 'redis+cluster://:password@host1:7000,host2:7001 for a Cluster';
 
-/** `redis+cluster://user:password@host1:7000,host2:7001`, with `rediss` for TLS. A Cluster has no database but 0. */
+export const clusterPermissions: RedisPermissions = {
+  commands: { asking: '', 'cluster|slots': '', ping: '' },
+  keys: [],
+};
+
+/** `redis+cluster://user:password@host1:7000,host2:7001`, with `rediss` for TLS. A Cluster has database 0 only. */
 export const clusterUrl: RedisUrlForm<ClusterTarget> = {
   example,
+  permissions: clusterPermissions,
   read(text) {
     if (!/^rediss?\+cluster:/.test(text)) return undefined;
-    const url = parseHostListUrl(text, 6379);
-    if (url?.path !== '' || url.options.size > 0) return { problem: `takes ${example}` };
-    const { hosts, credentials, tls } = url;
-    return { kind: 'cluster', nodes: hosts, credentials, tls };
+    const { scheme, credentials, hosts, path, options } = splitRedisUrl(text);
+    if (!/^\/?0?$/.test(path) || options.size > 0) {
+      throw new RedisUrlProblem(`takes hosts and nothing behind them: ${example} (which has no database but 0)`);
+    }
+    return { kind: 'cluster', nodes: readHosts(hosts, 6379), credentials, tls: scheme.startsWith('rediss') };
   },
 };

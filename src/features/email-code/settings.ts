@@ -18,5 +18,9 @@ export const emailCodeSettings = featureSettings({
     missing:
       'SMTP_URL is missing; name the mail server that sends the codes, such as smtp://user:password@mail.example.com:587',
   },
+  redisPermissions: {
+    commands: { del: 'KEY', eval: 'script 1 KEY', get: 'KEY', pttl: 'KEY', set: 'KEY value', time: '' },
+    keys: ['c:{tag}challenge', 'd:{tag}browser', 'l:{tag}limit', 'n:link'],
+  },
   read: ({ MAILS_PER_HOUR }) => ({ mailsPerHour: MAILS_PER_HOUR }),
 });

@@ -1,5 +1,12 @@
-import { credentialsOf, parseHostListUrl } from '../../redis/host-list-url.ts';
-import type { Credentials, HostAndPort, RedisUrlForm } from '../../redis/url.ts';
+import {
+  type Credentials,
+  credentialsOf,
+  type HostAndPort,
+  type RedisUrlForm,
+  RedisUrlProblem,
+  readHosts,
+  splitRedisUrl,
+} from '../../redis/url.ts';
 
 /** The primary that Sentinels know. */
 export type SentinelTarget = {
@@ -14,7 +21,6 @@ export type SentinelTarget = {
 };
 
 const example = 'redis+sentinel://:password@host1:26379,host2:26379/mymaster for the primary that Sentinels know';
-const optionNames = ['sentinel_username', 'sentinel_password'];
 
 /**
  * `redis+sentinel://user:password@host1:26379,host2:26379/name/database`, with `rediss` for TLS. User and password are
@@ -24,20 +30,28 @@ export const sentinelUrl: RedisUrlForm<SentinelTarget> = {
   example,
   read(text) {
     if (!/^rediss?\+sentinel:/.test(text)) return undefined;
-    const url = parseHostListUrl(text, 26_379);
-    const [, primaryName, database = '0'] = /^([\w.-]+)(?:\/(\d{1,4}))?$/.exec(url?.path ?? '') ?? [];
-    if (!url || primaryName === undefined || [...url.options.keys()].some((name) => !optionNames.includes(name))) {
-      return { problem: `takes ${example}` };
+    const { scheme, credentials, hosts, path, options } = splitRedisUrl(text);
+    const [, primaryName, database = '0'] = /^\/([\w.-]+)(?:\/(\d{1,4}))?$/.exec(path) ?? [];
+    if (primaryName === undefined) {
+      throw new RedisUrlProblem(
+        `takes the name of the primary behind the hosts, and perhaps a database (/mymaster/0): ${example}`,
+      );
     }
-    const { hosts, credentials, tls, options } = url;
+    const { sentinel_username: user, sentinel_password: password, ...unknown } = Object.fromEntries(options);
+    const [option] = Object.keys(unknown);
+    if (option !== undefined) {
+      throw new RedisUrlProblem(`has the option "${option}"; it takes sentinel_username and sentinel_password only`);
+    }
+    if (user !== undefined && !password)
+      throw new RedisUrlProblem('has a sentinel_username without a sentinel_password');
     return {
       kind: 'sentinel',
-      sentinels: hosts,
-      sentinelCredentials: credentialsOf(options.get('sentinel_username'), options.get('sentinel_password')),
+      sentinels: readHosts(hosts, 26_379),
+      sentinelCredentials: credentialsOf(user, password),
       primaryName,
       database: Number(database),
       credentials,
-      tls,
+      tls: scheme.startsWith('rediss'),
     };
   },
 };

@@ -1,0 +1,89 @@
+import { ErrorReply } from 'redis';
+import type { RedisClient } from './client.ts';
+import { deadlineMs, withTimeout } from './deadline.ts';
+
+/**
+ * What a part of Latchkey asks of Redis, in its code and in its scripts. The start checks that the Redis user may do
+ * it, and docs/redis.md lists it.
+ */
+export type RedisPermissions = {
+  /**
+   * Commands as an ACL names them, each with complete arguments for an example, in which KEY stands for a key. An
+   * incomplete example can crash Redis: acl_check_cmd looks for the key behind the end (seen with EVAL and 7.0.15).
+   */
+  commands: Readonly<Record<string, string>>;
+  /** One example of each kind of key. */
+  keys: readonly string[];
+};
+
+/** What the core needs, for sessions, their index, rate limits, readiness and the clock check. */
+export const corePermissions: RedisPermissions = {
+  commands: {
+    decrby: 'KEY 1',
+    del: 'KEY',
+    eval: 'script 1 KEY',
+    expire: 'KEY 60',
+    get: 'KEY',
+    getrange: 'KEY 0 7',
+    incrby: 'KEY 1',
+    pexpire: 'KEY 1000',
+    pttl: 'KEY',
+    set: 'KEY value',
+    setrange: 'KEY 0 value',
+    time: '',
+    type: 'KEY',
+    zadd: 'KEY 0 member',
+    zcard: 'KEY',
+    zrange: 'KEY 0 -1',
+    zrem: 'KEY member',
+    zremrangebyscore: 'KEY 0 1',
+    zscore: 'KEY member',
+  },
+  keys: ['{tag}session', 'tag', 'l:{tag}limit', 'ready'],
+};
+
+/** The rule that lets a Redis user do just what these parts need, as for `ACL SETUSER`. */
+export function aclRule(permissions: readonly RedisPermissions[], keyPrefix: string): string {
+  const allowed = commandNames(permissions).map((name) => `+${name}`);
+  return [`~${keyPrefix}*`, '-@all', ...allowed].join(' ');
+}
+
+// Redis itself says what the user may do, to the user itself; nothing is carried out.
+const checkScript = `
+local refused = {}
+for number = 1, #ARGV, 2 do
+  local words = {}
+  for word in string.gmatch(ARGV[number], '[^|]+') do words[#words + 1] = word end
+  for word in string.gmatch(ARGV[number + 1], '%S+') do words[#words + 1] = word == 'KEY' and KEYS[1] or word end
+  local exists, isAllowed = pcall(redis.acl_check_cmd, unpack(words))
+  if not (exists and isAllowed) then refused[#refused + 1] = ARGV[number] end
+end
+return refused`;
+
+/**
+ * What the Redis user lacks, in words; undefined when it lacks nothing.
+ * @throws {RedisUnavailable} when that can't be found out now
+ */
+export async function missingPermissions(
+  client: RedisClient,
+  permissions: readonly RedisPermissions[],
+): Promise<string | undefined> {
+  const examples = permissions.flatMap(({ commands }) => Object.entries(commands).flat());
+  const keys = [...new Set(permissions.flatMap((part) => part.keys))];
+  try {
+    const replies = await withTimeout(
+      deadlineMs,
+      Promise.all(keys.map((key) => client.eval(checkScript, { keys: [key], arguments: examples }))),
+    );
+    const refused = [...new Set(replies.flatMap((reply) => (Array.isArray(reply) ? reply.map(String) : [])))];
+    return refused.length === 0 ? undefined : `may not use ${refused.sort().join(', ')}`;
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (!(cause instanceof ErrorReply && /^NOPERM/.test(cause.message))) throw error;
+    return /'eval'/i.test(cause.message) ? 'may not use eval' : 'may not use the keys of Latchkey';
+  }
+}
+
+function commandNames(permissions: readonly RedisPermissions[]): string[] {
+  return [...new Set(permissions.flatMap(({ commands }) => Object.keys(commands)))].sort();
+}

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { redisPermissions } from '../../src/config.ts';
+import { aclRule } from '../../src/redis/permissions.ts';
+import { password } from '../support/redis-nodes.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+import { newAddress, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
+
+test('sign-in by code works under the documented Redis permissions, fenced in by a key prefix', async () => {
+  const redis = await startRedisServer(password);
+  const rules = ['reset', 'on', '>secret', ...aclRule(redisPermissions, 'latchkey:').split(' ')];
+  await redis.client((admin) => admin.aclSetUser('latchkey', rules));
+  const redisAddress = { url: `redis://latchkey:secret@127.0.0.1:${redis.port}` };
+  const app = await startCodeApp({ redisAddress, env: { REDIS_KEY_PREFIX: 'latchkey:' } });
+  const [browser, email] = [newBrowser(app.url), newAddress()];
+  await signInByCode(app, browser, email);
+  const { text = '' } = await app.mails.mailTo(email, 'notice');
+  expect((await browser.get('/admin')).text).toContain(email);
+  const { pathname, search, searchParams } = new URL(/http\S+\/end-session\?\S+/.exec(text)?.[0] ?? '');
+  expect((await browser.get(pathname + search)).status).toBe(200);
+  const form = { token: searchParams.get('token') ?? '' };
+  expect((await newBrowser(app.url).post('/end-session', { form })).status).toBeLessThan(400);
+  expect((await browser.get('/admin')).status).toBe(401);
+
+  const denied = await redis.client((admin) => admin.aclLog());
+  expect(denied.map(({ object }) => object).filter((object) => !/^(info|config\|get)$/.test(object))).toEqual([]);
+  const keys = await redis.client((admin) => admin.keys('*'));
+  expect(keys.filter((key) => !key.startsWith('latchkey:'))).toEqual([]);
+});

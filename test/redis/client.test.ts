@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { redisClient } from '../../src/redis/client.ts';
+import { connectNode, testRedis } from '../support/app.ts';
+import { freePort } from '../support/process.ts';
+import { startNode } from '../support/redis-nodes.ts';
+
+const node = await connectNode(await testRedis());
+// CLUSTER KEYSLOT needs no slots.
+const cluster = await startNode({ 'cluster-enabled': 'yes', 'cluster-port': String(await freePort()) });
+const client = redisClient({ current: () => node, close: async () => {}, destroy: () => {} }, 'latchkey:');
+
+test.each(['tag', '{tag}session', 'l:{tag}limit', 'n:link', '{outbox}'])(
+  'the prefix comes first, and leaves "%s" in its Cluster slot',
+  async (key) => {
+    await node.flushAll();
+    await client.set(key, 'value');
+    const [stored = ''] = await node.keys('*');
+    expect(stored.startsWith('latchkey:')).toBe(true);
+    const slotOf = (name: string) => cluster.client((admin) => admin.clusterKeySlot(name));
+    expect(await slotOf(stored)).toBe(await slotOf(key));
+  },
+);
+
+test('every command, and every key of a script, gets the same prefix', async () => {
+  await node.flushAll();
+  await client.set('key', 'value');
+  const script = 'return {redis.call("GET", KEYS[1]), redis.call("GET", KEYS[2])}';
+  expect(await client.eval(script, { keys: ['key', 'other'], arguments: [] })).toEqual(['value', null]);
+  expect(await client.get('key')).toBe('value');
+  expect(await client.del('key')).toBe(1);
+  expect(await node.keys('*')).toEqual([]);
+});
