@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url';
 import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
 import { type Config, type RedisTarget, redisPermissions, type SessionSecrets, type SignIn } from './config.ts';
-import type { Core, Development, Service, SignInWay } from './core.ts';
+import type { AdminSection, Core, Development, Service, SignInWay } from './core.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { emailCode } from './features/email-code/email-code.ts';
+import { openGate } from './features/gate/gate.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
@@ -81,14 +82,16 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     log,
     noteOutage,
   });
-  const core: Core = { config, secrets, redis, log, store, isAllowed, development };
-  const admin = { index: store.index, limits, log };
+  const core: Core = { config, secrets, redis, log, store, isAllowed, noteOutage, development };
   const services: Service[] = [checkClock(redis, log)];
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
   const mail = openMail(core);
   services.push(mail.service);
   services.push(serveMetrics(core));
+  const gate = openGate(core);
+  const adminSections: AdminSection[] = [];
+  adminSections.push(...gate.adminSections);
 
   const signInWays: Record<SignIn, () => SignInWay> = {
     trust: () => trust(core),
@@ -112,7 +115,6 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   registerEjs(app, { directory: viewsDirectory, reload });
 
   app.use(securityHeaders({ https, identityProvider }));
-  app.use(plainBodiesOnly);
   app.use(serveStaticFile);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app
@@ -120,10 +122,15 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     .get(ready({ redis, isClosing: parts.isClosing }))
     .all(allowOnly('GET', 'HEAD'));
 
+  app.use(gate.checks);
+
   app.use(requestLog(log));
-  if (!config.production || !https) app.use(requireOwnHost(origin && new URL(origin).hostname, config.host));
+  const ownHosts = [origin && new URL(origin).hostname, config.host];
+  ownHosts.push(...gate.hosts);
+  if (!config.production || !https) app.use(requireOwnHost(...ownHosts));
   app.use(readForwardedScheme(log));
   app.route('/session-owner').get(sessionOwner({ store, secrets })).all(allowOnly('GET', 'HEAD'));
+  app.use(plainBodiesOnly);
   app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);
@@ -132,6 +139,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.use(viewLocals);
 
   app.use(mail.routes);
+  app.use(gate.pages);
   if (signInWay.routes) app.use(signInWay.routes);
 
   app.route('/').get(showHome(signInWay)).all(allowOnly('GET', 'HEAD'));
@@ -146,6 +154,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     .post(logOut(log))
     .all(allowOnly('GET', 'HEAD', 'POST'));
 
+  const admin = { index: store.index, limits, log, sections: adminSections };
   app.use('/admin', requireLogin);
   app.route('/admin').get(showAdmin(admin)).all(allowOnly('GET', 'HEAD'));
   app.route('/admin/end-session').post(endSession(admin)).all(postOnly('/admin'));

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { clusterUrl } from './features/cluster/url.ts';
 import { emailCodeSettings } from './features/email-code/settings.ts';
+import { gateSettings } from './features/gate/settings.ts';
 import { mailSettings } from './features/mail/settings.ts';
 import { metricsSettings } from './features/metrics/settings.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
@@ -20,6 +21,7 @@ const features = {
   mail: mailSettings,
   emailCode: emailCodeSettings,
   metrics: metricsSettings,
+  gate: gateSettings,
 };
 
 /** The forms of `REDIS_URL`; `app.ts` says how each is connected to. */

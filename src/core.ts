@@ -2,6 +2,9 @@ import type { Request, RequestHandler, Router } from 'express';
 import type { Config, SessionSecrets } from './config.ts';
 import type { Logger } from './log.ts';
 import type { RedisClient } from './redis/connect.ts';
+import type { RedisUnavailable } from './redis/deadline.ts';
+import type { EmailAddress } from './session/email-address.ts';
+import type { ListedSession } from './session/session-index.ts';
 import type { SessionStore } from './session/store.ts';
 
 /** What is for development alone; `server.ts` loads it only there. */
@@ -16,6 +19,8 @@ export type Core = {
   store: SessionStore;
   /** Whether an address may sign in. */
   isAllowed: (email: string) => boolean;
+  /** Told when Redis fails a request; it logs when an outage begins and ends. */
+  noteOutage: (error: RedisUnavailable) => void;
   /** Undefined in production. */
   development: Development | undefined;
 };
@@ -43,6 +48,12 @@ export type IdentityProvider = {
 
 /** A sign-in that is under way: where to complete it, and what was entered in the login form. */
 export type LoginNotice = { text: string; href: string; label: string; typed: string; remember: boolean };
+
+/** What a feature shows on `/admin`, below the sessions: a view, and what it reads as `locals`. */
+export type AdminSection = {
+  view: string;
+  load: (visitor: { email: EmailAddress; sessions: ListedSession[] }) => Promise<object>;
+};
 
 /** What runs beside the requests, such as a port for metrics: started before the app listens, stopped after it. */
 export type Service = { start?: () => Promise<void>; stop: () => Promise<void> };

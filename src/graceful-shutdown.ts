@@ -2,12 +2,12 @@ import type { Logger } from './log.ts';
 
 const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 const closeWithinMs = 9000;
-/** `npm start` passes a Ctrl-C on that the terminal has sent to the whole process group already. */
+/** `npm start` forwards a Ctrl-C that the terminal has already sent to the whole process group. */
 const sameSignalMs = 1000;
 
 /**
- * Ends the process in good order when it is asked to (exit code 0), or after an error that nobody caught
- * (exit code 1). Who asks again after 1 s, or waits longer than 9 s, gets an end without order (exit code 1).
+ * Shuts the process down gracefully on a signal (exit code 0) or after an uncaught error (exit code 1). It is terminated
+ * immediately (exit code 1) when a signal comes again after more than 1 s, or when closing takes longer than 9 s.
  * @param close closes everything that is open; called once
  */
 export function shutDownGracefully(log: Logger, close: () => Promise<void>): void {
@@ -16,7 +16,7 @@ export function shutDownGracefully(log: Logger, close: () => Promise<void>): voi
 
   async function end(): Promise<void> {
     closingSince = Date.now();
-    setTimeout(endAtOnce, closeWithinMs, 'closing took too long, ending at once');
+    setTimeout(terminate, closeWithinMs, 'closing took too long, terminating');
     try {
       await close();
       log.info('closed');
@@ -27,7 +27,7 @@ export function shutDownGracefully(log: Logger, close: () => Promise<void>): voi
     process.exit(exitCode);
   }
 
-  function endAtOnce(reason: string): void {
+  function terminate(reason: string): void {
     log.error(reason);
     process.exit(1);
   }
@@ -38,13 +38,13 @@ export function shutDownGracefully(log: Logger, close: () => Promise<void>): voi
         log.info({ signal }, 'closing');
         void end();
       } else if (Date.now() - closingSince > sameSignalMs) {
-        endAtOnce('asked again while closing, ending at once');
+        terminate('asked again while closing, terminating');
       }
     });
   }
-  // Node makes an unhandled rejection one of these.
+  // Node turns an unhandled rejection into one of these.
   process.on('uncaughtException', (err) => {
-    log.fatal({ err }, 'closing because of an error that nobody caught');
+    log.fatal({ err }, 'closing after an uncaught error');
     exitCode = 1;
     if (closingSince === undefined) void end();
   });

@@ -3,8 +3,8 @@ import type { Request, Response } from 'express';
 type Form = 'html' | 'text' | 'json';
 
 /**
- * Answers in the form that the client prefers: a browser's page load gets HTML, an `XMLHttpRequest` plain text or
- * JSON, and whoever states a preference gets that. Caches are told what it depends on.
+ * Responds in the form that the client prefers: HTML for a browser's page load, plain text or JSON for an
+ * `XMLHttpRequest`, or whatever `Accept` asks for. Caches are told what the response depends on.
  */
 export function answerAs(req: Request, res: Response, forms: Record<Form, () => void>): void {
   res.vary('Accept').vary('X-Requested-With');
@@ -13,7 +13,7 @@ export function answerAs(req: Request, res: Response, forms: Record<Form, () => 
   forms[offers.find((offer) => offer === preferred) ?? offers[0]]();
 }
 
-/** The older client's way of asking: its answer to a login is the word `done`. */
+/** Whether this is the older client, which expects the word `done` after a login. */
 export function isXhr(req: Request): boolean {
   return req.get('X-Requested-With')?.toLowerCase() === 'xmlhttprequest';
 }

@@ -22,13 +22,13 @@ export function formatTime(millisecondsSinceEpoch: number): string {
   return `${clock.format(millisecondsSinceEpoch)} UTC`;
 }
 
-/** A length of time in words, exactly: in the largest unit of which it is a whole number, such as "90 minutes". */
+/** A duration in words, exactly: in the largest unit that divides it evenly, such as "90 minutes". */
 export function formatDuration(seconds: number): string {
   const unit = units.find((candidate) => seconds % candidate.seconds === 0);
   return formatCount(seconds, unit ?? second);
 }
 
-/** How long ago a moment was, such as "5 minutes ago"; "just now" for as long as the usual session is exact to. */
+/** How long ago a moment was, such as "5 minutes ago"; "just now" within the precision of a session's last touch. */
 export function formatAgo(millisecondsSinceEpoch: number): string {
   const seconds = Math.floor((Date.now() - millisecondsSinceEpoch) / 1000);
   if (seconds < 90) return 'just now';

@@ -3,8 +3,8 @@ const maxPathLength = 2000;
 const nowhere = 'http://nowhere.invalid';
 
 /**
- * Where to go after login: a path of this site, or `/admin` for anything else (ASVS 3.7.2). A URL parser
- * decides, because browsers read `/\evil`, tabs and `/.//evil` as another host.
+ * Where to go after login: a path of this site, or `/admin` for anything else (ASVS 3.7.2). A URL parser decides, because
+ * browsers take `/\evil`, tabs and `/.//evil` for another host.
  * @param wanted any value that a request may hold
  */
 export function safeReturnPath(wanted: unknown): string {
@@ -12,9 +12,9 @@ export function safeReturnPath(wanted: unknown): string {
   if (!URL.canParse(wanted, nowhere)) return fallback;
   const { origin, pathname, search, hash } = new URL(wanted, nowhere);
   if (origin !== nowhere || pathname.startsWith('//')) return fallback;
-  // Neither straight out again, nor in a circle.
+  // Neither to the logout nor in a circle.
   if (/^\/log(?:in|out)(?:\/|$)/i.test(pathname)) return fallback;
   const path = pathname + search + hash;
-  // Percent-encoded, which can be nine times as long: proxies take headers of a few kB.
+  // Measured percent-encoded, which can be nine times as long: proxies accept headers of a few kB.
   return path.length > maxPathLength ? fallback : path;
 }

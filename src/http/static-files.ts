@@ -12,8 +12,8 @@ export type Assets = {
 };
 
 /**
- * The files of a directory. By the URL that their content gives them browsers keep them for a year; a version that
- * is not ours, such as that of a newer process during a restart, must not be kept under that name.
+ * Serves the files of a directory. Browsers cache them for a year under a URL that contains a hash of the content. Under
+ * a hash that is not ours, such as that of a newer process during a restart, they must not cache them.
  * @param options.reload the files change while the process runs, for development
  */
 export function staticFiles(directory: string, options: { reload: boolean }): Assets {
@@ -24,8 +24,6 @@ export function staticFiles(directory: string, options: { reload: boolean }): As
   const versioned = new Set(urls.values());
   const paths = new Set(names.map((name) => `/${name}`));
   const serve = express.static(directory, {
-    index: false,
-    redirect: false,
     cacheControl: false,
     setHeaders(res) {
       const isVersioned = !options.reload && versioned.has(res.req.url ?? '');
@@ -34,7 +32,7 @@ export function staticFiles(directory: string, options: { reload: boolean }): As
   });
 
   return {
-    // Without this, the disk is asked for a file on every page.
+    // Otherwise every page would cost a look at the disk, and directories would redirect.
     serveStaticFile: function serveStaticFile(req, res, next) {
       if (paths.has(req.path)) serve(req, res, next);
       else next();

@@ -4,8 +4,8 @@ const knownBrowsers = new Set(Object.values(bowser.BROWSER_MAP));
 const knownSystems = new Set(Object.values(bowser.OS_MAP));
 
 /**
- * Browser and system in words, such as "Firefox on Linux", from the `User-Agent` header. Only names that are known:
- * Bowser repeats the others, and a stranger's words have no place in the mail to an address's owner.
+ * Browser and system in words, such as "Firefox on Linux", from the `User-Agent` header. Known names only: Bowser repeats
+ * any others, and a stranger's words have no place in a mail to the owner of an address.
  */
 export function describeDevice(userAgent: string): string {
   const { browser, os } = bowser.parse(userAgent.slice(0, 512) || 'unknown');

@@ -3,9 +3,9 @@ import ejs from 'ejs';
 import type { Express } from 'express';
 
 /**
- * EJS as Express's view engine, in strict mode: a view reads `locals.name`, and a name that is not there is
- * undefined instead of an error or, worse, something of the outer scope.
- * @param options.reload read the files anew for every page, for development
+ * Registers EJS as Express's view engine, in strict mode: views read `locals.name`, so that a missing local is
+ * undefined instead of a ReferenceError or, worse, a variable of the outer scope.
+ * @param options.reload read the files again for every page, for development
  */
 export function registerEjs(app: Express, options: { directory: string; reload: boolean }): void {
   const templates = new Map<string, ejs.TemplateFunction>();
@@ -16,7 +16,7 @@ export function registerEjs(app: Express, options: { directory: string; reload: 
     const template = ejs.compile(readFileSync(path, 'utf8'), {
       filename: path,
       strict: true,
-      // Includes are written from here, as `/partials/top`: for relative ones EJS asks the disk on every page.
+      // Includes are written as `/partials/top`: for relative ones EJS asks the disk on every page.
       root: options.directory,
       cache: !options.reload,
       compileDebug: options.reload,

@@ -5,8 +5,8 @@ import { HttpError } from '../http/http-error.ts';
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Refuses what another site makes a visitor's browser send (CSRF, ASVS 3.5.1). `Sec-Fetch-Site` decides, else
- * `Origin`; a client that sends neither is no browser, and has no cookies that it did not choose to send.
+ * Refuses requests that another site makes a visitor's browser send (CSRF, ASVS 3.5.1). `Sec-Fetch-Site` decides, or
+ * else `Origin`; a client that sends neither is no browser, and sends no cookies unintentionally.
  * @param ownOrigin the site's public origin, where it is configured
  * @param identityProvider another site that may post to one path
  * @throws {HttpError} 403
@@ -33,7 +33,7 @@ function isSameOrigin(req: Request, ownOrigin: string | undefined): boolean {
   return origin === undefined || isOwnOrigin(origin, req, ownOrigin);
 }
 
-/** Whether an origin is that of this site, as it is configured or as this request reached it. */
+/** Whether an origin is this site's: the configured one, or the one that this request was sent to. */
 export function isOwnOrigin(origin: string, req: Request, ownOrigin: string | undefined): boolean {
   return origin === ownOrigin || origin === `${req.protocol}://${req.host}`;
 }

@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
+import type { AdminSection } from '../core.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { Logger } from '../log.ts';
 import { bodyField } from '../middleware/bodies.ts';
@@ -8,18 +9,23 @@ import { handleOf } from '../session/record.ts';
 import type { SessionIndex } from '../session/session-index.ts';
 import { currentEmail, saveSession } from '../session/sign-in.ts';
 
-type Parts = { index: SessionIndex; limits: SessionLimits; log: Logger };
+type Parts = { index: SessionIndex; limits: SessionLimits; log: Logger; sections: AdminSection[] };
 
 /** Greets, and lists the sessions of this address (ASVS 7.5.2). */
-export function showAdmin({ index, limits }: Parts): RequestHandler {
+export function showAdmin({ index, limits, sections: all }: Parts): RequestHandler {
   return async function showAdmin(req, res) {
     const email = currentEmail(req);
     const { signedInAt = 0, remember = false } = req.session;
+    const sessions = await index.list(email, { ownId: req.sessionID });
+    const sections = await Promise.all(
+      all.map(async ({ view, load }) => ({ view, data: await load({ email, sessions }) })),
+    );
     res.render('admin', {
       signedInAt,
       endsAt: absoluteEndOf({ signedInAt, remember }, limits),
       idleSeconds: idleSecondsOf({ remember }, limits),
-      sessions: await index.list(email, { ownId: req.sessionID }),
+      sessions,
+      sections,
       thisHandle: handleOf(req.sessionID),
       flash: takeFlash(req),
     });

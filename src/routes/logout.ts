@@ -32,9 +32,12 @@ async function endAndGoHome(req: Request, res: Response, log: Logger): Promise<v
   res.redirect(303, '/');
 }
 
-// https://www.w3.org/TR/fetch-metadata/ ; where none of it is sent (old browsers, plain http, no browser at all), a
-// foreign Referer is refused. Without one nobody can tell, and the worst is a sign-out.
-function isOwnWish(req: Request, ownOrigin: string | undefined): boolean {
+/**
+ * Whether visitors came to a page by typing its address or by a link of this site (https://www.w3.org/TR/fetch-metadata/).
+ * Where none of it is sent (old browsers, plain http, no browser at all), a foreign Referer is refused. Without one
+ * nobody can tell, and the worst is a sign-out.
+ */
+export function isOwnWish(req: Request, ownOrigin: string | undefined): boolean {
   const { headers } = req;
   if (req.method !== 'GET') return false;
   if (/prefetch|prerender|preview/i.test(`${headers['sec-purpose']} ${headers.purpose} ${headers['x-moz']}`))

@@ -23,7 +23,7 @@ const post = `POST /login ${head}Content-Type: application/x-www-form-urlencoded
 const chunked = 'Transfer-Encoding: chunked\r\n';
 const smuggled = `GET /livez ${head}\r\n`;
 
-/** Sends bytes as they are, also those that are no text. */
+/** Sends bytes as they are, even those that are not text. */
 async function send(bytes: string): Promise<Connection> {
   const connection = await connect(url);
   afterwards(() => connection.socket.destroy());
@@ -35,8 +35,8 @@ function statusesOf(connection: Connection): number[] {
   return [...connection.received().matchAll(/^HTTP\/1\.1 (\d+) /gm)].map(([, status]) => Number(status));
 }
 
-// Two servers that read one of these differently take the end of a request for the start of another's.
-describe.concurrent('of a request whose end is in doubt nothing is answered but 400, and the connection closes', () => {
+// Where two servers read one of these differently, the end of one request becomes the start of another.
+describe.concurrent('a request whose end is in doubt gets only a 400, and the connection is closed', () => {
   test.each([
     ['Content-Length and Transfer-Encoding', `${post}Content-Length: 6\r\n${chunked}\r\n0\r\n\r\n${smuggled}`],
     ['Transfer-Encoding and Content-Length', `${post}${chunked}Content-Length: 4\r\n\r\n0\r\n\r\n${smuggled}`],
@@ -46,7 +46,7 @@ describe.concurrent('of a request whose end is in doubt nothing is answered but 
     ['a signed length', `${post}Content-Length: +6\r\n\r\nemail=${smuggled}`],
     ['a negative length', `${post}Content-Length: -1\r\n\r\n${smuggled}`],
     ['a hexadecimal length', `${post}Content-Length: 0x6\r\n\r\nemail=${smuggled}`],
-    ['a length beyond all numbers', `${post}Content-Length: 99999999999999999999999\r\n\r\nemail=${smuggled}`],
+    ['a length that overflows', `${post}Content-Length: 99999999999999999999999\r\n\r\nemail=${smuggled}`],
     ['a space before the colon', `${post}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n${smuggled}`],
     ['an unknown coding', `${post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${smuggled}`],
     ['identity', `${post}Transfer-Encoding: identity\r\n\r\n0\r\n\r\n${smuggled}`],
@@ -55,7 +55,7 @@ describe.concurrent('of a request whose end is in doubt nothing is answered but 
     ['a control character before chunked', `${post}Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n${smuggled}`],
     ['chunked in HTTP/1.0', `${post.replace('1.1', '1.0')}${chunked}\r\n0\r\n\r\n${smuggled}`],
     ['a negative chunk', `${post}${chunked}\r\n-6\r\nemail=\r\n0\r\n\r\n${smuggled}`],
-    ['a chunk beyond all numbers', `${post}${chunked}\r\nfffffffffffffffff\r\nemail=\r\n0\r\n\r\n${smuggled}`],
+    ['a chunk size that overflows', `${post}${chunked}\r\nfffffffffffffffff\r\nemail=\r\n0\r\n\r\n${smuggled}`],
     ['a chunk that ends in a bare LF', `${post}${chunked}\r\n6\nemail=\r\n0\r\n\r\n${smuggled}`],
     ['bare LF for every line', `GET /livez HTTP/1.1\nHost: localhost\n\n${smuggled}`],
     ['one bare LF', `GET /livez HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n${smuggled}`],
@@ -68,7 +68,7 @@ describe.concurrent('of a request whose end is in doubt nothing is answered but 
     ['bytes above ASCII in the target', `GET /\xff\xfe ${head}\r\n${smuggled}`],
     ['no Host', `GET /livez HTTP/1.1\r\n\r\n${smuggled}`],
     ['a target without a slash', `GET admin ${head}\r\n${smuggled}`],
-    ['a method that is none', `BREW /livez ${head}\r\n${smuggled}`],
+    ['an unknown method', `BREW /livez ${head}\r\n${smuggled}`],
     ['another version', `GET /livez HTTP/1.2\r\nHost: localhost\r\n\r\n${smuggled}`],
     ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
@@ -79,7 +79,7 @@ describe.concurrent('of a request whose end is in doubt nothing is answered but 
   });
 });
 
-describe.concurrent('more than anybody needs is refused, and the connection closes', () => {
+describe.concurrent('more than anybody needs is refused, and the connection is closed', () => {
   test.each([
     ['100 kB of headers', 431, `GET / ${head}X: ${'x'.repeat(100_000)}\r\n\r\n`],
     ['10,000 cookies in one header', 431, `GET / ${head}Cookie: ${'a=1; '.repeat(10_000)}\r\n\r\n`],
@@ -93,7 +93,7 @@ describe.concurrent('more than anybody needs is refused, and the connection clos
   });
 });
 
-describe.concurrent('an unusual request gets a plain answer', () => {
+describe.concurrent('an unusual request gets a normal response', () => {
   test.each([
     ['100 headers', [200], `GET / ${head}${'X: 1\r\n'.repeat(99)}\r\n`],
     ['Expect: 100-continue', [100, 422], `${post}Content-Length: 6\r\nExpect: 100-continue\r\n\r\nemail=`],
@@ -130,7 +130,7 @@ describe.concurrent('an unusual request gets a plain answer', () => {
   });
 });
 
-/** Keeps a connection going, a little at a time. */
+/** Keeps sending on a connection, a little at a time. */
 async function drip(start: string, piece: string, everyMs: number): Promise<Connection> {
   const connection = await connect(url, start);
   const timer = setInterval(() => connection.socket.write(piece), everyMs);
@@ -142,14 +142,14 @@ type Attack = {
   name: string;
   connections: number;
   open: () => Promise<Connection>;
-  /** When the server has had enough, and the last that it says. */
+  /** When the server ends it, and with which status. */
   endsAfterMs?: number;
   lastStatus?: number | undefined;
 };
 
 const attacks: Attack[] = [
   {
-    name: 'connections on which nothing is sent',
+    name: 'idle connections',
     connections: 1000,
     open: () => connect(url),
     ...{ endsAfterMs: 10_000, lastStatus: 408 },
@@ -167,19 +167,19 @@ const attacks: Attack[] = [
     ...{ endsAfterMs: 15_000, lastStatus: 408 },
   },
   {
-    name: 'a chunked body without an end',
+    name: 'an endless chunked body',
     connections: 5,
     open: () => drip(`${post}${chunked}\r\n`, `10000\r\n${'x'.repeat(0x10000)}\r\n`, 50),
     ...{ endsAfterMs: 15_000, lastStatus: 408 },
   },
   {
-    name: 'a body without an end behind the answer',
+    name: 'an endless body after the response',
     connections: 5,
     open: () => drip(`GET /livez ${head}${chunked}\r\n`, `10000\r\n${'x'.repeat(0x10000)}\r\n`, 50),
     ...{ endsAfterMs: 15_000, lastStatus: 408 },
   },
   {
-    name: 'answers that are not read',
+    name: 'responses that are never read',
     connections: 5,
     open: async () => {
       const connection = await drip('', `GET /style.css ${head}\r\n`.repeat(5), 5);
@@ -190,7 +190,7 @@ const attacks: Attack[] = [
     endsAfterMs: 30_000,
   },
   {
-    name: '2,000 requests sent ahead of their answers',
+    name: '2,000 pipelined requests',
     connections: 3,
     open: () => connect(url, `GET / ${head}\r\n`.repeat(2000)),
     endsAfterMs: 0,
@@ -200,11 +200,11 @@ const attacks: Attack[] = [
 
 const visits = 100;
 const rounds = 3;
-/** What nobody notices. */
+/** A delay that nobody notices. */
 const unnoticedMs = 100;
 const noticedLateMs = 2500;
 
-/** How long all but one in a hundred visits take, in milliseconds: in the calmest round, as other programs only add. */
+/** The 99th percentile of visits, in milliseconds, in the calmest round: other programs can only add to it. */
 async function p99(): Promise<number> {
   const calmest = { ms: Number.POSITIVE_INFINITY };
   for (let round = 0; round < rounds; round += 1) calmest.ms = Math.min(calmest.ms, await p99OfRound());
@@ -224,7 +224,7 @@ async function p99OfRound(): Promise<number> {
   return times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? 0;
 }
 
-describe('whoever behaves is served as ever', async () => {
+describe('well-behaved visitors are served as usual', async () => {
   const usualMs = await p99();
   const table: Record<string, string | number>[] = [{ attack: 'none', 'p99 ms': Math.round(usualMs) }];
   const open: { attack: Attack; connections: Connection[]; lastedMs: Promise<number> }[] = [];
@@ -233,7 +233,7 @@ describe('whoever behaves is served as ever', async () => {
     console.table(table);
   });
 
-  // One on top of the other.
+  // Each adds to the ones before.
   test.each(attacks.map((attack) => [attack.name, attack] as const))('during %s', async (_, attack) => {
     const connections = await Promise.all(Array.from({ length: attack.connections }, attack.open));
     const openedAt = performance.now();
@@ -244,7 +244,7 @@ describe('whoever behaves is served as ever', async () => {
     expect(p99Ms).toBeLessThan(Math.max(2 * usualMs, unnoticedMs));
   });
 
-  test('and the server ends each attack by itself', { timeout: 40_000 }, async () => {
+  test('and the server ends each attack on its own', { timeout: 40_000 }, async () => {
     for (const { attack, connections, lastedMs } of open) {
       if (attack.endsAfterMs === undefined) continue;
       expect(await lastedMs, attack.name).toBeLessThan(attack.endsAfterMs + noticedLateMs);
@@ -255,7 +255,7 @@ describe('whoever behaves is served as ever', async () => {
   });
 });
 
-test('after all that the server runs, and nothing was answered with an error of ours', async () => {
+test('after all that the server still runs, and has answered nothing with a 5xx', async () => {
   expect((await ann.get('/readyz')).text).toBe('ok\n');
   expect(server.logged('request').filter(({ status }) => Number(status) >= 500)).toEqual([]);
 });

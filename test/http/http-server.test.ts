@@ -34,7 +34,7 @@ describe('the HTTP server', async () => {
   const url = await listen(server);
   afterAll(() => closeHttpServer(server));
 
-  test('below Node 24 constructs requests and responses with the prototypes of the app', async () => {
+  test('constructs requests and responses with the prototypes of the app, below Node 24', async () => {
     let constructed: boolean[] = [];
     server.prependOnceListener('request', (req, res) => {
       constructed = [req, res].map((made, index) => {
@@ -45,7 +45,7 @@ describe('the HTTP server', async () => {
     expect(constructed).toEqual(nodeMajor < 24 ? [true, true] : [false, false]);
   });
 
-  test('serves Express on any version, bodies and kept connections included', async () => {
+  test('serves Express on every version of Node, including bodies and kept connections', async () => {
     const answer = await fetch(url, { headers: { 'X-Name': 'Ann' } });
     expect(await answer.text()).toBe('/ for Ann');
     expect(await (await fetch(url, { method: 'POST', body: 'x'.repeat(100_000) })).text()).toBe('read');
@@ -98,7 +98,7 @@ describe('the HTTP server', async () => {
     expect(twice).toMatch(isSentOnce ? /^HTTP\/1\.1 200 / : /^HTTP\/1\.1 431 /);
   });
 
-  test('leaves room for what nobody splits: cookies, credentials, what proxies add', async () => {
+  test('leaves room for headers that nobody splits: cookies, credentials, whatever proxies add', async () => {
     for (const name of ['Cookie', 'Authorization', 'Referer', 'X-Forwarded-Client-Cert', 'Baggage']) {
       expect((await fetch(url, { headers: { [name]: 'x'.repeat(8000) } })).status).toBe(200);
     }
@@ -116,7 +116,7 @@ describe('the HTTP server', async () => {
     }
   });
 
-  test('says nothing into a response that is under way when the rest of its request is broken', async () => {
+  test('writes nothing into an open response when the rest of its request is broken', async () => {
     const head = 'POST /half HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n';
     const { received, socket, closed } = await connect(url, head);
     await expect.poll(received).toContain('half of it');
@@ -137,7 +137,7 @@ async function refusalOf(url: string, lines: string): Promise<{ status: number; 
   return { status: Number(received.slice(9, 12)), body: received.slice(received.indexOf('\r\n\r\n') + 4) };
 }
 
-test('a full server closes idle connections to make room, and none whose request is under way', async () => {
+test('a full server closes idle connections to make room, but none with an open request', async () => {
   const server = createHttpServer(app, {}, { maxConnections: 20 });
   const url = await listen(server);
   afterAll(() => closeHttpServer(server));
@@ -153,7 +153,7 @@ test('a full server closes idle connections to make room, and none whose request
   open.socket.destroy();
 });
 
-test('a server that is full again at once still lets newcomers in', async () => {
+test('a server that fills up again immediately still lets newcomers in', async () => {
   const server = createHttpServer(app, {}, { maxConnections: 20 });
   const url = await listen(server);
   afterAll(() => closeHttpServer(server));
@@ -199,7 +199,7 @@ test('a full server looks for idle connections once a second, however many newco
   expect(closeIdle).toHaveBeenCalledTimes(2);
 });
 
-test('a connection may send ten requests ahead of their answers, and is cut off at the eleventh', async () => {
+test('a connection may pipeline ten requests, and is cut off at the eleventh', async () => {
   const server = createHttpServer(app, {});
   const url = await listen(server);
   afterAll(() => closeHttpServer(server));
@@ -211,7 +211,7 @@ test('a connection may send ten requests ahead of their answers, and is cut off 
   expect(eleven.received()).toBe('');
 });
 
-test('only what one connection sends ahead counts against it', async () => {
+test('pipelined requests are counted per connection', async () => {
   const server = createHttpServer(app, {});
   const url = await listen(server);
   afterAll(() => closeHttpServer(server));
@@ -225,8 +225,8 @@ test('only what one connection sends ahead counts against it', async () => {
   }
 });
 
-// Express-session leaves a path out that does not begin with a slash, and every page counts on a session.
-test.each(['*', '*x', '**/..', '*?x=%'])('a target that is no path, %j, gets a page', async (target) => {
+// Express-session ignores a path that does not begin with a slash, and every page relies on a session.
+test.each(['*', '*x', '**/..', '*?x=%'])('a target that is not a path, %j, still gets a page', async (target) => {
   const { url } = await startApp();
   for (const method of ['GET', 'OPTIONS', 'POST']) {
     const head = `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
@@ -236,7 +236,7 @@ test.each(['*', '*x', '**/..', '*?x=%'])('a target that is no path, %j, gets a p
   }
 });
 
-test('who keeps a connection is told when it will be closed', async () => {
+test('clients that keep a connection are told that it will be closed', async () => {
   const server = createHttpServer(app, {});
   const url = await listen(server);
   afterAll(() => closeHttpServer(server));
@@ -246,11 +246,11 @@ test('who keeps a connection is told when it will be closed', async () => {
 });
 
 describe('closing', () => {
-  test('resolves at once when the server never listened', async () => {
+  test('resolves immediately if the server never listened', async () => {
     expect(await closeHttpServer(createHttpServer(app, {}))).toBe(0);
   });
 
-  test('waits for the request that is under way, and for no other connection', async () => {
+  test('waits for the open request, and for no other connection', async () => {
     const server = createHttpServer(app, {});
     const url = await listen(server);
     const silent = await connect(url);

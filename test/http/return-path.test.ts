@@ -44,14 +44,14 @@ describe('safeReturnPath', () => {
     '/a\r\nSet-Cookie: session=forged',
     '/a\u0085b',
     `/${'a'.repeat(2000)}`,
-    // Encoded, these are as long, and proxies take headers of a few kB.
+    // These are as long once encoded, and proxies accept headers of a few kB.
     `/${'é'.repeat(400)}`,
     `/${'\u{1f511}'.repeat(200)}`,
   ])('goes to /admin instead of %j', (wanted) => {
     expect(safeReturnPath(wanted)).toBe('/admin');
   });
 
-  test.each([undefined, null, 7, true, ['/home'], { toString: () => '/home' }])('takes no %j for a path', (wanted) => {
+  test.each([undefined, null, 7, true, ['/home'], { toString: () => '/home' }])('does not accept %j', (wanted) => {
     expect(safeReturnPath(wanted)).toBe('/admin');
   });
 
@@ -65,11 +65,11 @@ describe('safeReturnPath', () => {
     '/login/',
     '/login#x',
     '/login/again',
-  ])('leads neither straight out again nor in a circle: %s', (wanted) => {
+  ])('leads neither to the logout nor in a circle: %s', (wanted) => {
     expect(safeReturnPath(wanted)).toBe('/admin');
   });
 
-  test('always stays on this site, and means the same when it is read again', () => {
+  test('always stays on this site, and returns its own results unchanged', () => {
     const piece = fc.oneof(
       fc.constantFrom('/', '\\', '.', '..', '%2e', '%2f', '%5c', '@', ':', '?', '#', '\t', '\n', ' ', 'evil.example'),
       fc.constantFrom('https:', 'javascript:', '\u2028', '\u3002', '\uff0f', '\ud800', '\u0000', 'logout', ';'),

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import express from 'express';
 import request from 'supertest';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { staticFiles } from '../../src/http/static-files.ts';
 import { startApp } from '../support/app.ts';
 
@@ -10,7 +10,7 @@ describe('the URL of a file', () => {
   const directory = mkdtempSync(join(inject('runDirectory'), 'assets-'));
   const file = join(directory, 'style.css');
 
-  test('changes with its content, and not while the process runs', () => {
+  test('changes with its content, but not while the process runs', () => {
     writeFileSync(file, 'a {}');
     const { assetUrl } = staticFiles(directory, { reload: false });
     const before = assetUrl('style.css');
@@ -20,7 +20,7 @@ describe('the URL of a file', () => {
     expect(staticFiles(directory, { reload: false }).assetUrl('style.css')).not.toBe(before);
   });
 
-  test('also of one in a directory of its own', async () => {
+  test('works for a file in a subdirectory', async () => {
     mkdirSync(join(directory, 'fonts'), { recursive: true });
     writeFileSync(join(directory, 'fonts/sans.woff2'), 'letters');
     const { assetUrl, serveStaticFile } = staticFiles(directory, { reload: false });
@@ -29,15 +29,29 @@ describe('the URL of a file', () => {
     await request(express().use(serveStaticFile)).get('/fonts').expect(404);
   });
 
-  test('has no version in development, where files change under the page', () => {
-    expect(staticFiles(directory, { reload: true }).assetUrl('style.css')).toBe('/style.css');
+  test('has no version in development, where files change at any time', async () => {
+    const versioned = staticFiles(directory, { reload: false }).assetUrl('style.css');
+    const { assetUrl, serveStaticFile } = staticFiles(directory, { reload: true });
+    expect(assetUrl('style.css')).toBe('/style.css');
+    const served = await request(express().use(serveStaticFile)).get(versioned).expect(200);
+    expect(served.headers['cache-control']).toBe('no-cache');
+  });
+
+  test('any other URL costs no look at the disk', async () => {
+    const app = express().use(staticFiles(directory, { reload: false }).serveStaticFile);
+    const stat = vi.spyOn(fs, 'stat');
+    onTestFinished(() => stat.mockRestore());
+    await request(app).get('/admin').expect(404);
+    expect(stat).not.toHaveBeenCalled();
+    await request(app).get('/style.css').expect(200);
+    expect(stat).toHaveBeenCalled();
   });
 });
 
 describe('static files', async () => {
   const { url, redis } = await startApp({ config: { production: true } });
 
-  test('are kept for a year under the URL that a page names', async () => {
+  test('are cached for a year under the URL that pages use', async () => {
     const { text } = await request(url).get('/').expect(200);
     const [stylesheet = ''] = /\/style\.css\?v=[\w-]+/.exec(text) ?? [];
     await request(url)
@@ -48,13 +62,13 @@ describe('static files', async () => {
   });
 
   test.each(['/style.css?v=other', '/style.css?v=', '/style.css?v=other&v=more'])(
-    'are not kept as a version that is not ours: %s',
+    'are not cached under a version that is not ours: %s',
     async (path) => {
       await request(url).get(path).expect(200).expect('Cache-Control', 'no-cache');
     },
   );
 
-  test('are asked for anew under their plain name, and not sent when they are the same', async () => {
+  test('are revalidated under their plain name, and not sent again if unchanged', async () => {
     const { headers } = await request(url).get('/style.css').expect(200).expect('Cache-Control', 'no-cache');
     await request(url)
       .get('/style.css')
@@ -69,13 +83,13 @@ describe('static files', async () => {
   });
 
   test.each(['/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json', '/.env', '/..%5cpackage.json'])(
-    'lie below their directory only: %s is not there',
+    'never come from outside their directory: %s is 404',
     async (path) => {
       await request(url).get(path).expect(404);
     },
   );
 
-  test('need no Redis and set no cookie, whatever cookie comes', async () => {
+  test('need no Redis and set no cookie, whatever cookie is sent', async () => {
     const before = await redis.info('commandstats');
     const { headers } = await request(url).get('/style.css').set('Cookie', 'session=s:forged.forged').expect(200);
     expect(headers['set-cookie']).toBeUndefined();

@@ -21,4 +21,10 @@ describe('describeDevice', () => {
   ])('says %s', (words, userAgent) => {
     expect(describeDevice(userAgent)).toBe(words);
   });
+
+  test('reads no more than 512 characters', () => {
+    const browser = 'Firefox/128.0';
+    expect(describeDevice(`${browser.padStart(512)}`)).toBe('Firefox');
+    expect(describeDevice(`${browser.padStart(512 + browser.length)}`)).toBe('Unknown browser');
+  });
 });

@@ -41,8 +41,8 @@ describe('a form', () => {
     ['a field of an array', form, 'email[]=a@example.com'],
     ['a field of an object', form, 'email[address]=a@example.com'],
     ['a field of the prototype', form, '__proto__[email]=a@example.com&constructor[prototype][email]=b@example.com'],
-    ['bytes that are no UTF-8', form, new Uint8Array([0xff, 0xfe, 0x3d, 0xc3, 0x28])],
-    ['escapes that are none', form, 'email=%zz%'],
+    ['bytes that are not UTF-8', form, new Uint8Array([0xff, 0xfe, 0x3d, 0xc3, 0x28])],
+    ['broken escapes', form, 'email=%zz%'],
     ['an empty object', json, '{}'],
     ['an empty list', json, '[]'],
     ['a list', json, '[{"email":"a@example.com"}]'],
@@ -60,13 +60,13 @@ describe('a form', () => {
     expect(text).toMatch(/^(Enter your e-mail address|That is not an e-mail address)\.[^\n]*\n$/);
   });
 
-  test('pollutes no prototype', async () => {
+  test('does not pollute prototypes', async () => {
     await send(json, '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"email":"a@example.com"}');
     await send(form, '__proto__[polluted]=1&__proto__.polluted=1&email=a@example.com');
     expect(Reflect.get({}, 'polluted')).toBeUndefined();
   });
 
-  test('takes next and remember of the right shape only', async () => {
+  test('ignores next and remember of the wrong type', async () => {
     const visitor = new Visitor(url);
     const { status, text } = await visitor.post('/login', {
       json: { email: 'odd@example.com', next: ['/x'], remember: { on: 1 } },
@@ -80,9 +80,9 @@ describe('a form', () => {
 describe('a body that is refused', () => {
   test.each([
     ['broken JSON', 400, json, '{"email":'],
-    ['JSON that is no object', 400, json, '"ann@example.com"'],
+    ['JSON that is not an object', 400, json, '"ann@example.com"'],
     ['null as JSON', 400, json, 'null'],
-    ['JSON with something behind it', 400, json, '{} {}'],
+    ['JSON with trailing content', 400, json, '{} {}'],
     ['bytes for JSON', 400, json, new Uint8Array([0xff, 0x00, 0x80])],
     ['garbage said to be gzip', 415, form, signIn],
     ['a form of 1 MB', 413, form, `email=${'a'.repeat(1_000_000)}`],
@@ -98,7 +98,7 @@ describe('a body that is refused', () => {
     ['a form with files', 415, 'multipart/form-data; boundary=x', '--x\r\n\r\n--x--\r\n'],
     ['XML', 415, 'application/xml', '<email/>'],
     ['a kind of JSON', 415, 'application/vnd.api+json', '{}'],
-    ['a type that is none', 415, ';;;', signIn],
+    ['a malformed type', 415, ';;;', signIn],
     ['a form in an unknown charset', 415, `${form}; charset=klingon`, signIn],
     ['a form in UTF-16', 415, `${form}; charset=utf-16`, signIn],
     ['JSON in an unknown charset', 415, `${json}; charset=klingon`, '{}'],
@@ -113,11 +113,21 @@ describe('a body that is refused', () => {
     expect(await redis.dbSize()).toBe(before);
   });
 
+  test('is larger than 16 kB, or has more than 50 fields', async () => {
+    const fields = (count: number) => '&x=1'.repeat(count - 1);
+    const bytes = (length: number) => signIn + '&pass='.padEnd(length - signIn.length, 'x');
+    expect((await send(form, bytes(16 * 1024))).status).toBe(200);
+    expect((await send(form, bytes(16 * 1024 + 1))).status).toBe(413);
+    expect((await send(json, JSON.stringify({ email: 'a@example.com' }).padEnd(16 * 1024 + 1))).status).toBe(413);
+    expect((await send(form, signIn + fields(50))).status).toBe(200);
+    expect((await send(form, signIn + fields(51))).status).toBe(413);
+  });
+
   // A few bytes that inflate to many cost far more than they cost the sender.
   test.each([
     ...['gzip', 'x-gzip', 'deflate', 'br', 'zstd', 'compress', 'exi', 'klingon', 'GZip', '*', ','],
     ...['gzip, identity', 'identity, br', 'identity,identity', 'gzip;q=1', '"gzip"'],
-  ])('is refused unread on every path and by every method when it is encoded: %j', async (encoding) => {
+  ])('is refused unread, on every path and for every method, when it is encoded: %j', async (encoding) => {
     const methods: Method[] = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'];
     for (const path of ['/', '/login', '/logout', '/admin', '/livez', '/readyz', '/style.css', '/nowhere', '/%zz']) {
       for (const method of methods) {
@@ -129,23 +139,23 @@ describe('a body that is refused', () => {
     }
   });
 
-  test('is refused when two headers name its encoding, of which one is none', async () => {
+  test('is refused when only one of two Content-Encoding headers is identity', async () => {
     const head = 'POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n';
     const { received, closed } = await connect(url, `${head}Content-Length: 0\r\nConnection: close\r\n\r\n`);
     await closed;
     expect(received()).toMatch(/^HTTP\/1\.1 415 [\s\S]*\r\nAccept-Encoding: identity\r\n/);
   });
 
-  test('is told which types are read', async () => {
+  test('is answered with the types that are accepted', async () => {
     expect((await send('text/plain', signIn)).headers.get('Accept-Post')).toBe(`${form}, ${json}`);
   });
 
-  test('does not end on a page without a body parser of its own', async () => {
+  test('is refused on every page', async () => {
     const { status } = await new Visitor(url).post('/logout', { body: 'x', headers: { 'Content-Type': 'text/plain' } });
     expect(status).toBe(415);
   });
 
-  test('leaves nothing of it in the log', async () => {
+  test('leaves no trace of its content in the log', async () => {
     const typed = `typed-${crypto.randomUUID()}`;
     keepOutOfLogs(typed);
     await send(json, `{"email":"${typed}"`);
@@ -155,7 +165,7 @@ describe('a body that is refused', () => {
   });
 });
 
-// A proxy that speaks HTTP/2 to the visitor doesn't know that the body is empty, and announces none of its length.
+// A proxy that speaks HTTP/2 to the visitor doesn't know that the body is empty, and so sends no length.
 describe('a button, whose POST has no body', () => {
   const chunkedEnd = '0\r\n\r\n';
   const framings: [name: string, headers: string, body?: string][] = [
@@ -187,7 +197,7 @@ describe('a button, whose POST has no body', () => {
     }
   });
 
-  test('is refused once a chunk holds anything', async () => {
+  test('is refused if a chunk has any content', async () => {
     const visitor = await signedIn(url, 'button@example.com');
     const head = `POST /logout HTTP/1.1\r\nHost: localhost\r\nCookie: ${visitor.cookieHeader}\r\n`;
     const { received, socket } = await connect(url, `${head}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n`);
@@ -200,7 +210,7 @@ describe('a button, whose POST has no body', () => {
 describe('never a 5xx', () => {
   const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => new Uint8Array(array));
   const headerText = fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)) });
-  const runs = { numRuns: 300, interruptAfterTimeLimit: 15_000, markInterruptAsFailure: true };
+  const runs = { numRuns: 150 };
 
   async function expectAnswer(
     type: string,
@@ -231,7 +241,7 @@ describe('never a 5xx', () => {
     );
   });
 
-  test('for arbitrary JSON, also in the place of each field', async () => {
+  test('for arbitrary JSON, as the body and as each field', async () => {
     const shape = fc.oneof(
       fc.json(),
       fc
@@ -259,7 +269,7 @@ describe('never a 5xx', () => {
     );
   });
 
-  test('and each of them was answered without a fault in the log', () => {
+  test('and none of them left an error in the log', () => {
     expect(logged().filter(({ level }) => Number(level) >= 40)).toEqual([]);
   });
 });

@@ -54,7 +54,7 @@ const errors: [status: number, message: string, provoke: (kind: Kind) => request
 ];
 
 describe.each(errors)('%i', (status, message, provoke) => {
-  test('is a page with one heading and the way home for a browser', async () => {
+  test('is a page for a browser, with one heading and a link home', async () => {
     const { text, headers } = await provoke('html').expect(status).expect('Content-Type', 'text/html; charset=utf-8');
     expect(text.match(/<h1/g)).toHaveLength(1);
     expect(text).toContain(`<h1>${message.replace("'", '&#39;')}</h1>`);
@@ -64,7 +64,7 @@ describe.each(errors)('%i', (status, message, provoke) => {
     expect(headers['set-cookie']).toBeUndefined();
   });
 
-  test('is one line of text, and JSON, for clients that ask for those', async () => {
+  test('is a line of text or JSON for clients that prefer those', async () => {
     await provoke('text').expect(status, `${message}\n`).expect('Content-Type', 'text/plain; charset=utf-8');
     const { body } = await provoke('json')
       .expect(status)
@@ -72,7 +72,7 @@ describe.each(errors)('%i', (status, message, provoke) => {
     expect(body).toEqual({ error: message, ...(status >= 500 && { requestId: expect.any(String) }) });
   });
 
-  test('is not stored, and kept apart by kind of client', async () => {
+  test('is never stored, and varies by kind of client', async () => {
     const { headers } = await provoke('html');
     expect(headers['cache-control']).toBe('no-store');
     expect(headers.vary).toBe('Accept, X-Requested-With');
@@ -105,7 +105,7 @@ describe('the next step', () => {
     ['/admin?a=1&b="', '/admin?a=1&amp;b=&#34;'],
     ['//evil.example/x', '/evil.example/x'],
     ['/\\evil.example/x', '/evil.example/x'],
-  ])('of a 503 is the same page again: %s', async (path, href) => {
+  ])('after a 503 is the same page again: %s', async (path, href) => {
     const { received, closed } = await connect(
       withoutRedis.url,
       `GET ${path} HTTP/1.1\r\nHost: localhost\r\nCookie: ${lostVisitor.cookieHeader}\r\nConnection: close\r\n\r\n`,
@@ -118,7 +118,7 @@ describe('the next step', () => {
   test.each([
     [500, misconfigured.url],
     [503, withoutRedis.url],
-  ])('of a sign-in that was a %i is the form, with what was typed', async (status, app) => {
+  ])('after a %i on a sign-in is the form, with what was typed', async (status, app) => {
     const sent = { email: 'Ann&co@example.com ', next: '/admin?x=1', remember: 'on', pass: 'of-ann' };
     const { text } = await ask(app, 'post', '/login').type('form').set(clients.html).send(sent);
     expect(text).toContain(`Error ${status}`);
@@ -126,7 +126,7 @@ describe('the next step', () => {
     expect(offersOf(text)).toEqual({ links: [], forms: [{ action: '/login', button: 'Try again', fields }] });
   });
 
-  test('of any other form that was a 503 is a button that sends the same again', async () => {
+  test('after a 503 on any other form is a button that sends it again', async () => {
     const sent = { session: 'a"b', other: '<1>' };
     const { text } = await lost('post', '/admin/end-session?x=1').type('form').send(sent).expect(503);
     const fields = { session: 'a&#34;b', other: '&lt;1&gt;' };
@@ -136,7 +136,7 @@ describe('the next step', () => {
     expect(offersOf(button.text).forms).toEqual([{ action: '/logout', button: 'Try again', fields: {} }]);
   });
 
-  test('of a form of another site is none, also without Redis: one click must not send it as ours', async () => {
+  test('after a form of another site is none, even without Redis: a click must not send it as ours', async () => {
     for (const path of ['/login', '/admin/end-session', '/logout']) {
       const { text } = await lost('post', path)
         .set('Sec-Fetch-Site', 'cross-site')
@@ -152,7 +152,7 @@ describe('the next step', () => {
     ['/admin/end-other-sessions', 'Back to the form', '/admin'],
     ['/admin', 'Open the page', '/admin', 'post'],
     ['/login?next=/', 'Open the page', '/login?next=/', 'delete'],
-  ])('of a 405 is the page that has the form: %s', async (path, label, href, method = 'get') => {
+  ])('after a 405 is the page with the form: %s', async (path, label, href, method = 'get') => {
     const visitor = await signedIn(url);
     const { text } = await ask(url, method, path, visitor).set(clients.html).expect(405);
     expect(offersOf(text)).toEqual({ links: [[label, href]], forms: [] });
@@ -160,7 +160,7 @@ describe('the next step', () => {
   });
 
   // Otherwise the sign-in would end on a 405.
-  test('of a form whose session has ended is to log in and go to the page of the form', async () => {
+  test('after a form whose session has ended is to log in, and leads to the page of the form', async () => {
     for (const path of ['/admin/end-session', '/admin/end-other-sessions']) {
       const asked = ask(url, 'post', path).set({ ...clients.html, Referer: `${url}/admin?page=2` });
       const { text } = await asked.type('form').send({ session: 'x' }).expect(401);
@@ -171,7 +171,7 @@ describe('the next step', () => {
   });
 });
 
-test("422 is a line of text and JSON, as every error of the older client's is", async () => {
+test('422 is a line of text or JSON for the older client, like every error', async () => {
   const visitor = await signedIn(url);
   const message = 'Which session? Go back and choose one from the list.';
   await ask(url, 'post', '/admin/end-session', visitor).set(clients.json).expect(422, { error: message });
@@ -179,12 +179,12 @@ test("422 is a line of text and JSON, as every error of the older client's is", 
   await ask(url, 'get', '/nowhere').set(xhr).expect(404, 'There is no page at this address.\n');
 });
 
-describe('an error that nobody expected', () => {
+describe('an unexpected error', () => {
   const lines: Record<string, unknown>[] = [];
   const log = createLogger('info', { write: (line) => lines.push(JSON.parse(line)) });
-  const detail = 'a detail that is nobody else’s business';
+  const detail = 'a detail that is none of a visitor’s business';
 
-  /** The first and the last step of the request path, with something broken between. */
+  /** The first and the last step of the request path, with broken routes in between. */
   function brokenApp(): Express {
     const app = express();
     app.locals.asset = (name: string) => `/${name}`;
@@ -246,19 +246,19 @@ describe('an error that nobody expected', () => {
     );
   });
 
-  test('with a status of its own below 500 keeps that, and not its words', async () => {
+  test('keeps its own status below 500, but not its message', async () => {
     lines.length = 0;
     await request(app).get('/client-error').set(clients.text).expect(409, 'The request could not be understood.\n');
     expect(lines.map(({ msg }) => msg)).toEqual(['request']);
   });
 
-  test('is told from a refusal, whose words are for the visitor, and which is no fault in the log', async () => {
+  test('differs from a refusal, whose message is for the visitor, and which is not logged as an error', async () => {
     lines.length = 0;
     await request(app).get('/expected').set(clients.text).expect(422, 'Words for the visitor.\n');
     expect(lines.map(({ msg }) => msg)).toEqual(['request']);
   });
 
-  test('cuts off a response that is under way, so that nobody takes it for complete', async () => {
+  test('cuts off an open response, so that nobody takes it for complete', async () => {
     await expect(request(app).get('/half')).rejects.toThrow('aborted');
   });
 
@@ -269,7 +269,7 @@ describe('an error that nobody expected', () => {
     expect(lines.filter(({ msg }) => msg === 'error page failed')).toHaveLength(1);
   });
 
-  test('leaves alone a response that is complete', async () => {
+  test('leaves a completed response alone', async () => {
     lines.length = 0;
     await request(app).get('/whole').expect(200, 'all of it');
     expect(lines.filter(({ msg }) => msg === 'request failed')).toHaveLength(1);

@@ -13,18 +13,18 @@ test('every route is listed, and those of the core are there', () => {
   expect(paths).toEqual(expect.arrayContaining(Object.keys(coreRoutes)));
 });
 
-test.each(paths)('%s answers 405 with Allow to the methods that it does not take', async (path) => {
+test.each(paths)('%s answers 405 with Allow to the methods that it does not accept', async (path) => {
   await expectMethods(url, path, known[path] ?? [], await signedIn(url));
 });
 
-test('a path that is not there is 404 by every method', async () => {
+test('an unknown path is 404 for every method', async () => {
   for (const method of methods) {
     const { status } = await ask(url, method, '/nowhere');
     expect({ method, status }).toEqual({ method, status: 404 });
   }
 });
 
-test('a path with a broken escape is 400, and a broken escape in the query harms nothing', async () => {
+test('a broken escape in the path is 400, and in the query does no harm', async () => {
   for (const path of ['/%', '/%zz', '/a/%ff', '/login%']) await ask(url, 'get', path).expect(400);
   await ask(url, 'get', '/?a=%zz').expect(200);
   await ask(url, 'get', '/login?next=%').expect(200);

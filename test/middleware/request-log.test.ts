@@ -10,7 +10,7 @@ import { Visitor } from '../support/visitor.ts';
 
 const { url, server, logged } = await startApp();
 
-/** The line of a request that was the only one for its path; written when the connection is done with it. */
+/** The line of the only request for a path; it is written once the connection is done with the response. */
 async function lineOf(path: string): Promise<Record<string, unknown>> {
   return vi.waitFor(() => {
     const lines = logged().filter((line) => line.path === path);
@@ -40,7 +40,7 @@ describe('a request', () => {
     });
   });
 
-  test('leaves out the query, where codes and addresses stand', async () => {
+  test('leaves out the query, which may contain codes and addresses', async () => {
     const query = `query-${crypto.randomUUID()}`;
     keepOutOfLogs(query);
     await ask(url, 'get', `/nowhere/query?code=${query}`);
@@ -82,7 +82,7 @@ describe('a request', () => {
     expect(logged().at(-1)).toMatchObject({ level: 30, msg: 'request' });
   });
 
-  test('whose client goes away early is marked so', async () => {
+  test('whose client goes away early is marked as aborted', async () => {
     const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);
     const arrived = once(server, 'request');
@@ -94,7 +94,7 @@ describe('a request', () => {
     expect(await lineOf('/aborted')).toMatchObject({ aborted: true });
   });
 
-  test('has an id that no other has', async () => {
+  test('has a unique id', async () => {
     await Promise.all(Array.from({ length: 20 }, () => ask(url, 'get', '/nowhere/many')));
     const lines = () => logged().filter(({ path }) => path === '/nowhere/many');
     await vi.waitFor(() => expect(lines()).toHaveLength(20));

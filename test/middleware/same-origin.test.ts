@@ -12,7 +12,7 @@ const ownOrigin = 'https://login.example.com';
 const direct = await startApp();
 const proxied = await startApp({ env: { BASE_URL: ownOrigin, TRUST_PROXY: '1' }, config: { production: true } });
 
-// CSRF, ASVS 3.5.1: `Sec-Fetch-Site` decides, else `Origin`; who sends neither is no browser.
+// CSRF, ASVS 3.5.1: `Sec-Fetch-Site` decides, else `Origin`; a client that sends neither is no browser.
 describe('a POST', () => {
   const host = new URL(direct.url).host;
   const attempt = (headers: Record<string, string>) =>
@@ -32,16 +32,16 @@ describe('a POST', () => {
 
   test.each([
     ['another site', { 'Sec-Fetch-Site': 'cross-site' }],
-    ['a neighbour of the same site', { 'Sec-Fetch-Site': 'same-site' }],
-    ['a word that no browser sends', { 'Sec-Fetch-Site': 'SAME-ORIGIN' }],
-    ['nowhere in particular', { 'Sec-Fetch-Site': '' }],
+    ['another origin of the same site', { 'Sec-Fetch-Site': 'same-site' }],
+    ['a value that no browser sends', { 'Sec-Fetch-Site': 'SAME-ORIGIN' }],
+    ['an empty value', { 'Sec-Fetch-Site': '' }],
     ['another site that claims our Origin', { 'Sec-Fetch-Site': 'cross-site', Origin: `http://${host}` }],
     ['an older browser, from another site', { Origin: 'http://evil.example' }],
     ['a sandboxed frame or a data: URL', { Origin: 'null' }],
     ['our host by another scheme', { Origin: `https://${host}` }],
     ['our host at another port', { Origin: 'http://127.0.0.1:1' }],
     ['a host that begins like ours', { Origin: `http://${host}.evil.example` }],
-    ['an Origin that is none', { Origin: '*' }],
+    ['a malformed Origin', { Origin: '*' }],
     ['a Referer of ours beside a foreign Origin', { Origin: 'http://evil.example', Referer: `http://${host}/` }],
   ])('is refused from %s', async (_, headers) => {
     const answer = await attempt({ ...headers, ...clients.text }).expect(403);
@@ -49,7 +49,7 @@ describe('a POST', () => {
     expect(answer.headers['set-cookie']).toBeUndefined();
   });
 
-  test('of another site neither signs out nor ends a session', async () => {
+  test('from another site neither signs out nor ends a session', async () => {
     const visitor = await signedIn(direct.url);
     for (const path of ['/logout', '/admin/end-session', '/admin/end-other-sessions', '/nowhere']) {
       await ask(direct.url, 'post', path, visitor).set('Sec-Fetch-Site', 'cross-site').expect(403);
@@ -58,16 +58,19 @@ describe('a POST', () => {
   });
 });
 
-test.each(['put', 'patch', 'delete'] as const)('%s of another site is refused before anything else', async (method) => {
-  await ask(direct.url, method, '/login').set('Sec-Fetch-Site', 'cross-site').expect(403);
-});
+test.each(['put', 'patch', 'delete'] as const)(
+  '%s from another site is refused before anything else',
+  async (method) => {
+    await ask(direct.url, method, '/login').set('Sec-Fetch-Site', 'cross-site').expect(403);
+  },
+);
 
 test.each(['get', 'head', 'options'] as const)('%s may come from anywhere', async (method) => {
   const { status } = await ask(direct.url, method, '/').set('Sec-Fetch-Site', 'cross-site').set('Origin', 'null');
   expect(status).toBeLessThan(300);
 });
 
-test('no other site may read anything: there is no CORS', async () => {
+test('no other site can read anything: there is no CORS', async () => {
   for (const path of ['/', '/admin', '/style.css', '/livez']) {
     const { headers } = await ask(direct.url, 'options', path).set({
       Origin: 'http://evil.example',
@@ -90,7 +93,7 @@ describe('behind a proxy', () => {
     await attempt({ Origin: 'http://login.example.com', Host: 'internal:3000' }).expect(403);
   });
 
-  test('the host that the proxy passes on counts as well', async () => {
+  test('the host that the proxy forwards counts as well', async () => {
     await attempt({ Origin: 'https://other.example', 'X-Forwarded-Host': 'other.example' }).expect(303);
   });
 });

@@ -38,20 +38,20 @@ const responses: [status: number, name: string, method: Method, path: string, he
   [200, 'a static file', 'get', '/style.css'],
   [200, 'health', 'get', '/livez'],
   [200, 'readiness', 'get', '/readyz'],
-  [200, 'a page, compressed for nobody', 'get', '/', { 'Accept-Encoding': 'br' }],
-  [204, 'a question for the methods', 'options', '/'],
-  [206, 'a piece of a static file', 'get', '/style.css', { Range: 'bytes=0-9' }],
+  [200, 'a page for a client that accepts compression', 'get', '/', { 'Accept-Encoding': 'br' }],
+  [204, 'OPTIONS', 'options', '/'],
+  [206, 'a range of a static file', 'get', '/style.css', { Range: 'bytes=0-9' }],
   [303, 'a redirect', 'get', '/logout'],
   [304, 'a static file that the browser has', 'get', '/style.css', { 'If-None-Match': '*' }],
-  [400, 'a path that is none', 'get', '/%zz'],
+  [400, 'a malformed path', 'get', '/%zz'],
   [401, 'a page that needs a login', 'get', '/admin'],
-  [403, 'a form of another site', 'post', '/login', { 'Sec-Fetch-Site': 'cross-site' }],
-  [404, 'a page that is not there', 'get', '/nowhere'],
-  [405, 'a method that is not there', 'delete', '/'],
+  [403, 'a form from another site', 'post', '/login', { 'Sec-Fetch-Site': 'cross-site' }],
+  [404, 'an unknown page', 'get', '/nowhere'],
+  [405, 'a method that a page does not have', 'delete', '/'],
   [405, 'a method that health does not have', 'post', '/livez'],
-  [412, 'a static file that is another one', 'get', '/style.css', { 'If-Match': '"x"' }],
+  [412, 'a static file that has changed', 'get', '/style.css', { 'If-Match': '"x"' }],
   [415, 'a compressed body', 'post', '/login', { 'Content-Encoding': 'br' }],
-  [416, 'a piece that a static file does not have', 'get', '/style.css', { Range: 'bytes=9999999-' }],
+  [416, 'a range beyond a static file', 'get', '/style.css', { Range: 'bytes=9999999-' }],
   [422, 'a bad address', 'post', '/login'],
 ];
 
@@ -70,7 +70,7 @@ function expectHeaders(headers: Record<string, string>, options: { secure: boole
     'permissions-policy': expect.stringContaining('camera=()'),
     'x-frame-options': 'DENY',
   });
-  // ASVS 3.4.1 asks for a year at least, the README promises two.
+  // ASVS 3.4.1 requires at least a year, the README promises two.
   expect(headers['strict-transport-security']).toBe(secure ? 'max-age=63072000; includeSubDomains' : undefined);
   expect(headers['x-powered-by']).toBeUndefined();
   expect(headers.server).toBeUndefined();
@@ -87,13 +87,13 @@ describe.each(responses)('%i: %s', (status, _, method, path, headers = {}) => {
   });
 });
 
-/** What Node would answer by itself, without a header of ours. */
+/** Requests that Node would answer itself, without our headers. */
 const host = 'Host: localhost\r\n';
 const answeredBeforeTheApp: [status: number, name: string, bytes: string][] = [
-  [400, 'what is no HTTP', 'GARBAGE\r\n\r\n'],
+  [400, 'bytes that are not HTTP', 'GARBAGE\r\n\r\n'],
   [400, 'TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
   [400, 'HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
-  [400, 'a method that is none', `BREW / HTTP/1.1\r\n${host}\r\n`],
+  [400, 'an unknown method', `BREW / HTTP/1.1\r\n${host}\r\n`],
   [400, 'HTTP/1.1 without Host', 'GET / HTTP/1.1\r\n\r\n'],
   [400, 'two Hosts', `GET / HTTP/1.1\r\n${host}Host: evil.example\r\n\r\n`],
   [400, 'two equal Hosts in HTTP/1.0', `HEAD / HTTP/1.0\r\n${host}hOST: localhost\r\n\r\n`],
@@ -124,7 +124,7 @@ async function answerTo(url: string, bytes: string) {
   return { status: Number(status), headers: Object.fromEntries(headers), body };
 }
 
-describe.each(answeredBeforeTheApp)('%i, which no page answers: %s', (status, _, bytes) => {
+describe.each(answeredBeforeTheApp)('%i before the app: %s', (status, _, bytes) => {
   test.each([
     ['http', http.url],
     ['https', https.url],
@@ -166,7 +166,7 @@ test('503 carries them', async () => {
   expectHeaders((await ask(withoutRedis.url, 'get', '/', lostVisitor).expect(503)).headers, { secure: false });
 });
 
-test('pages have no script or style inline, which the policy would refuse', async () => {
+test('pages have no inline script or style, which the policy would block', async () => {
   const visitor = await signedIn(http.url);
   for (const path of ['/', '/login', '/admin', '/logout', '/nowhere']) {
     for (const { text } of [await ask(http.url, 'get', path), await visitor.get(path)]) {

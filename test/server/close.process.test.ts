@@ -65,7 +65,7 @@ async function secondsToEnd(server: RunningServer): Promise<number> {
 }
 
 describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('on %s', (signal) => {
-  test('readiness turns 503, idle connections are closed, an open sign-in is finished, and the process ends', async () => {
+  test('readiness turns to 503, idle connections are closed, an open sign-in completes, and the process exits', async () => {
     const server = await startInProduction();
     const kept = await Promise.all(Array.from({ length: 100 }, () => keepAlive(server.url())));
     // Browsers connect ahead of their first request.
@@ -102,7 +102,7 @@ describe('closing', () => {
     await expect.poll(() => connectionsTo(redis)).toBe(0);
   });
 
-  test('cuts a request off that does not end, and is still in order within 10 s', async () => {
+  test('cuts off a request that does not end, and still takes less than 10 s', async () => {
     const server = await startInProduction();
     await halfSignIn(server.url());
     process.kill(server.pid, 'SIGTERM');
@@ -110,7 +110,7 @@ describe('closing', () => {
     expect(server.logged('closed connections whose requests did not end')).toMatchObject([{ connections: 1 }]);
   });
 
-  test('goes on when the same signal comes twice at once, as it does from npm', async () => {
+  test('continues when the same signal comes twice at once, as it does from npm', async () => {
     const server = await startServer();
     process.kill(server.pid, 'SIGINT');
     process.kill(server.pid, 'SIGINT');
@@ -118,7 +118,7 @@ describe('closing', () => {
     expect(await watchRedis(server.cwd)).toBeUndefined();
   });
 
-  test('has its private Redis to the end, also on Ctrl-C, which reaches all that was started in a terminal', async () => {
+  test('keeps its private Redis until the end, even on Ctrl-C, which reaches every process of the terminal', async () => {
     const server = await startServer();
     const { connection, rest } = await halfSignIn(server.url());
     killGroup(server.pid, 'SIGINT');
@@ -129,7 +129,7 @@ describe('closing', () => {
     expect(await server.ended).toEqual(inOrder);
   });
 
-  test('is cut short by who asks again and again', async () => {
+  test('is cut short by repeated signals', async () => {
     const server = await startServer();
     await halfSignIn(server.url());
     const startedAt = performance.now();
@@ -140,12 +140,12 @@ describe('closing', () => {
     expect(performance.now() - startedAt).toBeLessThan(4000);
   });
 
-  test('is in order and a failure when an error was caught by nobody', async () => {
+  test('is graceful, and a failure, after an uncaught error', async () => {
     const fault = 'process.once("SIGUSR2", () => { Promise.reject(new Error("planted")); })';
     const server = await startServer({ env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURI(fault)}` } });
     process.kill(server.pid, 'SIGUSR2');
     expect(await server.ended).toEqual({ code: 1, signal: null });
-    expect(server.logged('closing because of an error that nobody caught')).toMatchObject([
+    expect(server.logged('closing after an uncaught error')).toMatchObject([
       { level: 60, err: { message: 'planted' } },
     ]);
     expect(await watchRedis(server.cwd)).toBeUndefined();

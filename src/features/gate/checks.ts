@@ -1,0 +1,119 @@
+import type { Socket } from 'node:net';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { Core } from '../../core.ts';
+import { isXhr } from '../../http/content-negotiation.ts';
+import { isFromProxy } from '../../http/proxies.ts';
+import { RedisUnavailable } from '../../redis/connect.ts';
+import { readCookie } from '../../session/cookie.ts';
+import { type OriginalUrl, readOriginalUrl } from './original-url.ts';
+import { type ProxyKind, proxyKindOf } from './proxies.ts';
+import { leaveHstsToSite, refuseVisitor } from './site-page.ts';
+import type { SiteSessions } from './site-sessions.ts';
+import type { Site } from './sites.ts';
+import { startUrl } from './trip.ts';
+
+export type ChecksOptions = Pick<Core, 'store' | 'log' | 'noteOutage'> & {
+  sites: ReadonlyMap<string, Site>;
+  siteSessions: SiteSessions;
+  loginOrigin: string;
+};
+
+const retryAfterSeconds = 5;
+
+/**
+ * Answers a proxy that asks whether a request may pass: one Redis command, and nothing is written but the session's
+ * throttled touch. Only a peer that `TRUST_PROXY` names is believed.
+ */
+export function checks(options: ChecksOptions): RequestHandler {
+  const { sites, siteSessions, store, log, noteOutage, loginOrigin } = options;
+  const isTrusted = trustedPeers(log);
+
+  async function check(kind: ProxyKind, req: Request, res: Response): Promise<void> {
+    if (!isTrusted(req)) return answer(res, 403, 'This address is for the proxy alone.');
+    const original = readOriginalUrl(kind.originalUrl(req), sites);
+    if (!original) return answer(res, 403, 'Latchkey does not guard this site.');
+    const { site } = original;
+    const cookie = readCookie(req, site.cookie);
+    const siteSession = cookie === undefined ? undefined : siteSessions.open(site, cookie);
+    const session = siteSession && (await store.get(siteSession.sessionId));
+    const email = session?.email;
+    if (!siteSession || email === undefined) return askToLogIn(kind, original, req, res);
+    if (!site.admits(email)) return refuseVisitor(res, { site, email, loginOrigin });
+    letPass(kind, req, res, { site, email, assertion: await siteSessions.assertion(siteSession, email) });
+  }
+
+  return function checkForProxy(req: Request, res: Response, next: NextFunction) {
+    const kind = proxyKindOf(req.url);
+    if (!kind) return next();
+    res.setHeader('Cache-Control', 'no-store');
+    leaveHstsToSite(res);
+    check(kind, req, res).catch((error: unknown) => {
+      if (!(error instanceof RedisUnavailable)) return next(error);
+      noteOutage(error);
+      res.setHeader('Retry-After', String(retryAfterSeconds));
+      answer(res, 503, 'That did not work just now. Please try again in a few seconds.');
+    });
+  };
+}
+
+type Visit = { site: Site; email: string };
+
+// An identity header that is missing here could reach the app as a visitor wrote it (caddy#7545).
+function letPass(kind: ProxyKind, req: Request, res: Response, visit: Visit & { assertion: string }): void {
+  const { cookie } = req.headers;
+  const identity = headerValue(visit.email);
+  res.writeHead(kind.passStatus, {
+    'Remote-Email': identity,
+    'Remote-User': identity,
+    'Remote-Assertion': visit.assertion,
+    ...(kind.replacesCookies && cookie !== undefined && { Cookie: withoutGateCookies(visit.site, cookie) }),
+  });
+  res.end();
+}
+
+function askToLogIn(kind: ProxyKind, { site, path }: OriginalUrl, req: Request, res: Response): void {
+  const isLedAway = isNavigation(req, kind.method(req));
+  if (isLedAway) res.setHeader('Location', startUrl(site, path));
+  answer(res, isLedAway ? kind.redirectStatus : 401, 'Please login first.');
+}
+
+// The proxy may pass it on to the visitor.
+function answer(res: Response, status: number, text: string): void {
+  res.status(status).type('text').send(`${text}\n`);
+}
+
+// https://www.w3.org/TR/fetch-metadata/ ; where none of it is sent, only what asks for a page is led away.
+function isNavigation(req: Request, method: string): boolean {
+  const mode = req.headers['sec-fetch-mode'];
+  if (mode !== undefined) return mode === 'navigate';
+  return method === 'GET' && !isXhr(req) && (req.headers.accept ?? '').includes('text/html');
+}
+
+/** In UTF-8, each byte a character, which is how Node sends headers. */
+function headerValue(email: string): string {
+  return Buffer.from(email).toString('latin1');
+}
+
+function withoutGateCookies(site: Site, cookies: string): string {
+  const own = new Set([site.cookie, site.startCookie]);
+  const others = cookies.split(/; ?/).filter((pair) => !own.has(pair.split('=', 1)[0]?.trim() ?? ''));
+  return others.join('; ');
+}
+
+function trustedPeers(log: Core['log']): (req: Request) => boolean {
+  const known = new WeakMap<Socket, boolean>();
+  let warned = false;
+
+  return function isTrusted(req) {
+    const { socket } = req;
+    const before = known.get(socket);
+    if (before !== undefined) return before;
+    const trusted = isFromProxy(req);
+    known.set(socket, trusted);
+    if (!trusted && !warned) {
+      warned = true;
+      log.warn({ peer: socket.remoteAddress }, 'the gate was asked by a peer that TRUST_PROXY does not name');
+    }
+    return trusted;
+  };
+}

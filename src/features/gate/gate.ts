@@ -1,0 +1,54 @@
+import { Router } from 'express';
+import type { AdminSection, Core } from '../../core.ts';
+import { allowOnly } from '../../middleware/errors.ts';
+import { Assertions } from './assertions.ts';
+import { checks } from './checks.ts';
+import { OpenedSites } from './opened-sites.ts';
+import { pages } from './pages.ts';
+import { SiteSessions } from './site-sessions.ts';
+import { openSites } from './sites.ts';
+import { Tickets } from './tickets.ts';
+
+export type Gate = {
+  /** What proxies and apps ask for, without a session. */
+  checks: Router;
+  /** What browsers visit: on the login site, and on the sites. */
+  pages: Router;
+  /** The host names of the sites. */
+  hosts: string[];
+  /** The sites that each of a visitor's sessions has opened. */
+  adminSections: AdminSection[];
+};
+
+/** The gate in front of other sites: a reverse proxy asks it about every request. */
+export function openGate(core: Core): Gate {
+  const { config, secrets, redis, store, log, noteOutage } = core;
+  const gate: Gate = { checks: Router(), pages: Router(), hosts: [], adminSections: [] };
+  const loginOrigin = config.origin;
+  const sites = openSites(config.gate.sites);
+  if (loginOrigin === undefined || sites.size === 0) return gate;
+
+  const assertions = new Assertions(secrets, loginOrigin);
+  const siteSessions = new SiteSessions(secrets, assertions);
+  const openedSites = new OpenedSites(redis);
+  gate.checks.use(checks({ sites, siteSessions, store, log, noteOutage, loginOrigin }));
+  gate.checks
+    .route('/.well-known/jwks.json')
+    .get(async (_req, res) => {
+      res.set('Cache-Control', 'public, max-age=300').json(await assertions.jwks());
+    })
+    .all(allowOnly('GET', 'HEAD'));
+  gate.pages.use(
+    pages({ sites, siteSessions, openedSites, tickets: new Tickets(redis), config, store, log, loginOrigin }),
+  );
+  gate.hosts.push(...[...sites.keys()].map((site) => new URL(site).hostname));
+  gate.adminSections.push({
+    view: 'gate/opened-sites',
+    async load({ email, sessions }) {
+      const handles = sessions.map(({ handle }) => handle);
+      const sites = await openedSites.list(email, handles);
+      return { opened: sessions.map((session, index) => ({ session, sites: sites[index] ?? [] })) };
+    },
+  });
+  return gate;
+}

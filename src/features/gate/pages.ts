@@ -1,0 +1,180 @@
+import { type Request, type RequestHandler, type Response, Router } from 'express';
+import type { Core } from '../../core.ts';
+import { HttpError } from '../../http/http-error.ts';
+import { allowOnly } from '../../middleware/errors.ts';
+import { isOwnWish } from '../../routes/logout.ts';
+import { cookieAttributes, readCookie } from '../../session/cookie.ts';
+import { absoluteEndOf } from '../../session/lifetime.ts';
+import { handleOf, tagOf } from '../../session/record.ts';
+import type { OpenedSites } from './opened-sites.ts';
+import { readOriginalUrl } from './original-url.ts';
+import { leaveHstsToSite, refuseVisitor, sendSitePage } from './site-page.ts';
+import type { SiteSessions } from './site-sessions.ts';
+import type { Site } from './sites.ts';
+import { browserOf, isRandom, type Tickets } from './tickets.ts';
+import {
+  beginTrip,
+  enterUrl,
+  gatePath,
+  gatePathAfterLogin,
+  gateSiteOf,
+  pathOf,
+  readStart,
+  readTrip,
+  startUrl,
+  type Trip,
+} from './trip.ts';
+
+export type PagesOptions = Pick<Core, 'config' | 'store' | 'log'> & {
+  sites: ReadonlyMap<string, Site>;
+  siteSessions: SiteSessions;
+  tickets: Tickets;
+  openedSites: OpenedSites;
+  loginOrigin: string;
+};
+
+const startSeconds = 600;
+
+/** The pages by which a browser gets from a site to the login site, back, and out again. */
+export function pages(options: PagesOptions): Router {
+  const router = Router();
+  router.use(offerFormTarget(options));
+  router.route('/gate').get(issueTicket(options)).all(allowOnly('GET', 'HEAD'));
+  router.all('/.latchkey/start', pageOnSite(options, start, ['GET', 'HEAD']));
+  router.all('/.latchkey/enter', pageOnSite(options, enter, ['GET', 'HEAD']));
+  router.all('/.latchkey/logout', pageOnSite(options, logOut, ['GET', 'HEAD', 'POST']));
+  router.all('/.latchkey/refused', pageOnSite(options, showRefusal, ['GET', 'HEAD']));
+  return router;
+}
+
+/**
+ * Lets views with a form that leads on to a site name that one site in `form-action`: browsers apply it to the redirects
+ * that follow a form as well (hexpm#1413).
+ */
+function offerFormTarget({ sites }: PagesOptions): RequestHandler {
+  return function offerFormTarget(_req, res, next) {
+    res.locals.allowFormTarget = (returnPath: unknown) => {
+      const site = gateSiteOf(returnPath, sites);
+      const policy = String(res.getHeader('Content-Security-Policy'));
+      if (site) res.setHeader('Content-Security-Policy', policy.replace("form-action 'self'", `$& ${site.origin}`));
+    };
+    next();
+  };
+}
+
+type SiteVisit = { site: Site; req: Request; res: Response };
+
+// On any other host, such as the login site's, there is no such page.
+function pageOnSite(
+  options: PagesOptions,
+  page: (options: PagesOptions, visit: SiteVisit) => Promise<void> | void,
+  methods: string[],
+): RequestHandler {
+  const refuseMethod = allowOnly(...methods);
+  return async function showOnSite(req, res, next) {
+    const original = readOriginalUrl(`${req.protocol}://${req.host}${req.originalUrl}`, options.sites);
+    if (!original) {
+      next();
+      return;
+    }
+    leaveHstsToSite(res);
+    if (!methods.includes(req.method)) await refuseMethod(req, res, next);
+    else await page(options, { site: original.site, req, res });
+  };
+}
+
+/** Marks the browser, and sends it to the login site. */
+function start({ loginOrigin }: PagesOptions, { site, req, res }: SiteVisit): void {
+  const { start, to, isRetry } = beginTrip(req, site);
+  const cookie = start.longPath === '' ? start.mark : `${start.mark}.${start.longPath}`;
+  res.cookie(site.startCookie, cookie, { ...cookieAttributes(site.https), maxAge: startSeconds * 1000 });
+  res.redirect(303, loginOrigin + gatePath({ site, to, isRetry, browser: browserOf(start.mark) }));
+}
+
+/**
+ * On the login site: sends visitors who may enter back to the site with a ticket, and all others to log in.
+ * @throws {HttpError} 404 for a site that is not listed
+ */
+function issueTicket({ sites, tickets, log }: PagesOptions): RequestHandler {
+  return async function issueTicket(req, res) {
+    const site = sites.get(String(req.query.site));
+    if (!site) throw new HttpError(404, 'Latchkey does not guard this site.');
+    const trip = readTrip(req, site);
+    const { browser } = trip;
+    const { email } = req.session;
+    if (email === undefined) return res.redirect(303, `/login?next=${encodeURIComponent(gatePathAfterLogin(trip))}`);
+    if (!site.admits(email)) {
+      log.info({ id: req.id, person: tagOf(email), site: site.origin }, 'site refused');
+      return res
+        .status(403)
+        .render('gate/refused', { host: new URL(site.origin).host, next: gatePathAfterLogin(trip) });
+    }
+    // A visitor who did not come by way of the site goes there for a mark.
+    if (browser === undefined) return res.redirect(303, startUrl(site, pathOf(trip, undefined)));
+    res.redirect(303, enterUrl(trip, await tickets.issue({ site, browser, sessionId: req.sessionID })));
+  };
+}
+
+/** Opens the site to the browser that started, for the session that the ticket was issued to. */
+async function enter(options: PagesOptions, visit: SiteVisit): Promise<void> {
+  const { tickets, siteSessions, openedSites, store, config, log } = options;
+  const { site, req, res } = visit;
+  const start = readStart(req, site);
+  const trip = readTrip(req, site);
+  const path = pathOf(trip, start);
+  const { ticket } = req.query;
+  const sessionId = isRandom(ticket) ? await tickets.take(ticket, site, start?.mark) : undefined;
+  const session = sessionId === undefined ? null : await store.get(sessionId);
+  if (sessionId === undefined || session?.email === undefined) return startAgain(options, visit, trip, path);
+  const endsAt = absoluteEndOf(session, config.sessionLimits);
+  if (!(await openedSites.note(sessionId, site.origin, endsAt))) return startAgain(options, visit, trip, path);
+  const attributes = cookieAttributes(site.https);
+  const expires = session.remember && { expires: new Date(endsAt) };
+  res.clearCookie(site.startCookie, attributes);
+  res.cookie(site.cookie, siteSessions.create(site, sessionId), { ...attributes, ...expires });
+  log.info({ id: req.id, session: handleOf(sessionId), site: site.origin }, 'site opened');
+  res.redirect(303, site.origin + path);
+}
+
+// Tickets are spent by going back or reloading, and marks by another tab, which then has opened the site.
+async function startAgain(options: PagesOptions, visit: SiteVisit, trip: Trip, path: string): Promise<void> {
+  const { site, res } = visit;
+  const { email } = await findVisitor(options, visit);
+  if (email !== undefined && site.admits(email)) res.redirect(303, site.origin + path);
+  else if (!trip.isRetry) res.redirect(303, startUrl(site, path, { isRetry: true }));
+  else {
+    sendSitePage(res, 400, {
+      title: 'This browser did not keep a cookie',
+      text: `Allow cookies for ${new URL(site.origin).host}, and try again.`,
+      link: { href: startUrl(site, path), label: 'Try again' },
+    });
+  }
+}
+
+/** Who has opened this site in this browser, by its cookie. */
+async function findVisitor({ siteSessions, store }: PagesOptions, { site, req }: SiteVisit) {
+  const { sessionId } = siteSessions.open(site, readCookie(req, site.cookie) ?? '') ?? {};
+  const session = sessionId === undefined ? null : await store.get(sessionId);
+  return { sessionId, email: session?.email };
+}
+
+/**
+ * Ends the whole session that opened this site, and with it every site; on the terms of the login site's own logout.
+ * @throws {RedisUnavailable} the visitor may then still be signed in, and must not be told otherwise
+ */
+async function logOut(options: PagesOptions, visit: SiteVisit): Promise<void> {
+  const { store, log, loginOrigin } = options;
+  const { site, req, res } = visit;
+  if (req.method !== 'POST' && !isOwnWish(req, site.origin)) return res.redirect(303, `${loginOrigin}/logout`);
+  const { sessionId } = await findVisitor(options, visit);
+  const ended = sessionId !== undefined && (await store.index.endById(sessionId));
+  if (ended) log.info({ id: req.id, session: handleOf(sessionId), site: site.origin }, 'signed out');
+  res.clearCookie(site.cookie, cookieAttributes(site.https));
+  res.redirect(303, `${loginOrigin}/`);
+}
+
+/** What nginx shows in place of its own page for a 403 from the gate. */
+async function showRefusal(options: PagesOptions, visit: SiteVisit): Promise<void> {
+  const { email } = await findVisitor(options, visit);
+  refuseVisitor(visit.res, { site: visit.site, email, loginOrigin: options.loginOrigin });
+}

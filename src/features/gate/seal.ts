@@ -1,0 +1,48 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import type { SessionSecrets } from '../../config.ts';
+
+const algorithm = 'aes-256-gcm';
+const ivLength = 12;
+const tagLength = 16;
+
+/**
+ * Seals short texts for a context, such as a site's origin: whoever has the sealed form can neither read it, change it,
+ * nor use it in another context (AES-256-GCM; each session secret has a key of its own, by HKDF).
+ */
+export class Seal {
+  readonly #keys: [Buffer, ...Buffer[]];
+
+  /** @param purpose seals of different purposes don't open each other's */
+  constructor([newest, ...older]: SessionSecrets, purpose: string) {
+    const keyOf = (secret: string) => Buffer.from(hkdfSync('sha256', secret, '', `latchkey ${purpose}`, 32));
+    this.#keys = [keyOf(newest), ...older.map(keyOf)];
+  }
+
+  /** The sealed form, in base64url; under the newest secret. */
+  seal(text: string, context: string): string {
+    const iv = randomBytes(ivLength);
+    const cipher = createCipheriv(algorithm, this.#keys[0], iv).setAAD(Buffer.from(context));
+    return Buffer.concat([iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64url');
+  }
+
+  /** What was sealed under any of the secrets; undefined for anything else. */
+  open(sealed: string, context: string): string | undefined {
+    const bytes = Buffer.from(sealed, 'base64url');
+    if (bytes.length <= ivLength + tagLength) return undefined;
+    for (const key of this.#keys) {
+      const text = openWith(key, bytes, context);
+      if (text !== undefined) return text;
+    }
+    return undefined;
+  }
+}
+
+function openWith(key: Buffer, bytes: Buffer, context: string): string | undefined {
+  const decipher = createDecipheriv(algorithm, key, bytes.subarray(0, ivLength), { authTagLength: tagLength });
+  decipher.setAAD(Buffer.from(context)).setAuthTag(bytes.subarray(-tagLength));
+  try {
+    return decipher.update(bytes.subarray(ivLength, -tagLength), undefined, 'utf8') + decipher.final('utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,59 @@
+import ejs from 'ejs';
+import type { Response } from 'express';
+import type { Site } from './sites.ts';
+
+/** Takes HSTS out of a response on a site: ours covers all subdomains of the login site. What holds for a site is not ours to say. */
+export function leaveHstsToSite(res: Response): void {
+  res.removeHeader('Strict-Transport-Security');
+}
+
+type SitePage = { title: string; text: string; link: { href: string; label: string } };
+
+/**
+ * A page of ours on a site of somebody else's. It stands alone: our style sheet is on the login site, and a path here
+ * would lead into the app.
+ */
+export function sendSitePage(res: Response, status: number, { title, text, link }: SitePage): void {
+  const { escapeXML } = ejs;
+  res
+    .status(status)
+    .type('html')
+    .send(`<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <title>${escapeXML(title)}</title>
+  </head>
+  <body>
+    <h1>${escapeXML(title)}</h1>
+    <p>${escapeXML(text)}</p>
+    <p><a href="${escapeXML(link.href)}">${escapeXML(link.label)}</a></p>
+  </body>
+</html>
+`);
+}
+
+/**
+ * Tells visitors who they are, and where to change that. Nothing leads there by itself, so there is no loop.
+ * @param visit.email undefined when nobody is signed in
+ */
+export function refuseVisitor(
+  res: Response,
+  visit: { site: Site; email: string | undefined; loginOrigin: string },
+): void {
+  const { origin } = visit.site;
+  const { host } = new URL(origin);
+  const isKnown = visit.email !== undefined;
+  sendSitePage(res, 403, {
+    title: `You may not open ${host}`,
+    text: isKnown
+      ? `You are signed in as ${visit.email}, and this address may not open ${host}.`
+      : 'You are not signed in.',
+    link: {
+      href: `${visit.loginOrigin}/gate?site=${encodeURIComponent(origin)}`,
+      label: isKnown ? 'Log in with another address' : 'Log in',
+    },
+  });
+}

@@ -1,0 +1,74 @@
+import type { SessionSecrets } from '../../config.ts';
+import type { Assertions } from './assertions.ts';
+import { Seal } from './seal.ts';
+import type { Site } from './sites.ts';
+
+/** How old an assertion may be when an app gets it. */
+const assertionMaxAgeMs = 60_000;
+/** About 10 MB when full. */
+const maxOpened = 10_000;
+
+type Assertion = { email: string; madeAt: number; token: Promise<string> };
+
+/** What a site's cookie stands for. */
+export type SiteSession = {
+  /** The session that opened the site; without it this one is worth nothing. */
+  sessionId: string;
+  site: Site;
+  assertion?: Assertion;
+};
+
+/**
+ * The sessions of sites. They have no record: the cookie is sealed for its site, and holds the id of the session that
+ * opened it. An app that keeps its visitors' cookies can't read them, and they fit no other site.
+ */
+export class SiteSessions {
+  readonly #seal: Seal;
+  readonly #assertions: Assertions;
+  /** By cookie, the last used last. A cookie is here only after its seal held. */
+  readonly #opened = new Map<string, SiteSession>();
+
+  constructor(secrets: SessionSecrets, assertions: Assertions) {
+    this.#seal = new Seal(secrets, 'gate site session');
+    this.#assertions = assertions;
+  }
+
+  /** The cookie for a site that a session opens. */
+  create(site: Site, sessionId: string): string {
+    return this.#seal.seal(sessionId, site.origin);
+  }
+
+  /** The site session of a cookie; undefined when it is forged, or another site's. */
+  open(site: Site, cookie: string): SiteSession | undefined {
+    const known = this.#opened.get(cookie);
+    if (known) {
+      this.#remember(cookie, known);
+      return known.site === site ? known : undefined;
+    }
+    const sessionId = this.#seal.open(cookie, site.origin);
+    if (sessionId === undefined) return undefined;
+    const opened: SiteSession = { sessionId, site };
+    this.#remember(cookie, opened);
+    return opened;
+  }
+
+  /** A signed statement of who is visiting; signed at most once a minute for each site session. */
+  assertion(session: SiteSession, email: string): Promise<string> {
+    const now = Date.now();
+    const last = session.assertion;
+    if (last?.email === email && now - last.madeAt < assertionMaxAgeMs) return last.token;
+    const token = this.#assertions.sign(email, session.site.origin);
+    session.assertion = { email, madeAt: now, token };
+    return token;
+  }
+
+  #remember(cookie: string, session: SiteSession): void {
+    this.#opened.delete(cookie);
+    this.#opened.set(cookie, session);
+    if (this.#opened.size <= maxOpened) return;
+    for (const leastUsed of this.#opened.keys()) {
+      this.#opened.delete(leastUsed);
+      return;
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { shutDownGracefully } from '../../src/graceful-shutdown.ts';
+import { createLogger } from '../../src/log.ts';
+
+// Real signals, and a real process that ends: close.process.test.ts. Here, the deadlines.
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** Waits for a shutdown, with signals that only this test sends. */
+function start(close: () => Promise<void>) {
+  const listeners = new Map<unknown, unknown>();
+  const lines: string[] = [];
+  const exit = vi.spyOn(process, 'exit').mockImplementation(() => undefined as never);
+  const on = vi.spyOn(process, 'on').mockImplementation((event: unknown, listener: unknown) => {
+    listeners.set(event, listener);
+    return process;
+  });
+  shutDownGracefully(createLogger('info', { write: (line) => lines.push(JSON.parse(line).msg) }), close);
+  on.mockRestore();
+  onTestFinished(() => exit.mockRestore());
+
+  function signal(name: string): void {
+    const listener = listeners.get(name);
+    if (typeof listener === 'function') listener();
+  }
+  return { exit, lines, signal };
+}
+
+test('the process is terminated, as a failure, when closing takes 9 s', async () => {
+  const { exit, lines, signal } = start(() => new Promise(() => {}));
+  signal('SIGTERM');
+  await vi.advanceTimersByTimeAsync(8999);
+  expect(exit).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(exit).toHaveBeenCalledExactlyOnceWith(1);
+  expect(lines).toEqual(['closing', 'closing took too long, terminating']);
+});
+
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'])('a second %s within a second is taken for the same one', async (name) => {
+  const { exit, lines, signal } = start(() => new Promise(() => {}));
+  signal(name);
+  await vi.advanceTimersByTimeAsync(1000);
+  signal(name);
+  expect(exit).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1);
+  signal(name);
+  expect(exit).toHaveBeenCalledExactlyOnceWith(1);
+  expect(lines).toEqual(['closing', 'asked again while closing, terminating']);
+});
+
+test('everything is closed once, and the exit code says whether that succeeded', async () => {
+  for (const [error, code, line] of [
+    [undefined, 0, 'closed'] as const,
+    [new Error('x'), 1, 'closing failed'] as const,
+  ]) {
+    const close = vi.fn(async () => {
+      if (error) throw error;
+    });
+    const { exit, lines, signal } = start(close);
+    signal('SIGINT');
+    signal('SIGTERM');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(close).toHaveBeenCalledTimes(1);
+    expect(exit).toHaveBeenCalledExactlyOnceWith(code);
+    expect(lines).toEqual(['closing', line]);
+    exit.mockRestore();
+  }
+});
