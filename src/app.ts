@@ -10,6 +10,7 @@ import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
 import { formatAgo, formatDuration, formatTime } from './http/date-format.ts';
+import { newFormId } from './http/form-id.ts';
 import { staticFiles } from './http/static-files.ts';
 import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
@@ -112,6 +113,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.locals.siteName = config.siteName;
   app.locals.sessionLimits = limits;
   app.locals.signInForm = signInWay.form;
+  app.locals.newFormId = newFormId;
   registerEjs(app, { directory: viewsDirectory, reload });
 
   app.use(securityHeaders({ https, identityProvider }));

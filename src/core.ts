@@ -27,8 +27,8 @@ export type Core = {
 
 /** A way to prove an address: it takes `POST /login`, and may have routes of its own. */
 export type SignInWay = {
-  /** What the login form says about it. `newId` names each form, so that one that is sent twice can be recognized. */
-  form: { button: string; note: string; newId?: () => string };
+  /** What the login form says about it. */
+  form: { button: string; note: string };
   /** Answers the login form. */
   begin: RequestHandler;
   /** Looks up a sign-in that is under way in this browser, for the pages with the login form to mention. */

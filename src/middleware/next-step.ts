@@ -9,6 +9,8 @@ type Fields = [name: string, value: string][];
 export type NextStep = Pick<HttpErrorDetails, 'link' | 'loginUrl'> & {
   /** The login form; `retries` where it was sent already, and failed. */
   loginForm?: { next: string; typed?: string; remember?: boolean; opensTab?: boolean; retries?: boolean };
+  /** Whether the browser sent no cookie at all, as one does that refuses them. */
+  hasNoCookies?: boolean;
   /** The form whose session had ended, to be sent again after logging in. */
   resend?: { action: string; fields: Fields } | undefined;
   /** The same request once more. */
@@ -36,6 +38,7 @@ function loginStep(req: Request, res: Response): NextStep {
       ...(typeof typed === 'string' && { typed }),
       opensTab: resend !== undefined,
     },
+    hasNoCookies: req.headers.cookie === undefined,
     resend,
   };
 }

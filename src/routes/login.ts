@@ -2,11 +2,14 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Core, SignInWay } from '../core.ts';
 import { clientCounters } from '../http/client-networks.ts';
 import { answerAs, isXhr } from '../http/content-negotiation.ts';
+import { formSeed } from '../http/form-id.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import { bodyField } from '../middleware/bodies.ts';
 import { takePoints } from '../redis/rate-limit.ts';
 import { auditRefused, auditSignedIn } from '../session/audit-log.ts';
 import { parseAddress } from '../session/email-address.ts';
+import { newSessionId, tagOf } from '../session/record.ts';
+import { claimForm, resumeSession, storedWithinMs } from '../session/repeated-form.ts';
 import { signIn } from '../session/sign-in.ts';
 
 /** Shows the form; redirects if already signed in. */
@@ -38,8 +41,17 @@ export function trust({ config, redis, isAllowed, log }: Core): SignInWay {
       auditRefused(log, req, 'too often', address.email);
       return answerTooOften(req, res, form, Math.ceil(waitMs / 1000));
     }
-    await signIn(req, address.email, { remember: form.remember });
-    auditSignedIn(log, req, address.email);
+    const { email } = address;
+    const sessionId = newSessionId(tagOf(email));
+    const seed = formSeed(req);
+    const begun = seed && (await claimForm(redis, seed + email, sessionId));
+    if (begun === undefined) {
+      await signIn(req, email, { remember: form.remember, sessionId });
+      auditSignedIn(log, req, email);
+    } else if (!(await resumeSession(req, begun, storedWithinMs))) {
+      auditRefused(log, req, 'form sent before', email);
+      return refuseAddress(req, res, form, 'This form was sent before. Please log in again.');
+    }
     answerDone(req, res, form.next);
   };
   const note = 'This site is in trust mode: it believes whatever address you enter.';

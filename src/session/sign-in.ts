@@ -55,19 +55,6 @@ export async function signIn(
 }
 
 /**
- * Continues a session that another request of the same browser has begun, and sends its cookie.
- * @returns whether there is such a session
- * @throws {RedisUnavailable}
- */
-export async function resumeSession(req: Request, sessionId: string): Promise<boolean> {
-  const { sessionStore } = req;
-  if (!(sessionStore instanceof SessionStore)) return false;
-  const session = await sessionStore.get(sessionId);
-  if (session) sessionStore.createSession(req, session);
-  return session !== null;
-}
-
-/**
  * Ends the visitor's session, in Redis first and in the browser after.
  * @throws {RedisUnavailable} the visitor may then still be signed in, and must not be told otherwise
  */

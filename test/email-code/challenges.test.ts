@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { Challenges, codeSeconds, repeatSeconds, triesPerCode } from '../../src/features/email-code/challenges.ts';
+import { Challenges, codeSeconds, triesPerCode } from '../../src/features/email-code/challenges.ts';
 import { codeDigits, newCode } from '../../src/features/email-code/code.ts';
 import { guessCosts, mailCosts, rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { RedisUnavailable } from '../../src/redis/connect.ts';
 import { tagOf } from '../../src/session/record.ts';
+import { repeatSeconds } from '../../src/session/repeated-form.ts';
 import { address } from '../support/address.ts';
 import { startApp, testSecret } from '../support/app.ts';
 import { newAddress, wrongCode } from './code-login.ts';

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import type { LoginNotice } from '../../core.ts';
+import { formSeed } from '../../http/form-id.ts';
 import { safeReturnPath } from '../../http/return-path.ts';
-import { bodyField } from '../../middleware/bodies.ts';
 import { RedisUnavailable } from '../../redis/connect.ts';
 import { answerTooOften, readLoginForm, refuseAddress } from '../../routes/login.ts';
 import { auditRefused } from '../../session/audit-log.ts';
@@ -41,7 +40,7 @@ export function askForCode(parts: CodeRoutes): RequestHandler {
     const { email } = address;
     const { remember, next } = form;
     const previousId = cookies.readWaiting(req).find(({ id }) => tagIn(id) === tagOf(email))?.id;
-    const seed = seedOf(req, readFormId(req) ?? previousId);
+    const seed = formSeed(req, previousId);
     const asked = await service.ask({ email, remember, previousId, seed }, clientOf(parts, req));
     switch (asked.outcome) {
       case 'too often':
@@ -65,7 +64,7 @@ export function askForCodeAgain(parts: CodeRoutes): RequestHandler {
     if (https) requireSecure(req);
     const { id: previousId, email, remember } = waiting;
     const next = nextOf(entries, waiting) ?? safeReturnPath(undefined);
-    const seed = seedOf(req, previousId);
+    const seed = formSeed(req, previousId);
     const asked = await service.ask({ email, remember, previousId, seed }, clientOf(parts, req));
     switch (asked.outcome) {
       case 'too often':
@@ -76,21 +75,6 @@ export function askForCodeAgain(parts: CodeRoutes): RequestHandler {
         return answers.codeNeeded(req, res, `${codePath}?sent=again`);
     }
   };
-}
-
-/** A name for a login form, by which another copy of the same form is recognized. */
-export function newFormId(): string {
-  return randomBytes(12).toString('base64url');
-}
-
-function readFormId(req: Request): string | undefined {
-  const formId = bodyField(req, 'form');
-  return typeof formId === 'string' && /^[\w-]{16,64}$/.test(formId) ? formId : undefined;
-}
-
-// A page that got into other hands is worth nothing in another place.
-function seedOf(req: Request, secret: string | undefined): string | undefined {
-  return secret === undefined ? undefined : JSON.stringify([secret, req.ip, req.headers['user-agent']]);
 }
 
 function ifUnavailable(error: unknown): [] {

@@ -3,6 +3,7 @@ import type { SessionSecrets } from '../../config.ts';
 import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { newSessionId, tagOf } from '../../session/record.ts';
+import { repeatSeconds } from '../../session/repeated-form.ts';
 import { askScript, enterScript } from './challenge-scripts.ts';
 import { type Cost, decoyKey } from './rate-limits.ts';
 import { readStoredText } from './stored-text.ts';
@@ -34,8 +35,6 @@ export type Attempt =
 /** ASVS 6.5.5. */
 export const codeSeconds = 600;
 export const triesPerCode = 5;
-/** Within this time, the same form sent again leads to the same result. */
-export const repeatSeconds = 30;
 
 const idShape = /^[\w-]{36}$/;
 const recordShape = /^1 ([wu]) (\S+) \S+ ([01]) \S+ \d+ \S+ \d+ (.+)$/s;

@@ -4,7 +4,7 @@ import type { Core, SignInWay } from '../../core.ts';
 import { allowOnly, postOnly } from '../../middleware/errors.ts';
 import type { MailFeature } from '../mail/mail.ts';
 import { CodeAnswers } from './answers.ts';
-import { askForCode, askForCodeAgain, findWaitingCode, newFormId } from './ask-routes.ts';
+import { askForCode, askForCodeAgain, findWaitingCode } from './ask-routes.ts';
 import { Challenges } from './challenges.ts';
 import { codeMails } from './code-mails.ts';
 import type { CodeRoutes } from './code-request.ts';
@@ -56,11 +56,7 @@ export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignIn
     .post(endLinkedSession(revocation))
     .all(allowOnly('GET', 'HEAD', 'POST'));
   return {
-    form: {
-      button: 'Mail me a code',
-      note: 'No password needed: we mail you a code that works once.',
-      newId: newFormId,
-    },
+    form: { button: 'Mail me a code', note: 'No password needed: we mail you a code that works once.' },
     begin: askForCode(codes),
     routes,
     findLoginNotice: findWaitingCode(codes),

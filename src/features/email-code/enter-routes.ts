@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { bodyField } from '../../middleware/bodies.ts';
 import { answerDone, answerTooOften, readLoginForm } from '../../routes/login.ts';
 import { auditRefused, auditSignedIn } from '../../session/audit-log.ts';
-import { resumeSession, signIn } from '../../session/sign-in.ts';
+import { resumeSession, storedWithinMs } from '../../session/repeated-form.ts';
+import { signIn } from '../../session/sign-in.ts';
 import { triesText } from './answers.ts';
 import { type Granted, tagIn } from './challenges.ts';
 import { readCode } from './code.ts';
@@ -12,9 +12,6 @@ import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries, wantedEma
 import type { WaitingEntry } from './cookies.ts';
 import type { EnterResult } from './service.ts';
 
-/** How long the first of two equal requests may take to store the session that both end in. */
-const storedWithinMs = 1500;
-const pollMs = 20;
 const maxKeptLength = 100;
 
 /**
@@ -86,7 +83,9 @@ async function answerEntered(
       return answerSignedIn(parts, req, res, entries, entered);
     }
     case 'repeated':
-      if (await waitForSession(req, entered)) return answerSignedIn(parts, req, res, entries, entered);
+      if (await resumeSession(req, entered.sessionId, storedWithinMs - entered.ageMs)) {
+        return answerSignedIn(parts, req, res, entries, entered);
+      }
       auditRefused(log, req, 'code no longer good', entered.email);
       return answerOver(parts, req, res, entries, entered);
     case 'wrong': {
@@ -124,19 +123,6 @@ function answerSignedIn(
   cookies.writeDevice(res, knownBrowsers.cookieWith(cookies.readDevice(req), tag, deviceId));
   cookies.removeWaiting(req, res, [tag]);
   answerDone(req, res, entries.find(({ id }) => tagIn(id) === tag)?.next ?? safeReturnPath(bodyField(req, 'next')));
-}
-
-// Two equal requests at once end in one session, which only the first of them stores. One that has ended stays ended.
-async function waitForSession(
-  req: Request,
-  { sessionId, ageMs }: { sessionId: string; ageMs: number },
-): Promise<boolean> {
-  const startedAt = performance.now();
-  while (!(await resumeSession(req, sessionId))) {
-    if (ageMs + performance.now() - startedAt > storedWithinMs) return false;
-    await sleep(pollMs);
-  }
-  return true;
 }
 
 // A second tab, whose code was used in the first.

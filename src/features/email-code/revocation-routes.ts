@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { HttpError } from '../../http/http-error.ts';
 import type { Logger } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
@@ -15,7 +15,7 @@ export function showEndSession({ links, store }: Parts): RequestHandler {
   return async function showEndSession(req, res) {
     const { token } = req.query;
     const linked = typeof token === 'string' ? await links.find(token) : undefined;
-    if (!linked) throw usedUp();
+    if (!linked) throw usedUp(req);
     res.render('email-code/end-session', { token, session: await store.index.find(linked.sessionId) });
   };
 }
@@ -25,13 +25,13 @@ export function endLinkedSession({ links, knownBrowsers, store, log }: Parts): R
   return async function endLinkedSession(req, res) {
     const token = bodyField(req, 'token');
     const linked = typeof token === 'string' ? await links.find(token) : undefined;
-    if (typeof token !== 'string' || !linked) throw usedUp();
+    if (typeof token !== 'string' || !linked) throw usedUp(req);
     const { sessionId, deviceId } = linked;
     // First the session: if Redis refuses, the link is still there for another try.
     const wasLive = await store.index.endById(sessionId);
     if (wasLive) log.info({ id: req.id, session: handleOf(sessionId), by: 'link' }, 'session ended');
     await knownBrowsers.forget(keysOf(sessionId)?.tag ?? '', deviceId);
-    if (!(await links.use(token))) throw usedUp();
+    if (!(await links.use(token))) throw usedUp(req);
     if (sessionId === req.sessionID) {
       await signOut(req, res);
       Reflect.deleteProperty(res.locals, 'email');
@@ -41,6 +41,8 @@ export function endLinkedSession({ links, knownBrowsers, store, log }: Parts): R
   };
 }
 
-function usedUp(): HttpError {
-  return new HttpError(410, 'This link has been used, or is too old.', { loginUrl: '/login' });
+function usedUp(req: Request): HttpError {
+  const isSignedIn = req.session.email !== undefined;
+  const nextStep = isSignedIn ? { link: { href: '/admin', label: 'See your sessions' } } : { loginUrl: '/login' };
+  return new HttpError(410, 'This link has been used, or is too old.', nextStep);
 }

@@ -1,0 +1,207 @@
+import { describe, expect, test } from 'vitest';
+import { triesPerCode } from '../../src/features/email-code/challenges.ts';
+import { tagOf } from '../../src/session/record.ts';
+import { afterwards } from '../support/afterwards.ts';
+import { testRedis } from '../support/app.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
+import type { Visit, Visitor } from '../support/visitor.ts';
+import {
+  askForCode,
+  challengeKeys,
+  counterKey,
+  enterCode,
+  newAddress,
+  newBrowser,
+  newIp,
+  outcomes,
+  startCodeApp,
+  wrongCode,
+} from './code-login.ts';
+
+const redisAddress = await testRedis();
+const app = await startCodeApp({ redisAddress });
+const { url, mails, redis } = app;
+const elsewhere = await startCodeApp({ redisAddress, mails });
+
+/** A browser where a code was asked for, and the code. */
+async function waiting(form: Record<string, string> = {}) {
+  const email = newAddress();
+  const browser = newBrowser(url);
+  await askForCode(browser, email, form);
+  return { email, browser, code: await mails.codeFor(email) };
+}
+
+/** Copies of a browser's request, at the two processes in turn. */
+function copies(browser: Visitor, count: number): Visitor[] {
+  return Array.from({ length: count }, (_, position) => browser.copy(position % 2 === 0 ? url : elsewhere.url));
+}
+
+function sessionOf({ setCookies }: Visit): string | undefined {
+  return setCookies.flatMap((line) => /^session=(s%3A[^;]+)/.exec(line)?.[1] ?? [])[0];
+}
+
+function isOver({ status, text }: Visit): boolean {
+  return status === 422 && text.includes('That code can no longer be used.');
+}
+
+function countSessions(email: string): Promise<number> {
+  return redis.zCard(tagOf(email));
+}
+
+function notices(email: string): number {
+  return mails.inbox.filter(({ to, mail }) => to.includes(email) && mail.subject?.startsWith('New sign-in')).length;
+}
+
+/** What the form of a page says, to be sent as it is. */
+function fieldsOf({ text }: Visit): Record<string, string> {
+  const inputs = text.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g);
+  return Object.fromEntries([...inputs].map(([, name = '', value = '']) => [name, value]));
+}
+
+describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
+  test('20 times at once, to two processes, ends in one session, which all of them get', async () => {
+    const { email, browser, code } = await waiting();
+    const senders = copies(browser, 20);
+    const visits = await Promise.all(senders.map((sender) => enterCode(sender, code)));
+    expect(visits.map(({ status, location }) => [status, location])).toEqual(visits.map(() => [303, '/admin']));
+    expect(new Set(visits.map(sessionOf)).size).toBe(1);
+    expect(sessionOf(visits[0] as Visit)).toBeDefined();
+    expect(new Set(senders.map((sender) => sender.cookies.get('device'))).size).toBe(1);
+    expect(await countSessions(email)).toBe(1);
+    for (const sender of senders) expect((await sender.get('/admin')).status).toBe(200);
+    await mails.mailTo(email, 'notice');
+    expect(notices(email)).toBe(1);
+  });
+
+  test('from 100 places at once ends in one session as well, however many are refused', async () => {
+    const { email, browser, code } = await waiting();
+    const visits = await Promise.all(
+      copies(browser, 100).map((sender) => enterCode(sender, code, { 'X-Forwarded-For': newIp() })),
+    );
+    expect(new Set(visits.map(sessionOf)).size).toBe(1);
+    expect(await countSessions(email)).toBe(1);
+  });
+
+  test('because the first answer was lost, brings the session and the device, and no second notice', async () => {
+    const { email, browser, code } = await waiting({ next: '/admin?tab=2', remember: 'on' });
+    const lost = await enterCode(browser.copy(), code);
+    const again = await enterCode(browser, code);
+    expect([again.status, again.location]).toEqual([303, '/admin?tab=2']);
+    expect(sessionOf(again)).toBe(sessionOf(lost));
+    expect(again.setCookies.find((line) => line.startsWith('session='))).toMatch(/Max-Age=1209[56]\d\d;/);
+    expect([...browser.cookies.keys()].sort()).toEqual(['device', 'session']);
+    await mails.mailTo(email, 'notice');
+    expect(notices(email)).toBe(1);
+  });
+
+  test('gets nothing once that session has ended, whoever ended it', async () => {
+    const { browser, code } = await waiting();
+    const [repeat, late] = copies(browser, 2) as [Visitor, Visitor];
+    await enterCode(browser, code);
+    await browser.post('/logout');
+    for (const sender of [repeat, late]) {
+      const visit = await enterCode(sender, code);
+      expect([isOver(visit), sessionOf(visit)]).toEqual([true, undefined]);
+      expect((await sender.get('/admin')).status).toBe(401);
+    }
+  });
+
+  test('gets nothing after half a minute', async () => {
+    const { browser, code } = await waiting();
+    const late = browser.copy();
+    await enterCode(browser, code);
+    await redis.del(await redis.keys('c:*'));
+    expect(isOver(await enterCode(late, code))).toBe(true);
+  });
+
+  test('is worth nothing in another browser, nor with another code', async () => {
+    const { email, browser, code } = await waiting();
+    const [repeat, guesser] = copies(browser, 2) as [Visitor, Visitor];
+    await enterCode(browser, code);
+    expect(isOver(await enterCode(newBrowser(url), code))).toBe(true);
+    const stranger = newBrowser(url);
+    await askForCode(stranger, email);
+    expect(sessionOf(await enterCode(stranger, code))).toBeUndefined();
+    for (let tries = 1; tries < triesPerCode; tries += 1) {
+      expect(isOver(await enterCode(guesser.copy(), wrongCode(code, tries)))).toBe(true);
+    }
+    expect(sessionOf(await enterCode(repeat, code))).toBeDefined();
+  });
+
+  test('waits for a session that the first one is still storing', async () => {
+    const link = await startTcpProxy({ path: redisAddress.socketPath });
+    afterwards(link.close);
+    const slow = await startCodeApp({ mails, redisAddress: { url: `redis://127.0.0.1:${link.port}` } });
+    const { browser, code } = await waiting();
+    const [key = ''] = challengeKeys(browser);
+    link.delayMs = 100;
+    const first = enterCode(browser.copy(slow.url), code);
+    await expect.poll(() => redis.get(key), { timeout: 8000, interval: 2 }).toMatch(/^1 u/);
+    const second = await enterCode(browser, code);
+    expect(second.status).toBe(303);
+    expect(sessionOf(second)).toBe(sessionOf(await first));
+  });
+
+  test('does not wait for long where the first one could not store its session', async () => {
+    const { browser, code } = await waiting();
+    const [first, second] = copies(browser, 2) as [Visitor, Visitor];
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', 'resetkeys', '~[cdln]:*']);
+    const refused = await enterCode(first, code).finally(() => redis.sendCommand(['ACL', 'SETUSER', 'default', '~*']));
+    expect(refused.status).toBe(503);
+    const startedAt = performance.now();
+    const visit = await enterCode(second, code);
+    expect(isOver(visit)).toBe(true);
+    expect(performance.now() - startedAt).toBeLessThan(3000);
+  });
+});
+
+describe('the login form, sent again by the same browser', () => {
+  test('at once, before any cookie is there, sends one mail, and the code works with each answer', async () => {
+    const email = newAddress();
+    const browser = newBrowser(url);
+    const form = { ...fieldsOf(await browser.get('/login')), email };
+    const senders = copies(browser, 10);
+    const visits = await Promise.all(senders.map((sender) => sender.post('/login', { form })));
+    expect(visits.map(({ status }) => status)).toEqual(visits.map(() => 303));
+    expect(new Set(senders.map((sender) => sender.cookies.get('login'))).size).toBe(1);
+    const code = await mails.codeFor(email);
+    expect(sessionOf(await enterCode(senders[9] as Visitor, code))).toBeDefined();
+    expect(await redis.get(counterKey(email, 'mail:3600'))).toBe('1');
+  });
+
+  test('with another address in it is another wish', async () => {
+    const browser = newBrowser(url);
+    const form = fieldsOf(await browser.get('/login'));
+    for (const email of [newAddress(), newAddress()]) {
+      await browser.post('/login', { form: { ...form, email } });
+      await mails.codeFor(email);
+    }
+  });
+
+  test('from another place or browser is another wish, whoever got hold of the page', async () => {
+    const email = newAddress();
+    const browser = newBrowser(url);
+    const form = { ...fieldsOf(await browser.get('/')), email };
+    const thieves = [newBrowser(url), newBrowser(url, { 'User-Agent': 'curl/8' })];
+    const senders = [browser, ...thieves];
+    for (const sender of senders) await sender.post('/login', { form });
+    expect(new Set(senders.map((sender) => sender.cookies.get('login'))).size).toBe(3);
+    expect(await outcomes(app, email, 3)).toEqual({ mailed: 3, keptBack: 0 });
+  });
+
+  test('each time it is shown is a form of its own', async () => {
+    const forms = [await newBrowser(url).get('/login'), await newBrowser(url).get('/login')].map(fieldsOf);
+    expect(forms[0]?.form).toMatch(/^[\w-]{16}$/);
+    expect(forms[0]?.form).not.toBe(forms[1]?.form);
+  });
+
+  test('for a new code sends one as well, and its code works', async () => {
+    const { email, browser } = await waiting();
+    const senders = copies(browser, 5);
+    const again = await Promise.all(senders.map((sender) => sender.post('/login/code/again', { form: { email } })));
+    expect(again.map(({ location }) => location)).toEqual(again.map(() => '/login/code?sent=again'));
+    const code = await mails.codeFor(email, 2);
+    expect(sessionOf(await enterCode(senders[4] as Visitor, code))).toBeDefined();
+    expect(await redis.get(counterKey(email, 'mail:3600'))).toBe('2');
+  });
+});
