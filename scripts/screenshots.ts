@@ -13,7 +13,7 @@ import type { Mail } from '../src/features/mail/mailer.ts';
 import { closeHttpServer, createHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
 import { connectRedis } from '../src/redis/connect.ts';
-import { askForCode, enterCode } from '../test/email-code/browser.ts';
+import { askForCode, enterCode, fillCode } from '../test/email-code/browser.ts';
 import { catchIn } from '../test/mail/caught-mails.ts';
 import { launchChromium } from '../test/support/browser.ts';
 
@@ -83,8 +83,11 @@ async function takePictures(browser: Browser, url: string, { mails }: developmen
   await page.goto(`${url}/login`);
   await page.getByLabel('E-mail address').fill(email);
   await takeBoth();
+  await page.clock.install();
   const code = await codeFor(mails, () => askForCode(page, url, email));
-  await page.getByLabel('Code').fill('48271935');
+  await fillCode(page, '48271935');
+  // Until a new code is offered, or its countdown would show.
+  await page.clock.runFor(31_000);
   await takeBoth();
   await enterCode(page, code);
   await sameTimes(page);
@@ -118,7 +121,10 @@ async function codeFor(mails: Mail[], ask: () => Promise<void>): Promise<string>
 async function sameTimes(page: Page): Promise<void> {
   await page.locator('time').evaluateAll((elements) => {
     const times = elements.filter((element) => element instanceof HTMLTimeElement);
-    const format = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
+    const format = new Intl.DateTimeFormat('en-GB', {
+      ...{ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' },
+      timeZone: 'UTC',
+    });
     const signedInAt = Date.parse(times[0]?.dateTime ?? '');
     for (const time of times) {
       const minutesLater = Math.round((Date.parse(time.dateTime) - signedInAt) / 60_000);

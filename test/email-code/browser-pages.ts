@@ -8,7 +8,15 @@ import { startApp } from '../support/app.ts';
 import { loginButton } from '../support/browser.ts';
 import type { KnownPage, PageSite } from '../support/contributions.ts';
 import { askForCode, askForNewCode, enterCode } from './browser.ts';
-import { newAddress, newBrowser, newIp, askForCode as postAddress, startCodeApp, wrongCode } from './code-login.ts';
+import {
+  newAddress,
+  newBrowser,
+  newIp,
+  askForCode as postAddress,
+  enterCode as postCode,
+  startCodeApp,
+  wrongCode,
+} from './code-login.ts';
 
 const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)), 'Latchkey');
 const about = { device: 'Firefox on Linux', origin: 'https://login.example.com', now: 0 };
@@ -66,7 +74,25 @@ async function codePages(env: Record<string, string>): Promise<PageSite> {
     await at('/login')(page);
     await page.getByLabel('E-mail address').fill('hasty@example.com');
     await loginButton(page).click();
-    await page.getByText('That was too often.').waitFor();
+    await page.getByText('Too many attempts.').waitFor();
+  }
+  async function guessedTooOften(page: Page): Promise<void> {
+    const ip = newIp();
+    const hasty = newBrowser(url, { 'X-Forwarded-For': ip });
+    let status = 0;
+    for (let guesses = 0; status !== 429; guesses += 1) {
+      if (guesses % 5 === 0) await postAddress(hasty, newAddress());
+      ({ status } = await postCode(hasty, '00000000'));
+    }
+    await page.context().setExtraHTTPHeaders({ 'X-Forwarded-For': ip });
+    await asked(newAddress())(page);
+    await enterCode(page, '00000000');
+    await page.getByText('Too many attempts.').waitFor();
+  }
+  async function askedForTwo(page: Page): Promise<void> {
+    await asked(newAddress())(page);
+    await asked(longestAddress)(page);
+    await page.getByText('You also asked for a code').waitFor();
   }
 
   const pages: KnownPage[] = [
@@ -78,11 +104,13 @@ async function codePages(env: Record<string, string>): Promise<PageSite> {
     { name: 'code for the longest address', open: asked(longestAddress) },
     { name: 'code with an error', open: guessed(1) },
     { name: 'code, a new one', open: askedAgain },
+    { name: 'code while another is on its way', open: askedForTwo },
+    { name: 'code after too many attempts', open: guessedTooOften },
     { name: 'code in another browser', open: at('/login/code#12345678') },
     { name: 'end of a session', open: noticed },
     { name: 'end of a session, done', open: ended },
     { name: '410', open: at('/end-session?token=used') },
-    { name: '429', open: throttled },
+    { name: 'login after too many attempts', open: throttled },
   ];
   return { url, pages };
 }
