@@ -177,8 +177,13 @@ describe('what is read', () => {
   });
 
   test('ALLOWED_EMAILS names people and whole domains, in their canonical form', () => {
-    const { allowedEmails } = readConfig({ ALLOWED_EMAILS: ' Ann@Example.com , @BÜCHER.example' });
-    expect(allowedEmails).toEqual(['ann@example.com', '@xn--bcher-kva.example']);
+    const ALLOWED_EMAILS = ' Ann@Example.com , @BÜCHER.example, jose\u0301＠example.com, ＠example．jp';
+    expect(readConfig({ ALLOWED_EMAILS }).allowedEmails).toEqual([
+      'ann@example.com',
+      '@xn--bcher-kva.example',
+      'jos\u00e9@example.com',
+      '@example.jp',
+    ]);
   });
 
   test.each(['redis://localhost', 'rediss://user:p%40ss@redis.example.com:6380/2', 'redis://[::1]:6379'])(

@@ -18,7 +18,8 @@ export function isOnList(entries: readonly string[]): (email: string) => boolean
 
 /** The canonical form of an address or an `@domain`; undefined for anything else. */
 export function readAllowListEntry(entry: string): string | undefined {
-  const address = parseAddress(entry.startsWith('@') ? `anybody${entry}` : entry);
+  const isDomain = /^[@＠]/.test(entry);
+  const address = parseAddress(isDomain ? `anybody${entry}` : entry);
   if ('problem' in address) return undefined;
-  return entry.startsWith('@') ? address.email.slice('anybody'.length) : address.email;
+  return isDomain ? address.email.slice('anybody'.length) : address.email;
 }

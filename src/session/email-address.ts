@@ -15,32 +15,38 @@ export type ParsedAddress = { email: EmailAddress } | { problem: string };
 export const maxAddressBytes = 254;
 /** RFC 5321, 4.5.3.1.1. */
 const maxLocalPartBytes = 64;
+/** A character can be typed as several that NFC makes one of. */
+const maxTypedLength = 4 * maxAddressBytes;
 
-const atom = String.raw`[^\s\p{C}"(),.:;<>@[\\\]]+`;
-const quoted = String.raw`"(?:[^"\\\p{C}]|\\[\x20-\x7e])*"`;
-const dotAtom = new RegExp(String.raw`^${atom}(?:\.${atom})*$`, 'u');
-const quotedString = new RegExp(`^${quoted}$`, 'u');
-// `domainToASCII` reads a URL's host: it takes a `/` for the end, and `%61` for an `a`.
-const domainCharacters = /^[a-z0-9.\-\u{80}-\u{10ffff}]+$/iu;
-const domainName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
+// Dots may stand anywhere: Japanese carriers gave out a..b@docomo.ne.jp and .a@docomo.ne.jp, against RFC 5321.
+// `．` and `。` are dots only in a domain; before the @ they would name a mailbox of their own, and a second `＠` leaves open
+// which of the signs separates the parts.
+const atom = String.raw`[^\s\p{C}\p{DI}"(),.:;<>@＠[\\\]．。｡]+`;
+const dotAtom = new RegExp(String.raw`^\.*${atom}(?:\.+${atom})*\.*$`, 'u');
+const quotedString = /^"(?:[^"\\＠\p{C}\p{DI}]|\\[\x20-\x7e])*"$/u;
+// `domainToASCII` reads a URL's host: it takes a `/` for the end, and `%61` for an `a`. It drops what cannot be seen,
+// except for the joiners, which some scripts need.
+const domainCharacters = /^(?:[a-z0-9.-]|\u200c|\u200d|(?!\p{DI})[\u{80}-\u{10ffff}])+$/iu;
+const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+// A last label of digits would be a shorthand for an IPv4 address: 127.1 is 127.0.0.1.
+const domainName = new RegExp(String.raw`^(?:${label}\.)*(?!\d+$)${label}$`);
 
 /**
  * Reads an e-mail address as RFC 5321 and 6531 have it, quoted and international ones included.
  *
- * Letters of the local part are lower-cased only within ASCII: Unicode's rules map foreign letters onto ASCII
+ * Two spellings are one address only if they name one mailbox: white space around it; the case of ASCII letters; the
+ * canonical composition of characters (NFC); needless quotes; in the domain, what IDNA maps (UTS #46); and the `＠` of
+ * East Asian keyboards where there is no `@`. Nothing else, since Unicode's other rules map foreign letters onto ASCII
  * ones (the Kelvin sign becomes `k`), and with that one person's address onto another's.
  * @param typed any value that a request may hold
  */
 export function parseAddress(typed: unknown): ParsedAddress {
   const text = typeof typed === 'string' ? typed.trim() : '';
   if (text === '') return { problem: 'Enter your e-mail address.' };
-  const at = text.lastIndexOf('@');
-  const local = canonicalLocalPart(text.slice(0, Math.max(at, 0)));
-  const typedDomain = text.slice(at + 1);
-  const domain = domainCharacters.test(typedDomain) ? domainToASCII(typedDomain) : '';
+  const [local, domain] = splitAddress(text);
   const email = `${local ?? ''}@${domain}` as EmailAddress;
   // The standard counts bytes.
-  if (Buffer.byteLength(text) > maxAddressBytes || Buffer.byteLength(email) > maxAddressBytes) {
+  if (text.length > maxTypedLength || Buffer.byteLength(email) > maxAddressBytes) {
     return {
       problem: `That address is too long. It can have up to ${maxAddressBytes} characters, or fewer with letters like é.`,
     };
@@ -56,12 +62,36 @@ export function parseAddress(typed: unknown): ParsedAddress {
   return { email };
 }
 
+function splitAddress(text: string): [local: string | undefined, domain: string] {
+  if (text.length > maxTypedLength) return [undefined, ''];
+  const at = text.lastIndexOf(text.includes('@') ? '@' : '＠');
+  const domain = text.slice(at + 1);
+  return [
+    canonicalLocalPart(text.slice(0, Math.max(at, 0))),
+    domainCharacters.test(domain) ? domainToASCII(domain) : '',
+  ];
+}
+
 // Quotes and backslashes that are not needed name the same mailbox as without them (RFC 5321, 4.1.2), and each
 // spelling would be an identity with limits of its own.
 function canonicalLocalPart(typed: string): string | undefined {
-  const local = typed.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  if (hasAsciiLookalike(typed)) return undefined;
+  // Lower case can make a pair that has a composed form of its own: J with a caron has none, j has.
+  const local = typed
+    .normalize('NFC')
+    .replace(/[A-Z]+/g, lowerCase)
+    .normalize('NFC');
   if (dotAtom.test(local)) return local;
   if (!quotedString.test(local)) return undefined;
   const content = local.slice(1, -1).replace(/\\(.)/g, '$1');
   return dotAtom.test(content) ? content : `"${content.replace(/["\\]/g, '\\$&')}"`;
+}
+
+// A few characters are nothing but another spelling of an ASCII one to NFC: the Kelvin sign, the Greek question mark.
+function hasAsciiLookalike(text: string): boolean {
+  return [...text].some((character) => /[^\0-\x7f]/.test(character) && /[\0-\x7f]/.test(character.normalize('NFC')));
+}
+
+function lowerCase(letters: string): string {
+  return letters.toLowerCase();
 }
