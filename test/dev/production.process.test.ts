@@ -1,0 +1,29 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { newDirectory, startServer } from '../support/process.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+import { production } from '../support/settings.ts';
+import { Visitor } from '../support/visitor.ts';
+
+/** The files of ours that a server has loaded by the time it has served a visitor and stopped. */
+async function loadedFiles(env: Record<string, string>): Promise<string[]> {
+  const coverage = newDirectory('coverage-');
+  const server = await startServer({ env: { ...env, NODE_V8_COVERAGE: coverage } });
+  const visitor = new Visitor(server.url());
+  await visitor.signIn('ann@example.com');
+  for (const path of ['/', '/admin', '/dev/mails', '/nowhere']) await visitor.get(path);
+  process.kill(server.pid, 'SIGTERM');
+  await server.ended;
+  const reports = readdirSync(coverage).map((name) => JSON.parse(readFileSync(join(coverage, name), 'utf8')));
+  const urls: string[] = reports.flatMap(({ result }) => result.map(({ url }: { url: string }) => url));
+  return urls.filter((url) => !url.includes('/node_modules/')).flatMap((url) => url.split('/build/dist/')[1] ?? []);
+}
+
+test('production loads nothing that is for development alone', async () => {
+  const redis = await startRedisServer('of-the-operator');
+  const loaded = await loadedFiles({ ...production, REDIS_URL: redis.url, BASE_URL: 'http://localhost:3000' });
+  expect(loaded).toContain('session/store.js');
+  expect(loaded.filter((file) => file.startsWith('dev/'))).toEqual([]);
+  expect((await loadedFiles({})).filter((file) => file.startsWith('dev/'))).toContain('dev/index.js');
+}, 60_000);
