@@ -140,6 +140,18 @@ export const gateSettings = featureSettings({
       },
     },
   ],
+  redisPermissions: {
+    commands: {
+      eval: 'script 1 KEY',
+      exists: 'KEY',
+      getdel: 'KEY',
+      pexpireat: 'KEY 1',
+      sadd: 'KEY member',
+      set: 'KEY value',
+      smembers: 'KEY',
+    },
+    keys: ['{tag}sites', 'g:ticket'],
+  },
   read: (values) => ({ sites: sitesOf(values) }),
 });
 
