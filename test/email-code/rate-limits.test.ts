@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
-import { readConfig } from '../../src/config.ts';
 import { Challenges, triesPerCode } from '../../src/features/email-code/challenges.ts';
-import { codeDigits } from '../../src/features/email-code/code.ts';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { tagOf } from '../../src/session/record.ts';
 import { testRedis } from '../support/app.ts';
@@ -25,8 +22,6 @@ import {
 const app = await startCodeApp();
 const { url, mails, redis } = app;
 const [hourly, daily] = rateLimits.mailsPerAddress;
-const config = readConfig({ NODE_ENV: 'test' });
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').replace(/[\s*]+/g, ' ');
 
 function from(ip: string, headers: Record<string, string> = {}): Visitor {
   return newBrowser(url, { 'X-Forwarded-For': ip, ...headers });
@@ -149,19 +144,6 @@ describe('mail to an address', () => {
     asks.mockRestore();
     expect(made?.id).toBe(browser.cookies.get('login'));
     expect((await enterCode(browser, made?.code ?? '')).text).toContain('That is not the code.');
-  });
-
-  test('gives a stranger the chance of guessing right that the README states: one in 2.5 million per day', () => {
-    const { points: guesses, seconds } = rateLimits.guessesPerAddress;
-    expect([guesses, seconds, (10 ** codeDigits / guesses).toLocaleString('en')]).toEqual([40, 86_400, '2,500,000']);
-    expect(readme).toContain(`${guesses} guesses a day in 100 million`);
-    expect(readme).toContain('one in 2.5 million per day');
-  });
-
-  test('bounds the chance that a crowd has over all addresses, as the README states', () => {
-    const guesses = config.emailCode.mailsPerHour * 24 * triesPerCode;
-    expect(readme).toContain(`by default to ${guesses.toLocaleString('en')} a day`);
-    expect(readme).toContain(`about ${((guesses / 10 ** codeDigits) * 100).toFixed(2)} % per day`);
   });
 });
 

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Where a file of the project is. */
+export function pathOf(name: string): string {
+  return fileURLToPath(new URL(`../../${name}`, import.meta.url));
+}
+
+export function read(name: string): string {
+  return readFileSync(pathOf(name), 'utf8');
+}
+
+/** Every document for people, by its path from the top of the project. */
+export const documents = [
+  ...readdirSync(pathOf('.')).filter((name) => name.endsWith('.md')),
+  ...readdirSync(pathOf('docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+/** The rows of the table in a document that begins with this heading, each cell without its backquotes. */
+export function rowsBelow(document: string, heading: string): string[][] {
+  const [, table] = read(document).replaceAll('`', '').split(`\n| ${heading} |`);
+  if (table === undefined) throw new Error(`${document} has no table "${heading}"`);
+  const [lines = ''] = table.split('\n\n');
+  return lines
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .slice(1)
+    .map((line) =>
+      line
+        .replace(/ <!--.*-->$/, '')
+        .split('|')
+        .slice(1, -1),
+    )
+    .map((cells) => cells.map((cell) => cell.trim()));
+}
+
+/** The cells of each row that begins with this name, in a result of the bench. */
+export function measured(result: string, name: string): string[][] {
+  const rows = read(`bench/results/${result}.md`).split('\n');
+  const cells = rows.map((row) => row.split('|').map((cell) => cell.trim()));
+  return cells.filter(([, first]) => first === name).map((row) => row.slice(2, -1));
+}
