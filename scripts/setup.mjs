@@ -1,4 +1,4 @@
-// Gets what a fresh machine lacks: `node scripts/setup.mjs redis chromium`.
+// Gets what a fresh machine lacks: `node scripts/setup.mjs redis chromium nginx`.
 // Prints nothing and takes next to no time when everything is there. Installs nothing in production,
 // and no Redis where REDIS_URL names one.
 import { spawnSync } from 'node:child_process';
@@ -10,6 +10,8 @@ await loadEnvFile();
 
 const redisPrograms = ['redis-server', 'valkey-server'];
 const chromiumPrograms = ['chromium', 'chromium-browser', 'google-chrome'];
+/** For the tests of deploy/. */
+const proxies = ['nginx', 'caddy', 'haproxy'];
 
 /** @param {string} program */
 function onPath(program) {
@@ -39,7 +41,8 @@ function aptInstall(name) {
   if (!onPath('apt-get')) return false;
   const asRoot = process.getuid?.() === 0 ? [] : ['sudo'];
   if (asRoot.length > 0 && !onPath('sudo')) return false;
-  const env = ['env', 'DEBIAN_FRONTEND=noninteractive'];
+  // In runlevel 1 no package starts its service.
+  const env = ['env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1'];
   /** @param {string[]} args */
   const apt = (args) => {
     const [command = '', ...rest] = [...asRoot, ...env, 'apt-get', '-qq', '-o', 'Dpkg::Use-Pty=0', ...args];
@@ -92,10 +95,41 @@ async function getChromium() {
   stop('could not get Chromium. Install it so that `chromium` is on PATH, or set CHROMIUM_PATH.');
 }
 
+/** @param {string} name the program, and its package */
+function getProxy(name) {
+  // Debian keeps servers where not everybody's PATH leads.
+  const isThere = () => onPath(name) || existsSync(`/usr/sbin/${name}`);
+  if (isThere()) return;
+  console.log(`latchkey: no ${name} on this machine; getting one for the tests of deploy/`);
+  const installed = withoutService(name, () => aptInstall(name)) || (onPath('brew') && run('brew', ['install', name]));
+  if (installed && isThere()) return;
+  stop(`could not get ${name}. Install it so that \`${name}\` is on PATH; no service of it needs to run.`);
+}
+
+/**
+ * Keeps the service of a package from being started, now and when the machine starts: it would take ports 80 and 443.
+ * @param {string} name @param {() => boolean} install
+ */
+function withoutService(name, install) {
+  if (!onPath('systemctl') || /^offline/.test(outputOf('systemctl', 'is-system-running'))) return install();
+  const asRoot = process.getuid?.() === 0 ? [] : ['sudo'];
+  /** @param {...string} args */
+  const systemctl = (...args) => {
+    const [command = '', ...rest] = [...asRoot, 'systemctl', '--quiet', ...args];
+    return run(command, rest);
+  };
+  systemctl('mask', '--runtime', name);
+  const installed = install();
+  systemctl('unmask', '--runtime', name);
+  if (installed) systemctl('disable', name);
+  return installed;
+}
+
 if (process.env.NODE_ENV !== 'production') {
   for (const need of process.argv.slice(2)) {
     if (need === 'redis') getRedis();
     else if (need === 'chromium') await getChromium();
-    else stop(`setup.mjs knows "redis" and "chromium", not "${need}"`);
+    else if (proxies.includes(need)) getProxy(need);
+    else stop(`setup.mjs knows redis, chromium, ${proxies.join(', ')}, not "${need}"`);
   }
 }

@@ -81,6 +81,7 @@ describe('setup.mjs', () => {
   test.each([
     ['redis', 'redis-server'],
     ['chromium', 'chromium'],
+    ['caddy', 'caddy'],
   ])('gets %s by apt, as root or by sudo', async (need, debianPackage) => {
     const path = pathWith({ ...aptWith(debianPackage), ...system('debian'), npx: note('npx'), brew: note('brew') });
     const { code, calls } = await setUp(path, [need]);
@@ -92,6 +93,21 @@ describe('setup.mjs', () => {
     ]);
     expect(calls.includes('sudo ')).toBe(process.getuid?.() !== 0);
     expect(calls).not.toMatch(/^(npx|brew) /m);
+  });
+
+  test('keeps the service of a proxy from being started, now and later', async () => {
+    const systemctl = `${note('systemctl')}; [ "$1" = is-system-running ] && echo running`;
+    const { code, calls } = await setUp(pathWith({ ...aptWith('caddy'), systemctl }), ['caddy']);
+    expect(code).toBe(0);
+    const steps = calls
+      .split('\n')
+      .filter((line) => /^(systemctl|apt-get) /.test(line) && !/is-system-running| update$/.test(line));
+    expect(steps).toEqual([
+      'systemctl --quiet mask --runtime caddy',
+      expect.stringMatching(/ install .* caddy$/),
+      'systemctl --quiet unmask --runtime caddy',
+      'systemctl --quiet disable caddy',
+    ]);
   });
 
   test('gets Redis by brew', async () => {
@@ -139,6 +155,7 @@ describe('setup.mjs', () => {
   test.each([
     ['redis', /^latchkey: could not get Redis\. Install redis-server .* or set REDIS_URL\.$/m],
     ['chromium', /^latchkey: could not get Chromium\. Install it .* or set CHROMIUM_PATH\.$/m],
+    ['caddy', /^latchkey: could not get caddy\. Install it so that `caddy` is on PATH; .*\.$/m],
   ])('else stops with the one line that says how to get %s', async (need, line) => {
     const { code, printed } = await setUp(pathWith(), [need]);
     expect(code).toBe(1);
