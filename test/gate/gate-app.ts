@@ -53,13 +53,22 @@ export type Answer = {
   setCookies: string[];
 };
 
+export type Sent = {
+  method: 'GET' | 'POST';
+  origin: string;
+  path: string;
+  headers: Headers;
+  form?: Headers | undefined;
+};
+
 /** A browser, whose requests to each origin come through that origin's proxy. */
 export class GateBrowser {
   /** For each origin, names and values. */
   readonly #jars = new Map<string, Map<string, string>>();
   readonly #url: string;
 
-  constructor({ url }: Pick<TestApp, 'url'>) {
+  /** @param url where Latchkey listens */
+  constructor({ url }: { url: string }) {
     this.#url = url;
   }
 
@@ -72,19 +81,24 @@ export class GateBrowser {
   /** One request to Latchkey itself: on the login site, or under `/.latchkey/` of another. */
   visit(url: string, headers: Headers = navigation): Promise<Answer> {
     const { origin } = new URL(url);
-    return this.#send('get', origin, url.slice(origin.length), { ...forwarded(origin), ...headers });
+    return this.#ask({
+      method: 'GET',
+      origin,
+      path: url.slice(origin.length),
+      headers: { ...forwarded(origin), ...headers },
+    });
   }
 
   post(url: string, form: Headers = {}, headers: Headers = {}): Promise<Answer> {
     const { origin, pathname } = new URL(url);
-    return this.#send('post', origin, pathname, { ...forwarded(origin), ...headers }, form);
+    return this.#ask({ method: 'POST', origin, path: pathname, headers: { ...forwarded(origin), ...headers }, form });
   }
 
   /** Asks as a site's proxy does; a header that is empty is left out. */
   check(url: string, options: { proxy?: ProxyName; headers?: Headers } = {}): Promise<Answer> {
     const { origin } = new URL(url);
     const { path, headers } = proxies[options.proxy ?? 'nginx'](origin, url.slice(origin.length) || '/');
-    return this.#send('get', origin, path, { ...headers, ...options.headers });
+    return this.#ask({ method: 'GET', origin, path, headers: { ...headers, ...options.headers } });
   }
 
   /** Opens a page as a person does, and follows wherever that leads. @returns the last answer and the way to it */
@@ -95,7 +109,7 @@ export class GateBrowser {
       trail.push(here);
       const { origin, pathname } = new URL(here);
       const isOurs = origin === login || pathname.startsWith('/.latchkey/');
-      const answer = isOurs ? await this.visit(here) : await this.check(here, { headers: navigation });
+      const answer = isOurs ? await this.visit(here) : await this.openInSite(here);
       if (answer.location === undefined) return { ...answer, url: here, trail };
       here = new URL(answer.location, here).href;
     }
@@ -110,26 +124,24 @@ export class GateBrowser {
     return this.open(new URL(answer.location ?? '', login).href);
   }
 
-  async #send(method: 'get' | 'post', origin: string, path: string, headers: Headers, form?: Headers): Promise<Answer> {
-    const jar = this.cookies(origin);
+  protected openInSite(url: string): Promise<Answer> {
+    return this.check(url, { headers: navigation });
+  }
+
+  protected async send({ method, path, headers, form }: Sent): Promise<Omit<Answer, 'location' | 'setCookies'>> {
+    const asked = request(this.#url)[method === 'GET' ? 'get' : 'post'](path).redirects(0);
+    for (const [name, value] of Object.entries(headers)) asked.set(name, value);
+    return asked.ok(() => true).send(form && new URLSearchParams(form).toString());
+  }
+
+  async #ask(sent: Sent): Promise<Answer> {
+    const jar = this.cookies(sent.origin);
     const cookie = [...jar].map((pair) => pair.join('=')).join('; ');
-    const asked = request(this.#url)
-      [method](path)
-      .redirects(0)
-      .ok(() => true);
-    for (const [name, value] of Object.entries({ ...(cookie !== '' && { Cookie: cookie }), ...headers })) {
-      if (value !== '') asked.set(name, value);
-    }
-    const response = await (form ? asked.type('form').send(form) : asked);
-    const setCookies = [response.headers['set-cookie'] ?? []].flat();
+    const all = Object.entries({ Cookie: cookie, ...sent.headers }).filter(([, value]) => value !== '');
+    const { status, headers, text } = await this.send({ ...sent, headers: Object.fromEntries(all) });
+    const setCookies = [headers['set-cookie'] ?? []].flat();
     for (const line of setCookies) keep(jar, line);
-    return {
-      status: response.status,
-      headers: response.headers,
-      location: response.headers.location,
-      text: response.text,
-      setCookies,
-    };
+    return { status, headers, text, location: headers.location, setCookies };
   }
 }
 
@@ -137,5 +149,5 @@ function keep(jar: Map<string, string>, line: string): void {
   const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
   if (/expires=thu, 01 jan 1970/i.test(line)) jar.delete(name);
   else jar.set(name, value);
-  if (value !== '') keepOutOfLogs(value, decodeURIComponent(value));
+  if (value.length > 10) keepOutOfLogs(value, decodeURIComponent(value));
 }

@@ -13,15 +13,17 @@ const oid = {
 };
 
 /** A certificate for a host, signed by itself: whoever is to believe it gets it as an authority (RFC 5280). */
-export function certificateFor(host: string): Certificate {
+export function certificateFor(host: string, ...others: string[]): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = der(0x30, oid.ecdsaWithSha256);
   const name = der(0x30, der(0x31, der(0x30, oid.commonName, der(0x0c, Buffer.from(host)))));
   const validity = der(0x30, time(Date.now() - dayMs), time(Date.now() + dayMs));
-  const hostName = isIPv4(host) ? der(0x87, Buffer.from(host.split('.').map(Number))) : der(0x82, Buffer.from(host));
+  const names = [host, ...others].map((name) =>
+    isIPv4(name) ? der(0x87, Buffer.from(name.split('.').map(Number))) : der(0x82, Buffer.from(name)),
+  );
   const extensions = der(
     0x30,
-    der(0x30, oid.subjectAltName, der(0x04, der(0x30, hostName))),
+    der(0x30, oid.subjectAltName, der(0x04, der(0x30, ...names))),
     der(0x30, oid.basicConstraints, der(0x04, der(0x30, der(0x01, Buffer.from([0xff]))))),
   );
   const content = der(

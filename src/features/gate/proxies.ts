@@ -42,10 +42,11 @@ const envoy: ProxyKind = {
   replacesCookies: true,
 };
 
-/** The kind of proxy that asks at this URL; undefined when it is no check. */
+/** The kind of proxy that asks at this URL; undefined when it is no check. Caddy adds the query of the visitor's URL. */
 export function proxyKindOf(url: string): ProxyKind | undefined {
-  if (url === '/gate/nginx') return nginx;
-  if (url === '/gate/forward') return forward;
+  const isAt = (path: string) => url.startsWith(path) && (url.length === path.length || url[path.length] === '?');
+  if (isAt('/gate/nginx')) return nginx;
+  if (isAt('/gate/forward')) return forward;
   return url.startsWith(`${envoyPrefix}/`) ? envoy : undefined;
 }
 

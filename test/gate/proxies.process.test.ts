@@ -1,0 +1,329 @@
+import http2 from 'node:http2';
+import type { Socket } from 'node:net';
+import tls from 'node:tls';
+import { createLocalJWKSet, jwtVerify } from 'jose';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Assertions } from '../../src/features/gate/assertions.ts';
+import { SiteSessions } from '../../src/features/gate/site-sessions.ts';
+import { openSites } from '../../src/features/gate/sites.ts';
+import { testSecret } from '../support/app.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+import { startDemoApp } from './demo-app.ts';
+import { navigation, script, startGateApp } from './gate-app.ts';
+import { askProxy, hosts, origins, ProxiedBrowser, type RunningProxy, startProxy } from './proxies.ts';
+
+const { login, wiki, reports } = origins;
+const redis = await startRedisServer('secret');
+const app = await startGateApp({
+  redisAddress: { url: redis.url },
+  env: { GATE_SITES: `${wiki}, ${reports} = ann@example.com` },
+});
+const [wikiApp, reportsApp] = await Promise.all([startDemoApp(), startDemoApp()]);
+const upstreams = { latchkey: Number(new URL(app.url).port), wiki: wikiApp.port, reports: reportsApp.port };
+const proxies = await Promise.all(
+  (['nginx', 'caddy', 'haproxy'] as const).map(async (name) => [name, await startProxy(name, upstreams)] as const),
+);
+
+/** What the gate was asked, and over how many connections. */
+const asked: { url: string; length: string | undefined; isChunked: boolean }[] = [];
+const connections = new Set<Socket>();
+app.server.on('request', ({ url = '', headers, socket }) => {
+  if (/^\/gate\/(?:nginx|forward)/.test(url)) connections.add(socket);
+  asked.push({ url, length: headers['content-length'], isChunked: headers['transfer-encoding'] !== undefined });
+});
+afterEach(() => {
+  asked.length = 0;
+  connections.clear();
+  wikiApp.seen.length = 0;
+  reportsApp.seen.length = 0;
+});
+
+async function entered(proxy: RunningProxy, email = 'ann@example.com'): Promise<ProxiedBrowser> {
+  const browser = new ProxiedBrowser(proxy);
+  expect(await browser.openAs(email, `${wiki}/`)).toMatchObject({ url: `${wiki}/`, status: 200 });
+  wikiApp.seen.length = 0;
+  asked.length = 0;
+  return browser;
+}
+
+const cookieOf = (browser: ProxiedBrowser, origin: string) =>
+  `__Host-latchkey=${browser.cookies(origin).get('__Host-latchkey')}`;
+
+/** Whatever comes back for bytes that no client would send. */
+function sendRaw({ port, certificate }: RunningProxy, servername: string, request: string): Promise<string> {
+  return new Promise((done, fail) => {
+    const socket = tls.connect({ host: '127.0.0.1', port, servername, ca: certificate.cert }, () =>
+      socket.write(request),
+    );
+    let received = '';
+    socket.on('data', (chunk) => {
+      received += chunk;
+    });
+    socket.once('error', fail).once('close', () => done(received));
+  });
+}
+
+describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
+  test('leads to the login and back to a deep link, and on to a second site', async () => {
+    const browser = new ProxiedBrowser(proxy);
+    const deep = `${wiki}/a%2Fb/?q=%D0%BF&x=1%2B2`;
+    expect(await browser.openAs('ann@example.com', deep)).toMatchObject({ url: deep, status: 200 });
+    expect(wikiApp.seen.map(({ method, url }) => `${method} ${url}`)).toEqual(['GET /a%2Fb/?q=%D0%BF&x=1%2B2']);
+    const second = await browser.open(`${reports}/q3`);
+    expect(second).toMatchObject({ url: `${reports}/q3`, status: 200 });
+    expect(second.trail.map((url) => new URL(url).pathname)).not.toContain('/login');
+  });
+
+  test('tells the app who is visiting, in words and signed', async () => {
+    const browser = await entered(proxy, 'jürgen@example.com');
+    await browser.visit(`${wiki}/page`);
+    const headers = wikiApp.seen.at(-1)?.headers ?? {};
+    expect(Buffer.from(String(headers['remote-email']), 'latin1').toString()).toBe('jürgen@example.com');
+    expect(headers['remote-user']).toBe(headers['remote-email']);
+    const { text } = await browser.visit(`${login}/.well-known/jwks.json`);
+    const { payload } = await jwtVerify(String(headers['remote-assertion']), createLocalJWKSet(JSON.parse(text)), {
+      audience: wiki,
+      issuer: login,
+    });
+    expect(payload.email).toBe('jürgen@example.com');
+  });
+
+  test('lets nobody else say who is visiting', async () => {
+    const browser = await entered(proxy);
+    const forged: Record<string, string> = {};
+    for (const field of ['Email', 'User', 'Assertion']) {
+      for (const name of [`Remote-${field}`, `remote-${field}`, `Remote_${field}`, `REMOTE_${field.toUpperCase()}`]) {
+        forged[name] = 'eve@example.com';
+      }
+    }
+    const misleading = {
+      'X-Forwarded-Host': hosts.reports,
+      'X-Forwarded-Uri': '/elsewhere',
+      'X-Forwarded-Proto': 'http',
+      'X-Forwarded-Method': 'POST',
+      'X-Original-URL': `${reports}/`,
+    };
+    expect(await browser.visit(`${wiki}/page`, { ...forged, ...misleading })).toMatchObject({ status: 200 });
+    const [{ rawHeaders } = { rawHeaders: [] }] = wikiApp.seen;
+    expect(rawHeaders.filter((text) => text.includes('eve@'))).toEqual([]);
+    const identity = rawHeaders.filter((_, index) => index % 2 === 0 && /^remote/i.test(rawHeaders[index] ?? ''));
+    expect(identity.map((header) => header.toLowerCase()).sort()).toEqual([
+      'remote-assertion',
+      'remote-email',
+      'remote-user',
+    ]);
+    // And a stranger gets in by none of them.
+    const stranger = await askProxy(proxy, {
+      host: hosts.wiki,
+      path: '/',
+      headers: { ...forged, ...misleading, ...script },
+    });
+    expect(stranger.status).toBe(401);
+    expect(wikiApp.seen).toHaveLength(1);
+  });
+
+  test('keeps the cookies of the gate from the app, and no others', async () => {
+    const browser = await entered(proxy);
+    const gate = cookieOf(browser, wiki);
+    const start = '__Host-latchkey-start=abc';
+    const sent = [
+      [gate, undefined],
+      [`${gate}; ${start}`, undefined],
+      [`a=1; ${gate}; b=2`, 'a=1; b=2'],
+      [`${start}; a=1; ${gate}`, 'a=1'],
+      [`a="x y"; ${start}; b=; ${gate}; c=3=3`, 'a="x y"; b=; c=3=3'],
+      [`x__Host-latchkey=1; ${gate}; __Host-latchkeys=2`, 'x__Host-latchkey=1; __Host-latchkeys=2'],
+    ] as const;
+    for (const [cookies, left] of sent) {
+      await browser.visit(`${wiki}/page`, { Cookie: cookies });
+      expect(wikiApp.seen.at(-1)?.headers.cookie || undefined, cookies).toBe(left);
+    }
+    expect(wikiApp.seen).toHaveLength(sent.length);
+  });
+
+  test('answers 401 to what is no page load, and lets it through after the login', async () => {
+    const clients = [
+      { ...script },
+      { Accept: 'text/event-stream', 'Sec-Fetch-Mode': 'cors' },
+      {
+        'Sec-Fetch-Mode': 'websocket',
+        ...{ Connection: 'Upgrade', Upgrade: 'websocket' },
+        ...{ 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' },
+      },
+    ];
+    for (const headers of clients) {
+      const answer = await askProxy(proxy, { host: hosts.wiki, path: '/data', headers });
+      expect(answer).toMatchObject({ status: 401, text: 'Please login first.\n' });
+      expect(answer.headers).not.toHaveProperty('location');
+    }
+    expect(wikiApp.seen).toEqual([]);
+    const browser = await entered(proxy);
+    expect(await browser.visit(`${wiki}/data`, script)).toMatchObject({ status: 200, text: '{"fresh":true}' });
+    const upgrade = `GET /socket HTTP/1.1\r\nHost: ${hosts.wiki}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: ${cookieOf(browser, wiki)}\r\n\r\n`;
+    const socket = tls.connect({
+      host: '127.0.0.1',
+      port: proxy.port,
+      servername: hosts.wiki,
+      ca: proxy.certificate.cert,
+    });
+    socket.write(upgrade);
+    const [first] = await new Promise<Buffer[]>((done) => socket.once('data', (chunk) => done([chunk])));
+    expect(String(first)).toMatch(/^HTTP\/1.1 101 [\s\S]*s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=/i);
+    socket.destroy();
+  });
+
+  test('sends no body to the gate, and all of it to the app', async () => {
+    const browser = await entered(proxy);
+    const headers = {
+      Cookie: cookieOf(browser, wiki),
+      'Content-Type': 'application/octet-stream',
+      'Content-Encoding': 'gzip',
+    };
+    const body = Buffer.alloc(10 * 1024 * 1024, 'x');
+    for (const framing of [{ 'Content-Length': body.length }, { 'Transfer-Encoding': 'chunked' }]) {
+      const path = '/upload';
+      expect(
+        await askProxy(proxy, { method: 'POST', host: hosts.wiki, path, headers: { ...headers, ...framing }, body }),
+      ).toMatchObject({ status: 200 });
+    }
+    expect(wikiApp.seen.map(({ method, bytes }) => [method, bytes])).toEqual([
+      ['POST', body.length],
+      ['POST', body.length],
+    ]);
+    expect(asked).toHaveLength(2);
+    for (const { length, isChunked } of asked) expect([length ?? '0', isChunked]).toEqual(['0', false]);
+  });
+
+  test('asks over connections that it keeps', async () => {
+    const browser = await entered(proxy);
+    connections.clear();
+    for (let count = 0; count < 20; count += 1) await browser.visit(`${wiki}/${count}`);
+    expect(asked).toHaveLength(20);
+    expect(connections.size).toBeLessThanOrEqual(2);
+  });
+
+  test('works over HTTP/2, where a browser may split its cookies', async () => {
+    const browser = await entered(proxy);
+    const client = http2.connect(wiki, {
+      createConnection: () =>
+        tls.connect({
+          host: '127.0.0.1',
+          port: proxy.port,
+          servername: hosts.wiki,
+          ca: proxy.certificate.cert,
+          ALPNProtocols: ['h2'],
+        }),
+    });
+    const status = await new Promise((done, fail) => {
+      const stream = client.request({
+        ':path': '/over-h2',
+        cookie: ['a=1', cookieOf(browser, wiki), 'b=2'],
+        ...navigation,
+      });
+      stream.once('response', (headers) => done(headers[':status'])).once('error', fail);
+      stream.resume().end();
+    });
+    client.close();
+    expect(status).toBe(200);
+    expect(wikiApp.seen).toMatchObject([{ url: '/over-h2', headers: { cookie: 'a=1; b=2' } }]);
+  });
+
+  test('lets no stranger reach an app by a path that could be taken for another', async () => {
+    const paths = [
+      ...[
+        '/.latchkey/../secret',
+        '/.latchkey/%2e%2e/secret',
+        '/.latchkey/..%2fsecret',
+        '/.latchkey/..;/secret',
+        '//.latchkey/../secret',
+      ],
+      ...[
+        '/.latchkey/start/../../secret',
+        '/.latchkey',
+        '/.latchkeys/secret',
+        '/.LATCHKEY/../secret',
+        '/x/../.latchkey/x',
+        '/%2elatchkey/../secret',
+      ],
+      ...[
+        '/.latchkey/check',
+        '/.latchkey/check/../../secret',
+        '/.latchkey/refused',
+        '/.latchkey\\..\\secret',
+        '/.latchkey/%00/../secret',
+        '/.latchkey/./../secret',
+      ],
+    ];
+    for (const path of paths) {
+      const request = `GET ${path} HTTP/1.1\r\nHost: ${hosts.wiki}\r\nConnection: close\r\n\r\n`;
+      expect(await sendRaw(proxy, hosts.wiki, request), path).toMatch(/^HTTP\/1.1 (?:3|4)\d\d /);
+    }
+    expect(wikiApp.seen).toEqual([]);
+  });
+
+  test('lets nobody into a site by naming another in the same request', async () => {
+    const browser = await entered(proxy, 'bob@example.com');
+    const cookie = `Cookie: ${cookieOf(browser, wiki)}\r\nConnection: close\r\n\r\n`;
+    const requests = [
+      `GET ${reports}/secret HTTP/1.1\r\nHost: ${hosts.wiki}\r\n`,
+      `GET http://${hosts.reports}/secret HTTP/1.1\r\nHost: ${hosts.wiki}\r\n`,
+      `GET /secret HTTP/1.1\r\nHost: ${hosts.reports}\r\nX-Forwarded-Host: ${hosts.wiki}\r\n`,
+      `GET /secret HTTP/1.1\r\nHost: ${hosts.reports.toUpperCase()}:443\r\n`,
+      `GET /secret HTTP/1.1\r\nHost: ${hosts.wiki}\r\nHost: ${hosts.reports}\r\n`,
+      `GET /secret HTTP/1.1\r\nHost: ${hosts.reports}\r\nHost: ${hosts.wiki}\r\n`,
+      `GET /secret HTTP/1.1\r\nHost: ${hosts.wiki}@${hosts.reports}\r\n`,
+    ];
+    for (const servername of [hosts.wiki, hosts.reports]) {
+      for (const request of requests) await sendRaw(proxy, servername, request + cookie);
+    }
+    expect(reportsApp.seen).toEqual([]);
+  });
+
+  test('keeps the checks of the gate from visitors', async () => {
+    const browser = await entered(proxy);
+    for (const path of ['/gate/nginx', '/gate/forward', '/gate/forward?x', '/gate/envoy/', '/gate/envoy/page']) {
+      const headers = { Cookie: cookieOf(browser, wiki), 'X-Original-URL': `${wiki}/`, 'X-Forwarded-Host': hosts.wiki };
+      expect(await askProxy(proxy, { host: hosts.login, path, headers })).toMatchObject({ status: 404 });
+    }
+  });
+
+  test('shows somebody who may not enter who they are', async () => {
+    const browser = await entered(proxy, 'bob@example.com');
+    const site = openSites([{ origin: reports, visitors: [] }]).get(reports);
+    if (!site) throw new Error('there is no site');
+    const sessionId =
+      /^s:([\w-]+)/.exec(decodeURIComponent(browser.cookies(login).get('__Host-session') ?? ''))?.[1] ?? '';
+    // As if the list had been another when it was opened.
+    const cookie = new SiteSessions([testSecret], new Assertions([testSecret], login)).create(site, sessionId);
+    const answer = await browser.visit(`${reports}/`, { ...navigation, Cookie: `__Host-latchkey=${cookie}` });
+    expect(answer.status).toBe(403);
+    expect(answer.text).toContain('You are signed in as bob@example.com');
+    expect(answer.text).toContain(`href="${login}/gate?site=`);
+    expect(reportsApp.seen).toEqual([]);
+  });
+});
+
+describe('without Redis', () => {
+  test.each(proxies)('%s answers 503', async (_name, proxy) => {
+    const browser = await entered(proxy);
+    await redis.kill();
+    try {
+      for (const headers of [navigation, script]) {
+        const answer = await browser.visit(`${wiki}/page`, headers);
+        expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '5' }, location: undefined });
+        expect(answer.text).toMatch(/^That did not work just now\./);
+      }
+      expect(wikiApp.seen).toEqual([]);
+    } finally {
+      await redis.start();
+      await expect.poll(async () => (await fetch(`${app.url}/readyz`)).status, { timeout: 5000 }).toBe(200);
+    }
+  });
+});
+
+test('without Latchkey, nobody passes any of them', async () => {
+  const browsers = await Promise.all(proxies.map(([, proxy]) => entered(proxy)));
+  await app.close();
+  for (const browser of browsers) expect((await browser.visit(`${wiki}/page`)).status).toBeGreaterThanOrEqual(502);
+  expect(wikiApp.seen).toEqual([]);
+});
