@@ -117,6 +117,8 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   registerEjs(app, { directory: viewsDirectory, reload });
 
   app.use(securityHeaders({ https, identityProvider }));
+  app.use(gate.checks);
+  app.use(plainBodiesOnly);
   app.use(serveStaticFile);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app
@@ -124,15 +126,12 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     .get(ready({ redis, isClosing: parts.isClosing }))
     .all(allowOnly('GET', 'HEAD'));
 
-  app.use(gate.checks);
-
   app.use(requestLog(log));
   const ownHosts = [origin && new URL(origin).hostname, config.host];
   ownHosts.push(...gate.hosts);
   if (!config.production || !https) app.use(requireOwnHost(...ownHosts));
   app.use(readForwardedScheme(log));
   app.route('/session-owner').get(sessionOwner({ store, secrets })).all(allowOnly('GET', 'HEAD'));
-  app.use(plainBodiesOnly);
   app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);
