@@ -9,7 +9,7 @@ import type { Browser, Page } from 'playwright-core';
 import { createApp, openRedis } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
 import * as development from '../src/dev/index.ts';
-import type { Mail } from '../src/features/mail/mailer.ts';
+import type { Mail } from '../src/features/mail/delivery.ts';
 import { closeHttpServer, createHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
 import { connectRedis } from '../src/redis/connect.ts';

@@ -18,6 +18,17 @@ export const signedIn = newChannel<{ email: string; device: string; remember: bo
   'latchkey:signed-in',
 );
 
+/**
+ * A figure that a feature keeps for the operator: `add` counts, `set` replaces, `observe` measures. One that is
+ * published with 0, or observed with undefined, as the process starts is there before anything happens.
+ */
+export type Figure = { name: string; help: string; labels?: Record<string, string> } & (
+  | { add: number }
+  | { set: number }
+  | { observe: number | undefined; buckets: number[] }
+);
+export const figures = newChannel<Figure>('latchkey:figure');
+
 function newChannel<Message>(name: string): Channel<Message> {
   const inner = channel(name);
   return {

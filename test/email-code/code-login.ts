@@ -13,7 +13,8 @@ export const mailFrom = 'Latchkey <login@example.com>';
 /** The app with sign-in by code and a mail server. It believes one proxy, so that a test may come from anywhere. */
 export async function startCodeApp(options: TestAppOptions & { mails?: MailServer } = {}): Promise<CodeApp> {
   const mails = options.mails ?? (await startMailServer());
-  const env = { TRUST_PROXY: '1', SMTP_URL: mails.url, MAIL_FROM: mailFrom, ...options.env };
+  const mail = { SMTP_URL: mails.url, MAIL_FROM: mailFrom, SMTP_CONNECTIONS: '5', SMTP_MAILS_PER_MINUTE: '60000' };
+  const env = { TRUST_PROXY: '1', ...mail, ...options.env };
   const app = await startApp({ ...options, env });
   return { ...app, mails };
 }

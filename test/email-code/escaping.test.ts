@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
-import type { Mail } from '../../src/features/mail/mailer.ts';
+import type { Mail } from '../../src/features/mail/delivery.ts';
 import { catchIn } from '../mail/caught-mails.ts';
 import { startApp } from '../support/app.ts';
 import { addresses, harmlessLike, markupOf, readAsText } from '../support/escaping.ts';

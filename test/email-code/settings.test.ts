@@ -7,7 +7,10 @@ const smtpUrl = 'smtp://user:p%40ss@mail.example.com:587';
 
 describe('the settings of sign-in by code', () => {
   test('a mail server makes it the default, instead of trust', () => {
-    expect(readConfig({ ...undecided, SMTP_URL: smtpUrl })).toMatchObject({ signIn: 'code', mail: { smtpUrl } });
+    expect(readConfig({ ...undecided, SMTP_URL: smtpUrl })).toMatchObject({
+      signIn: 'code',
+      mail: { server: { host: 'mail.example.com', credentials: { user: 'user', pass: 'p@ss' } } },
+    });
     expect(readConfig({ ...production, SMTP_URL: smtpUrl })).toMatchObject({ signIn: 'trust' });
     expect(readConfig({ SMTP_URL: smtpUrl })).toMatchObject({ signIn: 'code' });
   });

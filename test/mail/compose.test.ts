@@ -13,7 +13,7 @@ describe('docker-compose.yml', () => {
     const { app, mail } = compose({ ...operator, SIGN_IN: '', SMTP_URL: smtpUrl }).services;
     expect(readConfig({ ...imageEnvironment(), ...app.environment })).toMatchObject({
       signIn: 'code',
-      mail: { smtpUrl },
+      mail: { server: { host: 'mail', port: 1025, tls: 'opportunistic' } },
     });
     expect(new URL(smtpUrl)).toMatchObject({ hostname: 'mail', port: '1025' });
     expect(mail.profiles).toEqual(['try']);

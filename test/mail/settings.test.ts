@@ -14,15 +14,52 @@ describe('the settings of mail', () => {
     for (const value of values) expect([value, ...blamed({ [name]: value })]).toEqual([value, name]);
   });
 
-  test.each([
-    ['login@example.com', 'login@example.com'],
-    ['Front desk <login@example.com>', 'Front desk <login@example.com>'],
-    ['', 'Latchkey <login@login.example.com>'],
-  ])('mail comes from MAIL_FROM %j as %s', (MAIL_FROM, from) => {
-    expect(readConfig({ BASE_URL: 'http://login.example.com', MAIL_FROM }).mail.from).toBe(from);
+  test('mail comes from MAIL_FROM, or else from the site', () => {
+    const fromOf = (env: Record<string, string>) =>
+      readConfig({ BASE_URL: 'http://login.example.com', ...env }).mail.from;
+    expect(fromOf({ MAIL_FROM: 'Front desk <Desk@Example.com>' })).toEqual({
+      name: 'Front desk',
+      address: 'Desk@example.com',
+    });
+    expect(fromOf({ SITE_NAME: 'Acme' })).toEqual({ name: 'Acme', address: 'login@login.example.com' });
   });
 
   test('without any, mail has no server, and a sender on this machine', () => {
-    expect(readConfig({}).mail).toMatchObject({ smtpUrl: undefined, from: 'Latchkey <login@localhost>' });
+    const from = { name: 'Latchkey', address: 'login@localhost' };
+    expect(readConfig({}).mail).toMatchObject({ server: undefined, from });
+  });
+
+  describe('?tls=optional in production', () => {
+    const production = (host: string, env: Record<string, string> = {}) =>
+      blamed({ NODE_ENV: 'production', SMTP_URL: `smtp://user:pass@${host}?tls=optional`, ...env });
+
+    test.each(['mail.example.com', '203.0.113.7', '[2001:db8::7]', '172.32.0.1', '11.0.0.1', 'localhost.example.com'])(
+      'is refused for %s, which need not be on a private network',
+      (host) => {
+        expect(production(host)).toContain('SMTP_URL');
+        expect(production(host, { SMTP_PLAINTEXT_HOST: 'other.example.com' })).toContain('SMTP_URL');
+      },
+    );
+
+    test.each([
+      '10.1.2.3',
+      '172.16.0.9:25',
+      '192.168.1.7',
+      '[fd00::7]:25',
+      '127.0.0.1',
+      '[::1]',
+      'localhost',
+      'mail:1025',
+    ])('is taken for %s, which is', (host) => {
+      expect(production(host)).not.toContain('SMTP_URL');
+    });
+
+    test('is taken for any host that SMTP_PLAINTEXT_HOST names as well', () => {
+      expect(production('mail.example.com:25', { SMTP_PLAINTEXT_HOST: 'mail.example.com' })).not.toContain('SMTP_URL');
+    });
+
+    test('is no matter in development', () => {
+      expect(blamed({ SMTP_URL: 'smtp://mail.example.com?tls=optional' })).toEqual([]);
+    });
   });
 });

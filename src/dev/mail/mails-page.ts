@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import type { Mail } from '../../features/mail/mailer.ts';
+import type { Mail } from '../../features/mail/delivery.ts';
 
 /** The last mails that were caught instead of sent. Exists only in development. */
 export function showMails(mails: Mail[]): RequestHandler {

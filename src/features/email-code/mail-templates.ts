@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ejs from 'ejs';
 import { formatTime } from '../../http/date-format.ts';
-import type { Mail } from '../mail/mailer.ts';
+import type { Mail } from '../mail/delivery.ts';
 import { codeSeconds } from './challenges.ts';
 import { groupCode } from './code.ts';
 

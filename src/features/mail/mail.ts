@@ -1,12 +1,11 @@
 import { Router } from 'express';
 import type { Core, Service } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
-import { Mailer, smtpTransport } from './mailer.ts';
-import { memoryOutbox, type Outbox } from './outbox.ts';
+import { type Outbox, RedisOutbox } from './outbox.ts';
+import { deriveSealKeys } from './seal.ts';
+import { SmtpThread } from './smtp-thread.ts';
 
 export type MailFeature = {
-  /** Undefined in production without `SMTP_URL`. */
-  mailer: Mailer | undefined;
   /** Undefined in production without `SMTP_URL`. */
   outbox: Outbox | undefined;
   /** Whether mail is caught instead of sent, and can be read at `/dev/mails`. */
@@ -16,12 +15,13 @@ export type MailFeature = {
 };
 
 /** Mail: sent by the server that `SMTP_URL` names or, in development without one, caught and shown. */
-export function openMail({ config, log, development }: Core): MailFeature {
-  const { smtpUrl, from } = config.mail;
+export function openMail({ config, secrets, redis, log, development }: Core): MailFeature {
+  const { server, limits, from, host } = config.mail;
+  const keys = deriveSealKeys(secrets);
   const routes = Router();
-  const catcher = smtpUrl === undefined && development ? new development.MailCatcher() : undefined;
-  const transport = smtpUrl === undefined ? catcher : smtpTransport(smtpUrl, from);
-  const mailer = transport && new Mailer(transport, log);
+  const catcher = server === undefined && development ? new development.MailCatcher() : undefined;
+  const courier = server === undefined ? catcher?.courier(keys) : new SmtpThread({ server, keys, from, host });
+  const outbox = courier && new RedisOutbox({ redis, keys, log, courier, limits });
   const isCaught = catcher !== undefined && config.signIn !== 'trust';
   if (development && catcher && isCaught) {
     routes.route('/dev/mails').get(development.showMails(catcher.mails)).all(allowOnly('GET', 'HEAD'));
@@ -29,11 +29,11 @@ export function openMail({ config, log, development }: Core): MailFeature {
   const service = {
     async start() {
       if (isCaught) log.warn('no SMTP_URL: mail is not sent, read it at /dev/mails');
+      outbox?.start();
     },
     async stop() {
-      await mailer?.close();
+      await outbox?.stop();
     },
   };
-  const outbox = mailer && memoryOutbox(mailer, log);
-  return { mailer, outbox, isCaught, service, routes };
+  return { outbox, isCaught, service, routes };
 }

@@ -1,7 +1,16 @@
+import { randomBytes } from 'node:crypto';
 import type { Logger } from '../../log.ts';
-import type { Mail, Mailer } from './mailer.ts';
+import type { RedisClient } from '../../redis/connect.ts';
+import type { Courier, Delivered, Envelope, Mail } from './delivery.ts';
+import { Dispatcher, type Recorder, type ServerLimits } from './dispatcher.ts';
+import { publishAvailable, publishDeferred, publishFailed, publishSent, publishZeros } from './figures.ts';
+import { type Job, Queue } from './queue.ts';
+import { defaultRetryPolicy, type RetryPolicy } from './retry.ts';
+import { domainTag, type SealKeys, seal } from './seal.ts';
 
-/** How a mail is delivered, and what its sender wants to remember about it. */
+type Context = Record<string, string>;
+
+/** How a mail is delivered, and what its sender wants to know about it later. */
 type Delivery<Context> = {
   /**
    * `high` for notices, and for codes that a browser asked for in which the address has signed in before. Mail of
@@ -38,28 +47,142 @@ type MailQueue<Context> = {
   enqueue: (mail: Mail, delivery: Delivery<Context>) => Promise<void>;
 };
 
+/** Where features queue their mail. */
 export type Outbox = {
   /**
    * Registers a kind of mail; once per kind, while the app is put together.
    * @param kind goes to the log and to the metrics, such as `code`
    */
-  register: <Context extends Record<string, string>>(
-    kind: string,
-    handlers?: MailHandlers<Context>,
-  ) => MailQueue<Context>;
+  register: <Own extends Context>(kind: string, handlers?: MailHandlers<Own>) => MailQueue<Own>;
 };
 
-/** An outbox in memory. */
-export function memoryOutbox(mailer: Mailer, log: Logger): Outbox {
-  return {
-    register: (kind, handlers = {}) => ({
-      async enqueue(mail, { about, context, withheld }) {
-        if (withheld) return;
-        void mailer
-          .send(mail, { ...about, mail: kind })
-          .then((sent) => (sent ? handlers.onAccepted?.(context) : handlers.onFailed?.(context)))
-          .catch((err: unknown) => log.error({ ...about, mail: kind, err }, 'mail handler failed'));
+type OutboxParts = {
+  redis: RedisClient;
+  keys: SealKeys;
+  log: Logger;
+  courier: Courier;
+  limits: ServerLimits;
+  policy?: RetryPolicy;
+};
+
+/**
+ * Mail that is stored in Redis, encrypted, until a mail server has accepted it. It is delivered by whichever process
+ * is there: once, and a second time only if a process or a connection ends between the server's acceptance and the
+ * note of it.
+ */
+export class RedisOutbox implements Outbox {
+  readonly #queue: Queue;
+  readonly #keys: SealKeys;
+  readonly #log: Logger;
+  readonly #courier: Courier;
+  readonly #dispatcher: Dispatcher;
+  readonly #handlers = new Map<string, MailHandlers<Context>>();
+  #isAvailable = true;
+
+  constructor({ redis, keys, log, courier, limits, policy = defaultRetryPolicy }: OutboxParts) {
+    this.#queue = new Queue(redis, randomBytes(9).toString('base64url'));
+    this.#keys = keys;
+    this.#log = log;
+    this.#courier = courier;
+    const recorder = this.#recorder();
+    this.#dispatcher = new Dispatcher({ queue: this.#queue, courier, recorder, log, limits, policy });
+  }
+
+  register<Own extends Context>(kind: string, handlers: MailHandlers<Own> = {}): MailQueue<Own> {
+    // What comes back to the handlers of a kind is what was queued under it.
+    this.#handlers.set(kind, handlers as MailHandlers<Context>);
+    return { enqueue: (mail, delivery) => this.#enqueue(kind, mail, delivery) };
+  }
+
+  /** Begins to deliver, unless nobody has registered any kind of mail. A mail server in trouble does not hold it up. */
+  start(): void {
+    if (this.#handlers.size === 0) return;
+    publishZeros([...this.#handlers.keys()]);
+    this.#dispatcher.start();
+    void this.#courier.check().then((problem) => {
+      if (problem === undefined) this.#log.info('mail server is ready');
+      else this.#reportUnavailable(problem, {});
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#dispatcher.stop();
+    await this.#courier.close();
+  }
+
+  async #enqueue(kind: string, mail: Mail, delivery: Delivery<Context>): Promise<void> {
+    const { priority, ttlSeconds, about, context, withheld = false } = delivery;
+    const envelope: Envelope = { mail, kind, about, context };
+    const id = randomBytes(16).toString('base64url');
+    await this.#queue.enqueue({
+      id,
+      lane: withheld ? 'withheld' : priority,
+      domain: domainTag(this.#keys, mail.to),
+      sealed: seal(this.#keys, id, JSON.stringify(envelope)),
+      ttlSeconds,
+    });
+    this.#dispatcher.wake();
+  }
+
+  #recorder(): Recorder {
+    return {
+      accepted: async ({ ageMs }, { envelope, reply }) => {
+        if (!envelope) return;
+        publishSent(envelope.kind, ageMs);
+        this.#log.info({ ...linesOf(envelope), ...reply, seconds: inSeconds(ageMs) }, 'mail sent');
+        await this.#call('onAccepted', envelope);
       },
-    }),
-  };
+      failed: async (job, delivered) => {
+        const { envelope, reply, outcome } = delivered;
+        const reason = outcome === 'refused' ? 'refused' : 'lapsed';
+        const about = { ...(envelope && linesOf(envelope)), ...reply, reason: explainFailure(job, delivered) };
+        publishFailed(envelope?.kind ?? 'unknown', reason);
+        if (reason === 'refused') this.#log.warn(about, 'mail not sent');
+        else this.#log.error(about, 'mail not sent');
+        if (envelope) await this.#call('onFailed', envelope);
+      },
+      deferred: (_job, { envelope, reply, outcome }, delayMs) => {
+        publishDeferred(envelope?.kind ?? 'unknown');
+        const about = { ...(envelope && linesOf(envelope)), ...reply, outcome, retryInSeconds: inSeconds(delayMs) };
+        this.#log.info(about, 'mail deferred');
+      },
+      unavailable: (problem, { reply }) => this.#reportUnavailable(problem, reply),
+      available: () => {
+        if (!this.#isAvailable) this.#log.info('mail is sent again');
+        this.#isAvailable = true;
+        publishAvailable(true);
+      },
+    };
+  }
+
+  #reportUnavailable(problem: string, reply: Delivered['reply']): void {
+    if (this.#isAvailable) this.#log.error({ problem, ...reply }, 'mail cannot be sent');
+    this.#isAvailable = false;
+    publishAvailable(false);
+  }
+
+  async #call(handler: keyof MailHandlers<Context>, { kind, about, context }: Omit<Envelope, 'mail'>): Promise<void> {
+    try {
+      await this.#handlers.get(kind)?.[handler]?.(context);
+    } catch (err) {
+      this.#log.error({ ...about, mail: kind, err }, 'mail handler failed');
+    }
+  }
+}
+
+function linesOf({ kind, about }: Omit<Envelope, 'mail'>): Record<string, string> {
+  return { ...about, mail: kind };
+}
+
+function explainFailure({ leftMs }: Job, { outcome, reply, envelope }: Delivered): string {
+  if (!envelope) return 'no secret in SESSION_SECRET opens it: keep the old ones until mail under them has been sent';
+  if (reply.code === 'ESMTPUTF8') {
+    return 'the address has characters beyond ASCII, for which the mail server must support SMTPUTF8';
+  }
+  if (outcome === 'refused') return 'the mail server refused the mail or its recipient';
+  return leftMs <= 0 ? 'it could not be delivered in time' : outcome;
+}
+
+function inSeconds(milliseconds: number): number {
+  return Math.round(milliseconds) / 1000;
 }

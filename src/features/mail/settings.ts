@@ -1,14 +1,29 @@
+import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
-import { isDecodable } from '../../http/url.ts';
-import { parseAddress } from '../../session/email-address.ts';
+import { isDecodable, isLoopback } from '../../http/url.ts';
 import { featureSettings } from '../../settings/feature.ts';
-import { optional, url } from '../../settings/setting.ts';
+import { optional, setting, url, wholeNumber } from '../../settings/setting.ts';
+import { readSender } from './sender.ts';
+import type { SmtpServer } from './smtp-session.ts';
+
+const privateNetworks = new BlockList();
+for (const [network, bits] of [
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['169.254.0.0', 16],
+] as const) {
+  privateNetworks.addSubnet(network, bits);
+}
+privateNetworks.addSubnet('fc00::', 7, 'ipv6');
+privateNetworks.addSubnet('fe80::', 10, 'ipv6');
 
 export const mailSettings = featureSettings({
   title: 'Mail',
   settings: {
     SMTP_URL: optional({
-      about: 'The mail server, such as smtp://user:password@mail.example.com:587, or smtps://',
+      about:
+        'The mail server, such as smtp://user:password@mail.example.com:587 (with STARTTLS), or smtps:// (with TLS from the start). With ?tls=optional, mail and password go in the clear where TLS fails.',
       isSecret: true,
       unset: 'mail is not sent; in development it can be read at /dev/mails',
       read: url(
@@ -18,19 +33,122 @@ export const mailSettings = featureSettings({
         'takes a URL such as smtp://user:password@mail.example.com:587, with special characters in the password percent-encoded; ?tls=optional is the only option',
       ),
     }),
+    SMTP_PLAINTEXT_HOST: optional({
+      about:
+        'The host of SMTP_URL once more: needed for ?tls=optional in production, unless the host is a private address.',
+      unset: 'mail leaves private networks by TLS only, in production',
+      read: z.string(),
+    }),
+    SMTP_CONNECTIONS: setting({
+      about:
+        'How many connections to the mail server there are at a time, from all processes together. With two or more, one is kept free of mail that strangers can cause.',
+      default: '2',
+      read: wholeNumber,
+    }),
+    SMTP_MAILS_PER_CONNECTION: setting({
+      about: 'How many mails the mail server takes over one connection.',
+      default: '50',
+      read: wholeNumber,
+    }),
+    SMTP_MAILS_PER_MINUTE: setting({
+      about: 'How many mails the mail server takes in a minute, from all processes together.',
+      default: '600',
+      read: wholeNumber,
+    }),
     MAIL_FROM: optional({
       about: 'The sender of all mail, such as Latchkey <login@example.com>.',
-      unset: 'login@ the host of BASE_URL',
-      read: z
-        .string()
-        .refine(
-          (text) => 'email' in parseAddress(/<([^<>]+)>$/.exec(text)?.[1] ?? text),
-          'takes an address, or a name and an address: Latchkey <login@example.com>',
-        ),
+      unset: 'SITE_NAME and login@ the host of BASE_URL',
+      read: z.string().transform((text, context) => {
+        const sender = readSender(text);
+        if (sender) return sender;
+        context.addIssue({
+          code: 'custom',
+          message: 'takes an address, or a name and an address: Latchkey <login@example.com>',
+        });
+        return z.NEVER;
+      }),
     }),
   },
-  read: ({ SMTP_URL, MAIL_FROM, BASE_URL, SITE_NAME }) => ({
-    smtpUrl: SMTP_URL,
-    from: MAIL_FROM ?? `${SITE_NAME} <login@${new URL(BASE_URL ?? 'http://localhost').hostname}>`,
-  }),
+  checks: [
+    {
+      between: ['NODE_ENV', 'SMTP_URL', 'SMTP_PLAINTEXT_HOST'],
+      problem: ({ NODE_ENV, SMTP_URL, SMTP_PLAINTEXT_HOST }) => {
+        if (NODE_ENV !== 'production' || !SMTP_URL?.endsWith('?tls=optional')) return undefined;
+        const host = hostOf(SMTP_URL);
+        return isPrivate(host) || SMTP_PLAINTEXT_HOST === host
+          ? undefined
+          : `SMTP_URL has ?tls=optional, by which anybody on the way to ${host} can read the codes; take it out, or say that this is meant with SMTP_PLAINTEXT_HOST=${host}`;
+      },
+    },
+  ],
+  redisPermissions: {
+    commands: {
+      del: 'KEY',
+      eval: 'script 1 KEY',
+      get: 'KEY',
+      hdel: 'KEY field',
+      hget: 'KEY field',
+      hmget: 'KEY field',
+      hset: 'KEY field value',
+      hsetnx: 'KEY field value',
+      pexpire: 'KEY 1000',
+      pttl: 'KEY',
+      set: 'KEY value',
+      time: '',
+      zadd: 'KEY 0 member',
+      zcard: 'KEY',
+      zpopmin: 'KEY',
+      zrange: 'KEY 0 -1',
+      zrem: 'KEY member',
+    },
+    keys: ['{outbox}:mail'],
+  },
+  read: (values) => {
+    const host = literalOf(new URL(values.BASE_URL ?? 'http://localhost').hostname);
+    const { SMTP_URL, MAIL_FROM, SITE_NAME, SMTP_CONNECTIONS, SMTP_MAILS_PER_MINUTE, CA_FILE: ca } = values;
+    const session = { clientName: host, ca, mailsPerSession: values.SMTP_MAILS_PER_CONNECTION };
+    return {
+      server: SMTP_URL === undefined ? undefined : readServer(SMTP_URL, session),
+      /** What the mail server takes, from all processes together. */
+      limits: { connections: SMTP_CONNECTIONS, mailsPerMinute: SMTP_MAILS_PER_MINUTE },
+      from: MAIL_FROM ?? { name: SITE_NAME, address: `login@${host}` },
+      /** The site's host, as mail has it: a name, or an address literal. */
+      host,
+    };
+  },
 });
+
+function readServer(smtpUrl: string, options: Pick<SmtpServer, 'clientName' | 'ca' | 'mailsPerSession'>): SmtpServer {
+  const { protocol, hostname, port, username, password, search } = new URL(smtpUrl);
+  const host = hostOf(smtpUrl);
+  const isImplicit = protocol === 'smtps:';
+  // On loopback nobody listens in, and no certificate is for that name.
+  const isOptional = search !== '' || isLoopback(hostname);
+  return {
+    host,
+    port: Number(port) || (isImplicit ? 465 : 587),
+    tls: isImplicit ? 'implicit' : isOptional ? 'opportunistic' : 'required',
+    credentials:
+      username === '' ? undefined : { user: decodeURIComponent(username), pass: decodeURIComponent(password) },
+    ...options,
+  };
+}
+
+function hostOf(smtpUrl: string): string {
+  return new URL(smtpUrl).hostname.replace(/^\[|\]$/g, '');
+}
+
+function isPrivate(host: string): boolean {
+  const family = isIP(host);
+  // The Internet has no names without a dot; such a one is of the own network, as in a Compose file.
+  if (family === 0 && !host.includes('.')) return true;
+  return (
+    host === '::1' || isLoopback(host) || (family !== 0 && privateNetworks.check(host, family === 6 ? 'ipv6' : 'ipv4'))
+  );
+}
+
+// RFC 5321, 4.1.3.
+function literalOf(host: string): string {
+  if (host.startsWith('[')) return `[IPv6:${host.slice(1)}`;
+  return isIP(host) === 4 ? `[${host}]` : host;
+}

@@ -1,0 +1,175 @@
+/**
+ * The outbox in Redis, as Lua scripts. All keys begin with KEYS[1], which carries a hash tag, so that they share a
+ * slot of a Cluster. All times come from Redis's clock, in milliseconds.
+ *
+ * | key below `{outbox}`    | holds                                                                      |
+ * | ---                     | ---                                                                        |
+ * | `mail:ID`               | one mail: sealed content, lane, domain, when asked for, until when, owner  |
+ * | `queue:LANE:DOMAIN`     | ids of mails that wait, by when they are due                               |
+ * | `turns:LANE`            | domains with mails that wait, by when it is their turn                     |
+ * | `leases`                | ids of mails that a process delivers, by when its lease runs out           |
+ * | `waiting`, `withheld`   | ids of all undelivered mails, by when they were asked for; decoys apart    |
+ * | `rate`                  | when the server takes the next mail                                        |
+ */
+const common = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function key(...) return KEYS[1] .. ':' .. table.concat({...}, ':') end
+local function keep(name, ms)
+  if redis.call('PTTL', name) < ms then redis.call('PEXPIRE', name, ms) end
+end
+local function mailOf(id)
+  local values = redis.call('HMGET', key('mail', id), 'lane', 'domain', 'asked', 'until', 'owner')
+  if not values[1] then return nil end
+  return {lane = values[1], domain = values[2], asked = tonumber(values[3]), until_ = tonumber(values[4]), owner = values[5]}
+end
+-- A domain's turn comes when its first mail is due, or when it has been served and is at the end of the line.
+local function enqueue(id, mail, due)
+  local ms = redis.call('PTTL', key('mail', id))
+  local queue, turns = key('queue', mail.lane, mail.domain), key('turns', mail.lane)
+  redis.call('ZADD', queue, due, id)
+  redis.call('ZADD', turns, 'LT', due, mail.domain)
+  keep(queue, ms)
+  keep(turns, ms)
+end
+local function forget(id)
+  redis.call('ZREM', key('leases'), id)
+  redis.call('ZREM', key('waiting'), id)
+  redis.call('ZREM', key('withheld'), id)
+  return redis.call('DEL', key('mail', id))
+end
+local function release(id, mail, due)
+  redis.call('ZREM', key('leases'), id)
+  redis.call('HDEL', key('mail', id), 'owner')
+  enqueue(id, mail, due)
+end
+`;
+
+/** ARGV: id, lane, domain, sealed, ttlMs, graceMs, the set of all that it joins. */
+export const enqueueScript = `${common}
+local id, ttl = ARGV[1], tonumber(ARGV[5])
+local ms = ttl + tonumber(ARGV[6])
+local mail = {lane = ARGV[2], domain = ARGV[3]}
+redis.call('HSET', key('mail', id), 'lane', ARGV[2], 'domain', ARGV[3], 'sealed', ARGV[4], 'asked', now, 'until', now + ttl)
+redis.call('PEXPIRE', key('mail', id), ms)
+redis.call('ZADD', key(ARGV[7]), now, id)
+keep(key(ARGV[7]), ms)
+enqueue(id, mail, now)`;
+
+/**
+ * Renews the leases of a process, takes over those that ran out, and leases mails that are due: lane by lane, the
+ * domains in turn, within the limits.
+ *
+ * ARGV: owner, leaseMs, limit, limit but for the first lane, limit per domain, ms between mails (0: no matter),
+ * whether to lease at all, then the ids under way in this process.
+ *
+ * Returns the leased mails, whether a mail of the lanes `high` and `normal` waits only for a connection, the
+ * milliseconds until the next look (-1: nothing to wait for), how many mails are leased, and how many wait since when.
+ */
+export const claimScript = `${common}
+local owner, leaseMs, maxLeased, maxOrdinary, maxPerDomain = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local interval, mayLease = tonumber(ARGV[6]), ARGV[7] == '1'
+local maxWithheld = 50
+for position = 8, #ARGV do
+  if redis.call('HGET', key('mail', ARGV[position]), 'owner') == owner then
+    redis.call('ZADD', key('leases'), now + leaseMs, ARGV[position])
+  end
+end
+if mayLease then
+  for _, id in ipairs(redis.call('ZRANGE', key('leases'), '-inf', now, 'BYSCORE')) do
+    local mail = mailOf(id)
+    if mail then release(id, mail, mail.asked) else forget(id) end
+  end
+end
+
+local leased, ordinary, perDomain = 0, 0, {}
+local function count(mail)
+  if mail.lane == 'withheld' then return end
+  leased = leased + 1
+  if mail.lane ~= 'high' then ordinary = ordinary + 1 end
+  local name = mail.lane .. mail.domain
+  perDomain[name] = (perDomain[name] or 0) + 1
+end
+for _, id in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
+  local mail = mailOf(id)
+  if mail then count(mail) else forget(id) end
+end
+
+local function isFull(lane)
+  return leased >= maxLeased or (lane ~= 'high' and ordinary >= maxOrdinary)
+end
+local nextMailAt = tonumber(redis.call('GET', key('rate')) or 0)
+local function isTooSoon() return interval > 0 and nextMailAt > now end
+local function noteRate()
+  if interval == 0 then return end
+  nextMailAt = math.max(nextMailAt, now - interval * (maxLeased - 1)) + interval
+  redis.call('SET', key('rate'), nextMailAt, 'PX', math.ceil(nextMailAt - now + interval * maxLeased))
+end
+
+local jobs, waiting, nextAt = {}, {}, nil
+local function lease(lane, domain)
+  local queue, turns = key('queue', lane, domain), key('turns', lane)
+  local id = redis.call('ZPOPMIN', queue)[1]
+  local mail = id and mailOf(id)
+  local following = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+  if following[2] then redis.call('ZADD', turns, math.max(now, tonumber(following[2])), domain)
+  else redis.call('ZREM', turns, domain) end
+  if not mail then
+    if id then forget(id) end
+    return
+  end
+  redis.call('ZADD', key('leases'), now + leaseMs, id)
+  keep(key('leases'), redis.call('PTTL', key('mail', id)))
+  redis.call('HSET', key('mail', id), 'owner', owner)
+  local sealed, deferred = unpack(redis.call('HMGET', key('mail', id), 'sealed', 'deferred'))
+  table.insert(jobs, {id, lane, domain, sealed, now - mail.asked, deferred and now - deferred or 0, mail.until_ - now})
+  if lane ~= 'withheld' then noteRate() end
+  count(mail)
+end
+
+local function serve(lane)
+  local served = false
+  for _, domain in ipairs(redis.call('ZRANGE', key('turns', lane), '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)) do
+    if lane == 'withheld' then
+      if #jobs >= maxWithheld then return false end
+      lease(lane, domain)
+      served = true
+    elseif (perDomain[lane .. domain] or 0) < maxPerDomain then
+      if isFull(lane) then waiting[lane] = 1 return false end
+      if isTooSoon() then nextAt = nextMailAt return false end
+      lease(lane, domain)
+      served = true
+    end
+  end
+  return served
+end
+local function soonest(name)
+  local first = redis.call('ZRANGE', name, '(' .. now, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+  if first and (not nextAt or tonumber(first) < nextAt) then nextAt = tonumber(first) end
+end
+for _, lane in ipairs({'high', 'normal', 'slow', 'withheld'}) do
+  if mayLease then repeat until not serve(lane) end
+  soonest(key('turns', lane))
+end
+soonest(key('leases'))
+local oldest = redis.call('ZRANGE', key('waiting'), 0, 0, 'WITHSCORES')[2]
+return {
+  jobs, waiting.high or 0, waiting.normal or 0, nextAt and math.ceil(nextAt - now) or -1, leased,
+  redis.call('ZCARD', key('waiting')), oldest and now - oldest or 0
+}`;
+
+/** ARGV: id. Returns whether the mail was still there. */
+export const finishScript = `${common}
+return forget(ARGV[1])`;
+
+/** ARGV: id, owner, delayMs (-1: its old place in the line), lane. */
+export const deferScript = `${common}
+local id, delay = ARGV[1], tonumber(ARGV[3])
+local mail = mailOf(id)
+if not mail or mail.owner ~= ARGV[2] then return 0 end
+mail.lane = ARGV[4]
+redis.call('HSET', key('mail', id), 'lane', mail.lane)
+if delay >= 0 then redis.call('HSETNX', key('mail', id), 'deferred', now) end
+-- What lapses before its next try is looked at once more, to be given up.
+release(id, mail, delay < 0 and mail.asked or math.min(now + delay, mail.until_))
+return 1`;

@@ -1,0 +1,144 @@
+import type { RedisClient } from '../../redis/connect.ts';
+import { deadlineMs, withDeadline, withTimeout } from '../../redis/deadline.ts';
+import { claimScript, deferScript, enqueueScript, finishScript } from './queue-scripts.ts';
+
+/**
+ * Which mail goes first. `slow` is for mail whose recipients kept others waiting; `withheld` for decoys, which need
+ * no connection.
+ */
+export type Lane = 'high' | 'normal' | 'slow' | 'withheld';
+
+export type QueuedMail = { id: string; lane: Lane; domain: string; sealed: string; ttlSeconds: number };
+
+/** A mail that this process is to deliver. */
+export type Job = {
+  id: string;
+  lane: Lane;
+  /** A pseudonym. */
+  domain: string;
+  sealed: string;
+  /** Since it was asked for. */
+  ageMs: number;
+  /** Since a server first deferred it; 0 if none has. */
+  deferredMs: number;
+  /** Until it is not worth delivering any more. */
+  leftMs: number;
+};
+
+/** What a process may lease; all but the rate counts what other processes have leased as well. */
+export type Limits = {
+  connections: number;
+  /** For lanes other than `high`. */
+  ordinaryConnections: number;
+  connectionsPerDomain: number;
+  mailsPerMinute: number;
+};
+
+export type Claim = {
+  jobs: Job[];
+  /** Lanes in which mail waits for nothing but a connection. */
+  isWaiting: { high: boolean; normal: boolean };
+  /** When to look again; undefined: there is nothing to wait for. */
+  nextMs: number | undefined;
+  /** Mails that are being delivered, by all processes. */
+  leased: number;
+  queued: number;
+  oldestMs: number;
+};
+
+/** A lease is renewed while its mail is being delivered, so this is how long the mail of a killed process waits. */
+export const leaseMs = 10_000;
+/** A lapsed mail is kept for so long, for a process to learn that it has failed. */
+const graceMs = 600_000;
+const base = '{outbox}';
+
+/**
+ * The undelivered mail of all processes. Each step is one script and one round trip. BullMQ does more, but needs
+ * ioredis, and knows neither leases across lanes nor shares of connections.
+ */
+export class Queue {
+  readonly #redis: RedisClient;
+  readonly #owner: string;
+
+  /** @param owner names this process among those that share the queue */
+  constructor(redis: RedisClient, owner: string) {
+    this.#redis = redis;
+    this.#owner = owner;
+  }
+
+  /**
+   * Stores a mail.
+   * @throws {RedisUnavailable}
+   */
+  async enqueue({ id, lane, domain, sealed, ttlSeconds }: QueuedMail): Promise<void> {
+    const set = lane === 'withheld' ? 'withheld' : 'waiting';
+    const args = [id, lane, domain, sealed, ttlSeconds * 1000, graceMs, set];
+    await withDeadline(deadlineMs, this.#eval(enqueueScript, args));
+  }
+
+  /**
+   * Leases mails that are due, and renews leases.
+   * @param underWay the ids of mails that this process is delivering
+   * @param limits undefined to renew leases only
+   * @throws {RedisUnavailable}
+   */
+  async claim(underWay: string[], limits: Limits | undefined): Promise<Claim> {
+    const { connections, ordinaryConnections, connectionsPerDomain, mailsPerMinute } = limits ?? noLimits;
+    const intervalMs = mailsPerMinute === Number.POSITIVE_INFINITY ? 0 : 60_000 / mailsPerMinute;
+    const own = [connections, ordinaryConnections, connectionsPerDomain, intervalMs, limits ? 1 : 0];
+    const reply = await this.#run(claimScript, [this.#owner, leaseMs, ...own, ...underWay]);
+    const [jobs, high, normal, nextMs, leased, queued, oldestMs] = reply as ClaimReply;
+    return {
+      jobs: jobs.map(([id, lane, domain, sealed, ageMs, deferredMs, leftMs]) => {
+        return { id, lane, domain, sealed, ageMs, deferredMs, leftMs };
+      }),
+      isWaiting: { high: high === 1, normal: normal === 1 },
+      nextMs: nextMs < 0 ? undefined : nextMs,
+      ...{ leased, queued, oldestMs },
+    };
+  }
+
+  /**
+   * Removes a mail that was delivered, or given up.
+   * @returns whether it was still there
+   * @throws {RedisUnavailable}
+   */
+  async finish(id: string): Promise<boolean> {
+    return (await this.#run(finishScript, [id])) === 1;
+  }
+
+  /**
+   * Puts a mail back.
+   * @param delayMs until its next try; undefined: in its old place
+   * @throws {RedisUnavailable}
+   */
+  async defer(id: string, delayMs: number | undefined, lane: Lane): Promise<void> {
+    await this.#run(deferScript, [id, this.#owner, Math.round(delayMs ?? -1), lane]);
+  }
+
+  // On the outbox's own account, so the metrics of requests' calls to Redis don't count it.
+  #run(script: string, args: (string | number)[]): Promise<unknown> {
+    return withTimeout(deadlineMs, this.#eval(script, args));
+  }
+
+  #eval(script: string, args: (string | number)[]): Promise<unknown> {
+    return this.#redis.eval(script, { keys: [base], arguments: args.map(String) });
+  }
+}
+
+const noLimits: Limits = {
+  connections: 0,
+  ordinaryConnections: 0,
+  connectionsPerDomain: 0,
+  mailsPerMinute: Number.POSITIVE_INFINITY,
+};
+
+type ClaimReply = [
+  jobs: [string, Lane, string, string, number, number, number][],
+  high: number,
+  normal: number,
+  nextMs: number,
+  leased: number,
+  queued: number,
+  oldestMs: number,
+];

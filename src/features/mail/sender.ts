@@ -1,0 +1,19 @@
+import { parseAddress } from '../../session/email-address.ts';
+
+/** The sender of all mail: what stands in its From header, and in the envelope. */
+export type Sender = { name: string; address: string };
+
+/**
+ * Reads `login@example.com`, or a name and an address: `Example, Inc. <login@example.com>`, with or without quotes.
+ * @returns undefined for anything else
+ */
+export function readSender(text: string): Sender | undefined {
+  const [, before = '', enclosed] = /^([^<>]*)<([^<>]+)>$/.exec(text.trim()) ?? [];
+  const address = enclosed ?? text.trim();
+  const parsed = parseAddress(address);
+  if ('problem' in parsed || /\p{C}/u.test(before)) return undefined;
+  const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(before.trim())?.[1]?.replace(/\\(.)/g, '$1');
+  const local = address.slice(0, address.lastIndexOf('@'));
+  // Only the domain has a canonical form; the local part is for the mail server to read.
+  return { name: quoted ?? before.trim(), address: local + parsed.email.slice(parsed.email.lastIndexOf('@')) };
+}

@@ -1,0 +1,178 @@
+import { Readable } from 'node:stream';
+import SMTPConnection from 'nodemailer/lib/smtp-connection';
+
+/** A mail server, and how it is spoken to. */
+export type SmtpServer = {
+  host: string;
+  port: number;
+  /**
+   * `implicit`: from the first byte (smtps). `required`: by STARTTLS. `opportunistic`: by STARTTLS with any
+   * certificate, and in the clear where that fails (RFC 7435).
+   */
+  tls: 'implicit' | 'required' | 'opportunistic';
+  credentials: { user: string; pass: string } | undefined;
+  /** What EHLO says: a domain, or an address literal (RFC 5321, 4.1.3). */
+  clientName: string;
+  /** All CA certificates that are believed, in PEM; undefined: those that Node knows. */
+  ca: string[] | undefined;
+  /** How many mails it takes in one session. */
+  mailsPerSession: number;
+};
+
+/** How long the server may take. A server may keep a connection alive byte by byte, so each step has an end. */
+export type Timeouts = {
+  /** Until a session can begin: name, connection, greeting, TLS. Some servers delay the greeting on purpose. */
+  openMs: number;
+  /** Until it wants the mail: it may ask the recipient's server first. */
+  envelopeMs: number;
+  /** Until it has taken it. A mail that is given up here may arrive all the same, and its next try makes it two. */
+  bodyMs: number;
+};
+
+export const defaultTimeouts: Timeouts = { openMs: 15_000, envelopeMs: 30_000, bodyMs: 60_000 };
+
+export class BrokenOff extends Error {}
+
+/** The server can't do what this mail needs. */
+export class Unsupported extends Error {
+  readonly code = 'ESMTPUTF8';
+}
+
+export type Letter = { from: string; to: string; message: Buffer };
+
+/** One connection to a mail server, over which mails go one after the other. */
+export class SmtpSession {
+  readonly #connection: SMTPConnection;
+  readonly #timeouts: Timeouts;
+  readonly #extensions: string;
+  #isOpen = true;
+  /** How many mails it has taken. */
+  sent = 0;
+
+  private constructor(connection: SMTPConnection, timeouts: Timeouts) {
+    this.#connection = connection;
+    this.#timeouts = timeouts;
+    this.#extensions = String(connection.lastServerResponse);
+    connection.once('end', () => {
+      this.#isOpen = false;
+    });
+  }
+
+  /** Connects, encrypts and logs in. */
+  static async open(server: SmtpServer, timeouts: Timeouts): Promise<SmtpSession> {
+    try {
+      return await SmtpSession.#open(server, timeouts, server.tls === 'opportunistic' ? 'any' : server.tls);
+    } catch (error) {
+      if (server.tls !== 'opportunistic' || !isTlsFailure(error)) throw error;
+      return await SmtpSession.#open(server, timeouts, 'none');
+    }
+  }
+
+  static async #open(
+    { host, port, credentials, clientName, ca }: SmtpServer,
+    timeouts: Timeouts,
+    tls: 'implicit' | 'required' | 'any' | 'none',
+  ): Promise<SmtpSession> {
+    const connection = new SMTPConnection({
+      ...{ host, port, name: clientName },
+      secure: tls === 'implicit',
+      requireTLS: tls === 'required',
+      ignoreTLS: tls === 'none',
+      tls: { ...(tls === 'any' && { rejectUnauthorized: false }), ...(ca && { ca }) },
+      // What comes first gets a part of the time, and says better what it was that took too long.
+      connectionTimeout: 0.8 * timeouts.openMs,
+      greetingTimeout: 0.6 * timeouts.openMs,
+      socketCloseTimeout: 1000,
+    });
+    return await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => fail(timedOut('the session was not open in time')), timeouts.openMs);
+      function fail(error: unknown): void {
+        clearTimeout(timer);
+        if (connection.upgrading) Object.assign(error as object, { isTlsFailure: true });
+        // First, since closing fails as well.
+        reject(error);
+        connection.close();
+      }
+      // It stays: without a listener, a connection that is lost later would end the process.
+      connection.on('error', fail);
+      connection.once('end', () => fail(withCode('ECONNECTION', 'the connection was closed')));
+      connection.connect((error) => {
+        if (error) return fail(error);
+        const session = new SmtpSession(connection, timeouts);
+        const done = (refusal?: unknown) => {
+          if (refusal) return fail(refusal);
+          clearTimeout(timer);
+          resolve(session);
+        };
+        if (!credentials) return done();
+        if (!connection.allowsAuth) return done(withCode('ENOAUTH', 'the server offers no AUTH'));
+        const { user, pass } = credentials;
+        connection.login({ user, credentials: { user, pass } }, done);
+      });
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /**
+   * Sends a mail.
+   * @param progress its `signal` breaks off; `isBodySent` tells whether the server may have the mail
+   * @returns the server's reply
+   */
+  async send({ from, to, message }: Letter, progress: { signal: AbortSignal; isBodySent: boolean }): Promise<string> {
+    if (/\P{ASCII}/u.test(from + to) && !/^250[ -]SMTPUTF8\b/im.test(this.#extensions)) {
+      throw new Unsupported('the server does not take addresses with characters beyond ASCII (SMTPUTF8)');
+    }
+    const { envelopeMs, bodyMs } = this.#timeouts;
+    return await new Promise((resolve, reject) => {
+      let timer = setTimeout(() => fail(timedOut('no reply to the envelope in time')), envelopeMs);
+      const fail = (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+        this.#connection.close();
+      };
+      const body = new Readable({
+        read() {
+          progress.isBodySent = true;
+          clearTimeout(timer);
+          timer = setTimeout(() => fail(timedOut('no reply to the mail in time')), bodyMs);
+          this.push(message);
+          this.push(null);
+        },
+      });
+      progress.signal.addEventListener('abort', () => {
+        if (!progress.isBodySent) fail(new BrokenOff());
+      });
+      this.#connection.send({ from, to: [to] }, body, (error, info) => {
+        if (error && error.responseCode === undefined) return fail(error);
+        clearTimeout(timer);
+        if (error) return reject(error);
+        this.sent += 1;
+        resolve(info?.response ?? '');
+      });
+    });
+  }
+
+  /** Says goodbye. */
+  end(): void {
+    if (this.#isOpen) this.#connection.quit();
+    this.#isOpen = false;
+    // A server that does not say goodbye is left alone.
+    setTimeout(() => this.#connection.close(), 1000).unref();
+  }
+}
+
+function isTlsFailure(error: unknown): boolean {
+  const { code, isTlsFailure = code === 'ETLS' } = error as { code?: string; isTlsFailure?: boolean };
+  return isTlsFailure;
+}
+
+function timedOut(message: string): Error {
+  return withCode('ETIMEDOUT', message);
+}
+
+function withCode(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}

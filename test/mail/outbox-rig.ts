@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { destination } from 'pino';
+import type { Courier } from '../../src/features/mail/delivery.ts';
+import type { ServerLimits } from '../../src/features/mail/dispatcher.ts';
+import { RedisOutbox } from '../../src/features/mail/outbox.ts';
+import { defaultRetryPolicy, type RetryPolicy } from '../../src/features/mail/retry.ts';
+import type { SealKeys } from '../../src/features/mail/seal.ts';
+import { createLogger } from '../../src/log.ts';
+import type { RedisClient } from '../../src/redis/connect.ts';
+import { afterwards } from '../support/afterwards.ts';
+import { newLogFile } from '../support/secrets.ts';
+import { mail, testKeys } from './courier.ts';
+
+export type Rig = ReturnType<typeof newOutbox>;
+
+type Options = {
+  redis: RedisClient;
+  courier: Courier;
+  keys?: SealKeys;
+  limits?: Partial<ServerLimits>;
+  policy?: Partial<RetryPolicy>;
+};
+
+export const quickPolicy = { minDelayMs: 30, maxDelayMs: 60, minPauseMs: 30, maxPauseMs: 60 };
+
+/** An outbox as a process has it, with a kind of mail whose outcomes are kept; stopped after the file's last test. */
+export function newOutbox({ redis, courier, keys = testKeys, limits, policy = quickPolicy }: Options) {
+  const logFile = newLogFile('outbox');
+  const log = createLogger('debug', destination({ dest: logFile, sync: true }));
+  const outbox = new RedisOutbox({
+    ...{ redis, keys, log, courier },
+    limits: { connections: 2, mailsPerMinute: 60_000, ...limits },
+    policy: { ...defaultRetryPolicy, ...policy },
+  });
+  const accepted: string[] = [];
+  const failed: string[] = [];
+  const codes = outbox.register<{ number: string }>('code', {
+    onAccepted: async ({ number }) => void accepted.push(number),
+    onFailed: async ({ number }) => void failed.push(number),
+  });
+  afterwards(() => outbox.stop());
+  let count = 0;
+
+  type Changes = { to?: string; priority?: 'high' | 'normal'; ttlSeconds?: number; withheld?: boolean };
+  async function enqueue({ to = mail.to, priority = 'normal', ttlSeconds = 600, withheld = false }: Changes = {}) {
+    count += 1;
+    const delivery = { priority, ttlSeconds, withheld, about: { id: `r${count}` }, context: { number: `${count}` } };
+    await codes.enqueue({ ...mail, to }, delivery);
+  }
+
+  const lines = (): Record<string, unknown>[] =>
+    readFileSync(logFile, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+  const logged = (message: string) => lines().filter(({ msg }) => msg === message);
+  return { outbox, accepted, failed, enqueue, lines, logged };
+}

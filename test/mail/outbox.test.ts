@@ -1,0 +1,395 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { openRedis } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
+import type { Courier, Delivered, Sealed } from '../../src/features/mail/delivery.ts';
+import { deriveSealKeys } from '../../src/features/mail/seal.ts';
+import { createLogger } from '../../src/log.ts';
+import { connectRedis } from '../../src/redis/connect.ts';
+import { connectNode, targetOf, testRedis, testSecret } from '../support/app.ts';
+import { commandsFor } from '../support/commands.ts';
+import { mail, newSmtpClient } from './courier.ts';
+import { startMailServer, type Trouble } from './mail-server.ts';
+import { newOutbox, type Rig } from './outbox-rig.ts';
+
+const address = await testRedis();
+const redis = await connectRedis(openRedis(targetOf(address), readConfig({}), createLogger('silent')));
+const node = await connectNode(address);
+const server = await startMailServer();
+const rigs: Rig[] = [];
+const soon = { timeout: 8000, interval: 5 };
+
+/** An outbox with a mail server, running. */
+function start(options: Partial<Parameters<typeof newOutbox>[0]> = {}): Rig {
+  const rig = newOutbox({ redis, courier: newSmtpClient({ port: server.port }), ...options });
+  rigs.push(rig);
+  rig.outbox.start();
+  return rig;
+}
+
+/** A courier that answers as it is told, for what no mail server can be made to do. */
+function scripted(deliver: (sealed: Sealed) => Promise<Delivered>): Courier {
+  return { deliver, breakOff: () => {}, check: async () => undefined, close: async () => {} };
+}
+
+const neverAnswers = () => scripted(() => new Promise(() => {}));
+
+afterEach(async () => {
+  for (const { outbox } of rigs.splice(0)) await outbox.stop();
+  await node.flushAll();
+  server.trouble = undefined;
+  server.inbox.length = 0;
+  server.seen.length = 0;
+});
+
+describe('a mail in Redis', () => {
+  test('shows neither address nor code nor domain, and everything about it has an end', async () => {
+    const { enqueue } = newOutbox({ redis, courier: neverAnswers() });
+    await enqueue();
+    const names = await node.keys('*');
+    expect(names.length).toBeGreaterThan(3);
+    for (const name of names) {
+      expect(await node.pTTL(name), name).toBeGreaterThan(0);
+      const dump = `${name} ${await node.dump(name)}`;
+      for (const secret of ['ann', 'example', '1234 5678', '12345678']) expect(dump).not.toContain(secret);
+    }
+  });
+
+  test('is opened by any of the secrets, and not once its secret is gone or it has been moved', async () => {
+    const other = deriveSealKeys(['another secret for the tests, of 32 characters']);
+    await newOutbox({ redis, courier: neverAnswers() }).enqueue();
+    const blind = start({ keys: other, courier: newSmtpClient({ port: server.port, keys: other }) });
+    await expect.poll(() => blind.logged('mail deferred'), soon).not.toHaveLength(0);
+    expect(blind.logged('mail deferred')[0]).toMatchObject({ outcome: 'unreadable' });
+    expect(blind.failed).toEqual([]);
+    await blind.outbox.stop();
+    const both = deriveSealKeys(['another secret for the tests, of 32 characters', testSecret]);
+    start({ keys: both, courier: newSmtpClient({ port: server.port, keys: both }) });
+    await expect.poll(() => server.inbox, soon).toHaveLength(1);
+  });
+
+  test('is gone once the server has it, and the log says so with reply and without address', async () => {
+    const { enqueue, accepted, logged, lines } = start();
+    await enqueue();
+    await expect.poll(() => accepted, soon).toEqual(['1']);
+    expect(server.inbox).toMatchObject([{ to: [mail.to], from: 'login@example.com' }]);
+    expect(logged('mail sent')).toMatchObject([{ id: 'r1', mail: 'code', reply: 250, seconds: expect.any(Number) }]);
+    expect(JSON.stringify(lines().map(({ time, ...line }) => line))).not.toMatch(/1234 ?5678|ann@/);
+    expect((await node.keys('*')).filter((name) => name !== '{outbox}:rate')).toEqual([]);
+  });
+
+  test('is not promised when Redis does not take it', async () => {
+    const { enqueue } = newOutbox({ redis, courier: neverAnswers() });
+    await node.configSet('maxmemory', '1');
+    try {
+      await expect(enqueue()).rejects.toThrow('Redis');
+    } finally {
+      await node.configSet('maxmemory', '0');
+    }
+  });
+});
+
+describe('a withheld mail', () => {
+  // ASVS 6.3.8.
+  test('costs the same commands as one that is sent, and is not sent', async () => {
+    const { enqueue, accepted, logged } = start();
+    await expect.poll(() => logged('mail server is ready'), soon).toHaveLength(1);
+    const untilGone = async (withheld: boolean) => {
+      await enqueue({ withheld });
+      await expect.poll(() => node.exists('{outbox}:leases'), soon).toBe(0);
+      await sleep(20);
+    };
+    await untilGone(false);
+    const sent = await commandsFor(node, () => untilGone(false));
+    const kept = await commandsFor(node, () => untilGone(true));
+    expect(Number(sent.eval)).toBeGreaterThan(2);
+    expect(kept.eval).toBe(sent.eval);
+    expect([server.inbox.length, accepted]).toEqual([2, ['1', '2']]);
+  });
+});
+
+describe('a mail server', () => {
+  test.each<[string, Trouble, string]>([
+    [
+      'takes no sender at the moment',
+      { at: 'sender', answer: 451 },
+      `localhost:${server.port} takes no mail now (451)`,
+    ],
+    ['is too busy to talk', { at: 'greeting', answer: 421 }, `localhost:${server.port} takes no mail now (421)`],
+    [
+      'refuses the sender',
+      { at: 'sender', answer: 550 },
+      `localhost:${server.port} refuses the sender (550): check MAIL_FROM, and whether SMTP_URL needs a user`,
+    ],
+  ])(
+    'that %s is left alone for a while; no mail is lost or late by its own schedule',
+    async (_what, trouble, problem) => {
+      server.trouble = trouble;
+      const { enqueue, accepted, failed, logged } = start();
+      for (let mails = 1; mails <= 10; mails += 1) await enqueue();
+      await expect.poll(() => logged('mail cannot be sent'), soon).toMatchObject([{ problem }]);
+      await sleep(150);
+      const tries = server.seen.filter((step) => step === trouble.at).length;
+      expect(tries).toBeLessThan(10);
+      server.trouble = undefined;
+      await expect.poll(() => accepted, soon).toHaveLength(10);
+      expect([failed, logged('mail deferred'), logged('mail cannot be sent').length]).toEqual([[], [], 1]);
+      expect(logged('mail is sent again')).toHaveLength(1);
+      expect(server.inbox).toHaveLength(10);
+    },
+  );
+
+  test('that is gone is said once, and gets everything when it is back', async () => {
+    const { enqueue, accepted, logged } = start();
+    await server.stop();
+    for (let mails = 1; mails <= 10; mails += 1) await enqueue();
+    await expect.poll(() => logged('mail cannot be sent'), soon).toHaveLength(1);
+    await server.start();
+    await expect.poll(() => accepted, soon).toHaveLength(10);
+    expect(server.inbox).toHaveLength(10);
+  });
+
+  test.each([1, 2, 3])('that takes %i connections at once gets no more, and all mail', async (maxClients) => {
+    const small = await startMailServer({ maxClients });
+    const { enqueue, accepted, failed } = start({
+      courier: newSmtpClient({ port: small.port }),
+      limits: { connections: 5 },
+    });
+    await Promise.all(Array.from({ length: 30 }, (_, count) => enqueue({ to: `ann@domain-${count}.example` })));
+    await expect.poll(() => accepted, soon).toHaveLength(30);
+    expect([failed, small.inbox.length]).toEqual([[], 30]);
+  });
+
+  test.each([1, 2, 3])('that takes %i mails over one connection gets no more, and all mail', async (maxMails) => {
+    const mails = new Map<string, number>();
+    const strict = await startMailServer({
+      onMailFrom: (_address, { id }, done) => {
+        mails.set(id, (mails.get(id) ?? 0) + 1);
+        if ((mails.get(id) ?? 0) <= maxMails) done();
+        else done(Object.assign(new Error('4.7.0 enough for one connection'), { responseCode: 421 }));
+      },
+    });
+    const { enqueue, accepted, logged } = start({ courier: newSmtpClient({ port: strict.port }) });
+    await Promise.all(Array.from({ length: 12 }, () => enqueue()));
+    await expect.poll(() => accepted, soon).toHaveLength(12);
+    expect([logged('mail deferred'), logged('mail cannot be sent'), strict.inbox.length]).toEqual([[], [], 12]);
+  });
+
+  test('that dies in the middle of a mail gets it again, once', async () => {
+    const { enqueue, accepted, failed } = start();
+    server.trouble = { at: 'data', answer: 'silence' };
+    await enqueue();
+    await expect.poll(() => server.seen, soon).toContain('data');
+    await server.stop();
+    server.trouble = undefined;
+    await server.start();
+    await expect.poll(() => accepted, soon).toHaveLength(1);
+    expect([failed, server.inbox.length]).toEqual([[], 1]);
+  });
+
+  test('gets no more mails in a minute than it takes', async () => {
+    const { enqueue, accepted } = start({ limits: { connections: 1, mailsPerMinute: 1200 } });
+    await Promise.all(Array.from({ length: 11 }, () => enqueue()));
+    const startedAt = performance.now();
+    await expect.poll(() => accepted, soon).toHaveLength(11);
+    expect(performance.now() - startedAt).toBeGreaterThan(450);
+  });
+});
+
+describe('a recipient', () => {
+  // Who types an address must not be able to make the mail server look broken.
+  test('that is greylisted gets the mail later, which says nothing about the server', async () => {
+    server.trouble = { at: 'recipient', answer: 450 };
+    const { enqueue, accepted, logged } = start();
+    await enqueue();
+    await expect.poll(() => logged('mail deferred').length, soon).toBeGreaterThan(1);
+    server.trouble = undefined;
+    await expect.poll(() => accepted, soon).toHaveLength(1);
+    expect(logged('mail deferred')[0]).toMatchObject({ id: 'r1', mail: 'code', reply: 450, outcome: 'deferred' });
+    expect([logged('mail cannot be sent'), server.inbox.length]).toEqual([[], 1]);
+  });
+
+  test.each<Trouble>([
+    { at: 'recipient', answer: 550, words: '5.1.1 user unknown' },
+    { at: 'data', answer: 554, words: '5.6.0 looks like spam' },
+    { at: 'data', answer: 550, words: '5.1.1 user unknown' },
+  ])('that the server refuses is tried once, and the mail’s sender learns of it ($at, $words)', async (trouble) => {
+    server.trouble = trouble;
+    const { enqueue, accepted, failed, logged } = start();
+    await enqueue();
+    await expect.poll(() => failed, soon).toEqual(['1']);
+    expect(logged('mail not sent')).toMatchObject([
+      { id: 'r1', mail: 'code', reply: trouble.answer, enhanced: trouble.words?.slice(0, 5) },
+    ]);
+    expect([accepted, logged('mail cannot be sent')]).toEqual([[], []]);
+    expect(server.seen.filter((step) => step === trouble.at)).toHaveLength(1);
+    await expect.poll(() => node.keys('{outbox}:mail:*'), soon).toEqual([]);
+  });
+
+  test('that an envelope cannot name is refused without a word to the server', async () => {
+    const { enqueue, failed } = start();
+    await enqueue({ to: '"a<b>c"@example.com' });
+    await expect.poll(() => failed, soon).toEqual(['1']);
+    expect(server.seen.filter((step) => step !== 'greeting')).toEqual([]);
+  });
+
+  test('gets nothing once it is of no more use, and the mail’s sender learns of that', async () => {
+    server.trouble = { at: 'recipient', answer: 450 };
+    const { enqueue, failed, logged } = start();
+    await enqueue({ ttlSeconds: 1 });
+    await expect.poll(() => failed, soon).toEqual(['1']);
+    server.trouble = undefined;
+    expect(logged('mail not sent')).toMatchObject([{ mail: 'code', reason: 'it could not be delivered in time' }]);
+    await sleep(100);
+    expect(server.inbox).toEqual([]);
+  });
+
+  test('of high priority waits neither for strangers nor for their slow domains', async () => {
+    const slow = await startMailServer({
+      onRcptTo: ({ address }, _session, done) => {
+        if (address.includes('slow')) return;
+        done();
+      },
+    });
+    const { enqueue, accepted } = start({ courier: newSmtpClient({ port: slow.port }) });
+    for (let count = 1; count <= 20; count += 1) await enqueue({ to: `ann@slow-${count}.example` });
+    await expect.poll(() => slow.seen, soon).toContain('sender');
+    const startedAt = performance.now();
+    await enqueue({ priority: 'high' });
+    await expect.poll(() => accepted, soon).toEqual(['21']);
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+  });
+
+  test('of high priority does not wait for a slow domain on the only connection either', async () => {
+    const slow = await startMailServer({
+      onRcptTo: ({ address }, _session, done) => {
+        if (address.includes('slow')) return;
+        done();
+      },
+    });
+    const { enqueue, accepted } = start({
+      courier: newSmtpClient({ port: slow.port }),
+      limits: { connections: 1 },
+    });
+    await enqueue({ to: 'ann@slow.example' });
+    await expect.poll(() => slow.seen, soon).toContain('sender');
+    await enqueue({ priority: 'high' });
+    await expect.poll(() => accepted, soon).toEqual(['2']);
+  });
+
+  test('’s domain has no more than its share of the connections, and the others’ turn comes', async () => {
+    const underWay = new Map<string, number>();
+    let maxUnderWay = 0;
+    const delivered: string[] = [];
+    const { enqueue } = start({
+      limits: { connections: 4 },
+      courier: newSmtpClient({
+        port: (
+          await startMailServer({
+            onRcptTo: async ({ address }, _session, done) => {
+              const domain = address.split(/[@.]/).slice(-2).join('.');
+              underWay.set(domain, (underWay.get(domain) ?? 0) + 1);
+              maxUnderWay = Math.max(maxUnderWay, underWay.get(domain) ?? 0);
+              await sleep(20);
+              underWay.set(domain, (underWay.get(domain) ?? 1) - 1);
+              delivered.push(domain);
+              done();
+            },
+          })
+        ).port,
+      }),
+    });
+    for (let count = 1; count <= 30; count += 1) await enqueue({ to: `ann@sub-${count}.large.example` });
+    await enqueue({ to: 'ann@small.example' });
+    await expect.poll(() => delivered, soon).toHaveLength(31);
+    expect(maxUnderWay).toBe(2);
+    expect(delivered.indexOf('small.example')).toBeLessThan(20);
+  });
+});
+
+describe('several processes', () => {
+  test('share the work, and nobody gets a mail twice', async () => {
+    const parts = Array.from({ length: 3 }, () => start({ courier: newSmtpClient({ port: server.port }) }));
+    await Promise.all(
+      Array.from({ length: 90 }, (_, count) => parts[count % 3]?.enqueue({ to: `ann@domain-${count}.example` })),
+    );
+    await expect.poll(() => parts.flatMap(({ accepted }) => accepted).length, soon).toBe(90);
+    expect(new Set(server.inbox.flatMap(({ to }) => to)).size).toBe(90);
+    expect(server.inbox).toHaveLength(90);
+  });
+
+  test('hold no more connections together than one may', async () => {
+    let most = 0;
+    let now = 0;
+    const courier = () =>
+      scripted(async () => {
+        now += 1;
+        most = Math.max(most, now);
+        await sleep(10);
+        now -= 1;
+        return { outcome: 'accepted', reply: {} };
+      });
+    const parts = [start({ courier: courier() }), start({ courier: courier() })];
+    for (let count = 1; count <= 20; count += 1)
+      await parts[count % 2]?.enqueue({ priority: 'high', to: `a@${count}.example` });
+    await expect.poll(() => node.keys('{outbox}:mail:*'), soon).toEqual([]);
+    expect(most).toBe(2);
+  });
+
+  test('take over what a killed one was delivering, as soon as its lease has run out', async () => {
+    const killed = start({ courier: neverAnswers() });
+    await killed.enqueue();
+    await expect.poll(() => node.zCard('{outbox}:leases'), soon).toBe(1);
+    const heir = start();
+    await sleep(100);
+    expect(server.inbox).toEqual([]);
+    const [id = ''] = await node.zRange('{outbox}:leases', 0, -1);
+    await node.zAdd('{outbox}:leases', { score: 1, value: id });
+    await heir.enqueue({ withheld: true });
+    await expect.poll(() => server.inbox, soon).toHaveLength(1);
+    await heir.outbox.stop();
+    await killed.outbox.stop();
+    expect(server.inbox).toHaveLength(1);
+  });
+
+  test('keep their leases as long as they deliver', async () => {
+    const slow = start({ courier: neverAnswers() });
+    await slow.enqueue();
+    await expect.poll(() => node.zCard('{outbox}:leases'), soon).toBe(1);
+    const [first] = await node.zRangeWithScores('{outbox}:leases', 0, -1);
+    const renewed = async () => (await node.zRangeWithScores('{outbox}:leases', 0, -1))[0]?.score ?? 0;
+    await expect.poll(renewed, soon).toBeGreaterThan(first?.score ?? 0);
+  });
+});
+
+describe('stopping', () => {
+  test('sends what goes at once, and leaves the rest in Redis for the next start', async () => {
+    const first = start();
+    await first.enqueue();
+    await first.outbox.stop();
+    expect(server.inbox).toHaveLength(1);
+    server.trouble = { at: 'recipient', answer: 450 };
+    const second = start();
+    await second.enqueue();
+    await expect.poll(() => second.logged('mail deferred').length, soon).toBeGreaterThan(0);
+    await second.outbox.stop();
+    server.trouble = undefined;
+    start();
+    await expect.poll(() => server.inbox, soon).toHaveLength(2);
+  });
+
+  test.each<Trouble>([
+    { at: 'greeting', answer: 'silence' },
+    { at: 'recipient', answer: 'silence' },
+    { at: 'data', answer: 'silence' },
+  ])('is not held up by a mail server that falls silent ($at), and loses nothing', async (trouble) => {
+    server.trouble = trouble;
+    const { enqueue, outbox } = start();
+    await enqueue();
+    await expect.poll(() => server.seen, soon).toContain(trouble.at);
+    const startedAt = performance.now();
+    await outbox.stop();
+    expect(performance.now() - startedAt).toBeLessThan(2500);
+    expect(await node.keys('{outbox}:mail:*')).toHaveLength(1);
+  });
+});

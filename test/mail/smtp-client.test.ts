@@ -1,0 +1,222 @@
+import type { SMTPServerOptions } from 'smtp-server';
+import { describe, expect, test } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { SmtpClient } from '../../src/features/mail/smtp-client.ts';
+import { parseAddress } from '../../src/session/email-address.ts';
+import { ownAddress } from '../email-code/code-login.ts';
+import { certificateFor } from '../support/certificate.ts';
+import { freePort } from '../support/process.ts';
+import { deliver, newSmtpClient, testKeys } from './courier.ts';
+import { startMailServer } from './mail-server.ts';
+
+const noTls: SMTPServerOptions = { hideSTARTTLS: true, disabledCommands: ['STARTTLS'] };
+const server = await startMailServer();
+const plain = await startMailServer(noTls);
+
+/** A client as the settings describe it. */
+function clientOf(env: Record<string, string>): SmtpClient {
+  const { server: smtp, from, host } = readConfig(env).mail;
+  if (!smtp) throw new Error('SMTP_URL is missing');
+  return new SmtpClient({ server: smtp, from, host, keys: testKeys });
+}
+
+async function lastMail(count = server.inbox.length) {
+  const mail = server.inbox[count - 1];
+  if (!mail) throw new Error('there is no mail');
+  return mail;
+}
+
+describe('the session', () => {
+  test.each([
+    ['https://login.example.com:8443', 'login.example.com'],
+    ['http://bücher.example', 'xn--bcher-kva.example'],
+    ['http://192.0.2.7:3000', '[192.0.2.7]'],
+    // The mail server of these tests writes it in small letters.
+    ['http://[2001:db8::7]', '[ipv6:2001:db8::7]'],
+  ])('says EHLO as the host of BASE_URL %s', async (BASE_URL, name) => {
+    const names: string[] = [];
+    const listening = await startMailServer({
+      onMailFrom: (_address, session, done) => {
+        names.push(String(Reflect.get(session, 'hostNameAppearsAs')));
+        done();
+      },
+    });
+    const client = clientOf({ BASE_URL, TRUST_PROXY: '1', SMTP_URL: listening.url });
+    expect(await deliver(client)).toMatchObject({ outcome: 'accepted' });
+    expect(names).toEqual([name]);
+    const messageId = listening.inbox[0]?.mail.messageId ?? '';
+    expect(messageId.toLowerCase().endsWith(`@${name}>`)).toBe(true);
+  });
+
+  test('on loopback is encrypted where the server offers that, whatever its certificate, and logs in', async () => {
+    const client = clientOf({ SMTP_URL: `smtp://ann:p%40ss%3A%2F%3F%23%25%C3%BC@localhost:${server.port}` });
+    expect(await deliver(client)).toMatchObject({ outcome: 'accepted' });
+    expect(await lastMail()).toMatchObject({ secure: true });
+    expect(server.seen).toContain('ann:p@ss:/?#%ü');
+  });
+
+  test('on loopback goes in the clear where the server offers nothing else, and logs in', async () => {
+    const client = clientOf({ SMTP_URL: `smtp://ann:secret@127.0.0.1:${plain.port}` });
+    expect(await deliver(client)).toMatchObject({ outcome: 'accepted' });
+    expect(plain.inbox.at(-1)).toMatchObject({ secure: false });
+    expect(plain.seen).toContain('ann:secret');
+  });
+
+  test('elsewhere is encrypted, or nothing of the mail and no password is said', async () => {
+    const [before, seen] = [plain.inbox.length, plain.seen.length];
+    const client = clientOf({ SMTP_URL: `smtp://ann:secret@${ownAddress}:${plain.port}` });
+    expect(await deliver(client)).toMatchObject({
+      outcome: 'unavailable',
+      problem: `${ownAddress}:${plain.port} offers no STARTTLS: use smtps://, or ?tls=optional if the way there is safe`,
+    });
+    expect([plain.inbox.length, plain.seen.slice(seen)]).toEqual([before, ['greeting']]);
+  });
+
+  test('with ?tls=optional falls back: to a certificate that nobody vouches for, and to no TLS at all', async () => {
+    const optional = (port: number) => clientOf({ SMTP_URL: `smtp://ann:secret@${ownAddress}:${port}?tls=optional` });
+    expect(await deliver(optional(server.port))).toMatchObject({ outcome: 'accepted' });
+    expect(await lastMail()).toMatchObject({ secure: true });
+    expect(await deliver(optional(plain.port))).toMatchObject({ outcome: 'accepted' });
+    expect(plain.inbox.at(-1)).toMatchObject({ secure: false });
+    // It offers STARTTLS, and then speaks no TLS that anybody speaks today.
+    const old = await startMailServer({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1' });
+    expect(await deliver(optional(old.port))).toMatchObject({ outcome: 'accepted' });
+    expect(old.inbox).toMatchObject([{ secure: false }]);
+  });
+
+  test.each(['STARTTLS', 'smtps'])('believes the authority that it is told to, and no other (%s)', async (way) => {
+    const certificate = certificateFor(ownAddress);
+    const trusted = await startMailServer({ ...certificate, secure: way === 'smtps' });
+    const options = { host: ownAddress, port: trusted.port, tls: way === 'smtps' ? 'implicit' : 'required' } as const;
+    expect(await deliver(newSmtpClient(options))).toMatchObject({
+      outcome: 'unavailable',
+      problem: expect.stringContaining('is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT): use the name'),
+    });
+    expect(await deliver(newSmtpClient({ ...options, ca: [certificate.cert] }))).toMatchObject({ outcome: 'accepted' });
+    expect(trusted.inbox).toMatchObject([{ secure: true }]);
+  });
+});
+
+describe('the operator is told in words', () => {
+  const problemOf = async (url: string, timeouts = {}) => {
+    const { server: smtp } = readConfig({ SMTP_URL: url }).mail;
+    if (!smtp) throw new Error('SMTP_URL is missing');
+    return newSmtpClient({ ...smtp, timeouts }).check();
+  };
+
+  test('that the server is ready: nothing', async () => {
+    expect(await problemOf(server.url)).toBeUndefined();
+  });
+
+  test('that there is no such name', async () => {
+    expect(await problemOf('smtp://nowhere.invalid')).toBe(
+      'there is no host of the name nowhere.invalid: check SMTP_URL',
+    );
+  });
+
+  test('that nothing listens on the port', async () => {
+    const port = await freePort();
+    expect(await problemOf(`smtp://127.0.0.1:${port}`)).toBe(
+      `nothing listens on 127.0.0.1:${port}: check the port in SMTP_URL`,
+    );
+  });
+
+  test('that the port is one for TLS from the start, and the other way round', async () => {
+    const tls = await startMailServer({ secure: true });
+    expect(await problemOf(`smtps://localhost:${plain.port}`)).toContain('use smtp:// instead of smtps://');
+    expect(await problemOf(`smtp://localhost:${tls.port}`, { openMs: 500 })).toContain('use smtps://');
+  });
+
+  test('that the password is wrong', async () => {
+    const strict = await startMailServer({
+      onAuth: (_auth, _session, done) => done(Object.assign(new Error('no'), { responseCode: 535 })),
+    });
+    expect(await problemOf(`smtp://ann:wrong@localhost:${strict.port}`)).toBe(
+      `localhost:${strict.port} refuses the user or the password in SMTP_URL`,
+    );
+  });
+
+  test('that there is no login', async () => {
+    const without = await startMailServer({ ...noTls, disabledCommands: ['STARTTLS', 'AUTH'] });
+    expect(await problemOf(`smtp://ann:secret@localhost:${without.port}`)).toContain('offers no login here');
+  });
+});
+
+describe('a mail', () => {
+  test.each([
+    ['Example, Inc.: "Login" <login@example.com>', 'Example, Inc.: "Login"', 'login@example.com'],
+    ['"Example, Inc." <login@example.com>', 'Example, Inc.', 'login@example.com'],
+    [String.raw`"The \"best\" \\ site" <login@example.com>`, String.raw`The "best" \ site`, 'login@example.com'],
+    [
+      'Bücher & Söhne, 東京; (now) <Login@bücher.example>',
+      'Bücher & Söhne, 東京; (now)',
+      'Login@xn--bcher-kva.example',
+    ],
+    ['login@example.com', '', 'login@example.com'],
+    ['<login@example.com>', '', 'login@example.com'],
+  ])('comes from MAIL_FROM %s, one mailbox with this name', async (MAIL_FROM, name, address) => {
+    expect(await deliver(clientOf({ SMTP_URL: server.url, MAIL_FROM }))).toMatchObject({ outcome: 'accepted' });
+    const { mail } = await lastMail();
+    // The parser shows the domain as people read it; on the wire it is ASCII.
+    expect(mail.from?.value).toEqual([{ name, address: address.replace('xn--bcher-kva', 'bücher') }]);
+    expect(mail.headerLines.find(({ key }) => key === 'from')?.line).toContain(address);
+  });
+
+  test('says that a machine wrote it, so that no vacation answers (RFC 3834)', async () => {
+    await deliver(clientOf({ SMTP_URL: server.url }));
+    expect((await lastMail()).mail.headers.get('auto-submitted')).toBe('auto-generated');
+  });
+
+  test('has the same Message-ID at each try', async () => {
+    const flaky = await startMailServer();
+    const client = newSmtpClient({ port: flaky.port });
+    flaky.trouble = { at: 'data', answer: 451 };
+    expect(await deliver(client, {}, 'one')).toMatchObject({ outcome: 'deferred' });
+    flaky.trouble = undefined;
+    await deliver(client, {}, 'one');
+    expect(flaky.inbox[0]?.mail.messageId).toBe('<one@login.example.com>');
+  });
+
+  test('to and from international domains goes out with A-labels, which every server takes', async () => {
+    const parsed = parseAddress('Ann@Bücher.example');
+    if ('problem' in parsed) throw new Error(parsed.problem);
+    const ascii = await startMailServer({ hideSMTPUTF8: true });
+    const client = clientOf({ SMTP_URL: ascii.url, MAIL_FROM: 'login@bücher.example' });
+    expect(await deliver(client, { to: parsed.email })).toMatchObject({ outcome: 'accepted' });
+    const lines = ascii.inbox[0]?.mail.headerLines.map(({ line }) => line);
+    expect(lines).toContain('To: ann@xn--bcher-kva.example');
+    expect(lines).toContain('From: login@xn--bcher-kva.example');
+  });
+
+  test('to a local part beyond ASCII goes out by SMTPUTF8, or not at all', async () => {
+    expect(await deliver(newSmtpClient({ port: server.port }), { to: 'jürgen@example.com' })).toMatchObject({
+      outcome: 'accepted',
+    });
+    expect(await lastMail()).toMatchObject({ to: ['jürgen@example.com'] });
+    const ascii = await startMailServer({ hideSMTPUTF8: true });
+    expect(await deliver(newSmtpClient({ port: ascii.port }), { to: 'jürgen@example.com' })).toMatchObject({
+      outcome: 'refused',
+      reply: { code: 'ESMTPUTF8' },
+    });
+    expect([ascii.inbox, ascii.seen]).toEqual([[], ['greeting']]);
+  });
+
+  test.each([
+    ['2.0.0 Ok: queued as 4F2B11C0A5', { reply: 250, enhanced: '2.0.0', queueId: '4F2B11C0A5' }],
+    ['OK id=1rAbCd-0001Ef-2G', { reply: 250, queueId: '1rAbCd-0001Ef-2G' }],
+    [
+      '2.0.0 3AKLw0Xy012345 Message accepted for delivery',
+      { reply: 250, enhanced: '2.0.0', queueId: '3AKLw0Xy012345' },
+    ],
+    ['2.6.0 <x@y> [InternalId=12345, Hostname=z] Queued', { reply: 250, enhanced: '2.6.0', queueId: '12345' }],
+    ['accepted for ann@example.com', { reply: 250 }],
+  ])('is known to the log by the queue id in: 250 %s', async (words, reply) => {
+    const talking = await startMailServer({
+      onData: (stream, _session, done) => {
+        stream.resume();
+        stream.once('end', () => Reflect.apply(done, undefined, [null, words]));
+      },
+    });
+    expect((await deliver(newSmtpClient({ port: talking.port }))).reply).toEqual(reply);
+  });
+});
