@@ -113,7 +113,7 @@ function unitsOf(/** @type {string} */ code) {
     }
     text += `${text && '\n'}${line}`;
     if (continues(text)) continue;
-    const words = text.replace(/'[^']*'|\/\/.*/g, '').replace(/\.\s*[\w$]+/g, '');
+    const words = text.replace(/'[^']*'|\/\/.*/g, '').replace(/(?<!\.)\.\s*[\w$]+/g, '');
     units.push({ text: comment + text, names: words.match(/[\w$]+/g) ?? [] });
     comment = '';
     text = '';

@@ -87,6 +87,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   const services: Service[] = [checkClock(redis, log)];
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
+
   const mail = openMail(core);
   services.push(mail.service);
   services.push(serveMetrics(core));
