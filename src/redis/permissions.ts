@@ -39,7 +39,7 @@ export const corePermissions: RedisPermissions = {
     zremrangebyscore: 'KEY 0 1',
     zscore: 'KEY member',
   },
-  keys: ['{tag}session', 'tag', 'l:{tag}limit', 'ready'],
+  keys: ['{tag}session', 'tag', 'l:{tag}limit', 'f:form', 'ready'],
 };
 
 /** The rule that lets a Redis user do just what these parts need, as for `ACL SETUSER`. */

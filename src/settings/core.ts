@@ -81,7 +81,7 @@ export const coreSettings = {
   }),
   SIGN_INS_PER_DAY: setting({
     about:
-      'How often one client, an IPv4 address or an IPv6 /64, may sign in within a day where addresses are believed (SIGN_IN=trust). A /48 may four times as often. It bounds the sessions that a stranger can leave in Redis.',
+      'How often a client may sign in per day where SIGN_IN=trust. A client is an IPv4 address or an IPv6 /64; a /56 has twice the allowance, a /48 four times. With the default, one client can leave at most 10 MB of sessions in Redis, a /48 40 MB.',
     default: '500',
     read: wholeNumber,
   }),

@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest';
+import { KnownBrowsers, newDeviceId } from '../../src/features/email-code/known-browsers.ts';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
+import { tagOf } from '../../src/session/record.ts';
 import { testRedis, testSecret } from '../support/app.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import {
   askForCode,
+  counterKey,
   enterCode,
   exhaust,
   newAddress,
   newBrowser,
+  newIp,
   outcomes,
   signInByCode,
   startCodeApp,
@@ -21,6 +25,11 @@ function deviceCookie({ setCookies }: Visit): string {
   const line = setCookies.find((candidate) => /^(__Host-)?device=/.test(candidate));
   if (line === undefined) throw new Error('no device cookie was set');
   return line;
+}
+
+/** The id by which a browser is known to an address. */
+function knownId(browser: Visitor, email: string): string | undefined {
+  return new KnownBrowsers(app.redis, [testSecret]).idIn(browser.cookies.get('device'), tagOf(email));
 }
 
 /** Somebody who has signed in, and out again: what is left of it is the device cookie. */
@@ -144,3 +153,113 @@ describe('a device cookie that is forged or of somebody else gives nothing (ASVS
     expect(await outcomes(app, email, 7)).toEqual({ mailed: 5, keptBack: 2 });
   });
 });
+
+describe('two people who share a browser (ASVS 6.1.1)', () => {
+  test('have counters of their own: one of them can not use up those of the other', async () => {
+    const [ann, bob] = [newAddress(), newAddress()];
+    const browser = await knownBrowser(ann);
+    await signInByCode(app, browser, bob);
+    const [, bobs] = [ann, bob].map((email) => knownId(browser, email));
+    expect(bobs).not.toBe(knownId(browser, ann));
+    const { points } = rateLimits.mailsPerDevice[0];
+    for (let wishes = 1; wishes <= points + 2; wishes += 1) await askForCode(browser.copy(), bob);
+    expect(await outcomes(app, bob, points + 3)).toEqual({ mailed: points + 1, keptBack: 2 });
+    await signInByCode(app, browser, ann, { count: 2 });
+  });
+
+  test('do not pass an id on that a client chose: it is signed for nobody', async () => {
+    const chosen = 'B'.repeat(22);
+    const browser = newBrowser(url);
+    browser.cookies.set('device', `${chosen}.${'C'.repeat(43)}`);
+    const email = newAddress();
+    await signInByCode(app, browser, email);
+    expect(knownId(browser, email)).toMatch(/^[\w-]{22}$/);
+    expect(browser.cookies.get('device')?.startsWith(chosen)).toBe(false);
+  });
+});
+
+describe('whoever got hold of a secret that is still listed', () => {
+  const secret = testSecret;
+
+  /** A browser that claims to be known to an address. */
+  function forged(email: string, ip: string): Visitor {
+    const browser = newBrowser(url, { 'X-Forwarded-For': ip });
+    browser.cookies.set('device', forger.cookieWith(undefined, tagOf(email), newDeviceId()));
+    return browser;
+  }
+  const forger = new KnownBrowsers(app.redis, [secret]);
+
+  test('gets no more mails to an address than all its browsers together may have, from wherever they come', async () => {
+    const email = newAddress();
+    const { points } = rateLimits.mailsPerAddressOfKnown[0];
+    await Promise.all(Array.from({ length: points + 10 }, () => askForCode(forged(email, newIp()), email)));
+    expect(await outcomes(app, email, points + 10)).toEqual({ mailed: points, keptBack: 10 });
+  });
+
+  test('gets no more guesses at an address than all its browsers together may have', async () => {
+    const email = newAddress();
+    const { points } = rateLimits.guessesPerAddressOfKnown;
+    const key = counterKey(email, `guess-known:${rateLimits.guessesPerAddressOfKnown.seconds}`);
+    await app.redis.set(key, String(points - 1), { expiration: { type: 'EX', value: 60 } });
+    const browser = forged(email, newIp());
+    await askForCode(browser, email);
+    const code = await mails.codeFor(email);
+    await enterCode(browser, '00000000');
+    expect((await enterCode(browser, code)).text).toContain('That is not the code.');
+  });
+
+  test.each(['asks', 'guesses'])('is refused from one place after so many %s, whatever it claims', async (what) => {
+    const [ip, email] = [newIp(), newAddress()];
+    const isAsk = what === 'asks';
+    const [{ points, seconds }] = isAsk ? rateLimits.asksPerClientOfKnown : rateLimits.guessesPerClientOfKnown;
+    const act = () => (isAsk ? askForCode(forged(email, ip), email) : enterCode(waiting.copy(), '00000000'));
+    const waiting = forged(email, ip);
+    if (!isAsk) await askForCode(waiting, email);
+    for (let times = 1; times <= points; times += 10) await Promise.all(Array.from({ length: 10 }, act));
+    const refused = await act();
+    expect([refused.status, Number(refused.headers.get('Retry-After')) > seconds - 60]).toEqual([429, true]);
+    expect((await askForCode(newBrowser(url, { 'X-Forwarded-For': ip }), newAddress())).status).toBe(303);
+  });
+
+  test('is a stranger again once the secret is replaced, as is every browser, and all sessions end', async () => {
+    const email = newAddress();
+    const owner = newBrowser(url);
+    await signInByCode(app, owner, email);
+    const replaced = await startCodeApp({
+      mails,
+      redisAddress,
+      secrets: ['a new secret for the tests, of 32 characters'],
+    });
+    const there = owner.copy(replaced.url);
+    expect((await there.get('/admin')).status).toBe(401);
+    await signInByCode(replaced, there, email, { count: 2 });
+    await mails.mailTo(email, 'notice', 2);
+    expect(there.cookies.get('device')?.slice(0, 22)).not.toBe(knownId(owner, email));
+  });
+});
+
+test('an office behind one address is not held up: a sign-in gives back what it cost a known browser', async () => {
+  const [ip, email] = [newIp(), newAddress()];
+  const browser = newBrowser(url, { 'X-Forwarded-For': ip });
+  await signInByCode(app, browser, email);
+  for (const count of [2, 3]) {
+    await signInByCode(app, browser, email, { count });
+    const counters = await Promise.all(['ask', 'guess'].map((name) => app.redis.get(`l:${name}-known:600:{${ip}}`)));
+    expect(counters).toEqual(['0', '0']);
+  }
+  // Strangers, who can make up any number of addresses, get nothing back.
+  expect(await app.redis.get(`l:ask:600:{${ip}}`)).toBe('1');
+});
+
+test.each(['a hash', 'a version that is not known'])(
+  'a mark with %s makes a browser new, and is no error',
+  async (what) => {
+    const email = newAddress();
+    const browser = await knownBrowser(email);
+    const key = `d:{${tagOf(email)}}${knownId(browser, email)}`;
+    if (what === 'a hash') await app.redis.hSet(key, 'a', 'b');
+    else await app.redis.set(key, '2');
+    await signInByCode(app, browser, email, { count: 2 });
+    await mails.mailTo(email, 'notice', 2);
+  },
+);
