@@ -7,6 +7,18 @@ export type SessionLimits = {
   rememberAbsoluteSeconds: number;
 };
 
+/**
+ * Refuses limits with which a session would never end.
+ * @throws {RangeError}
+ */
+export function checkLimits(limits: SessionLimits): void {
+  const { idleSeconds, absoluteSeconds, rememberIdleSeconds, rememberAbsoluteSeconds } = limits;
+  const isInOrder = (idle: number, absolute: number) => idle > 0 && idle <= absolute && absolute < Infinity;
+  if (!isInOrder(idleSeconds, absoluteSeconds) || !isInOrder(rememberIdleSeconds, rememberAbsoluteSeconds)) {
+    throw new RangeError('session limits are seconds, and an idle limit is at most as long as its absolute one');
+  }
+}
+
 /** What a session's end depends on; times are milliseconds since the epoch. */
 export type Lifetime = { signedInAt: number; lastSeenAt: number; remember: boolean };
 

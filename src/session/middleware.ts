@@ -7,6 +7,7 @@ import { holdUntilSaved } from './hold-response.ts';
 import { generateSessionId } from './sign-in.ts';
 import type { SessionStore } from './store.ts';
 
+/** `secrets`: the first signs cookies, all verify them; each has at least 32 characters. */
 export type SessionsOptions = {
   store: SessionStore;
   secrets: SessionSecrets;
@@ -19,6 +20,9 @@ export type SessionsOptions = {
  */
 export function sessions({ store, secrets, log }: SessionsOptions): RequestHandler[] {
   const [newestSecret] = secrets;
+  if (secrets.length === 0 || secrets.some((secret) => !(secret?.length >= 32))) {
+    throw new Error('sessions need secrets of at least 32 characters; make one with: openssl rand -hex 32');
+  }
   const load = session({
     store,
     secret: [...secrets],

@@ -101,12 +101,18 @@ export function withLastSeen(record: string, milliseconds: number): string {
  * of the 0 or 1, so that this one refuses to read it.
  * @throws {TypeError} when the address or the device has a line break in it
  */
-export function encode({ email, device = '', ...session }: StoredSession): string {
+export function encode(session: StoredSession): string {
+  const { email, device = '' } = session;
   if (email?.includes('\n') || device.includes('\n')) throw new TypeError('a line break in an address or a device');
   const moments = encodeMoment(session.lastSeenAt) + session.signedInAt.toString(36).padStart(8, '0');
-  const others = Object.entries(session).filter(([name, value]) => !columns.has(name) && value !== undefined);
+  const others = extraFields(session);
   const json = others.length > 0 ? `\n${JSON.stringify(Object.fromEntries(others))}` : '';
   return `${moments}${session.remember ? 1 : 0}${email ?? ''}\n${device}${json}`;
+}
+
+/** What a fork keeps in a session. */
+export function extraFields(session: Partial<SessionData>): [name: string, value: unknown][] {
+  return Object.entries(session).filter(([name, value]) => !columns.has(name) && value !== undefined);
 }
 
 /** The session in a record; undefined for one that is corrupt or of another shape. */

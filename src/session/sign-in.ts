@@ -6,7 +6,7 @@ import { explainInsecure, isFromProxy } from '../http/proxies.ts';
 import { describeDevice } from '../http/user-agent.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
-import { anonymousTag, handleOf, newSessionId, type OwnField, tagOf } from './record.ts';
+import { anonymousTag, extraFields, handleOf, newSessionId, type OwnField, tagOf } from './record.ts';
 import { SessionStore } from './store.ts';
 
 /** What a fork keeps in its sessions, beside what sign-in itself stores there. */
@@ -35,9 +35,9 @@ export async function signIn(
 ): Promise<void> {
   if (req.session.cookie.secure) requireSecure(req);
   const { remember, keep = [] } = options;
-  const previous = req.session;
+  const { session: previous } = req;
   const isOwn = previous.email === undefined || previous.email === email;
-  const kept = isOwn ? keep.filter((field) => Object.hasOwn(previous, field)) : [];
+  const kept = extraFields(previous).filter(([name]) => isOwn && keep.some((field) => field === name));
   newIds.set(req, options.sessionId ?? newSessionId(tagOf(email)));
   try {
     await new Promise<void>((done, fail) => req.session.regenerate((error) => (error ? fail(error) : done())));
@@ -49,7 +49,7 @@ export async function signIn(
   const now = Date.now();
   const device = describeDevice(req.headers['user-agent'] ?? '');
   const identity = { email, signedInAt: now, lastSeenAt: now, remember, device };
-  Object.assign(req.session, Object.fromEntries(kept.map((field) => [field, previous[field]])), identity);
+  Object.assign(req.session, Object.fromEntries(kept), identity);
   await saveSession(req);
   signedIn.publish({ email, device, remember, session: handleOf(req.sessionID) });
 }

@@ -7,7 +7,7 @@ import { RedisUnavailable, deadlineMs as usualDeadlineMs } from '../redis/deadli
 import { SessionCommands, type SessionRedis } from './commands.ts';
 import { cookieAttributes } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
-import { endOf, isTouchDue, type SessionLimits } from './lifetime.ts';
+import { checkLimits, endOf, isTouchDue, type SessionLimits } from './lifetime.ts';
 import {
   belongTogether,
   decode,
@@ -66,6 +66,7 @@ export class SessionStore extends RedisStore {
   constructor(options: SessionStoreOptions) {
     // Loading touches. Express-session would touch when the response ends, and delay it (express-session#891).
     super({ client: noScans, disableTouch: true });
+    checkLimits(options.limits);
     this.https = options.https;
     this.#options = { ...defaults, ...options };
     this.#commands = new SessionCommands(options.redis, this.#options.deadlineMs);
@@ -80,8 +81,7 @@ export class SessionStore extends RedisStore {
   /** The same, but it does not count as use: neither limit moves. */
   async peek(sessionId: string): Promise<SessionData | null> {
     const keys = keysOf(sessionId);
-    const found = keys && (await this.#read(keys));
-    return found?.session ?? null;
+    return keys ? ((await this.#read(keys))?.session ?? null) : null;
   }
 
   /**
