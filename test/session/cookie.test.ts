@@ -69,6 +69,36 @@ describe('when the secret is rotated (express-session#591)', () => {
   });
 });
 
+// For a secret that has leaked: it is not kept as an older one, and everything that it signed ends with it.
+describe('when the secret is replaced', () => {
+  test('every cookie that it signed is worth nothing, and none is signed again', async () => {
+    const remembered = new Visitor(app.url);
+    await remembered.signIn('ann@example.com', { remember: 'on' });
+    const visitors = [await signedIn(), remembered];
+    const replaced = await startApp({ redisAddress, secrets: [newSecret] });
+    for (const visitor of visitors) {
+      const there = visitor.copy(replaced.url);
+      for (const path of ['/admin', '/', '/session-owner']) {
+        const { text, setCookies } = await there.get(path);
+        expect([path, text.includes('ann@example.com'), setCookies]).toEqual([path, false, []]);
+      }
+      expect((await there.get('/admin')).status).toBe(401);
+      expect((await there.post('/admin/end-other-sessions')).status).toBe(401);
+    }
+    // Their sessions are there still, which shows that nothing but the signature keeps these visitors out.
+    for (const visitor of visitors) expect((await visitor.get('/admin')).status).toBe(200);
+  });
+
+  test('whichever of several it was', async () => {
+    const visitor = await signedIn();
+    const secrets = [newSecret, 'another secret for the tests, of 32 characters and more'] as const;
+    const withOld = await startApp({ redisAddress, secrets: [...secrets, testSecret] });
+    expect((await visitor.copy(withOld.url).get('/admin')).status).toBe(200);
+    const without = await startApp({ redisAddress, secrets: [...secrets] });
+    expect((await visitor.copy(without.url).get('/admin')).status).toBe(401);
+  });
+});
+
 describe('a visitor is simply signed out by', () => {
   const sign = (id: string, secret = testSecret) =>
     `s:${id}.${createHmac('sha256', secret).update(id).digest('base64').replace(/=+$/, '')}`;
