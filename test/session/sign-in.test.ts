@@ -185,8 +185,8 @@ describe('when Redis refuses (ASVS 16.5.3)', () => {
     const visitor = await signedIn();
     const key = keysOf(visitor.sessionId)?.session ?? '';
     await redis.setRange(key, 0, (Math.floor(Date.now() / 1000) - 600).toString(16));
-    await redis.sendCommand(['REPLICAOF', '127.0.0.1', '1']);
     const told = await startApp({ redisAddress });
+    await redis.sendCommand(['REPLICAOF', '127.0.0.1', '1']);
     expect((await visitor.copy(told.url).get('/admin')).status).toBe(200);
     expect(told.logged()).toContainEqual(expect.objectContaining({ msg: 'Redis fails requests', reason: 'READONLY' }));
   });
