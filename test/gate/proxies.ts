@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
 import { findOnPath } from '../../src/dev/private-redis.ts';
+import type { ChromiumOptions } from '../support/browser.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { freePort, newDirectory, startProcess } from '../support/process.ts';
 import { type Answer, GateBrowser, type Sent } from './gate-app.ts';
@@ -174,4 +175,10 @@ export function askProxy(proxy: RunningProxy, { method = 'GET', host, path, head
     });
     asked.once('error', fail).end(body);
   });
+}
+
+/** What Chromium needs to find the sites behind a proxy, and to trust it. */
+export function chromiumBehind({ port, certificate }: RunningProxy): ChromiumOptions {
+  const resolves = Object.fromEntries(Object.values(hosts).map((host) => [host, `127.0.0.1:${port}`]));
+  return { trusts: certificate, resolves };
 }

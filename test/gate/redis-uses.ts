@@ -7,26 +7,28 @@ import { handleOf, keysOf, newSessionId, tagOf } from '../../src/session/record.
 import { address } from '../support/address.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 
-/** What the gate keeps in Redis, each use once. */
+const email = address('ann@example.com');
+const [site] = openSites([{ origin: 'https://wiki.example.net', visitors: undefined }]).values();
+
+/** What the gate keeps in Redis, each use once; checks use the session store. */
 export async function useRedis(redis: RedisClient): Promise<void> {
-  const email = address('guest@example.com');
+  if (!site) throw new Error('there is no site');
   const sessionId = newSessionId(tagOf(email));
   const mark = newRandom();
-  keepOutOfLogs(sessionId, mark);
-  const [site] = openSites([{ origin: 'https://wiki.example.net', visitors: undefined }]).values();
-  if (!site) throw new Error('there is no site');
-
   const tickets = new Tickets(redis);
   const ticket = await tickets.issue({ sessionId, browser: browserOf(mark), site });
-  keepOutOfLogs(ticket);
-  expect(await tickets.take(ticket, site, mark)).toBe(sessionId);
-  expect(await tickets.take(ticket, site, mark)).toBeUndefined();
+  keepOutOfLogs(sessionId, mark, ticket);
+  expect([await tickets.take(ticket, site, mark), await tickets.take(ticket, site, mark)]).toEqual([
+    sessionId,
+    undefined,
+  ]);
 
-  const opened = new OpenedSites(redis);
+  const openedSites = new OpenedSites(redis);
+  const endsAt = Date.now() + 60_000;
+  expect(await openedSites.note(sessionId, site.origin, endsAt)).toBe(false);
   const key = keysOf(sessionId)?.session ?? '';
-  expect(await opened.note(sessionId, site.origin, Date.now() + 60_000)).toBe(false);
-  await redis.set(key, 'a session', { expiration: { type: 'EX', value: 60 } });
-  expect(await opened.note(sessionId, site.origin, Date.now() + 60_000)).toBe(true);
-  expect(await opened.list(email, [handleOf(sessionId)])).toEqual([[site.origin]]);
+  await redis.set(key, 'a session');
+  expect(await openedSites.note(sessionId, site.origin, endsAt)).toBe(true);
+  expect(await openedSites.list(email, [handleOf(sessionId), 'another'])).toEqual([[site.origin], []]);
   await redis.del(key);
 }

@@ -19,18 +19,22 @@ export type ChromiumOptions = {
   keepsPages?: boolean;
   /** A certificate that is signed by itself. */
   trusts?: Certificate;
+  /** Hosts, and the addresses with ports at which they are found. */
+  resolves?: Record<string, string>;
 };
 
 /** A headless Chromium: the one that `CHROMIUM_PATH` names, else one on PATH, else the one Playwright downloaded. */
-export function launchChromium({ keepsPages = false, trusts }: ChromiumOptions = {}): Promise<Browser> {
+export function launchChromium({ keepsPages = false, trusts, resolves = {} }: ChromiumOptions = {}): Promise<Browser> {
   // Chromium's sandbox refuses to run for root, which is who runs tests in many a container.
   const asRoot = process.getuid?.() === 0;
+  const rules = Object.entries(resolves).map(([host, address]) => `MAP ${host} ${address}`);
   return chromium.launch({
     executablePath: process.env.CHROMIUM_PATH || findOnPath(programs) || chromium.executablePath(),
     args: [
       ...quiet,
       ...(asRoot ? ['--no-sandbox'] : []),
       ...(trusts ? [`--ignore-certificate-errors-spki-list=${publicKeyHash(trusts)}`] : []),
+      ...(rules.length > 0 ? [`--host-resolver-rules=${rules.join(',')}`] : []),
     ],
     ...(keepsPages && { ignoreDefaultArgs: ['--disable-back-forward-cache'] }),
     chromiumSandbox: !asRoot,

@@ -1,5 +1,6 @@
 import ejs from 'ejs';
 import type { Response } from 'express';
+import { displayAddress } from '../../session/display-address.ts';
 import type { Site } from './sites.ts';
 
 /** Takes HSTS out of a response on a site: ours covers all subdomains of the login site. What holds for a site is not ours to say. */
@@ -45,15 +46,14 @@ export function refuseVisitor(
 ): void {
   const { origin } = visit.site;
   const { host } = new URL(origin);
-  const isKnown = visit.email !== undefined;
   sendSitePage(res, 403, {
     title: `You may not open ${host}`,
-    text: isKnown
-      ? `You are signed in as ${visit.email}, and this address may not open ${host}.`
+    text: visit.email
+      ? `You are signed in as ${displayAddress(visit.email)}, which is not one of the addresses that may open this site.`
       : 'You are not signed in.',
     link: {
       href: `${visit.loginOrigin}/gate?site=${encodeURIComponent(origin)}`,
-      label: isKnown ? 'Log in with another address' : 'Log in',
+      label: visit.email ? 'Log in with another address' : 'Log in',
     },
   });
 }
