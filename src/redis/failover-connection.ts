@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns/promises';
+import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
@@ -185,7 +185,7 @@ class FailoverConnection {
     const { host, port } = address;
     const { tls } = this.#options;
     const options = tls && !isIP(host) ? { ...this.#options, tls: { ...tls, servername: host } } : this.#options;
-    const found = await lookup(host, { all: true });
+    const found = await dns.lookup(host, { all: true });
     return found.map((ip) => [{ host: ip.address, port }, options]);
   }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { redisPermissions } from '../../src/config.ts';
 import { clusterPermissions } from '../../src/features/cluster/url.ts';
+import { checkWritable } from '../../src/redis/client.ts';
 import { aclRule } from '../../src/redis/permissions.ts';
 import { connectUrl } from '../support/app.ts';
 import { contributed } from '../support/contributions.ts';
@@ -34,6 +35,17 @@ test('so does a Redis that is no Cluster', async () => {
 test('rediss+cluster reaches a Cluster with the CA in CA_FILE, and none whose CA is unknown', async () => {
   const { tlsPort, certificate } = await takeAllSlots(await startTls([...(await loneNode()), '--tls-cluster', 'yes']));
   await expectTrustedOnlyWith(`rediss+cluster://:${password}@127.0.0.1:${tlsPort}`, certificate);
+});
+
+test('a write that was refused while a node was away is not carried out when it is back', async () => {
+  const node = await takeAllSlots(await startRedisServer(password, await loneNode()));
+  const redis = await connectUrl(`redis+cluster://:${password}@127.0.0.1:${node.port}`);
+  await node.kill();
+  await expect(redis.set('key', 'value')).rejects.toThrow();
+  await node.start();
+  await expect.poll(() => checkWritable(redis).then(() => 'writable', String), { timeout: 15_000 }).toBe('writable');
+  expect(await redis.get('key')).toBeNull();
+  redis.destroy();
 });
 
 test('the documented permissions are enough, and each that a Cluster adds is missed at start', async () => {
