@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { readConfig } from '../../src/config.ts';
 import { formatTime } from '../../src/http/date-format.ts';
 import { handleOf } from '../../src/session/record.ts';
 import { testRedis } from '../support/app.ts';
@@ -32,7 +33,7 @@ describe('the notice of a new browser', () => {
   test('goes to the owner, and says which browser and when, in text and HTML', async () => {
     const { email, link } = await noticed();
     const { subject, text, html } = await mails.mailTo(email, 'notice');
-    expect(subject).toBe('New sign-in to Latchkey');
+    expect(subject).toBe(`New sign-in to ${readConfig({}).siteName}`);
     expect(link.origin).toBe(app.url);
     for (const body of [text, html]) {
       expect(body).toContain('Firefox on Linux signed in with your address on ');

@@ -27,7 +27,7 @@ export function useChromium(ownOrigins: () => string[], chromium: ChromiumOption
 /** A tab that many tests use one after the other, since opening one takes longer than most of them. */
 export type Tab = {
   page: () => Page;
-  /** Makes it as good as new: no cookies, no content, and the media and size that it began with. */
+  /** Forgets what the tests before left: cookies, headers, other tabs, media and size. */
   reset: () => Promise<Page>;
 };
 
@@ -50,7 +50,6 @@ export function useTab(ownOrigins: () => string[], options: ProfileOptions = {})
   async function reset(): Promise<Page> {
     const tab = current();
     for (const other of tab.context().pages()) if (other !== tab) await other.close();
-    await tab.goto('about:blank');
     await tab.context().clearCookies();
     await tab.context().setExtraHTTPHeaders({});
     await tab.emulateMedia({ media: null, colorScheme: null, forcedColors: null, contrast: null, reducedMotion: null });
