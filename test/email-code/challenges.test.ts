@@ -29,7 +29,7 @@ async function ask(options: Asking = {}) {
 
 async function enter(id: string, code: string, by = challenges) {
   const challenge = (await by.find(id)) ?? { id, salt: '' };
-  return by.enter(challenge, code, { deviceId, counters: guessCosts(id.slice(0, 14), undefined) });
+  return by.enter(challenge, code, { deviceId, isNewDevice: true, counters: guessCosts(id.slice(0, 14), undefined) });
 }
 
 function keyOf(id: string): string {

@@ -54,9 +54,12 @@ export function enterCode(browser: Visitor, code: string, headers: Record<string
   return browser.post('/login/code', { form: { code }, headers });
 }
 
-/** Signs in; `count` says which of the codes for this address it is. */
+/**
+ * Signs in; `count` says which of the codes for this address it is. With the app's Redis, waits until the browser is
+ * known: the mail server has accepted the notice.
+ */
 export async function signInByCode(
-  { mails }: Pick<CodeApp, 'mails'>,
+  { mails, redis }: Pick<CodeApp, 'mails'> & Partial<Pick<CodeApp, 'redis'>>,
   browser: Visitor,
   email: string,
   options: { count?: number; form?: Record<string, string> } = {},
@@ -64,7 +67,18 @@ export async function signInByCode(
   await askForCode(browser, email, options.form);
   const visit = await enterCode(browser, await mails.codeFor(email, options.count));
   if (visit.status !== 303) throw new Error(`the code was answered with ${visit.status}: ${visit.text}`);
+  if (redis) await untilKnown({ redis }, email);
   return visit;
+}
+
+/** Waits until the mail server has accepted the notice of every new browser of this address. */
+export async function untilKnown({ redis }: Pick<CodeApp, 'redis'>, email: string): Promise<void> {
+  const areKnown = async () => {
+    for (const key of await redis.keys(`d:{${tagOf(email)}}*`)) {
+      if ((await redis.get(key)) === 'pending') throw new Error(`a browser of ${email} is not known yet`);
+    }
+  };
+  await vi.waitFor(areKnown, { timeout: 10_000, interval: 5 });
 }
 
 type Outcomes = { mailed: number; keptBack: number };

@@ -12,7 +12,7 @@ test('sign-in by code works under the documented Redis permissions, fenced in by
   const redisAddress = { url: `redis://latchkey:secret@127.0.0.1:${redis.port}` };
   const app = await startCodeApp({ redisAddress, env: { REDIS_KEY_PREFIX: 'latchkey:' } });
   const [browser, email] = [newBrowser(app.url), newAddress()];
-  await signInByCode(app, browser, email);
+  await signInByCode({ mails: app.mails }, browser, email);
   const { text = '' } = await app.mails.mailTo(email, 'notice');
   expect((await browser.get('/admin')).text).toContain(email);
   const { pathname, search, searchParams } = new URL(/http\S+\/end-session\?\S+/.exec(text)?.[0] ?? '');

@@ -33,7 +33,7 @@ export async function useRedis(redis: RedisClient): Promise<void> {
   const challenge = await challenges.find(id);
   if (!challenge) throw new Error('nothing waits');
   const enter = (typed: string, known: string | undefined) =>
-    challenges.enter(challenge, typed, { deviceId, counters: guessCosts(tag, known) });
+    challenges.enter(challenge, typed, { deviceId, isNewDevice: true, counters: guessCosts(tag, known) });
   expect(await enter('no code', undefined)).toMatchObject({ outcome: 'wrong', triesLeft: 4 });
   expect(await enter(code, deviceId)).toMatchObject({ outcome: 'right', email, deviceId });
   expect(await enter(code, deviceId)).toMatchObject({ outcome: 'repeated', email, deviceId });
@@ -51,9 +51,13 @@ export async function useRedis(redis: RedisClient): Promise<void> {
   expect(await rateLimits.takeMail()).toBe(true);
 
   const knownBrowsers = new KnownBrowsers(redis, [testSecret]);
-  expect(await knownBrowsers.isForgotten(tag, deviceId)).toBe(false);
+  await knownBrowsers.awaitNotice(tag, deviceId);
+  expect(await knownBrowsers.isKnown(tag, deviceId)).toBe(false);
+  await knownBrowsers.confirm(tag, deviceId);
+  expect(await knownBrowsers.isKnown(tag, deviceId)).toBe(true);
   await knownBrowsers.forget(tag, deviceId);
-  expect(await knownBrowsers.isForgotten(tag, deviceId)).toBe(true);
+  await knownBrowsers.confirm(tag, deviceId);
+  expect(await knownBrowsers.isKnown(tag, deviceId)).toBe(false);
 
   const links = new RevocationLinks(redis);
   const linked = { sessionId: 'a-session-id', deviceId: 'a-device-id' };

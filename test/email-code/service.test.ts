@@ -27,9 +27,10 @@ function serviceOn(client: RedisClient, enqueue: Enqueue) {
   const knownBrowsers = new KnownBrowsers(client, [testSecret]);
   const links = new RevocationLinks(client);
   const templates = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)), 'Latchkey');
-  const mails = codeMails({ outbox: { register: () => ({ enqueue }) }, templates, links, limits, log });
   const challenges = new Challenges(client, [testSecret]);
   const rateLimits = new RateLimits(client, 1000);
+  const outbox = { register: () => ({ enqueue }) };
+  const mails = codeMails({ outbox, templates, links, knownBrowsers, rateLimits, limits, log });
   return {
     knownBrowsers,
     service: new EmailCodeService({ challenges, rateLimits, knownBrowsers, mails, isAllowed: () => true, log }),

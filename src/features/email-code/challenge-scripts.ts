@@ -1,4 +1,5 @@
 import { takeFunction } from '../../redis/rate-limit.ts';
+import { pending } from './known-browsers.ts';
 
 // A record is a line of fields, the address last, since it may have spaces in it. The version comes first, and a record
 // of another version or shape counts as none. While the code is awaited (state w), `first` says how many tries the code
@@ -72,27 +73,31 @@ return {'asked', refusedBy}`;
  * Enters a code, in one step: however many requests come at once, one of them has the right code accepted, and every
  * try is counted (ASVS 6.5.1).
  *
- * Keys: the record, a decoy, the counters of guesses. Arguments: tries per code; the window in which the same form ends
- * in the same session, in milliseconds; the random part of the id that a new session would have; the device; how many
- * hashes follow; the hashes of the code, one for each secret; points, seconds and cost of each counter.
+ * Keys: the record, a decoy, the key that keeps a browser unknown, the counters of guesses. Arguments: tries per code; the window in which the same form ends
+ * in the same session, in milliseconds; the random part of the id that a new session would have; the device; for how many
+ * milliseconds it stays unknown until its owner has been told (0: it is known); how many hashes follow; the hashes of the code, one for each secret; points, seconds and cost of each counter.
  */
 export const enterScript = `${takeFunction}${recordFunctions}
-local maxTries, repeatMs, member, device, hashes = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local maxTries, repeatMs, member, device = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local unknownMs, hashes = tonumber(ARGV[5]), tonumber(ARGV[6])
 local record = read(KEYS[1])
 if not record then return {'over'} end
 local isRight = false
-for position = 6, 5 + hashes do isRight = isRight or ARGV[position] == record.hash end
+for position = 7, 6 + hashes do isRight = isRight or ARGV[position] == record.hash end
 if record.state == 'u' and isRight then
   local ageMs = repeatMs - redis.call('PTTL', KEYS[1])
   return {'repeated', record.email, record.remember, record.device, record.first, ageMs}
 end
-local refusedBy = take(readCounters(3, 6 + hashes), KEYS[2])
+local refusedBy = take(readCounters(4, 7 + hashes), KEYS[2])
 record.tries = record.tries + 1
 if record.state == 'w' then
   local tries = tonumber(record.first)
   if isRight and refusedBy == 0 and tries > 0 and now() < record.second then
     record.state, record.tries, record.first, record.second = 'u', 0, member, 0
-    if record.device == '-' then record.device = device end
+    if record.device == '-' then
+      record.device = device
+      if unknownMs > 0 then redis.call('SET', KEYS[3], '${pending}', 'PX', unknownMs) end
+    end
     write(KEYS[1], record, 'PX', repeatMs)
     return {'right', record.email, record.remember, record.device, member}
   end

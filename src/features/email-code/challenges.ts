@@ -5,6 +5,7 @@ import type { EmailAddress } from '../../session/email-address.ts';
 import { newSessionId, tagOf } from '../../session/record.ts';
 import { repeatSeconds } from '../../session/repeated-form.ts';
 import { askScript, enterScript } from './challenge-scripts.ts';
+import { cookieMaxAgeMs, unknownKey } from './known-browsers.ts';
 import { type Cost, decoyKey } from './rate-limits.ts';
 import { readStoredText } from './stored-text.ts';
 
@@ -102,18 +103,21 @@ export class Challenges {
   /**
    * Enters a code. The right one ends the waiting, as the last try does.
    * @param options.deviceId what the browser will be known by, unless it asked as a known one
+   * @param options.isNewDevice whether it stays unknown until the owner of the address has been told
    * @param options.counters what a guess costs
    */
   async enter(
     { id, salt }: Pick<Challenge, 'id' | 'salt'>,
     code: string,
-    options: { deviceId: string; counters: Cost[] },
+    options: { deviceId: string; isNewDevice: boolean; counters: Cost[] },
   ): Promise<Attempt> {
     const tag = tagIn(id);
     const member = newSessionId('');
     const hashes = this.#secrets.map((secret) => hashOf(salt, code, secret));
-    const reply = await this.#run(enterScript, [keyOf(id), decoyKey(tag)], options.counters, [
-      ...[triesPerCode, repeatSeconds * 1000, member, options.deviceId, hashes.length],
+    const { deviceId, isNewDevice, counters } = options;
+    const keys = [keyOf(id), decoyKey(tag), unknownKey(tag, deviceId)];
+    const reply = await this.#run(enterScript, keys, counters, [
+      ...[triesPerCode, repeatSeconds * 1000, member, deviceId, isNewDevice ? cookieMaxAgeMs : 0, hashes.length],
       ...hashes,
     ]);
     const [outcome, ...details] = reply;

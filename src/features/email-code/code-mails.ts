@@ -5,7 +5,9 @@ import { absoluteEndOf } from '../../session/lifetime.ts';
 import { tagOf } from '../../session/record.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import { codeSeconds, type Granted } from './challenges.ts';
+import type { KnownBrowsers } from './known-browsers.ts';
 import type { MailTemplates } from './mail-templates.ts';
+import type { RateLimits } from './rate-limits.ts';
 import type { RevocationLinks } from './revocation-links.ts';
 
 /** What mails say about the request that caused them. */
@@ -23,16 +25,25 @@ type Parts = {
   outbox: Outbox;
   templates: MailTemplates;
   links: RevocationLinks;
+  knownBrowsers: KnownBrowsers;
+  rateLimits: RateLimits;
   limits: SessionLimits;
   log: Logger;
 };
 
+/** Whose mail it is, by the tag of the address, and of which known browser; empty for none. */
+type MailContext = { tag: string; deviceId: string };
+
 const noticeSeconds = 86_400;
 
 /** The mails of sign-in by code: the code itself, and the notice of a new browser. */
-export function codeMails({ outbox, templates, links, limits, log }: Parts) {
-  const codes = outbox.register('code');
-  const notices = outbox.register('notice');
+export function codeMails({ outbox, templates, links, knownBrowsers, rateLimits, limits, log }: Parts) {
+  const codes = outbox.register<MailContext>('code', {
+    onFailed: ({ tag, deviceId }) => rateLimits.giveBackToAddress(tag, deviceId === '' ? undefined : deviceId),
+  });
+  const notices = outbox.register<MailContext>('notice', {
+    onAccepted: ({ tag, deviceId }) => knownBrowsers.confirm(tag, deviceId),
+  });
 
   return {
     /**
@@ -40,15 +51,16 @@ export function codeMails({ outbox, templates, links, limits, log }: Parts) {
      * @throws {RedisUnavailable} when nothing may be promised
      */
     async sendCode(
-      mail: { to: EmailAddress; code: string; isKnown: boolean; isWithheld: boolean },
+      mail: { to: EmailAddress; code: string; deviceId: string | undefined; isWithheld: boolean },
       { requestId, device, origin }: Cause,
     ): Promise<void> {
-      const { to, code, isKnown, isWithheld } = mail;
+      const { to, code, deviceId, isWithheld } = mail;
+      const tag = tagOf(to);
       await codes.enqueue(templates.code({ to, code, device, origin, now: Date.now() }), {
-        priority: isKnown ? 'high' : 'normal',
+        priority: deviceId === undefined ? 'normal' : 'high',
         ttlSeconds: codeSeconds,
-        about: { id: requestId, person: tagOf(to) },
-        context: {},
+        about: { id: requestId, person: tag },
+        context: { tag, deviceId: deviceId ?? '' },
         withheld: isWithheld,
       });
     },
@@ -59,7 +71,8 @@ export function codeMails({ outbox, templates, links, limits, log }: Parts) {
      */
     async prepareNotice(granted: Granted, { requestId, device, origin }: Cause): Promise<() => Promise<void>> {
       const { email, remember, sessionId, deviceId } = granted;
-      const about = { id: requestId, person: tagOf(email) };
+      const tag = tagOf(email);
+      const about = { id: requestId, person: tag };
       const now = Date.now();
       const giveUp = (error: unknown) =>
         log.error({ ...about, mail: 'notice', err: error }, 'notice of a new browser not sent');
@@ -71,7 +84,8 @@ export function codeMails({ outbox, templates, links, limits, log }: Parts) {
           endUrl: `${origin}/end-session?token=${token}`,
           now,
         });
-        const delivery = { priority: 'high', ttlSeconds: noticeSeconds, about, context: {} } as const;
+        const context = { tag, deviceId };
+        const delivery = { priority: 'high', ttlSeconds: noticeSeconds, about, context } as const;
         return () => notices.enqueue(mail, delivery).catch(giveUp);
       } catch (error) {
         giveUp(error);

@@ -29,12 +29,13 @@ export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignIn
   const { https, origin, sessionLimits: limits, allowedEmails } = config;
   const knownBrowsers = new KnownBrowsers(redis, secrets);
   const links = new RevocationLinks(redis);
+  const rateLimits = new RateLimits(redis, config.emailCode.mailsPerHour);
   const templates = new MailTemplates(viewsDirectory, config.siteName);
   const service = new EmailCodeService({
     challenges: new Challenges(redis, secrets),
-    rateLimits: new RateLimits(redis, config.emailCode.mailsPerHour),
+    rateLimits,
     knownBrowsers,
-    mails: codeMails({ outbox, templates, links, limits, log }),
+    mails: codeMails({ outbox, templates, links, knownBrowsers, rateLimits, limits, log }),
     isAllowed,
     log,
   });

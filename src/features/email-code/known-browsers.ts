@@ -8,13 +8,18 @@ const maxAddresses = 5;
 const pair = String.raw`[\w-]{22}\.[\w-]{43}`;
 const cookieShape = new RegExp(`^${pair}(?:\\.${pair}){0,${maxAddresses - 1}}$`);
 const version = '1';
+/** The owner of the address has not been told of the browser yet. */
+export const pending = 'pending';
+
+const confirmScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
 
 type Device = { id: string; signature: string };
 
 /**
  * Remembers which browsers an address has signed in with, by a cookie that holds, for each address, a random id of the
  * browser and a signature over it and the address. Being known grants nothing but counters of the browser's own, and
- * spares its owner the notice of a new browser. An id that is not signed for the address counts as none: one that a
+ * spares its owner the notice of a new browser. So it is known only once the mail server has accepted that notice:
+ * whoever stops the mail must not stay unnoticed. An id that is not signed for the address counts as none: one that a
  * client chose, or that belongs to somebody else who shares the browser, would share their counters as well.
  */
 export class KnownBrowsers {
@@ -27,7 +32,7 @@ export class KnownBrowsers {
   }
 
   /**
-   * The id by which a browser is known to an address; its owner may have made it forgotten since.
+   * The id by which a browser may be known to an address, if `isKnown()` agrees.
    * @param cookie what the browser sent
    * @param tag of the address
    */
@@ -44,16 +49,33 @@ export class KnownBrowsers {
   }
 
   /**
-   * Whether the owner of the address has made this browser forgotten.
+   * Whether the owner of the address has been told of this browser, and has not made it forgotten since.
    * @throws {RedisUnavailable}
    */
-  async isForgotten(tag: string, id: string): Promise<boolean> {
+  async isKnown(tag: string, id: string): Promise<boolean> {
     try {
-      return (await withDeadline(deadlineMs, this.#redis.get(forgottenKey(tag, id)))) !== null;
+      return (await withDeadline(deadlineMs, this.#redis.get(unknownKey(tag, id)))) === null;
     } catch (error) {
-      if (isWrongType(error)) return true;
+      if (isWrongType(error)) return false;
       throw error;
     }
+  }
+
+  /**
+   * Keeps a new browser unknown until its notice has been accepted.
+   * @throws {RedisUnavailable}
+   */
+  async awaitNotice(tag: string, id: string): Promise<void> {
+    await this.#setUnknown(tag, id, pending);
+  }
+
+  /**
+   * Makes a browser known whose notice the mail server has accepted, unless its owner has made it forgotten meanwhile.
+   * @throws {RedisUnavailable}
+   */
+  async confirm(tag: string, id: string): Promise<void> {
+    const step = this.#redis.eval(confirmScript, { keys: [unknownKey(tag, id)], arguments: [pending] });
+    await withDeadline(deadlineMs, step);
   }
 
   /**
@@ -61,8 +83,12 @@ export class KnownBrowsers {
    * @throws {RedisUnavailable}
    */
   async forget(tag: string, id: string): Promise<void> {
+    await this.#setUnknown(tag, id, version);
+  }
+
+  async #setUnknown(tag: string, id: string, value: string): Promise<void> {
     const expiration = { type: 'PX', value: cookieMaxAgeMs } as const;
-    await withDeadline(deadlineMs, this.#redis.set(forgottenKey(tag, id), version, { expiration }));
+    await withDeadline(deadlineMs, this.#redis.set(unknownKey(tag, id), value, { expiration }));
   }
 
   #isSignedFor({ id, signature }: Device, tag: string): boolean {
@@ -83,7 +109,8 @@ function devicesIn(cookie = ''): Device[] {
   }));
 }
 
-function forgottenKey(tag: string, id: string): string {
+/** The key that exists while a browser is not known, or not known any more. */
+export function unknownKey(tag: string, id: string): string {
   return `d:{${tag}}${id}`;
 }
 

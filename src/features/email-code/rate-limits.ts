@@ -130,6 +130,12 @@ export class RateLimits {
     await giveBackPoints(this.#redis, this.#overall, isGivenBack ? 1 : 0);
   }
 
+  /** Gives an address back a mail that could not be delivered; `MAILS_PER_HOUR` has been spent on it all the same. */
+  async giveBackToAddress(tag: string, deviceId: string | undefined): Promise<void> {
+    const taken = mailCosts(tag, deviceId).filter(({ cost }) => cost > 0);
+    await giveBackPoints(this.#redis, taken);
+  }
+
   async #takeFromClient(counters: Counter[]): Promise<number> {
     return Math.ceil((await takePoints(this.#redis, counters)) / 1000);
   }

@@ -90,7 +90,7 @@ export class EmailCodeService {
       await Promise.all([
         // Should it fail, the hour has one mail less, which is nothing to refuse a visitor for.
         rateLimits.settleMail({ isGivenBack: hasOverall && (known || !isMailed) }).catch(() => {}),
-        mails.sendCode({ to: email, code, isKnown: known, isWithheld: !isMailed }, client),
+        mails.sendCode({ to: email, code, deviceId, isWithheld: !isMailed }, client),
       ]);
     } catch (error) {
       // Or the same form, sent again, would be told that a code is on its way.
@@ -151,7 +151,10 @@ export class EmailCodeService {
     if (!challenge) return { outcome: 'nothing waits' };
     const knownId = known ? candidate : undefined;
     const deviceId = knownId ?? newDeviceId();
-    const attempt = await challenges.enter(challenge, code, { deviceId, counters: guessCosts(tag, knownId) });
+    const attempt = await challenges.enter(challenge, code, {
+      ...{ deviceId, isNewDevice: knownId === undefined && isAllowed(challenge.email) },
+      counters: guessCosts(tag, knownId),
+    });
     const { email, remember } = challenge;
     switch (attempt.outcome) {
       case 'right':
@@ -174,15 +177,18 @@ export class EmailCodeService {
     { knownId, deviceId }: { knownId: string | undefined; deviceId: string },
   ): Promise<{ deviceId: string; isNewBrowser: boolean }> {
     if (askedWith === deviceId) return { deviceId, isNewBrowser: knownId === undefined };
-    const isForgotten = await this.#parts.knownBrowsers.isForgotten(tagOf(email), askedWith);
-    return isForgotten ? { deviceId, isNewBrowser: true } : { deviceId: askedWith, isNewBrowser: false };
+    const { knownBrowsers } = this.#parts;
+    const tag = tagOf(email);
+    if (await knownBrowsers.isKnown(tag, askedWith)) return { deviceId: askedWith, isNewBrowser: false };
+    await knownBrowsers.awaitNotice(tag, deviceId);
+    return { deviceId, isNewBrowser: true };
   }
 
   #lookUpDevice({ deviceCookie }: Client, tag: string): { candidate: string | undefined; isKnown: Promise<boolean> } {
     const { knownBrowsers } = this.#parts;
     const candidate = knownBrowsers.idIn(deviceCookie, tag);
     if (candidate === undefined) return { candidate, isKnown: Promise.resolve(false) };
-    return { candidate, isKnown: knownBrowsers.isForgotten(tag, candidate).then((isForgotten) => !isForgotten) };
+    return { candidate, isKnown: knownBrowsers.isKnown(tag, candidate) };
   }
 }
 
