@@ -137,7 +137,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);
   app.use(sameOrigin(origin, identityProvider));
-  app.use(sessions({ store, secrets, log }));
+  app.use(sessions({ store, secrets, log, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
   app.use(viewLocals);
 
   app.use(mail.routes);

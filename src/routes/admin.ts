@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts';
 import { bodyField } from '../middleware/bodies.ts';
 import { setFlash, takeFlash } from '../session/flash.ts';
 import { absoluteEndOf, idleSecondsOf, type SessionLimits } from '../session/lifetime.ts';
+import { listSessions } from '../session/middleware.ts';
 import { handleOf } from '../session/record.ts';
 import type { SessionIndex } from '../session/session-index.ts';
 import { currentEmail, saveSession } from '../session/sign-in.ts';
@@ -16,7 +17,7 @@ export function showAdmin({ index, limits, sections: all }: Parts): RequestHandl
   return async function showAdmin(req, res) {
     const email = currentEmail(req);
     const { signedInAt = 0, remember = false } = req.session;
-    const sessions = await index.list(email, { ownId: req.sessionID });
+    const sessions = await listSessions(req, index);
     const sections = await Promise.all(
       all.map(async ({ view, load }) => ({ view, data: await load({ email, sessions }) })),
     );

@@ -4,6 +4,8 @@ import { explainInsecure } from '../http/proxies.ts';
 import type { SessionLog } from '../log.ts';
 import { addMaxAge, cookieAttributes, cookieName, isSignedBefore, renewCookie, type SessionSecrets } from './cookie.ts';
 import { holdUntilSaved } from './hold-response.ts';
+import { handleOf } from './record.ts';
+import type { ListedSession, SessionIndex } from './session-index.ts';
 import { generateSessionId } from './sign-in.ts';
 import type { SessionStore } from './store.ts';
 
@@ -12,13 +14,31 @@ export type SessionsOptions = {
   store: SessionStore;
   secrets: SessionSecrets;
   log?: SessionLog;
+  /** Which requests show the visitor's sessions: their list is asked for together with the session. */
+  preloadsList?: (req: Request) => boolean;
 };
+
+const preloaded = new WeakMap<Request, Promise<ListedSession[]>>();
+
+/**
+ * The live sessions of the visitor's address, the most recently used first.
+ * @throws {RedisUnavailable}
+ */
+export async function listSessions(req: Request, index: SessionIndex): Promise<ListedSession[]> {
+  const sessions = await (preloaded.get(req) ?? index.listFor(req.sessionID));
+  const ownHandle = handleOf(req.sessionID);
+  const { lastSeenAt } = req.session;
+  // Loading the session may have touched it, after the list was read.
+  return sessions.map((session) =>
+    session.handle === ownHandle && lastSeenAt !== undefined ? { ...session, lastSeenAt } : session,
+  );
+}
 
 /**
  * Loads the visitor's session into `req.session`, stores what a page changes in it before the response leaves, and
  * keeps the cookie current. Visitors who only look get neither a session nor a cookie (ASVS 7.6.2).
  */
-export function sessions({ store, secrets, log }: SessionsOptions): RequestHandler[] {
+export function sessions({ store, secrets, log, preloadsList }: SessionsOptions): RequestHandler[] {
   const [newestSecret] = secrets;
   if (secrets.length === 0 || secrets.some((secret) => !(secret?.length >= 32))) {
     throw new Error('sessions need secrets of at least 32 characters; make one with: openssl rand -hex 32');
@@ -42,6 +62,13 @@ export function sessions({ store, secrets, log }: SessionsOptions): RequestHandl
       holdUntilSaved({ req, res, next }, store, { write, end });
       next(error);
     });
+    // While a session is on its way, `req.session` is not there yet, and its id is verified. Both questions leave in
+    // one round trip.
+    if (req.session === undefined && preloadsList?.(req)) {
+      const list = store.index.listFor(req.sessionID);
+      list.catch(() => {});
+      preloaded.set(req, list);
+    }
   }
 
   function keepCookieCurrent(req: Request, res: Response, next: NextFunction): void {

@@ -1,7 +1,7 @@
 import type { ListedRecord, SessionCommands } from './commands.ts';
 import type { EmailAddress } from './email-address.ts';
 import { endOf, type SessionLimits } from './lifetime.ts';
-import { decode, handleOf, keysOf, type StoredSession, tagOf } from './record.ts';
+import { anonymousTag, decode, handleOf, keysOf, type SessionKeys, type StoredSession, tagOf } from './record.ts';
 
 /** A live session as its owner may see it. Times are milliseconds since the epoch. */
 export type ListedSession = Pick<StoredSession, 'device' | 'signedInAt' | 'lastSeenAt'> & {
@@ -24,15 +24,15 @@ export class SessionIndex {
     this.#limits = limits;
   }
 
-  /**
-   * The live sessions of an address, the most recently used first. One Redis command.
-   * @param options.ownId the session that asks; it is on the list even if its entry was lost from Redis
-   */
-  async list(email: EmailAddress, options: { ownId?: string } = {}): Promise<ListedSession[]> {
-    const tag = tagOf(email);
-    const own = options.ownId === undefined ? undefined : keysOf(options.ownId);
-    const live = this.#live(await this.#commands.list(tag, own?.tag === tag ? own : undefined));
-    return live.map(({ member, session }) => toListed(tag + member, session));
+  /** The live sessions of an address, the most recently used first. One Redis command. */
+  list(email: EmailAddress): Promise<ListedSession[]> {
+    return this.#list(tagOf(email));
+  }
+
+  /** The same for the address of this session, which is on the list even if its entry was lost from Redis. */
+  async listFor(sessionId: string): Promise<ListedSession[]> {
+    const keys = keysOf(sessionId);
+    return keys && keys.tag !== anonymousTag ? this.#list(keys.tag, keys) : [];
   }
 
   /** The session with this id, if it is live. */
@@ -78,6 +78,11 @@ export class SessionIndex {
     const surplus = live.slice(maxSessions).map(({ member }) => member);
     await this.#commands.end(tag, surplus);
     return surplus.map((member) => handleOf(tag + member));
+  }
+
+  async #list(tag: string, own?: SessionKeys): Promise<ListedSession[]> {
+    const live = this.#live(await this.#commands.list(tag, own));
+    return live.map(({ member, session }) => toListed(tag + member, session));
   }
 
   async #endWhere(tag: string, isMeant: (sessionId: string) => boolean): Promise<number> {

@@ -3,7 +3,7 @@ import { startApp } from '../support/app.ts';
 import { ask, clients, signedIn } from '../support/client.ts';
 import { Visitor } from '../support/visitor.ts';
 
-const { url, logged } = await startApp();
+const { url, redis, logged } = await startApp();
 
 /** The handles of the sessions that a page offers to end. */
 function handlesIn(page: string): string[] {
@@ -100,6 +100,16 @@ describe('POST /admin/end-other-sessions', () => {
     for (const visitor of [here, stranger]) expect((await visitor.get('/admin')).status).toBe(200);
     expect(logged()).toContainEqual(expect.objectContaining({ msg: 'other sessions ended', ended: 2 }));
   });
+});
+
+test('sessions end though Redis is full, and nobody is told otherwise', async () => {
+  const here = await signedIn(url, 'full@example.com');
+  const other = await signedIn(url, 'full@example.com');
+  await redis.configSet('maxmemory', '1');
+  const { status, location } = await here.post('/admin/end-other-sessions');
+  await redis.configSet('maxmemory', '0');
+  expect([status, location, (await other.get('/admin')).status]).toEqual([303, '/admin', 401]);
+  expect((await here.get('/admin')).status).toBe(200);
 });
 
 test('a forged cookie is nobody', async () => {

@@ -1,9 +1,12 @@
+import type { Express } from 'express';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { handleOf, indexKey, keysOf, tagOf } from '../../src/session/record.ts';
+import type { SessionRedis } from '../../src/session/commands.ts';
+import { listSessions } from '../../src/session/middleware.ts';
+import { anonymousTag, handleOf, indexKey, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
-import { allKeys, newStore } from '../support/fork.ts';
+import { allKeys, gate, newStore, startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();
@@ -40,6 +43,37 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
     expect(text.match(/action="\/admin\/end-session"/g)).toHaveLength(1);
   });
 
+  test('is asked for together with the session, in one round trip', async () => {
+    const here = await signedIn(firefox);
+    const asked = gate();
+    // The session is not answered before the list is asked for.
+    const redis: SessionRedis = {
+      async get(key) {
+        await asked.opened;
+        return app.redis.get(key);
+      },
+      eval(script, options) {
+        asked.open();
+        return app.redis.eval(script, options);
+      },
+    };
+    const addRoutes = (fork: Express) =>
+      fork.get('/list', async (req, res) => void res.json(await listSessions(req, index)));
+    const url = await startFork(redis, addRoutes, { preloadsList: ({ path }) => path === '/list' });
+    const { status, text } = await here.copy(url).get('/list');
+    expect([status, JSON.parse(text)]).toMatchObject([200, [{ device: 'Firefox on Linux' }]]);
+    expect((await new Visitor(url).get('/list')).text).toBe('[]');
+    expect(await commandsFor(app.redis, () => here.get('/admin'))).toMatchObject({ eval: '1', zrange: '1' });
+  });
+
+  test('says of this session when it was last seen, though it was touched after the list was read', async () => {
+    const here = await signedIn(firefox);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10 * 60_000 });
+    const { text } = await here.get('/admin');
+    vi.useRealTimers();
+    expect(text).toContain('Last seen just now');
+  });
+
   test('holds no session id, nor any part of one that could become one', async () => {
     const [here, there] = [await signedIn(), await signedIn()];
     const { text } = await here.get('/admin');
@@ -56,6 +90,24 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
     const gone = await signedIn(iphone);
     await app.redis.del(keysOf(gone.sessionId)?.session ?? '');
     expect((await here.get('/admin')).text).not.toContain('Safari');
+  });
+
+  test('shows when each was last seen and when it signed in, and none that is past its limit', async () => {
+    const now = Date.now();
+    vi.useFakeTimers({ toFake: ['Date'], now: now - 60 * 60_000 });
+    const used = await signedIn(firefox);
+    await signedIn(iphone);
+    vi.setSystemTime(now - 40 * 60_000);
+    await used.get('/');
+    vi.setSystemTime(now - 20 * 60_000);
+    await used.get('/');
+    vi.useRealTimers();
+    const [listed, ...others] = await index.list(email);
+    expect([others, listed?.device]).toEqual([[], 'Firefox on Linux']);
+    expect(Math.abs((listed?.signedInAt ?? 0) - (now - 60 * 60_000))).toBeLessThan(2000);
+    expect(Math.abs((listed?.lastSeenAt ?? 0) - (now - 20 * 60_000))).toBeLessThan(2000);
+    const here = await signedIn({ 'User-Agent': 'curl' });
+    expect((await here.get('/admin')).text).toMatch(/Firefox on Linux[\s\S]*?Last seen 20 minutes ago/);
   });
 
   test('passes over a session that is corrupt', async () => {
@@ -103,13 +155,18 @@ describe('sessions whose entries in the list were lost', () => {
     expect(await app.redis.exists(indexOfAnn)).toBe(0);
   });
 
-  test('are not listed by what has ended, nor under the address of somebody else', async () => {
-    const [gone, bob] = [await signedIn(), await signedIn({}, address('bob@example.com'))];
+  test('are not listed by what has ended, nor by a session without an address', async () => {
+    const gone = await signedIn();
     const goneId = gone.sessionId;
     await gone.post('/logout');
-    await app.redis.del(indexOfAnn);
-    for (const ownId of [goneId, bob.sessionId]) expect(await index.list(email, { ownId })).toEqual([]);
+    const there = await signedIn();
+    expect(await index.listFor(goneId)).toHaveLength(1);
+    expect(await app.redis.zRange(indexOfAnn, 0, -1)).toEqual([keysOf(there.sessionId)?.member]);
+    await there.post('/logout');
+    expect(await index.listFor(goneId)).toEqual([]);
     expect(await app.redis.exists(indexOfAnn)).toBe(0);
+    const anonymous = newSessionId(anonymousTag);
+    expect(await commandsFor(app.redis, () => index.listFor(anonymous))).toEqual({});
   });
 
   test('can sign in again, be touched, be listed and ended though a key of another type is in the way', async () => {

@@ -1,9 +1,11 @@
 import { RedisStore } from 'connect-redis';
 import session, { type SessionData } from 'express-session';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { readConfig } from '../../src/config.ts';
 import type { RedisClient } from '../../src/redis/connect.ts';
 import { SessionEnded } from '../../src/session/commands.ts';
-import { anonymousTag, indexKey, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
+import { anonymousTag, decode, handleOf, indexKey, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
+import { SessionStore } from '../../src/session/store.ts';
 import { address } from '../support/address.ts';
 import { connectNode, testRedis } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
@@ -79,6 +81,44 @@ describe('SessionStore', () => {
     const interrupted = newStore(meanwhile(() => store.destroy(id)));
     expect(await interrupted.get(id)).toBeNull();
     expect(await allKeys(redis)).toEqual([]);
+  });
+
+  test('has nothing to save once it was touched: it would overwrite what another request changed', async () => {
+    const id = annsId();
+    await store.set(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
+    const loaded = await store.get(id);
+    expect([loaded && store.wasTouched(loaded), store.hasChanges(loaded ?? undefined)]).toEqual([true, false]);
+  });
+
+  test('fails when a touch is not answered in time: the session may have ended', async () => {
+    const id = annsId();
+    await store.set(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
+    const never = new Promise<never>(() => {});
+    const silent = newStore({ get: (key) => redis.get(key), eval: () => never }, { deadlineMs: 20 });
+    await expect(silent.get(id)).rejects.toThrow('did not answer within 20 ms');
+  });
+
+  test('lets an address have 50 sessions, unless it is told otherwise', async () => {
+    const { sessionLimits: limits } = readConfig({ NODE_ENV: 'test' });
+    const standalone = new SessionStore({ redis, limits, https: false });
+    for (let count = 1; count <= 52; count += 1) await standalone.set(annsId(), annsData());
+    expect(await standalone.index.list(ann)).toHaveLength(50);
+  });
+
+  // Sessions of before an update are found and read after it.
+  test('keeps to the ids, keys and records of earlier versions', () => {
+    const id = 'WIlQR6VCc_4oaBAbCdEfGhIjKlMnOpQrStUv';
+    expect(keysOf(id)).toEqual({
+      session: '{WIlQR6VCc_4oaB}AbCdEfGhIjKlMnOpQrStUv',
+      index: 'WIlQR6VCc_4oaB',
+      member: 'AbCdEfGhIjKlMnOpQrStUv',
+      tag: tagOf(ann),
+    });
+    expect(handleOf(id)).toBe('lE3fw9-z_BL5YGne');
+    expect(decode('6b070a34mwvuqtkl1ann@example.com\nFirefox on Linux\n{"theme":"dark"}')).toEqual({
+      ...{ email: ann, signedInAt: 1_795_594_736_181, lastSeenAt: 1_795_623_476_000, remember: true },
+      ...{ device: 'Firefox on Linux', theme: 'dark' },
+    });
   });
 
   test('leaves no key without an end when a session runs out between load and touch', async () => {

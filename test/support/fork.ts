@@ -6,10 +6,10 @@ import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts
 import { createLogger } from '../../src/log.ts';
 import { errorPage } from '../../src/middleware/errors.ts';
 import { requestLog } from '../../src/middleware/request-log.ts';
-import type { RedisClient } from '../../src/redis/connect.ts';
 import type { NodeClient } from '../../src/redis/node.ts';
 import { outageLog } from '../../src/redis/outage-log.ts';
-import { sessions } from '../../src/session/middleware.ts';
+import type { SessionRedis } from '../../src/session/commands.ts';
+import { type SessionsOptions, sessions } from '../../src/session/middleware.ts';
 import { SessionStore, type SessionStoreOptions } from '../../src/session/store.ts';
 import { afterwards } from './afterwards.ts';
 import { testSecret } from './app.ts';
@@ -19,8 +19,8 @@ const log = createLogger('silent');
 
 /** A session store as the app has it, on this connection. */
 export function newStore(
-  redis: RedisClient,
-  options: Partial<Pick<SessionStoreOptions, 'sessionsPerAddress'>> = {},
+  redis: SessionRedis,
+  options: Partial<Pick<SessionStoreOptions, 'sessionsPerAddress' | 'deadlineMs'>> = {},
 ): SessionStore {
   return new SessionStore({
     redis,
@@ -37,10 +37,14 @@ export function newStore(
  * What somebody who forks Latchkey would add: pages of their own behind the same sessions. It accepts the
  * cookies of `startApp()` on the same Redis.
  */
-export async function startFork(redis: RedisClient, addRoutes: (app: Express) => void): Promise<string> {
+export async function startFork(
+  redis: SessionRedis,
+  addRoutes: (app: Express) => void,
+  options: Pick<SessionsOptions, 'preloadsList'> = {},
+): Promise<string> {
   const app = express();
   app.use(requestLog(log));
-  app.use(sessions({ store: newStore(redis), secrets: [testSecret], log }));
+  app.use(sessions({ store: newStore(redis), secrets: [testSecret], log, ...options }));
   addRoutes(app);
   app.use(errorPage(log));
   const server: Server = createHttpServer(app, {});
