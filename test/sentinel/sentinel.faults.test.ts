@@ -12,6 +12,8 @@ import { sentinelUrl, startSentinel, startWatched } from './watched.ts';
 const mayLoseMs = 200;
 const failoverWithinMs = 30_000;
 
+const patience = { timeout: 20_000, interval: 50 };
+
 vi.setConfig({ testTimeout: 90_000 });
 
 const redis = await startWatched();
@@ -32,12 +34,10 @@ test('a primary or a Sentinel that cannot be used stops the start, with the reas
     [redis.url.replace('sentinel_password=', 'sentinel_password=not-')]: expect.stringMatching(/^WRONGPASS/),
     [redis.url.replace('sentinel://:', 'sentinel://:not-')]: expect.stringMatching(/^WRONGPASS/),
   };
-  await Promise.all(
-    Object.entries(reasons).map(([url, message]) =>
-      expect(connectUrl(url)).rejects.toMatchObject({ cause: { message } }),
-    ),
-  );
-  await misled.kill();
+  // A busy machine may run out of time before there is a reason.
+  const isRefused = ([url, message]: [string, unknown]) =>
+    vi.waitFor(() => expect(connectUrl(url)).rejects.toMatchObject({ cause: { message } }), patience);
+  await Promise.all(Object.entries(reasons).map(isRefused)).finally(misled.kill);
 });
 
 /** Loses the primary under load, and checks what visitors met. */
@@ -45,7 +45,7 @@ async function failOver(name: string, lose: (primary: RedisServer) => unknown): 
   const load = new Load(server.url());
   await load.start(50);
   await vi.waitFor(() => expect(load.figures.requests).toBeGreaterThan(20), { timeout: 20_000 });
-  const before = await redis.primary();
+  const before = await vi.waitFor(() => redis.primary(), patience);
   const lostAt = Date.now();
   await lose(before);
   const switched = async () => expect(await redis.primary()).not.toBe(before);
@@ -74,7 +74,7 @@ async function failOver(name: string, lose: (primary: RedisServer) => unknown): 
 
 /** What a Sentinel does by itself 8 s after an old primary has come back. */
 async function rejoin(node: RedisServer): Promise<void> {
-  const { port } = await redis.primary(node);
+  const { port } = await vi.waitFor(() => redis.primary(node), patience);
   await node.client((client) => client.sendCommand(['REPLICAOF', '127.0.0.1', String(port)]));
   await redis.isReplicated(node);
 }
@@ -118,18 +118,15 @@ test('a primary killed under load is replaced, and no session is lost', async ()
 });
 
 test('so is one that freezes, and it is ignored when it thaws', async () => {
+  // A frozen Sentinel must not delay the answers of the others.
+  firstSentinel.signal('SIGSTOP');
   const before = await failOver('primary frozen', (primary) => primary.signal('SIGSTOP'));
+  firstSentinel.signal('SIGCONT');
   before.signal('SIGCONT');
-  await vi.waitFor(() => before.client((client) => client.ping()));
+  await vi.waitFor(() => before.client((client) => client.ping()), patience);
   await annIsServed();
   expect(told('Redis failed over')).toBe(2);
   await rejoin(before);
-});
-
-test('a frozen Sentinel delays nobody', async () => {
-  firstSentinel.signal('SIGSTOP');
-  for (let visit = 0; visit < 20; visit += 1) await annIsServed();
-  firstSentinel.signal('SIGCONT');
 });
 
 test('without any Sentinel the sessions go on, which is logged once', async () => {
