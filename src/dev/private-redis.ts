@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, ErrorReply } from 'redis';
 import { withDeadline } from '../redis/connect.ts';
 
-/** A Redis of our own, for development and tests. */
+/** A private Redis, for development and tests. */
 export type PrivateRedis = {
   socketPath: string;
-  /** Stops it, unless another process uses it too. */
+  /** Stops it, unless another process is still using it. */
   stop: () => Promise<void>;
 };
 
@@ -18,28 +18,28 @@ const programs = ['redis-server', 'valkey-server'];
 const startDeadlineMs = 5000;
 const stopDeadlineMs = 2000;
 /** Longer than a start or a stop can take. */
-const guardLastsMs = 15_000;
-/** What macOS has room for; Linux has four more. */
+const lockLifetimeMs = 15_000;
+/** The limit on macOS; Linux allows four more. */
 const maxSocketPathBytes = 103;
-/** Each user of a private Redis holds one connection of this name, by which the last to leave knows that it is. */
+/** Each user of a private Redis holds one connection with this name, so that the last one to leave can tell. */
 const presenceName = 'latchkey-presence';
 
 /**
- * Starts a Redis that listens on a unix socket in this directory alone and keeps its data there, append-only.
- * One that a killed run left behind, or that a second process uses, is taken over: the last to leave stops it.
- * @throws {Error} when there is no Redis on PATH, or it does not start
+ * Starts a Redis that listens only on a unix socket in this directory, and keeps its append-only file there. One that is
+ * already running, because another process uses it or a killed run left it behind, is joined; the last to leave stops it.
+ * @throws {Error} when there is no Redis on PATH, or it doesn't start
  */
 export async function startPrivateRedis(path: string): Promise<PrivateRedis> {
   const directory = resolve(path);
   const socketPath = shortest(join(directory, 'redis.sock'));
-  const presence = await alone(directory, async () => {
+  const presence = await withLock(directory, async () => {
     const server = (await answers(socketPath)) ? undefined : launch(directory);
     return await enter(socketPath, server);
   });
   return {
     socketPath,
-    // Somebody may have removed the directory: it must not come back, and there is nobody to wait for.
-    stop: () => (existsSync(directory) ? alone(directory, () => leave(presence)) : leave(presence)),
+    // If somebody has removed the directory, it must not be created again, and there is nobody to wait for.
+    stop: () => (existsSync(directory) ? withLock(directory, () => leave(presence)) : leave(presence)),
   };
 }
 
@@ -47,43 +47,45 @@ function shortest(path: string): string {
   const relativePath = relative(process.cwd(), path);
   const shorter = relativePath.length < path.length ? relativePath : path;
   if (Buffer.byteLength(shorter) > maxSocketPathBytes) {
-    throw new Error(`${shorter} is too long for a unix socket. Start in a directory nearer to it, or set REDIS_URL.`);
+    throw new Error(
+      `${shorter} is too long for a unix socket. Start Latchkey from a directory closer to it, or set REDIS_URL.`,
+    );
   }
   return shorter;
 }
 
 /**
- * Does `work` while no other does any for this directory: two Redis servers would steal each other's socket, and
- * write one file. Each who wants to leaves a file first and looks for others' then, so of two at once at least one
- * sees the other, and waits. A file whose process was killed does not count.
+ * Runs `work` under a lock on this directory: two Redis servers would take each other's socket, and write to the same
+ * file. Each process creates its lock file first and looks for others afterwards, so that of two at once, at least one
+ * sees the other and waits. The lock file of a process that was killed doesn't count.
  */
-async function alone<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {
-  const giveUpAt = Date.now() + guardLastsMs;
+async function withLock<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {
+  const giveUpAt = Date.now() + lockLifetimeMs;
   do {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const guard = join(directory, `busy-${process.pid}-${randomUUID()}`);
-    writeFileSync(guard, '');
+    const lock = join(directory, `busy-${process.pid}-${randomUUID()}`);
+    writeFileSync(lock, '');
     try {
-      if (!isBusy(directory, basename(guard))) return await work();
+      if (!isBusy(directory, basename(lock))) return await work();
     } finally {
-      rmSync(guard, { force: true });
+      rmSync(lock, { force: true });
     }
     await sleep(10 + Math.random() * 40);
   } while (Date.now() < giveUpAt);
-  throw new Error(`another process has been starting or stopping the Redis in ${directory} for too long`);
+  throw new Error(`another process has held the lock on ${directory} for too long`);
 }
 
-function isBusy(directory: string, ownGuard: string): boolean {
-  const others = readdirSync(directory).filter((name) => name.startsWith('busy-') && name !== ownGuard);
+function isBusy(directory: string, ownLock: string): boolean {
+  const others = readdirSync(directory).filter((name) => name.startsWith('busy-') && name !== ownLock);
   const live = others.filter((name) => isLive(join(directory, name)));
   for (const name of others) if (!live.includes(name)) rmSync(join(directory, name), { force: true });
   return live.length > 0;
 }
 
-// The age counts too, because another process may have the number of the killed one by now.
-function isLive(guard: string): boolean {
-  const age = Date.now() - (statSync(guard, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-  return age < guardLastsMs && isRunning(Number(basename(guard).split('-')[1]));
+// The age counts too, since the id of a killed process may belong to another one by now.
+function isLive(lock: string): boolean {
+  const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  return age < lockLifetimeMs && isRunning(Number(basename(lock).split('-')[1]));
 }
 
 function isRunning(pid: number): boolean {
@@ -112,7 +114,7 @@ function launch(directory: string): Launched {
   const settings = {
     port: '0',
     dir: directory,
-    unixsocket: 'redis.sock', // Relative to `dir`: the whole path may be too long.
+    unixsocket: 'redis.sock', // Relative to `dir`, since the whole path may be too long.
     unixsocketperm: '700',
     appendonly: 'yes',
     save: '',
@@ -121,14 +123,14 @@ function launch(directory: string): Launched {
   const server = spawn(
     program,
     Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
-    // Its own process group: Ctrl-C must reach the app alone, which still needs Redis to finish its requests.
+    // In a process group of its own: Ctrl-C must reach only the app, which needs Redis to finish its requests.
     { detached: true, stdio: 'ignore' },
   );
   server.unref();
   const failed = new Promise<never>((_, fail) => {
     const log = join(directory, 'redis.log');
     server.once('error', (error) => fail(new Error(`${program} did not start: ${error.message}`)));
-    server.once('exit', (code) => fail(new Error(`${program} ended with code ${code}; see ${log}`)));
+    server.once('exit', (code) => fail(new Error(`${program} exited with code ${code}; see ${log}`)));
   });
   return { process: server, failed };
 }
@@ -147,7 +149,7 @@ export function findRedis(): string {
 
 /** The first of these programs that is on PATH. */
 export function findOnPath(programs: string[]): string | undefined {
-  // biome-ignore lint/style/noProcessEnv: PATH is where the system looks, not a setting of Latchkey
+  // biome-ignore lint/style/noProcessEnv: PATH belongs to the system; it is no setting of Latchkey
   const directories = (process.env.PATH ?? '').split(delimiter);
   const candidates = programs.flatMap((program) => directories.map((directory) => join(directory, program)));
   return candidates.find((path) => {
@@ -169,7 +171,7 @@ function newPresence(socketPath: string) {
     disableOfflineQueue: true,
     socket: { path: socketPath, tls: false, reconnectStrategy },
   });
-  // Without a listener, a lost connection would end the process; the app's own connection tells of it.
+  // Without a listener, a lost connection would end the process. The app's own connection reports it.
   presence.on('error', () => {});
   return presence;
 }
@@ -207,10 +209,10 @@ async function leave(presence: Presence): Promise<void> {
   try {
     const clients = await withDeadline(stopDeadlineMs, presence.clientList());
     const present = clients.filter((client) => client.name === presenceName);
-    // Redis ends instead of answering.
+    // Redis exits instead of answering.
     if (present.length === 1) await withDeadline(stopDeadlineMs, presence.sendCommand(['SHUTDOWN']));
   } catch {
-    // It is gone, as wanted, or frozen, and the next start will see to it.
+    // It is gone, as intended, or frozen, which the next start deals with.
   }
   presence.destroy();
 }

@@ -7,7 +7,7 @@ import { outageLog } from '../../src/redis/outage-log.ts';
 const lines: Record<string, unknown>[] = [];
 const log = createLogger('info', { write: (line) => lines.push(JSON.parse(line)) });
 
-const full = new RedisUnavailable('Redis did not do what was asked', {
+const full = new RedisUnavailable('Redis command failed', {
   cause: new SimpleError("OOM command not allowed when used memory > 'maxmemory'."),
 });
 const slow = new RedisUnavailable('Redis did not answer within 1000 ms');
@@ -20,7 +20,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('an outage is logged when it begins and when it is over, and not for each request', () => {
+test('an outage is logged when it begins and when it is over, not once per request', () => {
   const noteFailure = outageLog(log);
   for (let second = 0; second < 60; second += 1) {
     noteFailure(full);
@@ -33,7 +33,7 @@ test('an outage is logged when it begins and when it is over, and not for each r
   expect(lines).toHaveLength(3);
 });
 
-test('each reason is an outage of its own, and the line says what Redis said', () => {
+test('each reason is an outage of its own, logged with the words of Redis', () => {
   const noteFailure = outageLog(log);
   for (const error of [full, slow, full, slow]) noteFailure(error);
   expect(lines).toMatchObject([
@@ -42,14 +42,14 @@ test('each reason is an outage of its own, and the line says what Redis said', (
   ]);
 });
 
-test('a lost connection is left to the connection, which tells of it itself', () => {
+test('a lost connection is left to the connection itself to report', () => {
   const noteFailure = outageLog(log);
   const causes = [new ClientOfflineError(), Object.assign(new Error('read ECONNRESET'), { syscall: 'read' })];
-  for (const cause of causes) noteFailure(new RedisUnavailable('Redis did not do what was asked', { cause }));
+  for (const cause of causes) noteFailure(new RedisUnavailable('Redis command failed', { cause }));
   expect(lines).toEqual([]);
 });
 
-test('a mistake of ours, inside a call to Redis, is not taken for a lost connection', () => {
-  outageLog(log)(new RedisUnavailable('Redis did not do what was asked', { cause: new TypeError('planted') }));
+test('a bug in our own code, inside a call to Redis, is not mistaken for a lost connection', () => {
+  outageLog(log)(new RedisUnavailable('Redis command failed', { cause: new TypeError('planted') }));
   expect(lines).toMatchObject([{ reason: 'TypeError' }]);
 });

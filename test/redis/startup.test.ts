@@ -25,12 +25,12 @@ async function told(address: RedisAddress): Promise<string[]> {
   return lines.map((line) => JSON.parse(line)).map(({ level, msg }) => `${level} ${msg}`);
 }
 
-describe('at the start the log says', () => {
-  test('nothing of the private Redis of development', async () => {
+describe('at start, the log says', () => {
+  test('nothing about the private Redis of development', async () => {
     expect(await told(await testRedis())).toEqual([]);
   });
 
-  test('nothing of a Redis as it comes, with snapshots', async () => {
+  test('nothing about a Redis with its default settings, which include snapshots', async () => {
     expect(await told(await startRedisServer(password))).toEqual([]);
   });
 
