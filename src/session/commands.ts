@@ -16,10 +16,10 @@ export class SessionEnded extends HttpError {
   }
 }
 
-/** A stored session as the list of its address names it. */
+/** A stored session, as a member of the list of its address. */
 export type ListedRecord = { member: string; record: string };
 
-// An index of another type is none of ours. It must not keep its address from signing in.
+// A key of another type is not our index, and must not keep its address from signing in.
 const enlist = `
 local function enlist(index, member, endsAt, millisecondsLeft)
   local kind = redis.call('TYPE', index).ok
@@ -38,7 +38,7 @@ enlist(KEYS[2], member, endsAt, millisecondsLeft)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 return redis.call('ZCARD', KEYS[2])`;
 
-// The later time of last use stays, or a slow request would take back what a touch has prolonged meanwhile.
+// Keeps the later time of last use. Otherwise a slow request would undo a touch that happened meanwhile.
 const replaceScript = `
 local record, lastSeen = ARGV[1], redis.call('GETRANGE', KEYS[1], 0, 7)
 if lastSeen == '' then return 0 end
@@ -55,8 +55,8 @@ redis.call('SETRANGE', KEYS[1], 0, lastSeen)
 if KEYS[2] then enlist(KEYS[2], member, endsAt, millisecondsLeft) end
 return 1`;
 
-// The session that asks is on its list even when the entry was lost (evicted, or deleted by hand). On a replica it
-// can't be written, but is still listed.
+// The session that asks is listed even if its entry was lost (evicted, or deleted by hand). On a replica the entry can't
+// be written, but the session is still listed.
 const listScript = `${enlist}
 local index, siblings, own, member, now = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
 local isIndex = redis.call('TYPE', index).ok == 'zset'
@@ -114,8 +114,8 @@ export class SessionCommands {
   /**
    * Stores a new session.
    * @param options.endsAt milliseconds since the epoch
-   * @param options.isListed whether it stands in the list of an address
-   * @returns how many sessions that list has now
+   * @param options.isListed whether it belongs in the list of an address
+   * @returns the number of sessions in that list
    */
   async create(
     keys: SessionKeys,
@@ -132,7 +132,7 @@ export class SessionCommands {
   }
 
   /**
-   * Stores the changes of a session, which lives as long as it did.
+   * Stores the changes to a session; its lifetime stays the same.
    * @throws {SessionEnded} when it is no longer there to be changed
    */
   async replace(keys: SessionKeys, record: string): Promise<void> {
@@ -140,7 +140,7 @@ export class SessionCommands {
   }
 
   /**
-   * Notes that a session is in use, lets it live until `endsAt`, and puts it back on its list if it is missing there.
+   * Records that a session is in use, extends it to `endsAt`, and adds it to its list again if the entry was lost.
    * @returns false when it has ended
    */
   async touch(keys: SessionKeys, options: { now: number; endsAt: number; isListed: boolean }): Promise<boolean> {
@@ -151,7 +151,7 @@ export class SessionCommands {
 
   /**
    * The stored sessions of a tag.
-   * @param own the session that asks; if its entry was lost, it is put back
+   * @param own the session that asks; if its entry was lost, it is added again
    */
   async list(tag: string, own?: SessionKeys): Promise<ListedRecord[]> {
     const keys = [indexKey(tag), sessionKey(tag, '')];

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 
-/** The first signs cookies, all verify them. Removing one ends everything that it alone has signed. */
+/** The first secret signs cookies; all of them verify. Removing one invalidates everything that it alone signed. */
 export type SessionSecrets = readonly [string, ...string[]];
 
 /** The attributes of every session cookie (ASVS 3.3.1 to 3.3.4), `secure` when the site's origin is https. */
@@ -37,7 +37,7 @@ export function isSignedBefore(req: Request, secret: string): boolean {
   return !req.headers.cookie?.includes(encodeURIComponent(sign(req.sessionID, secret)));
 }
 
-/** Sends the session's cookie once more, for a new signature or a later expiry. */
+/** Sends the session's cookie again, with a new signature or a later expiry. */
 export function renewCookie(req: Request, res: Response, secret: string): void {
   const { secure, expires } = req.session.cookie;
   const attributes = cookieAttributes(secure === true);
@@ -48,8 +48,8 @@ export function renewCookie(req: Request, res: Response, secret: string): void {
 }
 
 /**
- * Adds `Max-Age` to every cookie that has only `Expires`. By that alone, a client whose clock is wrong would drop a new
- * cookie at once, or keep an old one (RFC 6265, 4.1.2.2).
+ * Adds `Max-Age` to every cookie that has only `Expires`. With `Expires` alone, a client whose clock is wrong
+ * would drop a new cookie at once or keep an old one (RFC 6265, 4.1.2.2).
  */
 export function addMaxAge(res: Response): void {
   const { writeHead } = res;
@@ -67,7 +67,7 @@ function withMaxAge(cookie: string): string {
   return cookie.replace(attribute, () => `; Max-Age=${seconds}${attribute}`);
 }
 
-// The form that express-session reads.
+// In the format that express-session reads.
 function sign(sessionId: string, secret: string): string {
   return `s:${sessionId}.${createHmac('sha256', secret).update(sessionId).digest('base64').replace(/=+$/, '')}`;
 }

@@ -5,8 +5,8 @@ import type { SessionStore } from './store.ts';
 type Send = Response['write'] | Response['end'];
 
 /**
- * Holds a response back, from its first byte on, until the changes of its session are stored. If that fails, what the
- * page has prepared is dropped and the error page answers instead: nobody is told of a change that was lost
+ * Holds a response back, from its first byte on, until the changes to its session are stored. If that fails, the
+ * response is discarded and the error page answers instead, so that nobody is told of a change that was lost
  * (express-session#309, #360).
  * @param raw the response's own `write` and `end`, before express-session wrapped them
  */
@@ -24,13 +24,13 @@ export function holdUntilSaved(
       held = [];
       saveSession(req).then(release, refuse);
     }
-    // Whoever ends a response twice, as an error page does after a page that failed late, means the second one.
+    // A response that is ended twice, such as one whose page fails after answering, is the second one.
     if (held.at(-1)?.send === raw.end) held = [];
     held.push({ send, args });
     return send === raw.end ? res : false;
   }
 
-  // What can't be stored, such as a session with a circle in it, is left to the save to refuse.
+  // A session that can't be serialized, such as one with a circular reference, fails in the save.
   function hasChanges(): boolean {
     try {
       return store.hasChanges(req.session);

@@ -2,13 +2,13 @@
 export type SessionLimits = {
   idleSeconds: number;
   absoluteSeconds: number;
-  /** The pair for a visitor who asked to be kept signed in. */
+  /** The pair for visitors who asked to be kept signed in. */
   rememberIdleSeconds: number;
   rememberAbsoluteSeconds: number;
 };
 
 /**
- * Refuses limits with which a session would never end.
+ * Rejects limits under which a session would never end.
  * @throws {RangeError}
  */
 export function checkLimits(limits: SessionLimits): void {
@@ -30,7 +30,7 @@ export function endOf(session: Lifetime, limits: SessionLimits): number {
   return Math.min(idleEndOf(session, limits), absoluteEndOf(session, limits));
 }
 
-/** When it ends however much it is used. Milliseconds since the epoch. */
+/** When a session ends at the latest, however much it is used. Milliseconds since the epoch. */
 export function absoluteEndOf(session: Omit<Lifetime, 'lastSeenAt'>, limits: SessionLimits): number {
   const seconds = session.remember ? limits.rememberAbsoluteSeconds : limits.absoluteSeconds;
   return session.signedInAt + seconds * 1000;
@@ -40,20 +40,20 @@ function idleEndOf(session: Lifetime, limits: SessionLimits): number {
   return session.lastSeenAt + idleSecondsOf(session, limits) * 1000;
 }
 
-/** The idle limit that holds for this session. */
+/** The idle limit that applies to this session. */
 export function idleSecondsOf(session: Pick<Lifetime, 'remember'>, limits: SessionLimits): number {
   return session.remember ? limits.rememberIdleSeconds : limits.idleSeconds;
 }
 
-/** Whether it is time to write down that the session is in use. */
+/** Whether it is time to record that the session is in use. */
 export function isTouchDue(session: Lifetime, limits: SessionLimits, now: number): boolean {
   return now - session.lastSeenAt >= touchGrainSeconds(session, limits) * 1000;
 }
 
 /**
- * How far `lastSeenAt` may lag behind, and so the error of the idle limit: 5 % of it, but at least a minute,
- * to spare Redis, and at most ten, so that "last seen" in a list is worth reading. A limit of under two
- * minutes halves it, or a session in steady use would run out.
+ * How far `lastSeenAt` may lag behind, and therefore how exact the idle limit is: 5 % of it, but at least a minute, to
+ * spare Redis, and at most ten, so that "last seen" stays meaningful. Below an idle limit of two minutes it is half of
+ * that limit; otherwise a session in steady use would expire.
  */
 export function touchGrainSeconds(session: Pick<Lifetime, 'remember'>, limits: SessionLimits): number {
   const idleSeconds = idleSecondsOf(session, limits);

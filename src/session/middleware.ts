@@ -14,7 +14,7 @@ export type SessionsOptions = {
   store: SessionStore;
   secrets: SessionSecrets;
   log?: SessionLog;
-  /** Which requests show the visitor's sessions: their list is asked for together with the session. */
+  /** Which requests show the visitor's sessions. For those, the list is requested together with the session. */
   preloadsList?: (req: Request) => boolean;
 };
 
@@ -28,7 +28,7 @@ export async function listSessions(req: Request, index: SessionIndex): Promise<L
   const sessions = await (preloaded.get(req) ?? index.listFor(req.sessionID));
   const ownHandle = handleOf(req.sessionID);
   const { lastSeenAt } = req.session;
-  // Loading the session may have touched it, after the list was read.
+  // Loading may have touched the session after the list was read.
   return sessions.map((session) =>
     session.handle === ownHandle && lastSeenAt !== undefined ? { ...session, lastSeenAt } : session,
   );
@@ -62,8 +62,8 @@ export function sessions({ store, secrets, log, preloadsList }: SessionsOptions)
       holdUntilSaved({ req, res, next }, store, { write, end });
       next(error);
     });
-    // While a session is on its way, `req.session` is not there yet, and its id is verified. Both questions leave in
-    // one round trip.
+    // While a session is being loaded, `req.session` is not set yet, and its id is already verified. Sent now, both
+    // commands share a round trip.
     if (req.session === undefined && preloadsList?.(req)) {
       const list = store.index.listFor(req.sessionID);
       list.catch(() => {});
@@ -83,7 +83,7 @@ export function sessions({ store, secrets, log, preloadsList }: SessionsOptions)
   return store.https && log ? [warnOnceIfInsecure(log), ...handlers] : handlers;
 }
 
-// Only a request can show that the proxy in front does not say how the visitor came (express-session#281).
+// Only a request can show that the proxy doesn't pass on the scheme (express-session#281).
 function warnOnceIfInsecure(log: SessionLog): RequestHandler {
   let warned = false;
   return function warnIfInsecure(req, _res, next) {

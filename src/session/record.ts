@@ -20,16 +20,16 @@ declare module 'express-session' {
 /**
  * A session id is the tag of its address and 128 random bits (ASVS 7.2.3), both base64url.
  *
- * The tag, 84 bits of a hash of the address, decides in a Redis Cluster where the session lives, and where the
- * key that lists the address's sessions does, so that both are on one node and written in one transaction.
- * It is not keyed with a session secret: a rotated secret would hide the older sessions of an address from
- * "end all sessions". Whoever holds a session id can see the address anyway.
+ * The tag is 84 bits of a hash of the address. In a Redis Cluster it decides which slot holds the session and the list of
+ * the address's sessions, so that both are on one node and change together. It is not keyed with a session secret, since
+ * rotating the secret would hide older sessions from "end all sessions". Whoever holds a session id can see the address
+ * anyway.
  */
 const tagLength = 14;
 const randomLength = 22;
 const idShape = new RegExp(`^([\\w-]{${tagLength}})([\\w-]{${randomLength}})$`);
 
-/** The tag of sessions without an address, which belong to no list. */
+/** The tag of sessions without an address, which are in no list. */
 export const anonymousTag = 'A'.repeat(tagLength);
 
 /** The tag of an address; see above. */
@@ -42,27 +42,27 @@ export function tagIn(sessionId: string): string {
   return sessionId.slice(0, tagLength);
 }
 
-/** A new session id, unguessable, under this tag. */
+/** A new, unguessable session id with this tag. */
 export function newSessionId(tag: string): string {
   return tag + randomBytes(16).toString('base64url');
 }
 
-/** The Redis keys of a session: its own, and the list it stands in under `member`. */
+/** The Redis keys of a session: its own, and that of the list which has it as `member`. */
 export type SessionKeys = { session: string; index: string; member: string; tag: string };
 
-/** The keys of a session id, or undefined for what was never one. */
+/** The keys of a session id, or undefined if it can't be one. */
 export function keysOf(sessionId: string): SessionKeys | undefined {
   const [, tag, member] = idShape.exec(sessionId) ?? [];
   if (tag === undefined || member === undefined) return undefined;
   return { session: sessionKey(tag, member), index: indexKey(tag), member, tag };
 }
 
-/** The key of the session that stands in the list of a tag under this member. */
+/** The key of the session that is this member of a tag's list. */
 export function sessionKey(tag: string, member: string): string {
   return `{${tag}}${member}`;
 }
 
-/** The bare tag: Cluster takes what is in braces for the whole, and a prefix would cost each address 16 bytes. */
+/** The bare tag hashes to the same Cluster slot as the tag in braces, and a prefix would cost each address 16 bytes. */
 export function indexKey(tag: string): string {
   return tag;
 }
@@ -89,7 +89,7 @@ export function encodeMoment(milliseconds: number): string {
     .padStart(8, '0');
 }
 
-/** A record as it is after a touch. */
+/** The record after a touch. */
 export function withLastSeen(record: string, milliseconds: number): string {
   return encodeMoment(milliseconds) + record.slice(8);
 }

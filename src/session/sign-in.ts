@@ -42,7 +42,7 @@ export async function signIn(
   try {
     await new Promise<void>((done, fail) => req.session.regenerate((error) => (error ? fail(error) : done())));
   } catch (error) {
-    // Otherwise the error page would carry a cookie, and try to save once more.
+    // Otherwise the error page would set a cookie and try to save again.
     Reflect.deleteProperty(req, 'session');
     throw error;
   }
@@ -55,15 +55,15 @@ export async function signIn(
 }
 
 /**
- * Ends the visitor's session, in Redis first and in the browser after.
+ * Ends the visitor's session, first in Redis and then in the browser.
  * @throws {RedisUnavailable} the visitor may then still be signed in, and must not be told otherwise
  */
 export async function signOut(req: Request, res: Response): Promise<void> {
   const attributes = cookieAttributes(req.session.cookie.secure === true);
   await new Promise<void>((done, fail) => req.session.destroy((error) => (error ? fail(error) : done())));
   res.clearCookie(cookieName(attributes.secure), attributes);
-  // What scripts of this site stored goes too (ASVS 14.3.1). Not "cache": pages are never stored, and clearing it
-  // takes seconds where a browser has many files (rails#54379).
+  // Also clears what scripts of this site stored (ASVS 14.3.1). "cache" is left out: pages are never cached, and clearing
+  // a large cache takes seconds (rails#54379).
   res.set('Clear-Site-Data', '"storage"');
 }
 
@@ -78,8 +78,8 @@ export function currentEmail(req: Request): EmailAddress {
 }
 
 /**
- * Stores the changes of the visitor's session. Needed only where a page must know before it goes on: responses wait
- * for it anyway.
+ * Stores the changes to the visitor's session. Responses wait for that anyway; call it where a page must know before it
+ * goes on.
  * @throws {SessionEnded} when the session has ended meanwhile
  * @throws {RedisUnavailable}
  */
@@ -87,13 +87,13 @@ export async function saveSession(req: Request): Promise<void> {
   try {
     await new Promise<void>((done, fail) => req.session.save((error) => (error ? fail(error) : done())));
   } catch (error) {
-    // Otherwise the error page would carry a cookie, and try to save once more.
+    // Otherwise the error page would set a cookie and try to save again.
     Reflect.deleteProperty(req, 'session');
     throw error;
   }
 }
 
-/** Forgets what a failed request changed in its session since it was last stored. */
+/** Discards what a failed request changed in its session since that was last stored. */
 export function discardChanges(req: Request): void {
   const { session, sessionStore } = req;
   if (session && sessionStore instanceof SessionStore) sessionStore.discardChanges(session);

@@ -11,7 +11,7 @@ function handlesIn(page: string): string[] {
 }
 
 describe('GET /admin', () => {
-  test('asks a visitor to log in, and has the form for it', async () => {
+  test('asks a visitor to log in, and shows the form', async () => {
     const { text } = await ask(url, 'get', '/admin').set(clients.html).expect(401);
     expect(text).toContain('Please login first.');
     expect(text).toMatch(/<main[\s\S]*<form[^>]* method="post" action="\/login"/);
@@ -24,7 +24,7 @@ describe('GET /admin', () => {
     expect(text).toContain('name="next" value="/admin?a=1&amp;b=%2F"');
   });
 
-  test('guards every path below, and in every spelling that Express reads as the same', async () => {
+  test('guards every path below it, in every spelling that Express treats as the same', async () => {
     for (const path of ['/admin/', '/ADMIN', '/admin/nowhere', '/admin/end-session', '/admin?x', '/admin/%zz']) {
       await ask(url, 'get', path).expect(401);
     }
@@ -102,7 +102,7 @@ describe('POST /admin/end-other-sessions', () => {
   });
 });
 
-test('sessions end though Redis is full, and nobody is told otherwise', async () => {
+test('sessions can be ended while Redis is full, and the visitor is not told otherwise', async () => {
   const here = await signedIn(url, 'full@example.com');
   const other = await signedIn(url, 'full@example.com');
   await redis.configSet('maxmemory', '1');

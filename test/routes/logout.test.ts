@@ -10,7 +10,7 @@ const navigation = { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document',
 
 describe('POST /logout', () => {
   // ASVS 7.4.1, 14.3.1
-  test('ends the session in Redis, takes the cookie back and goes home', async () => {
+  test('ends the session in Redis, clears the cookie and redirects to the home page', async () => {
     const visitor = await signedIn(url);
     const [before, copy, id] = [await redis.dbSize(), visitor.copy(), visitor.sessionId];
     const { status, location, setCookies, headers } = await visitor.post('/logout');
@@ -26,14 +26,14 @@ describe('POST /logout', () => {
     expect(logged()).toContainEqual(expect.objectContaining({ msg: 'signed out', session: handleOf(id) }));
   });
 
-  test('takes somebody signed out home, and sets nothing', async () => {
+  test('redirects a signed-out visitor to the home page, and sets nothing', async () => {
     const { headers } = await ask(url, 'post', '/logout').expect(303).expect('Location', '/');
     expect(headers['set-cookie']).toBeUndefined();
   });
 });
 
 describe('GET /logout', () => {
-  test('takes somebody signed out home', async () => {
+  test('redirects a signed-out visitor to the home page', async () => {
     await ask(url, 'get', '/logout').expect(303).expect('Location', '/');
     await ask(url, 'get', '/logout')
       .set({ ...navigation, 'Sec-Fetch-Site': 'cross-site' })
@@ -65,7 +65,7 @@ describe('GET /logout', () => {
     },
   );
 
-  test('knows the own site by BASE_URL, whatever host a proxy asks for', async () => {
+  test('recognizes its own site by BASE_URL, whatever host a proxy asks for', async () => {
     const env = { BASE_URL: 'https://login.example.com', TRUST_PROXY: '1' };
     const proxied = await startApp({ env, config: { production: true } });
     const visitor = await signedIn(proxied.url, 'ann@example.com', { 'X-Forwarded-Proto': 'https' });
@@ -108,7 +108,7 @@ describe('GET /logout', () => {
     { Purpose: 'prefetch' },
     { 'X-Moz': 'prefetch' },
     { Purpose: 'preview' },
-  ])('changes nothing for a browser that fetches ahead: %j', async (ahead) => {
+  ])('changes nothing for a browser that prefetches: %j', async (ahead) => {
     const visitor = await signedIn(url);
     for (const metadata of [{}, { ...navigation, 'Sec-Fetch-Site': 'same-origin' }]) {
       await ask(url, 'get', '/logout', visitor)
@@ -127,7 +127,7 @@ describe('GET /logout', () => {
     expect((await visitor.get('/admin')).status).toBe(200);
   });
 
-  test('names the address beside the button, which posts, and is not stored', async () => {
+  test('shows the address beside a button that posts, and is not stored', async () => {
     const { text } = await ask(url, 'get', '/logout', await signedIn(url))
       .set({ ...navigation, 'Sec-Fetch-Site': 'cross-site' })
       .expect(200)

@@ -58,7 +58,7 @@ describe('a request that writes its session late', () => {
     expect(await allKeys(redis)).toEqual([]);
   });
 
-  test('learns it, when it waits for the save', async () => {
+  test('is told so, if it waits for the save', async () => {
     const visitor = new Visitor(app.url);
     await visitor.signIn('late@example.com');
     const finish = await startSlowRequest(visitor, '/slow-and-saved');
@@ -79,7 +79,7 @@ describe('a request that writes its session late', () => {
     await visitor.post('/logout');
   });
 
-  test('does not revive a session that was ended from elsewhere', async () => {
+  test('does not revive a session that was ended elsewhere', async () => {
     const [here, there] = [new Visitor(app.url), new Visitor(app.url)];
     await here.signIn('late@example.com');
     await there.signIn('late@example.com');

@@ -59,7 +59,7 @@ describe('when the secret is rotated (express-session#591)', () => {
     expect((await visitor.copy(both.url).get('/')).setCookies).toEqual([expect.stringContaining('Expires=')]);
   });
 
-  test('"end all others" still reaches the sessions of before', async () => {
+  test('"end all others" still reaches earlier sessions', async () => {
     const before = await signedIn();
     const both = await startApp({ redisAddress, secrets: [newSecret, testSecret] });
     const after = new Visitor(both.url);
@@ -69,9 +69,9 @@ describe('when the secret is rotated (express-session#591)', () => {
   });
 });
 
-// For a secret that has leaked: it is not kept as an older one, and everything that it signed ends with it.
+// After a leak, the old secret is not kept in the list, and everything that it signed ends with it.
 describe('when the secret is replaced', () => {
-  test('every cookie that it signed is worth nothing, and none is signed again', async () => {
+  test('every cookie that it signed is invalid, and none is signed again', async () => {
     const remembered = new Visitor(app.url);
     await remembered.signIn('ann@example.com', { remember: 'on' });
     const visitors = [await signedIn(), remembered];
@@ -85,11 +85,11 @@ describe('when the secret is replaced', () => {
       expect((await there.get('/admin')).status).toBe(401);
       expect((await there.post('/admin/end-other-sessions')).status).toBe(401);
     }
-    // Their sessions are there still, which shows that nothing but the signature keeps these visitors out.
+    // Their sessions still exist, so it is the signature alone that keeps these visitors out.
     for (const visitor of visitors) expect((await visitor.get('/admin')).status).toBe(200);
   });
 
-  test('whichever of several it was', async () => {
+  test('the same holds for any one of several secrets', async () => {
     const visitor = await signedIn();
     const secrets = [newSecret, 'another secret for the tests, of 32 characters and more'] as const;
     const withOld = await startApp({ redisAddress, secrets: [...secrets, testSecret] });

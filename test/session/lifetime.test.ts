@@ -46,7 +46,7 @@ describe('the idle limit (ASVS 7.3.1)', () => {
     expect(await isSignedIn(visitor)).toBe(false);
   });
 
-  test('is pushed on by use, but written only once in its grain of 90 seconds', async () => {
+  test('is extended by use, but written at most once in 90 seconds', async () => {
     const visitor = await signedIn();
     pass(89_000);
     const stored = await app.redis.get(keysOf(visitor.sessionId)?.session ?? '');
@@ -93,7 +93,7 @@ describe('keep me signed in', () => {
     expect(await isSignedIn(idle)).toBe(false);
   });
 
-  test('gives a cookie that ends with the session, and moves on when the session does', async () => {
+  test('gives a cookie that ends with the session, and is extended with it', async () => {
     const visitor = new Visitor(app.url);
     const [first = ''] = (await visitor.signIn('ann@example.com', { remember: 'on' })).setCookies;
     expect(expiryOf(first)).toBe(Date.now() + 14 * day);
@@ -113,7 +113,7 @@ describe('keep me signed in', () => {
     expect(await isSignedIn(visitor)).toBe(true);
   });
 
-  test('is a choice: without it the cookie goes with the browser', async () => {
+  test('is a choice: without it the cookie ends with the browser', async () => {
     const [cookie = ''] = (await new Visitor(app.url).signIn('ann@example.com')).setCookies;
     expect(cookie).not.toMatch(/expires|max-age/i);
   });

@@ -43,10 +43,10 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
     expect(text.match(/action="\/admin\/end-session"/g)).toHaveLength(1);
   });
 
-  test('is asked for together with the session, in one round trip', async () => {
+  test('is requested together with the session, in one round trip', async () => {
     const here = await signedIn(firefox);
     const asked = gate();
-    // The session is not answered before the list is asked for.
+    // Redis answers about the session only once the list has been requested.
     const redis: SessionRedis = {
       async get(key) {
         await asked.opened;
@@ -66,7 +66,7 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
     expect(await commandsFor(app.redis, () => here.get('/admin'))).toMatchObject({ eval: '1', zrange: '1' });
   });
 
-  test('says of this session when it was last seen, though it was touched after the list was read', async () => {
+  test('shows when this session was last seen, even if it was touched after the list was read', async () => {
     const here = await signedIn(firefox);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10 * 60_000 });
     const { text } = await here.get('/admin');
@@ -123,7 +123,7 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
 describe('sessions whose entries in the list were lost', () => {
   const indexOfAnn = indexKey(tagOf(email));
 
-  test('cost other pages nothing, and are listed again when they look at the list', async () => {
+  test('cost other pages nothing, and are listed again when they open the list', async () => {
     const [one, two] = [await signedIn(firefox), await signedIn(iphone)];
     await app.redis.del(indexOfAnn);
     expect(await commandsFor(app.redis, () => one.get('/'))).toEqual({ get: '1' });
@@ -155,7 +155,7 @@ describe('sessions whose entries in the list were lost', () => {
     expect(await app.redis.exists(indexOfAnn)).toBe(0);
   });
 
-  test('are not listed by what has ended, nor by a session without an address', async () => {
+  test('are not listed again once they have ended, or if they have no address', async () => {
     const gone = await signedIn();
     const goneId = gone.sessionId;
     await gone.post('/logout');
@@ -169,7 +169,7 @@ describe('sessions whose entries in the list were lost', () => {
     expect(await commandsFor(app.redis, () => index.listFor(anonymous))).toEqual({});
   });
 
-  test('can sign in again, be touched, be listed and ended though a key of another type is in the way', async () => {
+  test('can be listed, touched, ended and signed in again even if a key of another type is in the way', async () => {
     const visitor = await signedIn();
     const putInTheWay = async () => {
       await app.redis.del(indexOfAnn);
@@ -235,7 +235,7 @@ test('ending all others leaves this one (ASVS 7.4.3)', async () => {
 });
 
 describe('what Redis holds', () => {
-  test('nothing of an address once all its sessions were ended', async () => {
+  test('nothing of an address once all its sessions have ended', async () => {
     const visitors = [await signedIn(), await signedIn()];
     for (const visitor of visitors) await visitor.post('/logout');
     expect(await allKeys(app.redis)).toEqual([]);
@@ -261,7 +261,7 @@ describe('what Redis holds', () => {
 });
 
 describe('the cap on parallel sessions (ASVS 7.1.2)', () => {
-  test('ends the longest unused session when one more signs in', async () => {
+  test('ends the least recently used session when one more signs in', async () => {
     const capped = await startApp({ redisAddress, env: { SESSIONS_PER_ADDRESS: '3' } });
     const now = Date.now();
     const visitors: Visitor[] = [];
@@ -272,7 +272,7 @@ describe('the cap on parallel sessions (ASVS 7.1.2)', () => {
       await visitor.signIn(email);
       visitors.push(visitor);
     }
-    // The first one is used, so the second is now the longest unused.
+    // The first one is used, so the second is now the least recently used.
     vi.setSystemTime(now + 5 * 60_000);
     await visitors[0]?.get('/');
     visitors.push(await signedInAt(capped.url));

@@ -57,12 +57,12 @@ describe('the session cookie', () => {
         continue;
       }
       expect(Date.parse(String(expires)) - Date.now()).toBeCloseTo(14 * 86_400_000, -4);
-      // By the time alone, a client whose clock is wrong would lose the session at once.
+      // With Expires alone, a client whose clock is wrong would lose the session at once.
       expect(Math.abs(Number(maxAge) - 14 * 86_400)).toBeLessThanOrEqual(1);
     }
   });
 
-  test('is taken back at log-out by the name and the attributes that it was set with', async () => {
+  test('is cleared at logout, with the name and attributes that it was set with', async () => {
     const visitor = new Visitor(https.url, viaTls);
     await visitor.signIn('ann@example.com');
     const { setCookies } = await visitor.post('/logout');
@@ -90,7 +90,7 @@ describe('the session cookie', () => {
 });
 
 describe('a cookie of a page', () => {
-  test('says in Max-Age, too, how long it lives, if it says so at all', async () => {
+  test('has Max-Age as well as Expires, or neither', async () => {
     const inAnHour = new Date(Date.now() + 3_600_000);
     const forkUrl = await startFork(http.redis, (fork) => {
       fork.get('/', (_req, res) => {
@@ -137,7 +137,7 @@ describe('visitors who only look', () => {
 
 // express-session#281: a secure cookie that is silently missing behind a proxy.
 describe('a proxy that does not say how visitors come', () => {
-  test('cannot be signed in through: nothing is stored, and the log says once what to do', async () => {
+  test('prevents signing in: nothing is stored, and the log says once what to do', async () => {
     const { url, redis, logged } = await startApp({ redisAddress, env: behindProxy });
     const before = await redis.dbSize();
     const requests: [number, Record<string, string>][] = [
@@ -157,7 +157,7 @@ describe('a proxy that does not say how visitors come', () => {
     ]);
   });
 
-  test('is not complained of while requests come as https', async () => {
+  test('causes no warning while requests come as https', async () => {
     const { url, logged } = await startApp({ redisAddress, env: behindProxy });
     await new Visitor(url, viaTls).signIn('ann@example.com');
     expect(logged().filter(({ level }) => Number(level) >= 40)).toEqual([]);

@@ -26,7 +26,7 @@ describe('signing in', () => {
     expect((await old.get('/admin')).status).toBe(401);
   });
 
-  test('as somebody else ends the session of before', async () => {
+  test('as somebody else ends the previous session', async () => {
     const visitor = await signedIn();
     const before = keysOf(visitor.sessionId)?.session;
     expect(await allKeys(redis)).toContain(before);
@@ -35,7 +35,7 @@ describe('signing in', () => {
     expect(await allKeys(redis)).not.toContain(before);
   });
 
-  test('is stored before the answer leaves: another instance knows it at once (express-session#360)', async () => {
+  test('is stored before the response leaves: another instance knows it at once (express-session#360)', async () => {
     for (let round = 0; round < 50; round += 1) {
       const visitor = await signedIn();
       expect((await visitor.copy(otherInstance.url).get('/admin')).status).toBe(200);
@@ -65,7 +65,7 @@ describe('signing in', () => {
     expect([calls.eval, calls.del]).toEqual([2, undefined]);
   });
 
-  test('once more says in the log that the session of before is ended', async () => {
+  test('again logs that the previous session has ended', async () => {
     const visitor = await signedIn();
     const session = handleOf(visitor.sessionId);
     await visitor.signIn('ann@example.com');
@@ -89,7 +89,7 @@ test('only signIn() sets the identity: a page that writes req.session.email fail
   expect((await visitor.copy(app.url).get('/admin')).text).toContain('Hello ann@example.com');
 });
 
-test('a page that stores something for a stranger gives them a session of their own, without an address', async () => {
+test('a page that stores something for an anonymous visitor gives them a session without an address', async () => {
   const forkUrl = await startFork(redis, (fork) => {
     fork.post('/note', (req, res) => {
       Object.assign(req.session, { note: 'kept' });
@@ -112,7 +112,7 @@ test('a page that stores something for a stranger gives them a session of their 
   expect((await stranger.copy(app.url).get('/admin')).status).toBe(401);
 });
 
-test('what a page changes in a session, also deep inside, is stored before its answer ends, and nothing else is', async () => {
+test('what a page changes in a session, even deep inside, is stored before its response leaves, and nothing else is', async () => {
   const addPages = (fork: Express) => {
     fork.post('/cart', (req, res) => {
       const cart: string[] = Reflect.get(req.session, 'cart') ?? [];
@@ -157,14 +157,14 @@ describe('when Redis refuses (ASVS 16.5.3)', () => {
     expect([xhr.status, xhr.text.includes('done')]).toEqual([503, false]);
   });
 
-  test('to store anything, it still ends sessions: a logout frees memory', async () => {
+  test('to store anything, sessions can still be ended: a logout frees memory', async () => {
     const visitor = await signedIn();
     await redis.configSet('maxmemory', '1');
     expect((await visitor.copy().post('/logout')).status).toBe(303);
     expect((await visitor.get('/admin')).status).toBe(401);
   });
 
-  test('to end the session of before: the sign-in fails rather than leaving two', async () => {
+  test('to end the previous session: the sign-in fails rather than leaving two', async () => {
     const visitor = await signedIn();
     const keys = await allKeys(redis);
     await redis.sendCommand(['ACL', 'SETUSER', 'default', '-del']);

@@ -45,7 +45,7 @@ describeStoreContract('MemoryStore', () => ({
 }));
 
 describe('SessionStore', () => {
-  test('writes a session and its entry in one transaction, under one Cluster slot, both with an end', async () => {
+  test('writes a session and its entry in one transaction, in one Cluster slot, both with a TTL', async () => {
     const id = annsId();
     await store.set(id, annsData());
     const keys = keysOf(id);
@@ -75,7 +75,7 @@ describe('SessionStore', () => {
     expect(await allKeys(redis)).toEqual([]);
   });
 
-  test('touches nothing that ended while it was loaded, and leaves nothing behind', async () => {
+  test('does not touch a session that ended while it was being loaded, and leaves nothing behind', async () => {
     const id = annsId();
     await store.set(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
     const interrupted = newStore(meanwhile(() => store.destroy(id)));
@@ -98,15 +98,15 @@ describe('SessionStore', () => {
     await expect(silent.get(id)).rejects.toThrow('did not answer within 20 ms');
   });
 
-  test('lets an address have 50 sessions, unless it is told otherwise', async () => {
+  test('allows an address 50 sessions by default', async () => {
     const { sessionLimits: limits } = readConfig({ NODE_ENV: 'test' });
     const standalone = new SessionStore({ redis, limits, https: false });
     for (let count = 1; count <= 52; count += 1) await standalone.set(annsId(), annsData());
     expect(await standalone.index.list(ann)).toHaveLength(50);
   });
 
-  // Sessions of before an update are found and read after it.
-  test('keeps to the ids, keys and records of earlier versions', () => {
+  // Sessions survive an update.
+  test('reads the ids, keys and records of earlier versions', () => {
     const id = 'WIlQR6VCc_4oaBAbCdEfGhIjKlMnOpQrStUv';
     expect(keysOf(id)).toEqual({
       session: '{WIlQR6VCc_4oaB}AbCdEfGhIjKlMnOpQrStUv',
@@ -121,7 +121,7 @@ describe('SessionStore', () => {
     });
   });
 
-  test('leaves no key without an end when a session runs out between load and touch', async () => {
+  test('leaves no key without a TTL when a session expires between load and touch', async () => {
     const id = annsId();
     const now = Date.now();
     await store.set(id, { ...annsData(), lastSeenAt: now - 5 * 60_000, signedInAt: now - (8 * 3600 - 60) * 1000 });
@@ -150,7 +150,7 @@ describe('SessionStore', () => {
     expect(await commandsFor(redis, () => store.set(id, data))).toEqual({});
   });
 
-  test('sends no command for what was never a session id', async () => {
+  test('sends no command for something that cannot be a session id', async () => {
     const commands = await commandsFor(redis, async () => {
       for (const id of ['', 'x', '{}', `${annsId()}x`, '*'.repeat(38), `${tagOf(ann)}${' '.repeat(22)}`]) {
         expect(await store.get(id)).toBeNull();
@@ -174,7 +174,7 @@ describe('SessionStore', () => {
     expect((await store.get(id))?.device).toBe('changed meanwhile');
   });
 
-  test('keeps the list of an address as long as the sessions in it, also when a touch prolongs one', async () => {
+  test('keeps the list of an address as long as the sessions in it, even when a touch extends one', async () => {
     const id = annsId();
     const dayMs = 24 * 3600 * 1000;
     const yesterday = Date.now() - dayMs;
