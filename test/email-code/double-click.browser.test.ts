@@ -71,6 +71,8 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     if (!options.javaScriptEnabled) await mainButton(first).click();
     await first.waitForURL(`${url}/admin`);
     expect(await heading(first)).toBe(`Hello ${ann}`);
+    // It would notice the second sign-in, and load again.
+    await first.close();
     await second.reload();
     expect(await second.getByRole('main').textContent()).toContain(bob);
     await second.getByLabel('Code').fill(await mails.codeFor(bob));
