@@ -14,7 +14,7 @@ import { closeHttpServer, createHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
 import { connectRedis } from '../src/redis/connect.ts';
 import { askForCode, enterCode, fillCode } from '../test/email-code/browser.ts';
-import { catchIn } from '../test/mail/caught-mails.ts';
+import { catchIn } from '../test/email-code/caught-mails.ts';
 import { launchChromium } from '../test/support/browser.ts';
 
 const pictures = fileURLToPath(new URL('../docs/', import.meta.url));

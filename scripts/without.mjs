@@ -36,7 +36,8 @@ const dependencies = only('dependencies');
 for (const file of composition) rewrite(file, withoutLines);
 for (const path of gone) rmSync(path, { recursive: true });
 for (const file of filesBelow('.')) if (textFiles.test(file)) rewrite(file, withoutBlocks);
-for (const file of ['package.json', 'knip.json', 'biome.json']) rewrite(file, withoutMentions);
+const listings = kept.map((name) => `src/features/${name}/feature.json`).filter((file) => existsSync(file));
+for (const file of ['package.json', 'knip.json', 'biome.json', ...listings]) rewrite(file, withoutMentions);
 if (dependencies.length > 0) {
   const npm = [
     'uninstall',

@@ -27,6 +27,7 @@ export type Figure = { name: string; help: string; labels?: Record<string, strin
   | { set: number }
   | { observe: number | undefined; buckets: number[] }
 );
+/** @public for features: some publish figures, and another may show them. */
 export const figures = newChannel<Figure>('latchkey:figure');
 
 function newChannel<Message>(name: string): Channel<Message> {

@@ -9,7 +9,7 @@ import type { RedisPermissions } from './permissions.ts';
 import type { SingleRedis } from './url.ts';
 
 export type { RedisClient } from './client.ts';
-export { deadlineMs, isWrongType, RedisUnavailable, withDeadline } from './deadline.ts';
+export { deadlineMs, RedisUnavailable, withDeadline } from './deadline.ts';
 
 export type RedisOptions = {
   log: Logger;

@@ -53,12 +53,6 @@ end
 local _, waitMs = take(counters, KEYS[#counters + 1])
 return waitMs`;
 
-const giveBackScript = `
-for _, key in ipairs(KEYS) do
-  local used = redis.pcall('GET', key)
-  if type(used) == 'string' and string.match(used, '^[1-9]%d*$') then redis.call('DECRBY', key, ARGV[1]) end
-end`;
-
 /**
  * Takes a point from each of these counters, or from none when one of them is used up.
  * @param counters in a Cluster their keys must share a hash tag
@@ -74,18 +68,4 @@ export async function takePoints(
   const keys = [...counters.map(({ key }) => key), ...(options.decoy === undefined ? [] : [options.decoy])];
   const limits = counters.flatMap(({ points, seconds }) => [String(points), String(seconds)]);
   return Number(await withDeadline(deadlineMs, redis.eval(takeScript, { keys, arguments: limits })));
-}
-
-/**
- * Gives a point back to each of these counters, for an event that shall not count after all.
- * @param points 0 gives nothing back, with the same commands
- * @throws {RedisUnavailable}
- */
-export async function giveBackPoints(
-  redis: RedisClient,
-  counters: readonly Counter[],
-  points: 0 | 1 = 1,
-): Promise<void> {
-  const keys = counters.map(({ key }) => key);
-  await withDeadline(deadlineMs, redis.eval(giveBackScript, { keys, arguments: [String(points)] }));
 }

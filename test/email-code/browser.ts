@@ -1,5 +1,7 @@
+import type { ParsedMail } from 'mailparser';
 import type { Page } from 'playwright-core';
 import { submitAddress } from '../support/browser.ts';
+import { keepOutOfLogs } from '../support/secrets.ts';
 
 /** Asks for a code through the form of the login page. */
 export async function askForCode(page: Page, origin: string, email: string): Promise<void> {
@@ -27,4 +29,12 @@ export async function askForNewCode(page: Page): Promise<void> {
   await page.locator('form[action="/login/code/again"]').evaluate((form) => {
     if (form instanceof HTMLFormElement) form.requestSubmit();
   });
+}
+
+/** The link in a mail's text; what it carries grants something. */
+export function linkIn(mail: Pick<ParsedMail, 'text'>): string {
+  const [link = ''] = /https?:\S+/.exec(mail.text ?? '') ?? [];
+  const token = new URL(link).searchParams.get('token');
+  if (token !== null) keepOutOfLogs(token);
+  return link;
 }

@@ -1,4 +1,3 @@
-import { networkInterfaces } from 'node:os';
 import { vi } from 'vitest';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { tagOf } from '../../src/session/record.ts';
@@ -18,12 +17,6 @@ export async function startCodeApp(options: TestAppOptions & { mails?: MailServe
   const app = await startApp({ ...options, env });
   return { ...app, mails };
 }
-
-/** Of this machine, but not loopback; nor is what a machine without a network has instead. */
-export const ownAddress =
-  Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '0.0.0.0';
 
 let addresses = 0;
 let clients = 0;

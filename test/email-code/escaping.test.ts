@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
 import type { Mail } from '../../src/features/mail/delivery.ts';
-import { catchIn } from '../mail/caught-mails.ts';
 import { startApp } from '../support/app.ts';
 import { addresses, harmlessLike, markupOf, readAsText } from '../support/escaping.ts';
+import { catchIn } from './caught-mails.ts';
 import { askForCode, enterCode, newBrowser, startCodeApp } from './code-login.ts';
 
 // ASVS 3.2.1 to 3.2.3: whatever comes from outside is text in the page.

@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { startMailServer, type Trouble } from '../mail/mail-server.ts';
+import { ownAddress, startMailServer, type Trouble } from '../mail/mail-server.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { clients } from '../support/client.ts';
 import { newDirectory, type RunningServer, startServer } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { Visitor } from '../support/visitor.ts';
-import { askForCode, newAddress, newBrowser, ownAddress, signInByCode } from './code-login.ts';
+import { askForCode, newAddress, newBrowser, signInByCode } from './code-login.ts';
 
 function startWith(smtpUrl: string, env: Record<string, string> = {}): Promise<RunningServer> {
   // Unset, SIGN_IN is `code` where SMTP_URL is set.

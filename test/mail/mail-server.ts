@@ -1,10 +1,17 @@
 import type { AddressInfo, Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { type ParsedMail, simpleParser } from 'mailparser';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { vi } from 'vitest';
 import { afterwards } from '../support/afterwards.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
+
+/** Of this machine, but not loopback; nor is what a machine without a network has instead. */
+export const ownAddress =
+  Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '0.0.0.0';
 
 type ReceivedMail = {
   /** The recipients of the envelope: where it really goes. */
@@ -138,12 +145,4 @@ export function codeIn(mail: Pick<ParsedMail, 'subject'>): string {
   // Not by itself: among the times in a log, eight digits turn up by accident.
   keepOutOfLogs(grouped, `"${code}"`, `#${code}`, `=${code}`, ` ${code}`);
   return code;
-}
-
-/** The link in a mail's text; what it carries grants something. */
-export function linkIn(mail: Pick<ParsedMail, 'text'>): string {
-  const [link = ''] = /https?:\S+/.exec(mail.text ?? '') ?? [];
-  const token = new URL(link).searchParams.get('token');
-  if (token !== null) keepOutOfLogs(token);
-  return link;
 }

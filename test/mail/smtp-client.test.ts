@@ -3,11 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { SmtpClient } from '../../src/features/mail/smtp-client.ts';
 import { parseAddress } from '../../src/session/email-address.ts';
-import { ownAddress } from '../email-code/code-login.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { freePort } from '../support/process.ts';
 import { deliver, newSmtpClient, testKeys } from './courier.ts';
-import { startMailServer } from './mail-server.ts';
+import { ownAddress, startMailServer } from './mail-server.ts';
 
 const noTls: SMTPServerOptions = { hideSTARTTLS: true, disabledCommands: ['STARTTLS'] };
 const server = await startMailServer();

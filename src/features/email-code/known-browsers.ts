@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
-import { deadlineMs, isWrongType, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, isWrongType, withDeadline } from '../../redis/deadline.ts';
 
 /** The longest that browsers keep a cookie (RFC 6265bis, 5.5). */
 export const cookieMaxAgeMs = 400 * 86_400_000;

@@ -1,6 +1,7 @@
 import { clientCounters } from '../../http/client-networks.ts';
 import type { RedisClient } from '../../redis/connect.ts';
-import { type Counter, giveBackPoints, type Limit, takePoints } from '../../redis/rate-limit.ts';
+import { type Counter, type Limit, takePoints } from '../../redis/rate-limit.ts';
+import { giveBackPoints } from './give-back-points.ts';
 
 const tenMinutes = 600;
 const hour = 3600;

@@ -1,4 +1,5 @@
-import { deadlineMs, isWrongType, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, isWrongType, withDeadline } from '../../redis/deadline.ts';
 
 /**
  * The text at a key; undefined if there is none, or something of another type.
