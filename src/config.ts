@@ -66,7 +66,7 @@ const groups: FeatureSettings[] = Object.values(features);
 export const redisPermissions = [corePermissions, ...groups.flatMap((group) => group.redisPermissions ?? [])];
 const forms: RedisUrlForm<RedisTarget>[] = Object.values(redisUrlForms);
 const signInWays = groups.flatMap(({ signIn }) => signIn ?? []);
-const trustAbout = '`trust`: not at all; whoever types an address is believed to own it';
+const trustAbout = '`trust`: not at all; anyone can sign in as any address';
 
 const choices = {
   REDIS_URL: optional({
@@ -90,7 +90,7 @@ const choices = {
     unset: 'the first of these whose own settings are there',
     read: z.enum(
       ['trust', ...signInWays.map(({ name }) => name)],
-      `takes ${signInWays.map(({ name, about }) => `"${name}" (${about}) or `).join('')}"trust" (the address that is typed is believed)`,
+      `takes ${signInWays.map(({ name, about }) => `"${name}" (${about}) or `).join('')}"trust" (no proof: any address is accepted)`,
     ),
   }),
 };

@@ -36,7 +36,7 @@ try {
 } catch (error) {
   if (error instanceof ConfigError) console.error(error.message);
   else console.error(`Latchkey can't start: ${explainFailure(error)}`);
-  await closeAll();
+  await closeAll().catch(() => {});
   process.exit(1);
 }
 
@@ -78,12 +78,14 @@ function secretsOf(config: Config, development: Development | undefined): Sessio
 
 function closeAll(): Promise<void> {
   closing ??= (async () => {
-    for (const close of closers.toReversed()) await close();
+    const failures: unknown[] = [];
+    for (const close of closers.toReversed()) await close().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw new AggregateError(failures, 'not everything could be closed');
   })();
   return closing;
 }
 
-// A frozen Redis would be waited for without end, and one that is away can't be told anything.
+// Closing politely would hang on a frozen Redis, and fail on a lost one.
 async function closeRedis(redis: RedisClient): Promise<void> {
   try {
     await withDeadline(redisCloseDeadlineMs, redis.close());
@@ -95,7 +97,7 @@ async function closeRedis(redis: RedisClient): Promise<void> {
 function announce(server: Server, config: Config, log: Logger): void {
   const port = portOf(server);
   const url = config.origin ?? `http://${hostToOpen(config.host)}:${port}`;
-  if (config.signIn === 'trust') log.warn('SIGN_IN=trust: whoever types an address is believed to own it');
+  if (config.signIn === 'trust') log.warn('SIGN_IN=trust: anyone can sign in as any address');
   const ranges = findProxyRanges(config.trustProxy);
   if (ranges.length > 0)
     log.warn(

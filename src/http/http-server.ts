@@ -26,7 +26,7 @@ const maxPipelined = 10;
 const maxConnections = 10_000;
 /** Looking for idle ones among thousands takes a millisecond. */
 const makeRoomEveryMs = 1000;
-const closeWithinMs = 6000;
+const closeWithinMs = 5000;
 
 const socketsOf = new WeakMap<http.Server, Set<Socket>>();
 
@@ -132,7 +132,7 @@ export function announceClosing(server: http.Server): void {
 }
 
 /**
- * Stops listening, gives open requests up to 6 s to finish, and closes connections as they become idle: a plain
+ * Stops listening, gives open requests up to 5 s to finish, and closes connections as they become idle: a plain
  * `close()` waits for keep-alive clients to leave, and for browsers that connected ahead of time.
  * @returns how many connections were cut off because their requests did not end
  */

@@ -72,6 +72,9 @@ function sign(sessionId: string, secret: string): string {
   return `s:${sessionId}.${createHmac('sha256', secret).update(sessionId).digest('base64').replace(/=+$/, '')}`;
 }
 
-function isEqual(one: string, other: string): boolean {
-  return one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
+/** Whether two texts are the same, in a time that does not tell where they differ. */
+export function isEqual(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)];
+  // A cookie may hold characters of two bytes each, so the texts' own lengths say too little.
+  return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -4,7 +4,7 @@ import { Visitor } from '../support/visitor.ts';
 
 const warmUpVisitors = 300;
 const expectedAlarms = new Set([
-  'SIGN_IN=trust: whoever types an address is believed to own it',
+  'SIGN_IN=trust: anyone can sign in as any address',
   'Redis lost',
   'Redis fails requests',
 ]);

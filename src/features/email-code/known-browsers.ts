@@ -1,7 +1,8 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, isWrongType, withDeadline } from '../../redis/deadline.ts';
+import { isEqual } from '../../session/cookie.ts';
 
 /** The longest that browsers keep a cookie (RFC 6265bis, 5.5). */
 export const cookieMaxAgeMs = 400 * 86_400_000;
@@ -93,7 +94,7 @@ export class KnownBrowsers {
   }
 
   #isSignedFor({ id, signature }: Device, tag: string): boolean {
-    return this.#secrets.some((secret) => equal(signature, sign(id, tag, secret)));
+    return this.#secrets.some((secret) => isEqual(signature, sign(id, tag, secret)));
   }
 }
 
@@ -117,8 +118,4 @@ export function unknownKey(tag: string, id: string): string {
 
 function sign(id: string, tag: string, secret: string): string {
   return createHmac('sha256', secret).update(`device:${id}:${tag}`).digest('base64url');
-}
-
-function equal(one: string, other: string): boolean {
-  return one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
 }
