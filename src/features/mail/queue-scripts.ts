@@ -9,7 +9,7 @@
  * | `turns:LANE`            | domains with mails that wait, by when it is their turn                     |
  * | `leases`                | ids of mails that a process delivers, by when its lease runs out           |
  * | `waiting`, `withheld`   | ids of all undelivered mails, by when they were asked for; decoys apart    |
- * | `rate`                  | when the server takes the next mail                                        |
+ * | `rate`, `decoy`         | when the server takes the next mail                                        |
  */
 const common = `
 local time = redis.call('TIME')
@@ -100,10 +100,13 @@ local function isFull(lane)
 end
 local nextMailAt = tonumber(redis.call('GET', key('rate')) or 0)
 local function isTooSoon() return interval > 0 and nextMailAt > now end
-local function noteRate()
+-- A decoy does the same work as a mail, and does not count.
+local function noteRate(lane)
   if interval == 0 then return end
-  nextMailAt = math.max(nextMailAt, now - interval * (maxLeased - 1)) + interval
-  redis.call('SET', key('rate'), nextMailAt, 'PX', math.ceil(nextMailAt - now + interval * maxLeased))
+  local following = math.max(nextMailAt, now - interval * (maxLeased - 1)) + interval
+  local name = lane == 'withheld' and 'decoy' or 'rate'
+  redis.call('SET', key(name), following, 'PX', math.ceil(following - now + interval * maxLeased))
+  if lane ~= 'withheld' then nextMailAt = following end
 end
 
 local jobs, waiting, nextAt = {}, {}, nil
@@ -123,7 +126,7 @@ local function lease(lane, domain)
   redis.call('HSET', key('mail', id), 'owner', owner)
   local sealed, deferred = unpack(redis.call('HMGET', key('mail', id), 'sealed', 'deferred'))
   table.insert(jobs, {id, lane, domain, sealed, now - mail.asked, deferred and now - deferred or 0, mail.until_ - now})
-  if lane ~= 'withheld' then noteRate() end
+  noteRate(lane)
   count(mail)
 end
 

@@ -6,6 +6,7 @@ import { redisCalls, signIns } from '../../diagnostics.ts';
 import { createHttpServer } from '../../http/http-server.ts';
 import { listen, portOf } from '../../http/listen.ts';
 import { securityHeaderValues } from '../../middleware/security-headers.ts';
+import { showFigures } from './figures.ts';
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -59,6 +60,7 @@ export function measure(except?: http.Server): Registry {
     registers,
   });
   signIns.subscribe(({ outcome }) => signInCount.inc({ outcome }));
+  showFigures(registry);
   return registry;
 }
 
