@@ -6,6 +6,8 @@ import autocannon from 'autocannon';
 type LoadOptions = {
   url: string;
   cookie: string;
+  /** What each request carries besides. */
+  headers?: Record<string, string>;
   /** Every answer must be a 200 that holds this, so that nobody measures an error page. */
   expect: string;
   connections: number;
@@ -35,7 +37,7 @@ if (process.argv[2] === '--generate-load') {
 }
 
 async function generate(options: LoadOptions): Promise<LoadResult | { problem: string }> {
-  const { url, cookie, expect, connections } = options;
+  const { url, cookie, headers, expect, connections } = options;
   const milliseconds: number[] = [];
   const startedAt = performance.now();
   const { errors, non2xx, mismatches } = await new Promise<autocannon.Result>((done, fail) => {
@@ -44,7 +46,7 @@ async function generate(options: LoadOptions): Promise<LoadResult | { problem: s
         url,
         connections,
         ...('seconds' in options ? { duration: options.seconds } : { amount: options.requests }),
-        headers: cookie === '' ? {} : { cookie },
+        headers: { ...(cookie !== '' && { cookie }), ...headers },
         verifyBody: (body) => String(body).includes(expect),
       },
       (error: unknown, result) => (error ? fail(error) : done(result)),

@@ -20,11 +20,11 @@ const modules = {
 export type ServerName = keyof typeof modules;
 export const serverNames = Object.keys(modules) as ServerName[];
 /** These greet a constant address. */
-const withoutSignIn = new Set<ServerName>(['no session', 'plain http']);
+const withoutSignIn = new Set<string>(['no session', 'plain http']);
 const startDeadlineMs = 30_000;
 
-export type RunningServer = {
-  name: ServerName;
+export type RunningServer<Name = ServerName> = {
+  name: Name;
   url: string;
   /** All time that the process has used so far, user and system, of all its threads. */
   cpuMicroseconds: () => Promise<number>;
@@ -40,10 +40,19 @@ export type RunningServer = {
 export type StartOptions = { node: string; redisUrl: string; nodeFlags?: string[]; env?: Record<string, string> };
 
 /** Starts a server in a process of its own, on the chosen Node, as in production. */
-export async function startServer(name: ServerName, options: StartOptions): Promise<RunningServer> {
+export function startServer(name: ServerName, options: StartOptions): Promise<RunningServer> {
+  return startModule(name, new URL(modules[name], import.meta.url), options);
+}
+
+/** The same for a server that is not one of those. */
+export async function startModule<Name extends string>(
+  name: Name,
+  module: URL,
+  options: StartOptions,
+): Promise<RunningServer<Name>> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const child = fork(fileURLToPath(new URL(modules[name], import.meta.url)), {
+  const child = fork(fileURLToPath(module), {
     execPath: options.node,
     execArgv: ['--import', new URL('probe.mjs', import.meta.url).href, ...(options.nodeFlags ?? [])],
     // Away from an operator's `.env`.
@@ -92,7 +101,8 @@ async function listening(child: ChildProcess, name: string, port: number): Promi
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+/** Whether somebody listens on this port. */
+export function accepts(port: number): Promise<boolean> {
   return new Promise((done) => {
     const socket = createConnection(port, '127.0.0.1');
     socket.once('connect', () => done(true)).once('error', () => done(false));

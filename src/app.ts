@@ -117,8 +117,8 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.locals.newFormId = newFormId;
   registerEjs(app, { directory: viewsDirectory, reload });
 
+  app.use(gate.checks); // Sets the security headers itself, on the answers that a visitor may see.
   app.use(securityHeaders({ https, identityProvider }));
-  app.use(gate.checks);
   app.use(plainBodiesOnly);
   app.use(serveStaticFile);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));

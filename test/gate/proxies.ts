@@ -3,15 +3,14 @@ import type http from 'node:http';
 import https from 'node:https';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
 import { findOnPath } from '../../src/dev/private-redis.ts';
 import type { ChromiumOptions } from '../support/browser.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { freePort, newDirectory, startProcess } from '../support/process.ts';
 import { type Answer, GateBrowser, type Sent } from './gate-app.ts';
+import { shipped, writeNginxFiles } from './nginx-files.ts';
 
-const shipped = fileURLToPath(new URL('../../deploy/gate', import.meta.url));
 /** Those of the shipped files. */
 export const hosts = { login: 'login.example.com', wiki: 'wiki.example.net', reports: 'reports.example.org' };
 export const origins = {
@@ -35,12 +34,12 @@ export async function startProxy(name: ProxyName, upstreams: Upstreams): Promise
   const [certificate, key] = [join(directory, 'example.pem'), join(directory, 'example.key')];
   writeFileSync(certificate, name === 'haproxy' ? authority.cert + authority.key : authority.cert);
   writeFileSync(key, authority.key);
-  const replaced = replaceIn({
-    '127.0.0.1:3000': `127.0.0.1:${upstreams.latchkey}`,
-    '127.0.0.1:8001': `127.0.0.1:${upstreams.wiki}`,
-    '127.0.0.1:8002': `127.0.0.1:${upstreams.reports}`,
-  });
-  const command = await { nginx, caddy, haproxy }[name]({ directory, port, certificate, key, replaced });
+  const replace = (text: string) =>
+    text
+      .replaceAll('127.0.0.1:3000', `127.0.0.1:${upstreams.latchkey}`)
+      .replaceAll('127.0.0.1:8001', `127.0.0.1:${upstreams.wiki}`)
+      .replaceAll('127.0.0.1:8002', `127.0.0.1:${upstreams.reports}`);
+  const command = await { nginx, caddy, haproxy }[name]({ directory, port, certificate, key, replace });
   const { ended, printed } = startProcess({ command, cwd: directory, env: { HOME: directory } });
   const early = ended.then(({ code }) => Promise.reject(new Error(`${name} ended with code ${code}:\n${printed()}`)));
   await Promise.race([vi.waitFor(() => reach(port), { timeout: 10_000, interval: 20 }), early]);
@@ -48,46 +47,16 @@ export async function startProxy(name: ProxyName, upstreams: Upstreams): Promise
   return { port, certificate: authority };
 }
 
-type Place = { directory: string; port: number; certificate: string; key: string; replaced: (text: string) => string };
+type Place = { directory: string; port: number; certificate: string; key: string; replace: (text: string) => string };
 
-function replaceIn(replacements: Record<string, string>) {
-  return (text: string) => {
-    let result = text;
-    for (const [before, after] of Object.entries(replacements)) {
-      if (!text.includes(before)) continue;
-      result = result.replaceAll(before, after);
-    }
-    return result;
-  };
+async function nginx(place: Place): Promise<string[]> {
+  const redirectPort = await freePort();
+  return [programOf('nginx'), ...writeNginxFiles({ ...place, redirectPort })];
 }
 
-async function nginx({ directory, port, certificate, key, replaced }: Place): Promise<string[]> {
-  const redirects = await freePort();
-  for (const file of readdirSync(join(shipped, 'nginx'))) {
-    const text = replaced(readFileSync(join(shipped, 'nginx', file), 'utf8'))
-      .replaceAll(/^ *listen \[::\].*\n/gm, '')
-      .replaceAll('listen 443', `listen 127.0.0.1:${port}`)
-      .replaceAll('listen 80', `listen 127.0.0.1:${redirects}`)
-      .replaceAll('/etc/nginx/certificates/example.pem', certificate)
-      .replaceAll('/etc/nginx/certificates/example.key', key);
-    writeFileSync(join(directory, file), text);
-  }
-  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (kind) => `${kind}_temp_path ${directory}/${kind};`,
-  );
-  const main = [
-    ...(process.getuid?.() === 0 ? ['user root;'] : []),
-    `daemon off; worker_processes 1; pid ${directory}/pid; error_log stderr warn;`,
-    'events {}',
-    `http { access_log off; ${paths.join(' ')} include ${directory}/latchkey.conf; }`,
-  ];
-  writeFileSync(join(directory, 'nginx.conf'), main.join('\n'));
-  return [programOf('nginx'), '-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf')];
-}
-
-async function caddy({ directory, port, certificate, key, replaced }: Place): Promise<string[]> {
+async function caddy({ directory, port, certificate, key, replace }: Place): Promise<string[]> {
   const options = `{\n\tadmin off\n\thttps_port ${port}\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n`;
-  const text = replaced(readFileSync(join(shipped, 'Caddyfile'), 'utf8')).replaceAll(
+  const text = replace(readFileSync(join(shipped, 'Caddyfile'), 'utf8')).replaceAll(
     /^[\w.]+ \{\n/gm,
     (line) => `${line}\tbind 127.0.0.1\n\ttls ${certificate} ${key}\n`,
   );
@@ -95,9 +64,9 @@ async function caddy({ directory, port, certificate, key, replaced }: Place): Pr
   return [programOf('caddy'), 'run', '--config', join(directory, 'Caddyfile')];
 }
 
-async function haproxy({ directory, port, certificate, replaced }: Place): Promise<string[]> {
+async function haproxy({ directory, port, certificate, replace }: Place): Promise<string[]> {
   for (const file of readdirSync(join(shipped, 'haproxy'))) {
-    const text = replaced(readFileSync(join(shipped, 'haproxy', file), 'utf8'))
+    const text = replace(readFileSync(join(shipped, 'haproxy', file), 'utf8'))
       .replaceAll('bind :443', `bind 127.0.0.1:${port}`)
       .replaceAll('/etc/haproxy/certificates/example.pem', certificate)
       .replaceAll('/etc/haproxy/', `${directory}/`);

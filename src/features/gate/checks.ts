@@ -7,7 +7,7 @@ import { RedisUnavailable } from '../../redis/connect.ts';
 import { readCookie } from '../../session/cookie.ts';
 import { type OriginalUrl, readOriginalUrl } from './original-url.ts';
 import { type ProxyKind, proxyKindOf } from './proxies.ts';
-import { leaveHstsToSite, refuseVisitor } from './site-page.ts';
+import { refuseVisitor, setSiteHeaders } from './site-page.ts';
 import type { SiteSessions } from './site-sessions.ts';
 import type { Site } from './sites.ts';
 import { startUrl } from './trip.ts';
@@ -22,7 +22,8 @@ const retryAfterSeconds = 5;
 
 /**
  * Answers a proxy that asks whether a request may pass: one Redis command, and nothing is written but the session's
- * throttled touch. Only a peer that `TRUST_PROXY` names is believed.
+ * throttled touch. Only a peer that `TRUST_PROXY` names is believed. Comes before everything else, as checks are by far
+ * the most requests; only answers that visitors may see get the security headers.
  */
 export function checks(options: ChecksOptions): RequestHandler {
   const { sites, siteSessions, store, log, noteOutage, loginOrigin } = options;
@@ -45,9 +46,8 @@ export function checks(options: ChecksOptions): RequestHandler {
   return function checkForProxy(req: Request, res: Response, next: NextFunction) {
     const kind = proxyKindOf(req.url);
     if (!kind) return next();
-    res.setHeader('Cache-Control', 'no-store');
-    leaveHstsToSite(res);
     check(kind, req, res).catch((error: unknown) => {
+      setSiteHeaders(res);
       if (!(error instanceof RedisUnavailable)) return next(error);
       noteOutage(error);
       res.setHeader('Retry-After', String(retryAfterSeconds));
@@ -63,6 +63,7 @@ function letPass(kind: ProxyKind, req: Request, res: Response, visit: Visit & { 
   const { cookie } = req.headers;
   const identity = headerValue(visit.email);
   res.writeHead(kind.passStatus, {
+    'Cache-Control': 'no-store',
     'Remote-Email': identity,
     'Remote-User': identity,
     'Remote-Assertion': visit.assertion,
@@ -71,14 +72,15 @@ function letPass(kind: ProxyKind, req: Request, res: Response, visit: Visit & { 
   res.end();
 }
 
-function askToLogIn(kind: ProxyKind, { site, path }: OriginalUrl, req: Request, res: Response): void {
+function askToLogIn(kind: ProxyKind, original: OriginalUrl, req: Request, res: Response): void {
   const isLedAway = isNavigation(req, kind.method(req));
-  if (isLedAway) res.setHeader('Location', startUrl(site, path));
+  if (isLedAway) res.setHeader('Location', startUrl(original.site, original.path));
   answer(res, isLedAway ? kind.redirectStatus : 401, 'Please login first.');
 }
 
 // The proxy may pass it on to the visitor.
 function answer(res: Response, status: number, text: string): void {
+  setSiteHeaders(res);
   res.status(status).type('text').send(`${text}\n`);
 }
 

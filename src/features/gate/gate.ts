@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import { type RequestHandler, Router } from 'express';
 import type { AdminSection, Core } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import { Assertions } from './assertions.ts';
@@ -10,9 +10,9 @@ import { openSites } from './sites.ts';
 import { Tickets } from './tickets.ts';
 
 export type Gate = {
-  /** What proxies and apps ask for, without a session. */
-  checks: Router;
-  /** What browsers visit: on the login site, and on the sites. */
+  /** What proxies ask. */
+  checks: RequestHandler;
+  /** What browsers visit, on the login site and on the sites, and the keys for apps. */
   pages: Router;
   /** The host names of the sites. */
   hosts: string[];
@@ -23,7 +23,7 @@ export type Gate = {
 /** The gate in front of other sites: a reverse proxy asks it about every request. */
 export function openGate(core: Core): Gate {
   const { config, secrets, redis, store, log, noteOutage } = core;
-  const gate: Gate = { checks: Router(), pages: Router(), hosts: [], adminSections: [] };
+  const gate: Gate = { checks: (_req, _res, next) => next(), pages: Router(), hosts: [], adminSections: [] };
   const loginOrigin = config.origin;
   const sites = openSites(config.gate.sites);
   if (loginOrigin === undefined || sites.size === 0) return gate;
@@ -31,8 +31,8 @@ export function openGate(core: Core): Gate {
   const assertions = new Assertions(secrets, loginOrigin);
   const siteSessions = new SiteSessions(secrets, assertions);
   const openedSites = new OpenedSites(redis);
-  gate.checks.use(checks({ sites, siteSessions, store, log, noteOutage, loginOrigin }));
-  gate.checks
+  gate.checks = checks({ sites, siteSessions, store, log, noteOutage, loginOrigin });
+  gate.pages
     .route('/.well-known/jwks.json')
     .get(async (_req, res) => {
       res.set('Cache-Control', 'public, max-age=300').json(await assertions.jwks());

@@ -5,9 +5,11 @@ export const maxPathLength = 2000;
 
 export type OriginalUrl = {
   site: Site;
-  /** Path and query, percent-encoded. */
-  path: string;
+  /** Path and query, percent-encoded; worked out when it is asked for, which most checks never do. */
+  readonly path: string;
 };
+
+const shape = /^(https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?)(\/[!-~\x80-\xff]*)?$/i;
 
 /**
  * Takes apart a URL that a proxy or a visitor named: the one place that decides which site it is on (ASVS 3.7.2).
@@ -18,13 +20,23 @@ export type OriginalUrl = {
  * @returns undefined when it is on none of the sites
  */
 export function readOriginalUrl(text: string, sites: ReadonlyMap<string, Site>): OriginalUrl | undefined {
-  const [, origin = '', path = ''] =
-    /^(https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?)(\/[!-~\x80-\xff]*)?$/i.exec(text) ?? [];
-  const encoded = origin + path.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
-  if (!URL.canParse(encoded)) return undefined;
-  const url = new URL(encoded);
-  const site = sites.get(url.origin);
-  return site && { site, path: url.pathname + url.search };
+  const [, origin = '', rest = '/'] = shape.exec(text) ?? [];
+  // Proxies usually write it as `URL` would.
+  const site = sites.get(origin) ?? (URL.canParse(origin) ? sites.get(new URL(origin).origin) : undefined);
+  return (
+    site && {
+      site,
+      get path() {
+        return canonicalPath(site, rest);
+      },
+    }
+  );
+}
+
+function canonicalPath(site: Site, rest: string): string {
+  const encoded = rest.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+  const { pathname, search } = new URL(site.origin + encoded);
+  return pathname + search;
 }
 
 /**

@@ -8,7 +8,7 @@ import { absoluteEndOf } from '../../session/lifetime.ts';
 import { handleOf, tagOf } from '../../session/record.ts';
 import type { OpenedSites } from './opened-sites.ts';
 import { readOriginalUrl } from './original-url.ts';
-import { leaveHstsToSite, refuseVisitor, sendSitePage } from './site-page.ts';
+import { refuseVisitor, sendSitePage, setSiteHeaders } from './site-page.ts';
 import type { SiteSessions } from './site-sessions.ts';
 import type { Site } from './sites.ts';
 import { browserOf, isRandom, type Tickets } from './tickets.ts';
@@ -77,7 +77,7 @@ function pageOnSite(
       next();
       return;
     }
-    leaveHstsToSite(res);
+    setSiteHeaders(res);
     if (!methods.includes(req.method)) await refuseMethod(req, res, next);
     else await page(options, { site: original.site, req, res });
   };

@@ -1,11 +1,20 @@
 import ejs from 'ejs';
 import type { Response } from 'express';
+import { securityHeaderValues } from '../../middleware/security-headers.ts';
 import { displayAddress } from '../../session/display-address.ts';
 import type { Site } from './sites.ts';
 
-/** Takes HSTS out of a response on a site: ours covers all subdomains of the login site. What holds for a site is not ours to say. */
-export function leaveHstsToSite(res: Response): void {
+const headers = Object.entries(securityHeaderValues({ https: false }));
+
+/**
+ * The headers of an answer of ours on somebody else's site. Without HSTS: the login site's covers all of its subdomains,
+ * and what holds for a site is up to its operator.
+ */
+export function setSiteHeaders(res: Response): void {
+  for (const [name, value] of headers) res.setHeader(name, value);
+  // On pages, the app's middleware has set it.
   res.removeHeader('Strict-Transport-Security');
+  res.setHeader('Cache-Control', 'no-store');
 }
 
 type SitePage = { title: string; text: string; link: { href: string; label: string } };
@@ -16,6 +25,7 @@ type SitePage = { title: string; text: string; link: { href: string; label: stri
  */
 export function sendSitePage(res: Response, status: number, { title, text, link }: SitePage): void {
   const { escapeXML } = ejs;
+  setSiteHeaders(res);
   res
     .status(status)
     .type('html')

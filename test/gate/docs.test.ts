@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { readConfig } from '../../src/config.ts';
+import { measured, read, rowsBelow } from '../support/documents.ts';
+
+const files = ['nginx/latchkey.conf', 'Caddyfile', 'haproxy/haproxy.cfg', 'traefik/latchkey.yml', 'envoy.yaml'];
+
+test.each(files)('%s names the settings with which it works', (file) => {
+  const text = read(`deploy/gate/${file}`);
+  const env = Object.fromEntries(
+    [...text.matchAll(/^#\s+((?:BASE|TRUST|GATE)_\w+)=(.+)$/gm)].map(([, name, value]) => [name, value]),
+  );
+  const { gate, origin } = readConfig({ NODE_ENV: 'test', ...env });
+  expect(origin).toBe('https://login.example.com');
+  expect(gate.sites.map((site) => site.origin)).toEqual(['https://wiki.example.net', 'https://reports.example.org']);
+  for (const host of [origin ?? '', ...gate.sites.map((site) => site.origin)])
+    expect(text).toContain(new URL(host).host);
+});
+
+describe('the files that no test runs', () => {
+  const sentWithEveryYes = ['cookie', 'remote-assertion', 'remote-email', 'remote-user'];
+
+  test("Envoy's lets nobody pass without an answer, and takes over all that the gate says", () => {
+    const { static_resources } = parse(read('deploy/gate/envoy.yaml'));
+    const manager = static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
+    const [authorize, router] = manager.http_filters.map((filter: { typed_config: object }) => filter.typed_config);
+    expect(router['@type']).toContain('Router');
+    expect(authorize.failure_mode_allow).toBe(false);
+    const { path_prefix, server_uri, authorization_response } = authorize.http_service;
+    expect([path_prefix, server_uri.timeout]).toEqual(['/gate/envoy', '5s']);
+    const taken = authorization_response.allowed_upstream_headers.patterns.map(({ exact }: { exact: string }) => exact);
+    expect(taken.sort()).toEqual(sentWithEveryYes);
+    expect(manager.common_http_protocol_options.headers_with_underscores_action).toBe('DROP_HEADER');
+    // Only Latchkey's own pages and the login site are open.
+    const hosts: {
+      name: string;
+      routes: { match: { prefix: string }; typed_per_filter_config?: object; route?: { cluster: string } }[];
+    }[] = manager.route_config.virtual_hosts;
+    const open = hosts.flatMap(({ name, routes }) =>
+      routes
+        .filter((route) => route.typed_per_filter_config)
+        .map(({ match, route }) => [name, match.prefix, route?.cluster]),
+    );
+    expect(open).toEqual([
+      ['wiki', '/.latchkey/', 'latchkey'],
+      ['reports', '/.latchkey/', 'latchkey'],
+    ]);
+  });
+
+  test("Traefik's guards every site, and takes over all that the gate says", () => {
+    const { http } = parse(read('deploy/gate/traefik/latchkey.yml'));
+    const { address, trustForwardHeader, authResponseHeaders } = http.middlewares['ask-latchkey'].forwardAuth;
+    expect([address, trustForwardHeader]).toEqual(['http://127.0.0.1:3000/gate/forward', false]);
+    expect(authResponseHeaders.map((name: string) => name.toLowerCase()).sort()).toEqual(sentWithEveryYes);
+    const routers: [string, { middlewares?: string[]; service: string }][] = Object.entries(http.routers);
+    const open = routers.filter(([, { middlewares = [] }]) => !middlewares.includes('latchkey'));
+    expect(open.map(([, { service }]) => service)).toEqual(['latchkey', 'latchkey']);
+  });
+});
+
+test('what a check costs is documented as it was measured', () => {
+  const rows = rowsBelow('docs/gate.md', 'what | CPU of Node, µs | CPU of nginx, µs | p50 ms | p99 ms');
+  expect(rows).toHaveLength(5);
+  for (const [name = '', ...figures] of rows) {
+    const [, p50, p99, node, nginx] = measured('gate', name)[0] ?? [];
+    expect(figures, name).toEqual([node, nginx, p50, p99]);
+  }
+  const words = {
+    'signed-in page': 'that of a signed-in page',
+    'bare node:http with a GET': 'that of the bare server',
+  };
+  for (const [name, compared] of Object.entries(words)) {
+    const ratio = measured('gate', name).at(-1)?.[0]?.split(' ')[0];
+    expect(read('docs/gate.md').replaceAll('\n', ' ')).toContain(`${ratio} times ${compared}`);
+  }
+});

@@ -1,0 +1,41 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const shipped = fileURLToPath(new URL('../../deploy/gate', import.meta.url));
+
+export type NginxPlace = {
+  directory: string;
+  port: number;
+  /** Where http is redirected to https. */
+  redirectPort: number;
+  certificate: string;
+  key: string;
+  /** Puts addresses in place of those in the shipped files. */
+  replace: (text: string) => string;
+};
+
+/** Writes the shipped files, and a main file that includes them, for an nginx without a service. @returns its arguments */
+export function writeNginxFiles({ directory, port, redirectPort, certificate, key, replace }: NginxPlace): string[] {
+  mkdirSync(directory, { recursive: true });
+  for (const file of readdirSync(join(shipped, 'nginx'))) {
+    const text = replace(readFileSync(join(shipped, 'nginx', file), 'utf8'))
+      .replaceAll(/^ *listen \[::\].*\n/gm, '')
+      .replaceAll('listen 443', `listen 127.0.0.1:${port}`)
+      .replaceAll('listen 80', `listen 127.0.0.1:${redirectPort}`)
+      .replaceAll('/etc/nginx/certificates/example.pem', certificate)
+      .replaceAll('/etc/nginx/certificates/example.key', key);
+    writeFileSync(join(directory, file), text);
+  }
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${directory}/${kind};`,
+  );
+  const main = [
+    ...(process.getuid?.() === 0 ? ['user root;'] : []),
+    `daemon off; worker_processes 1; pid ${directory}/pid; error_log stderr warn;`,
+    'events {}',
+    `http { access_log off; ${paths.join(' ')} include ${directory}/latchkey.conf; }`,
+  ];
+  writeFileSync(join(directory, 'nginx.conf'), main.join('\n'));
+  return ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf')];
+}
