@@ -50,6 +50,10 @@ test('a name that leads to a new primary is followed, although the connection to
   expect(await signInStatus(app)).toBe(503);
   expect((await ann.get('/admin')).text).toContain('Hello ann@example.com');
 
+  // It keeps trying, one connection at a time.
+  await expect.poll(link.accepted, patience).toBeGreaterThan(5);
+  expect(link.connections()).toBeLessThan(4);
+
   target.port = replica.port;
   await expect.poll(() => readiness(app), patience).toBe('ok\n');
   expect(await signInStatus(app)).toBe(303);

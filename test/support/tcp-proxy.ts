@@ -6,6 +6,8 @@ export type TcpTarget = { path: string } | { host: string; port: number };
 
 export type TcpProxy = {
   port: number;
+  /** How many connections it has accepted so far. */
+  accepted: () => number;
   /** How many are open through it. */
   connections: () => number;
   /** Waits this long before it hands on what the target answered. */
@@ -39,7 +41,9 @@ export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
     else to.write(bytes);
   }
 
+  let accepted = 0;
   const server = createServer({ noDelay: true }, (near) => {
+    accepted += 1;
     const far = connect({ ...target, noDelay: true });
     near.on('data', (bytes) => hand(bytes, far));
     let late = 0;
@@ -77,6 +81,7 @@ export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
 
   const proxy: TcpProxy = {
     port: 0,
+    accepted: () => accepted,
     connections: () => sockets.size / 2,
     delayMs: 0,
     hold: () => {
