@@ -19,7 +19,6 @@ export type RedisPermissions = {
 /** What the core needs, for sessions, their index, rate limits, readiness and the clock check. */
 export const corePermissions: RedisPermissions = {
   commands: {
-    decrby: 'KEY 1',
     del: 'KEY',
     eval: 'script 1 KEY',
     expire: 'KEY 60',

@@ -4,8 +4,10 @@ import { expect, vi } from 'vitest';
 import { findRedis } from '../../src/dev/private-redis.ts';
 import { withDeadline } from '../../src/redis/connect.ts';
 import { freePort } from '../support/process.ts';
-import { askDeadlineMs, isReplicated, password, readyWithinMs, replicated, startNode } from '../support/redis-nodes.ts';
+import { isReplicated, password, readyWithinMs, replicated, startNode } from '../support/redis-nodes.ts';
 import type { RedisServer } from '../support/redis-server.ts';
+
+const askDeadlineMs = 500;
 
 const run = promisify(execFile);
 

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { withDeadline } from '../../src/redis/connect.ts';
 import { newDirectory } from '../support/process.ts';
-import { askDeadlineMs, isReplicated, password, readyWithinMs, replicated, startNode } from '../support/redis-nodes.ts';
+import { isReplicated, password, readyWithinMs, replicated, startNode } from '../support/redis-nodes.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
+
+const askDeadlineMs = 500;
 
 const sentinelPassword = 'of-the-sentinels';
 const primaryName = 'mymaster';

@@ -4,7 +4,6 @@ import { type RedisServer, startRedisServer } from './redis-server.ts';
 /** The password of every node. */
 export const password = 'of-the-operator';
 export const readyWithinMs = 20_000;
-export const askDeadlineMs = 500;
 /** What a node is told that has a replica, or is one. */
 export const replicated = {
   appendonly: 'yes',

@@ -19,7 +19,17 @@ export const emailCodeSettings = featureSettings({
       'SMTP_URL is missing; name the mail server that sends the codes, such as smtp://user:password@mail.example.com:587',
   },
   redisPermissions: {
-    commands: { del: 'KEY', eval: 'script 1 KEY', get: 'KEY', pttl: 'KEY', set: 'KEY value', time: '' },
+    commands: {
+      decrby: 'KEY 1',
+      del: 'KEY',
+      eval: 'script 1 KEY',
+      expire: 'KEY 60',
+      get: 'KEY',
+      incrby: 'KEY 1',
+      pttl: 'KEY',
+      set: 'KEY value',
+      time: '',
+    },
     keys: ['c:{tag}challenge', 'd:{tag}browser', 'l:{tag}limit', 'n:link'],
   },
   read: ({ MAILS_PER_HOUR }) => ({ mailsPerHour: MAILS_PER_HOUR }),
