@@ -34,7 +34,7 @@ const gone = [...removed.flatMap(foldersOf), ...only('paths')].filter((path) => 
 const dependencies = only('dependencies');
 
 for (const file of composition) rewrite(file, withoutLines);
-for (const path of gone) rmSync(path, { recursive: true });
+for (const path of gone) rmSync(path, { recursive: true, force: true });
 for (const file of filesBelow('.')) if (textFiles.test(file)) rewrite(file, withoutBlocks);
 const listings = kept.map((name) => `src/features/${name}/feature.json`).filter((file) => existsSync(file));
 for (const file of ['package.json', 'knip.json', 'biome.json', ...listings]) rewrite(file, withoutMentions);

@@ -22,7 +22,7 @@ const lostVisitor = await signedIn(withoutRedis.url);
 await withoutRedis.redis.sendCommand(['SHUTDOWN', 'NOSAVE']).catch(() => {});
 
 const internals =
-  /express|node_modules|node:|body-?parser|connect-redis|ioredis|zod|\.ejs|\.[jt]s:\d|\bat \w+ \(|Error:/i;
+  /express|node_modules|node:|body-?parser|connect-redis|ioredis|\bzod\b|\.ejs|\.[jt]s:\d|\bat \w+ \(|Error:/i;
 
 type Kind = keyof typeof clients;
 const form = (app: string, email: string) => (kind: Kind) =>
