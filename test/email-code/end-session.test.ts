@@ -230,3 +230,17 @@ describe('POST /end-session', () => {
     },
   );
 });
+
+test('a visitor who is signed in is offered the list of sessions, whether the link is good or not', async () => {
+  const { browser, link } = await noticed();
+  const offers = ({ text }: { text: string }) => text.includes('<a class="button" href="/admin">See your sessions</a>');
+  expect(offers(await browser.get(link.pathname + link.search))).toBe(true);
+  expect(offers(await newBrowser(app.url).get(link.pathname + link.search))).toBe(false);
+  const used = await browser.get('/end-session?token=used');
+  expect([used.status, used.text.includes('<a class="button primary" href="/admin">See your sessions</a>')]).toEqual([
+    410,
+    true,
+  ]);
+  const signedOut = await newBrowser(app.url).get('/end-session?token=used');
+  expect([signedOut.status, signedOut.text.includes('See your sessions')]).toEqual([410, false]);
+});

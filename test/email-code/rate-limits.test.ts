@@ -296,6 +296,19 @@ describe('all mail together', () => {
     expect(await outcomes(small, email, 11)).toEqual({ mailed: 1, keptBack: 10 });
   });
 
+  test('loses nothing to clients that are refused, nor to a form that is sent twice', async () => {
+    const small = await startCodeApp({ mails, env: { ...env, MAILS_PER_HOUR: '2' } });
+    const ip = newIp();
+    await small.redis.set(`l:ask:600:{${ip}}`, '30', { expiration: { type: 'EX', value: 600 } });
+    for (let times = 1; times <= 5; times += 1) {
+      expect((await askForCode(newBrowser(small.url, { 'X-Forwarded-For': ip }), newAddress())).status).toBe(429);
+    }
+    const [email, browser] = [newAddress(), newBrowser(small.url)];
+    for (let times = 1; times <= 5; times += 1) await askForCode(browser.copy(), email, { form: 'A'.repeat(16) });
+    expect(await small.redis.get(`l:{all-mail}${hourly.seconds}`)).toBe('1');
+    await mails.codeFor(email);
+  });
+
   test('is counted for all processes together', async () => {
     const shared = { mails, env: { ...env, MAILS_PER_HOUR: '1' }, redisAddress: await testRedis() };
     const [one, two] = [await startCodeApp(shared), await startCodeApp(shared)];

@@ -181,3 +181,26 @@ describe('a form that outlived its session', () => {
     }
   });
 });
+
+test('a browser that refuses cookies is told so when it has just logged in, and one that has some is not', async () => {
+  const { url } = await startApp();
+  const words = 'This site needs cookies';
+  const { location } = await new Visitor(url).signIn('ann@example.com');
+  const refusing = await new Visitor(url, { Accept: 'text/html' }).get(location ?? '');
+  expect([refusing.status, refusing.text.includes(words)]).toEqual([401, true]);
+  const other = await new Visitor(url, { Accept: 'text/html', Cookie: 'theme=dark' }).get(location ?? '');
+  expect([other.status, other.text.includes(words)]).toEqual([401, false]);
+});
+
+test('"End" in a session that has ended leads back to the list, which no POST of a form is', async () => {
+  const { url } = await startApp();
+  const visitor = new Visitor(url, { Accept: 'text/html' });
+  await visitor.signIn('ann@example.com');
+  const late = visitor.copy();
+  await visitor.post('/logout');
+  const { status, text } = await late.post('/admin/end-session', { form: { session: 'x' } });
+  expect(status).toBe(401);
+  const next = /name="next" value="([^"]*)"/.exec(text)?.[1] ?? '/admin';
+  const { location } = await late.post('/login', { form: { email: 'ann@example.com', next } });
+  expect((await late.get(location ?? '')).status).toBe(200);
+});

@@ -52,7 +52,7 @@ export const askScript = `${takeFunction}${recordFunctions}
 local codeMs, repeatMs, maxTries, mayBeMailed, salt, hash, hashOfNothing, remember, device, email = unpack(ARGV)
 local latest = read(KEYS[1])
 local ageMs = codeMs - redis.call('PTTL', KEYS[1])
-if latest and latest.state == 'w' and latest.email == email and ageMs < tonumber(repeatMs) then return {'repeated'} end
+if latest and latest.state == 'w' and ageMs < tonumber(repeatMs) then return {'repeated'} end
 local previous = read(KEYS[2])
 local refusedBy = take(readCounters(4, 11), KEYS[3], mayBeMailed == '0')
 local record = {state = 'w', salt = salt, hash = hash, remember = remember, device = device, tries = 0,
