@@ -38,7 +38,7 @@ export async function startDemoApp(): Promise<DemoApp> {
       res.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: hello\n\n');
       return;
     }
-    res.setHeader('Set-Cookie', 'demo=1; Path=/; HttpOnly');
+    res.setHeader('Set-Cookie', 'demo=of-the-demo-app; Path=/; HttpOnly');
     if (req.url?.startsWith('/data')) res.setHeader('Content-Type', 'application/json').end('{"fresh":true}');
     else res.setHeader('Content-Type', 'text/html').end(page);
   });

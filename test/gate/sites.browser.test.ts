@@ -146,7 +146,7 @@ test('cookies and forms of the app are its own, and the cookies of the gate nobo
   await page.waitForURL(`${wiki}/saved`);
   const [saved] = wikiApp.seen;
   expect(saved).toMatchObject({ method: 'POST', bytes: 'note=kept'.length });
-  expect(saved?.headers).toMatchObject({ cookie: 'demo=1; theme=dark', origin: wiki });
+  expect(saved?.headers).toMatchObject({ cookie: 'demo=of-the-demo-app; theme=dark', origin: wiki });
   expect(await page.evaluate('document.cookie')).toBe('theme=dark');
   const names = (await profile.cookies(wiki)).map(({ name, httpOnly, secure, sameSite }) => [
     name,
