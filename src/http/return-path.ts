@@ -1,3 +1,5 @@
+import { parseUrl } from './url.ts';
+
 const fallback = '/admin';
 const maxPathLength = 2000;
 const nowhere = 'http://nowhere.invalid';
@@ -9,8 +11,9 @@ const nowhere = 'http://nowhere.invalid';
  */
 export function safeReturnPath(wanted: unknown): string {
   if (typeof wanted !== 'string' || !/^\/[^\\\p{Cc}]*$/u.test(wanted)) return fallback;
-  if (!URL.canParse(wanted, nowhere)) return fallback;
-  const { origin, pathname, search, hash } = new URL(wanted, nowhere);
+  const url = parseUrl(wanted, nowhere);
+  if (!url) return fallback;
+  const { origin, pathname, search, hash } = url;
   if (origin !== nowhere || pathname.startsWith('//')) return fallback;
   // Neither to the logout nor in a circle.
   if (/^\/log(?:in|out)(?:\/|$)/i.test(pathname)) return fallback;

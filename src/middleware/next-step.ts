@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import type { HttpErrorDetails } from '../http/http-error.ts';
 import { safeReturnPath } from '../http/return-path.ts';
+import { parseUrl } from '../http/url.ts';
 import { readLoginForm } from '../routes/login.ts';
 
 type Fields = [name: string, value: string][];
@@ -69,7 +70,7 @@ export function ownPath(req: Request): string {
 // The target of a form need not be a page itself. Only the path is used, so a forged Referer leads nowhere else.
 function pageOfForm(req: Request): string | undefined {
   const { referer = '' } = req.headers;
-  const page = URL.canParse(referer) ? new URL(referer) : undefined;
+  const page = parseUrl(referer);
   return page?.host === req.host ? page.pathname + page.search : undefined;
 }
 

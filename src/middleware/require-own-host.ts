@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { RequestHandler } from 'express';
 import { HttpError } from '../http/http-error.ts';
+import { parseUrl } from '../http/url.ts';
 
 /**
  * Refuses requests for a host name that is not ours. Where no certificate proves the name, a foreign site can make its
@@ -31,8 +32,7 @@ export function requireOwnHost(...names: (string | undefined)[]): RequestHandler
 }
 
 function hostnameOf(host: string | undefined): string | undefined {
-  const url = `http://${host}`;
-  if (!host || /[^\w.:[\]-]/.test(host) || !URL.canParse(url)) return undefined;
+  if (!host || /[^\w.:[\]-]/.test(host)) return undefined;
   // The dot at the end of a full domain name.
-  return new URL(url).hostname.replace(/\.$/, '');
+  return parseUrl(`http://${host}`)?.hostname.replace(/\.$/, '');
 }

@@ -1,4 +1,4 @@
-import { isDecodable } from '../http/url.ts';
+import { isDecodable, parseUrl } from '../http/url.ts';
 import type { RedisPermissions } from './permissions.ts';
 
 export type HostAndPort = { host: string; port: number };
@@ -141,13 +141,14 @@ function readOptions(query: string): Map<string, string> {
  */
 export function readHosts(text: string, defaultPort: number): HostAndPort[] {
   return text.split(',').map((host) => {
-    const isNamed = /^([\w.-]+|\[[\da-f:.]+\])(:[1-9]\d*)?$/i.test(host) && URL.canParse(`redis://${host}`);
-    if (!isNamed) {
+    const isNamed = /^([\w.-]+|\[[\da-f:.]+\])(:[1-9]\d*)?$/i.test(host);
+    const url = isNamed ? parseUrl(`redis://${host}`) : undefined;
+    if (!url) {
       throw new RedisUrlProblem(
         'has a host or port that is not valid; write host:port, and an IPv6 address as [::1]:port',
       );
     }
-    const { hostname, port } = new URL(`redis://${host}`);
+    const { hostname, port } = url;
     return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? defaultPort : Number(port) };
   });
 }

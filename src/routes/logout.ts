@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { parseUrl } from '../http/url.ts';
 import type { Logger } from '../log.ts';
 import { isOwnOrigin } from '../middleware/same-origin.ts';
 import { handleOf } from '../session/record.ts';
@@ -47,7 +48,7 @@ export function isOwnWish(req: Request, ownOrigin: string | undefined): boolean 
   const destination = headers['sec-fetch-dest'];
   if (site === undefined && mode === undefined && destination === undefined) {
     const { referer } = headers;
-    return referer === undefined || (URL.canParse(referer) && isOwnOrigin(new URL(referer).origin, req, ownOrigin));
+    return referer === undefined || isOwnOrigin(parseUrl(referer)?.origin ?? 'null', req, ownOrigin);
   }
   return (site === 'same-origin' || site === 'none') && mode === 'navigate' && destination === 'document';
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseUrl } from '../http/url.ts';
 
 /** One environment variable: what it decides, and how its text is read. */
 export type Setting<Value = unknown> = {
@@ -61,8 +62,7 @@ export const wholeNumber = z
 /** A URL that names a host, has one of these protocols, and is accepted. */
 export function url(protocols: RegExp, accepts: (url: URL) => boolean, fix: string): z.ZodType<string, string> {
   return z.string().refine((text) => {
-    if (!URL.canParse(text)) return false;
-    const url = new URL(text);
-    return protocols.test(url.protocol) && url.hostname !== '' && accepts(url);
+    const url = parseUrl(text);
+    return url !== undefined && protocols.test(url.protocol) && url.hostname !== '' && accepts(url);
   }, fix);
 }

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import { safeReturnPath } from '../../http/return-path.ts';
-import { isLoopback } from '../../http/url.ts';
+import { isLoopback, parseUrl } from '../../http/url.ts';
 import { describeDevice } from '../../http/user-agent.ts';
 import type { Logger } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
@@ -72,6 +72,6 @@ export function answerOver(
 // The `Host` header is the client's word. In somebody else's mail it could lead anywhere, and take the code along.
 function loopbackOrigin(req: Request): string {
   const asked = `http${req.secure ? 's' : ''}://${req.host}`;
-  const url = URL.canParse(asked) ? new URL(asked) : undefined;
+  const url = parseUrl(asked);
   return url && isLoopback(url.hostname) ? url.origin : `http://localhost:${req.socket.localPort ?? ''}`;
 }

@@ -1,3 +1,4 @@
+import { parseUrl } from '../../http/url.ts';
 import type { Site } from './sites.ts';
 
 /** Room for the deep links that people share; proxies accept headers of a few kB, and these are encoded on the way. */
@@ -22,7 +23,7 @@ const shape = /^(https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?)(\/[!-~\x80-\xff
 export function readOriginalUrl(text: string, sites: ReadonlyMap<string, Site>): OriginalUrl | undefined {
   const [, origin = '', rest = '/'] = shape.exec(text) ?? [];
   // Proxies usually write it as `URL` would.
-  const site = sites.get(origin) ?? (URL.canParse(origin) ? sites.get(new URL(origin).origin) : undefined);
+  const site = sites.get(origin) ?? sites.get(parseUrl(origin)?.origin ?? '');
   return (
     site && {
       site,
