@@ -9,7 +9,7 @@ export function newFormId(): string {
 
 /**
  * What a form that was sent has in common with its copies, and with nothing else: its name, the visitor's network address
- * and browser. A page that got into other hands is worth nothing in another place.
+ * and browser. So a copied page is useless elsewhere.
  * @param otherwise names a form without a name of its own
  * @returns undefined for a form without any name
  */

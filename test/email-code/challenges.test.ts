@@ -104,7 +104,7 @@ describe('a code', () => {
   });
 
   // Else asking again and again would buy any number of guesses (NIST 800-63B, 3.2.2).
-  test('that is not mailed can not be guessed: even the right one is wrong (ASVS 6.6.3)', async () => {
+  test('that is not mailed cannot be guessed: even the right one is wrong (ASVS 6.6.3)', async () => {
     const { id, code, asked } = await ask({ isAllowed: false });
     expect(asked).toMatchObject({ isMailed: false });
     for (let tries = 1; tries < triesPerCode; tries += 1) {
@@ -118,7 +118,7 @@ describe('a code', () => {
     expect(withheld).toHaveLength(mailed?.length ?? 0);
   });
 
-  test('is good for the sign-in it was made for, and for no other (ASVS 6.6.2)', async () => {
+  test('works for the sign-in it was made for, and for no other (ASVS 6.6.2)', async () => {
     const email = newAddress();
     const [mine, other] = [await ask({ email }), await ask({ email })];
     expect(await enter(other.id, mine.code)).toMatchObject({ outcome: 'wrong' });
@@ -133,7 +133,7 @@ describe('a code', () => {
     expect(await enter(next.id, next.code)).toMatchObject({ outcome: 'right' });
   });
 
-  test('lapses by the clock of Redis, whatever that of the process says (ASVS 6.5.5)', async () => {
+  test('expires by the clock of Redis, not that of the process (ASVS 6.5.5)', async () => {
     const { id, code, email } = await ask();
     // Asking again, without a new mail, keeps the record beyond the life of the code.
     await age(id, codeSeconds - 1);
@@ -142,7 +142,7 @@ describe('a code', () => {
     expect(await enter(again.id, code)).toEqual(wrong(4));
   });
 
-  test('outlives a rotation of the secret, as long as the older one is still listed', async () => {
+  test('survives a rotation of the secret while the older one is still listed', async () => {
     const newSecret = 'a newer secret for the tests, of 32 characters';
     const { id, code } = await ask();
     expect(await enter(id, code, new Challenges(redis, [newSecret, testSecret]))).toMatchObject({ outcome: 'right' });
@@ -163,7 +163,7 @@ describe('a code', () => {
   });
 });
 
-describe('a code that no other follows, though one was asked for,', () => {
+describe('a code for which the requested successor is withheld', () => {
   const askAgain = (previous: { id: string; email: string }, email = previous.email) =>
     ask({ email, isAllowed: false, previousId: previous.id });
 
@@ -194,14 +194,14 @@ describe('a code that no other follows, though one was asked for,', () => {
     expect(await enter(again.id, first.code)).toMatchObject({ outcome: 'right' });
   });
 
-  test('is taken along once, by however many wishes at once (ASVS 6.5.1, 6.6.3)', async () => {
+  test('is carried over once, by however many requests at once (ASVS 6.5.1, 6.6.3)', async () => {
     const first = await ask();
     const wishes = await Promise.all(Array.from({ length: 20 }, () => askAgain(first)));
     const attempts = await Promise.all(wishes.map((wish) => enter(wish.id, first.code)));
     expect(attempts.filter(({ outcome }) => outcome === 'right')).toHaveLength(1);
   });
 
-  test('is not good for another address, whose tag were the same', async () => {
+  test('does not work for another address', async () => {
     const first = await ask();
     const other = await askAgain(first, newAddress());
     expect(await enter(other.id, first.code)).toMatchObject({ outcome: 'wrong' });
@@ -209,7 +209,7 @@ describe('a code that no other follows, though one was asked for,', () => {
 });
 
 describe('the same form, sent again', () => {
-  test('waits once, and has one mail, however often it comes at once', async () => {
+  test('starts one sign-in with one mail, however many copies come at once', async () => {
     const email = newAddress();
     const wishes = await Promise.all(Array.from({ length: 20 }, () => ask({ email, seed: 'form' })));
     expect(new Set(wishes.map(({ id }) => id)).size).toBe(1);
@@ -219,7 +219,7 @@ describe('the same form, sent again', () => {
     expect(await enter(mailed[0]?.id ?? '', mailed[0]?.code ?? '')).toMatchObject({ outcome: 'right' });
   });
 
-  test('is a new wish after half a minute', async () => {
+  test('is a new request after half a minute', async () => {
     const { id, code, email } = await ask({ seed: 'form' });
     await age(id, repeatSeconds - 1);
     expect((await ask({ email, seed: 'form' })).asked).toEqual({ outcome: 'repeated' });
@@ -230,7 +230,7 @@ describe('the same form, sent again', () => {
     expect(await enter(id, next.code)).toMatchObject({ outcome: 'right' });
   });
 
-  test('has an id that nobody can work out from it, and another one for another address', async () => {
+  test('has an id that cannot be derived without the secret, and another one for another address', async () => {
     const email = address(newAddress());
     const id = challenges.idFor(email, 'form');
     expect(new Challenges(redis, ['another secret for the tests, of 32 characters']).idFor(email, 'form')).not.toBe(id);
@@ -259,13 +259,13 @@ describe('a right code that is entered again', () => {
     expect(again.outcome === 'repeated' && Math.floor(again.ageMs / 1000)).toBe(7);
   });
 
-  test('is no guess, so that a double click uses nothing up', async () => {
+  test('does not count as a guess, so that a double click uses up nothing', async () => {
     const { id, code, email } = await ask();
     for (let times = 1; times <= 10; times += 1) await enter(id, code);
     expect(await redis.get(`l:{${tagOf(email)}}guess:86400`)).toBe('1');
   });
 
-  test('can not be guessed either: a used code has five tries, which count for the address', async () => {
+  test('cannot be guessed either: a used code has five tries, which count for the address', async () => {
     const { id, code, email } = await ask();
     await enter(id, code);
     for (let tries = 1; tries <= triesPerCode; tries += 1)

@@ -36,7 +36,7 @@ describe("the older client's XMLHttpRequest", () => {
     },
   );
 
-  test('asks for JSON and gets it, and still the word done at the end', async () => {
+  test('gets JSON if it asks for it, and still the word done at the end', async () => {
     const email = newAddress();
     const client = newBrowser(url, { ...xhr, Accept: 'application/json, text/javascript, */*; q=0.01' });
     const asked = await askForCode(client, email);
@@ -48,7 +48,7 @@ describe("the older client's XMLHttpRequest", () => {
 describe('a client of JSON', () => {
   const json = (code: unknown) => ({ json: { code } });
 
-  test('is told where the code goes, what is wrong, and where it is at the end', async () => {
+  test('is told where to send the code, what is wrong, and where to go at the end', async () => {
     const email = newAddress();
     const client = newBrowser(url, clients.json);
     const asked = await client.post('/login', { json: { email, next: '/admin?tab=2', remember: true } });
@@ -72,7 +72,7 @@ describe('a client of JSON', () => {
     expect([late.status, JSON.parse(late.text)]).toEqual([422, { error: over, startAt: '/login' }]);
   });
 
-  test('may ask again', async () => {
+  test('can ask for another code', async () => {
     const email = newAddress();
     const client = newBrowser(url, clients.json);
     await askForCode(client, email);
@@ -83,7 +83,7 @@ describe('a client of JSON', () => {
 });
 
 // Otherwise a stranger who never waits for an answer could use up an address's mails, and nobody would hear of it.
-test('who goes away before the answer still has the mail sent, and noted', async () => {
+test('a client that disconnects before the answer still causes the mail and its log line', async () => {
   const redisAddress = await testRedis();
   const link = await startTcpProxy({ path: redisAddress.socketPath });
   afterwards(link.close);
@@ -100,7 +100,7 @@ test('who goes away before the answer still has the mail sent, and noted', async
   expect(slow.logged().find(({ msg }) => msg === 'request')).toMatchObject({ path: '/login', aborted: true });
 });
 
-test('sign-in by code is not half there: without it its addresses are 404', async () => {
+test('without sign-in by code its pages are 404', async () => {
   const trusting = await startApp();
   for (const path of ['/login/code', '/end-session', '/dev/mails']) {
     expect((await newBrowser(trusting.url).get(path)).status).toBe(404);

@@ -48,7 +48,7 @@ function isOver({ status, text }: Visit): boolean {
 }
 
 describe('POST /login', () => {
-  test('leads to a page that asks for the code, for people and password managers alike', async () => {
+  test('redirects to a page that asks for the code, and that password managers understand', async () => {
     const { browser, email } = await waiting();
     const again = await askForCode(browser, email);
     expect([again.status, again.location]).toEqual([303, '/login/code']);
@@ -59,13 +59,13 @@ describe('POST /login', () => {
     expect(text).toMatch(/href="\/login"/);
   });
 
-  test('signs nobody in, and makes no session', async () => {
+  test('signs nobody in and creates no session', async () => {
     const { browser } = await waiting();
     expect([...browser.cookies.keys()]).toEqual(['login']);
     expect((await browser.get('/admin')).status).toBe(401);
   });
 
-  test('marks the browser that waits, as long as the code lasts, by a cookie that no script reads (ASVS 3.3.1 to 3.3.4)', async () => {
+  test('sets a cookie that lives as long as the code and that no script can read (ASVS 3.3.1 to 3.3.4)', async () => {
     const cookie = (name: string, flags: string) =>
       new RegExp(`^${name}=[\\w-]{36}; Max-Age=600; Path=/; Expires=[^;]+; ${flags}; SameSite=Lax$`);
     const plain = await askForCode(newBrowser(url), newAddress());
@@ -76,7 +76,7 @@ describe('POST /login', () => {
 });
 
 describe('the right code', () => {
-  test('in time, in the same browser: a new session id, signed in, on to next (ASVS 7.2.4)', async () => {
+  test('signs the browser in under a new session id and redirects to next (ASVS 7.2.4)', async () => {
     const { email, browser, code } = await waiting();
     const first = await enterCode(browser, code);
     expect([first.status, first.location]).toEqual([303, '/admin']);
@@ -89,7 +89,7 @@ describe('the right code', () => {
     expect(browser.cookies.has('login')).toBe(false);
   });
 
-  test('keeps signed in who asked for it', async () => {
+  test('keeps visitors signed in who asked for it', async () => {
     const { browser, code } = await waiting({ remember: 'on' });
     const visit = await enterCode(browser, code);
     expect(visit.setCookies.find((line) => line.startsWith('session='))).toMatch(/Expires=/);
@@ -105,7 +105,7 @@ describe('the right code', () => {
     expect(isSignIn(await enterCode(browser, typed(code)))).toBe(true);
   });
 
-  test('is worth nothing in another browser, waiting or not (ASVS 6.6.2)', async () => {
+  test('is rejected in another browser, whether that one is waiting for a code or not (ASVS 6.6.2)', async () => {
     const { email, browser, code } = await waiting();
     const stranger = newBrowser(url);
     expect(isOver(await enterCode(stranger, code))).toBe(true);
@@ -115,7 +115,7 @@ describe('the right code', () => {
     expect(isSignIn(await enterCode(browser, code))).toBe(true);
   });
 
-  test('lapses after ten minutes (ASVS 6.5.5)', async () => {
+  test('expires after ten minutes (ASVS 6.5.5)', async () => {
     const { browser, code } = await waiting();
     const left = await redis.pTTL(keyOf(browser));
     expect(left).toBeGreaterThan(590_000);
@@ -129,7 +129,7 @@ describe('the right code', () => {
 });
 
 describe('a wrong code', () => {
-  test('is answered with the tries that are left, in words, and the fifth ends it (ASVS 6.6.3)', async () => {
+  test('is answered with the number of tries left, and the fifth one ends the sign-in (ASVS 6.6.3)', async () => {
     const { email, browser, code } = await waiting();
     for (const tries of ['four tries', 'three tries', 'two tries', 'one try']) {
       const { status, text } = await enterCode(browser, wrongCode(code));
@@ -143,13 +143,13 @@ describe('a wrong code', () => {
     expect(isOver(await enterCode(browser, code))).toBe(true);
   });
 
-  test('may be followed by the right one, as the fifth try', async () => {
+  test('can be followed by the right one on the fifth try', async () => {
     const { browser, code } = await waiting();
     for (let tries = 1; tries <= 4; tries += 1) await enterCode(browser, wrongCode(code, tries));
     expect(isSignIn(await enterCode(browser, code))).toBe(true);
   });
 
-  test('is counted exactly: 100 at the same time are five tries (ASVS 6.6.3)', async () => {
+  test('is counted exactly: of 100 at once, five are tries (ASVS 6.6.3)', async () => {
     const { browser, code } = await waiting();
     const guess = (offset: number) =>
       enterCode(browser.copy(), wrongCode(code, offset), { 'X-Forwarded-For': newIp() });
@@ -161,7 +161,7 @@ describe('a wrong code', () => {
   });
 
   test.each(['', '1234567', '123456789', 'my code', '12345678,12345679', '1'.repeat(5000)])(
-    'costs no try when it can be none: %j',
+    'costs no try if it cannot be a code: %j',
     async (typed) => {
       const { browser, code } = await waiting();
       for (let times = 1; times <= 6; times += 1) {
@@ -173,14 +173,14 @@ describe('a wrong code', () => {
     },
   );
 
-  test.each([[['12345678']], [{ length: 8 }], [12345678], [null]])('is no code as JSON %j', async (code) => {
+  test.each([[['12345678']], [{ length: 8 }], [12345678], [null]])('is not a code as JSON %j', async (code) => {
     const { browser } = await waiting();
     expect((await browser.post('/login/code', { json: { code } })).status).toBe(422);
     expect(await triesOf(browser)).toBe(0);
   });
 });
 
-test('a site on https mails no code to who came by http: it could not be used', async () => {
+test('an https site mails no code for a request over http, where it could not be used', async () => {
   const email = newAddress();
   expect((await askForCode(newBrowser(overHttps.url), email)).status).toBe(500);
   await askForCode(newBrowser(overHttps.url, byHttps), email);
@@ -188,7 +188,7 @@ test('a site on https mails no code to who came by http: it could not be used', 
 });
 
 describe('asking again', () => {
-  test('sends a new code, says so, and the one before is dead', async () => {
+  test('sends a new code, says so, and invalidates the previous one', async () => {
     const { email, browser, code } = await waiting();
     const first = browser.copy();
     const visit = await browser.post('/login/code/again');
@@ -199,7 +199,7 @@ describe('asking again', () => {
     expect(isSignIn(await enterCode(browser, await mails.codeFor(email, 2)))).toBe(true);
   });
 
-  test('beyond what may be mailed leaves the last code good, and answers the same', async () => {
+  test('beyond the mail limit leaves the last code valid, and answers the same', async () => {
     const { email, browser, code } = await waiting();
     const { mailsPerAddress } = rateLimits;
     const [{ points }] = mailsPerAddress;
@@ -214,27 +214,27 @@ describe('asking again', () => {
     expect(isSignIn(await enterCode(browser, last))).toBe(true);
   });
 
-  test('from the first form once more keeps it as well', async () => {
+  test('through the login form leaves it valid as well', async () => {
     const { email, browser, code } = await waiting();
     await exhaust(app, email);
     await askForCode(browser, email);
     expect(isSignIn(await enterCode(browser, code))).toBe(true);
   });
 
-  test('goes on to where the first wish led', async () => {
+  test('keeps the page to return to', async () => {
     const { email, browser } = await waiting({ next: '/admin?tab=2' });
     await browser.post('/login/code/again');
     expect((await enterCode(browser, await mails.codeFor(email, 2))).location).toBe('/admin?tab=2');
   });
 
-  test('without a code that is waited for leads to the start', async () => {
+  test('without a pending sign-in leads back to the login form', async () => {
     expect(isOver(await newBrowser(url).post('/login/code/again'))).toBe(true);
   });
 });
 
 describe('GET /login/code', () => {
   // Mail scanners open links (better-auth#9690, next-auth#1840).
-  test('consumes nothing, however often and from wherever it is opened', async () => {
+  test('consumes nothing, however often and wherever it is opened', async () => {
     const { browser, code } = await waiting();
     for (let times = 1; times <= 20; times += 1) {
       const visitor = times % 2 ? newBrowser(url) : browser;
@@ -244,7 +244,7 @@ describe('GET /login/code', () => {
     expect(isSignIn(await enterCode(browser, code))).toBe(true);
   });
 
-  test('in a browser that asked for no code says where to enter it, and has no form for it', async () => {
+  test('in a browser that did not ask for a code says where to enter it, and has no form', async () => {
     const { text } = await newBrowser(url).get('/login/code');
     expect(text).toContain('Enter the code where you asked for it');
     expect(text).not.toContain('name="code"');
@@ -252,7 +252,7 @@ describe('GET /login/code', () => {
 });
 
 describe('what is left behind', () => {
-  test('in Redis is a keyed hash: the code is in no key and no value (ASVS 6.5.2)', async () => {
+  test('in Redis is a keyed hash; the code itself is in no key and no value (ASVS 6.5.2)', async () => {
     const { browser, code } = await waiting();
     expect(await redis.get(keyOf(browser))).toMatch(/^1 w [\w-]{12} [\w-]{22} 0 - 0 5 \d{13} person-\d+@example\.com$/);
     const everything = await Promise.all(
@@ -265,7 +265,7 @@ describe('what is left behind', () => {
     expect(JSON.stringify(everything)).not.toContain(code);
   });
 
-  test('in the log are asking, refusal and sign-in, by tag and handle; neither code nor address (ASVS 16.3.1)', async () => {
+  test('in the log are requests, refusals and sign-ins by tag and handle, but neither codes nor addresses (ASVS 16.3.1)', async () => {
     const { email, browser, code } = await waiting();
     const from = logged().length - 1;
     await enterCode(browser, wrongCode(code));

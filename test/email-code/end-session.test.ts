@@ -43,7 +43,7 @@ describe('the notice of a new browser', () => {
     }
   });
 
-  test('does not go out for a browser that was seen before, but again for another', async () => {
+  test('is not sent for a browser that was seen before, but is for another one', async () => {
     const own = await startCodeApp();
     const email = newAddress();
     const browser = newBrowser(own.url);
@@ -79,7 +79,7 @@ describe('the notice of a new browser', () => {
     expect(Buffer.from(token, 'base64url')).toHaveLength(16);
   });
 
-  test('when it can not be written costs nobody the sign-in', async () => {
+  test('costs nobody the sign-in if it cannot be stored', async () => {
     const email = newAddress();
     const browser = newBrowser(app.url);
     await browser.post('/login', { form: { email } });
@@ -157,7 +157,7 @@ describe('POST /end-session', () => {
     expect(notices()).toBe(3);
   });
 
-  test('makes its browser new also to a code that was asked for before', async () => {
+  test('makes its browser new for a code that was already on its way, too', async () => {
     const { email, browser, token } = await noticed();
     await browser.post('/login', { form: { email } });
     const code = await mails.codeFor(email, 2);
@@ -176,7 +176,7 @@ describe('POST /end-session', () => {
     expect(lines.map(({ session }) => session)).not.toContain(session);
   });
 
-  test('signs the browser out in which it is pressed, when it is that browser’s own', async () => {
+  test('signs out the browser in which it is pressed, if the session is its own', async () => {
     const { browser, token } = await noticed();
     const visit = await browser.post('/end-session', { form: { token } });
     expect([visit.status, visit.text.includes('Log out')]).toEqual([200, false]);
@@ -213,7 +213,7 @@ describe('POST /end-session', () => {
     expect((await browser.get('/admin')).status).toBe(401);
   });
 
-  test('is not for other sites to press (ASVS 3.5.1)', async () => {
+  test('is refused for forms on other sites (ASVS 3.5.1)', async () => {
     const { browser, token } = await noticed();
     await ask(app.url, 'post', '/end-session')
       .type('form')

@@ -62,14 +62,14 @@ describe('the device cookie', () => {
     expect([...browser.cookies.keys()]).toContain('__Host-login');
   });
 
-  test('is not set for who only asked, or guessed wrong', async () => {
+  test('is not set for visitors who only asked for a code, or guessed wrong', async () => {
     const browser = newBrowser(url);
     await askForCode(browser, newAddress());
     await browser.post('/login/code', { form: { code: '00000000' } });
     expect([...browser.cookies.keys()]).toEqual(['login']);
   });
 
-  test('knows five addresses, the last used, and stays far below 4,096 bytes (ASVS 3.3.5)', async () => {
+  test('covers the last five addresses, and stays far below 4,096 bytes (ASVS 3.3.5)', async () => {
     const browser = newBrowser(url);
     const emails = Array.from({ length: 6 }, () => newAddress());
     let visit: Visit | undefined;
@@ -85,7 +85,7 @@ describe('the device cookie', () => {
     expect(await outcomes(app, oldest, 7)).toEqual({ mailed: 5, keptBack: 2 });
   });
 
-  test('signs nobody in, and lets nobody see a session', async () => {
+  test('signs nobody in, and shows no session', async () => {
     const browser = await knownBrowser(newAddress());
     expect((await browser.get('/admin')).status).toBe(401);
     expect((await browser.get('/')).text).not.toContain('Hello');
@@ -93,8 +93,8 @@ describe('the device cookie', () => {
   });
 });
 
-describe('a browser that is known (ASVS 6.1.1)', () => {
-  test('has a count of its own, and that one is limited, too', async () => {
+describe('a known browser (ASVS 6.1.1)', () => {
+  test('has counters of its own, which are limited as well', async () => {
     const email = newAddress();
     const browser = await knownBrowser(email);
     await exhaust(app, email);
@@ -105,7 +105,7 @@ describe('a browser that is known (ASVS 6.1.1)', () => {
     expect(after.mailed - before.mailed).toBe(points);
   });
 
-  test('gets no second count by leaving the cookie out between asking and entering the code', async () => {
+  test('gets no second set of counters by dropping the cookie between asking and entering the code', async () => {
     const email = newAddress();
     const browser = await knownBrowser(email);
     const [id] = browser.cookies.get('device')?.split('.') ?? [];
@@ -115,7 +115,7 @@ describe('a browser that is known (ASVS 6.1.1)', () => {
     expect(browser.cookies.get('device')?.split('.')[0]).toBe(id);
   });
 
-  test('is known still, once the secret has been rotated', async () => {
+  test('stays known when the secret is rotated', async () => {
     const email = newAddress();
     const browser = await knownBrowser(email);
     const old = browser.cookies.get('device');
@@ -129,7 +129,7 @@ describe('a browser that is known (ASVS 6.1.1)', () => {
   });
 });
 
-describe('a device cookie that is forged or of somebody else gives nothing (ASVS 6.1.1)', () => {
+describe('a forged or foreign device cookie gains nothing (ASVS 6.1.1)', () => {
   test.each<[string, (own: string, foreign: string) => string]>([
     ['of another address', (_own, foreign) => foreign],
     ["with another browser's id", (own, foreign) => [foreign.split('.')[0], own.split('.')[1]].join('.')],
@@ -155,7 +155,7 @@ describe('a device cookie that is forged or of somebody else gives nothing (ASVS
 });
 
 describe('two people who share a browser (ASVS 6.1.1)', () => {
-  test('have counters of their own: one of them can not use up those of the other', async () => {
+  test('have counters of their own, so that neither can use up the other’s', async () => {
     const [ann, bob] = [newAddress(), newAddress()];
     const browser = await knownBrowser(ann);
     await signInByCode(app, browser, bob);
@@ -167,7 +167,7 @@ describe('two people who share a browser (ASVS 6.1.1)', () => {
     await signInByCode(app, browser, ann, { count: 2 });
   });
 
-  test('do not pass an id on that a client chose: it is signed for nobody', async () => {
+  test('never get an id that a client chose', async () => {
     const chosen = 'B'.repeat(22);
     const browser = newBrowser(url);
     browser.cookies.set('device', `${chosen}.${'C'.repeat(43)}`);
@@ -178,7 +178,7 @@ describe('two people who share a browser (ASVS 6.1.1)', () => {
   });
 });
 
-describe('whoever got hold of a secret that is still listed', () => {
+describe('somebody with a leaked secret that is still listed', () => {
   const secret = testSecret;
 
   /** A browser that claims to be known to an address. */
@@ -189,14 +189,14 @@ describe('whoever got hold of a secret that is still listed', () => {
   }
   const forger = new KnownBrowsers(app.redis, [secret]);
 
-  test('gets no more mails to an address than all its browsers together may have, from wherever they come', async () => {
+  test('gets no more mails for an address than all of its known browsers together', async () => {
     const email = newAddress();
     const { points } = rateLimits.mailsPerAddressOfKnown[0];
     await Promise.all(Array.from({ length: points + 10 }, () => askForCode(forged(email, newIp()), email)));
     expect(await outcomes(app, email, points + 10)).toEqual({ mailed: points, keptBack: 10 });
   });
 
-  test('gets no more guesses at an address than all its browsers together may have', async () => {
+  test('gets no more guesses at an address than all of its known browsers together', async () => {
     const email = newAddress();
     const { points } = rateLimits.guessesPerAddressOfKnown;
     const key = counterKey(email, `guess-known:${rateLimits.guessesPerAddressOfKnown.seconds}`);
@@ -208,20 +208,23 @@ describe('whoever got hold of a secret that is still listed', () => {
     expect((await enterCode(browser, code)).text).toContain('That is not the code.');
   });
 
-  test.each(['asks', 'guesses'])('is refused from one place after so many %s, whatever it claims', async (what) => {
-    const [ip, email] = [newIp(), newAddress()];
-    const isAsk = what === 'asks';
-    const [{ points, seconds }] = isAsk ? rateLimits.asksPerClientOfKnown : rateLimits.guessesPerClientOfKnown;
-    const act = () => (isAsk ? askForCode(forged(email, ip), email) : enterCode(waiting.copy(), '00000000'));
-    const waiting = forged(email, ip);
-    if (!isAsk) await askForCode(waiting, email);
-    for (let times = 1; times <= points; times += 10) await Promise.all(Array.from({ length: 10 }, act));
-    const refused = await act();
-    expect([refused.status, Number(refused.headers.get('Retry-After')) > seconds - 60]).toEqual([429, true]);
-    expect((await askForCode(newBrowser(url, { 'X-Forwarded-For': ip }), newAddress())).status).toBe(303);
-  });
+  test.each(['asks', 'guesses'])(
+    'is refused after so many %s from one client, whatever browsers it claims to be',
+    async (what) => {
+      const [ip, email] = [newIp(), newAddress()];
+      const isAsk = what === 'asks';
+      const [{ points, seconds }] = isAsk ? rateLimits.asksPerClientOfKnown : rateLimits.guessesPerClientOfKnown;
+      const act = () => (isAsk ? askForCode(forged(email, ip), email) : enterCode(waiting.copy(), '00000000'));
+      const waiting = forged(email, ip);
+      if (!isAsk) await askForCode(waiting, email);
+      for (let times = 1; times <= points; times += 10) await Promise.all(Array.from({ length: 10 }, act));
+      const refused = await act();
+      expect([refused.status, Number(refused.headers.get('Retry-After')) > seconds - 60]).toEqual([429, true]);
+      expect((await askForCode(newBrowser(url, { 'X-Forwarded-For': ip }), newAddress())).status).toBe(303);
+    },
+  );
 
-  test('is a stranger again once the secret is replaced, as is every browser, and all sessions end', async () => {
+  test('becomes a stranger when the secret is replaced, like every browser, and all sessions end', async () => {
     const email = newAddress();
     const owner = newBrowser(url);
     await signInByCode(app, owner, email);
@@ -238,7 +241,7 @@ describe('whoever got hold of a secret that is still listed', () => {
   });
 });
 
-test('an office behind one address is not held up: a sign-in gives back what it cost a known browser', async () => {
+test('a sign-in from a known browser gives its points back, so an office behind one address is not held up', async () => {
   const [ip, email] = [newIp(), newAddress()];
   const browser = newBrowser(url, { 'X-Forwarded-For': ip });
   await signInByCode(app, browser, email);

@@ -37,10 +37,10 @@ function statuses(visits: Visit[]): Record<number, number> {
   return counts;
 }
 
-describe('what the asking client itself did is told to it (ASVS 6.1.1, 6.3.1)', () => {
+describe('a client over its own limits is told so (ASVS 6.1.1, 6.3.1)', () => {
   const [{ points, seconds }] = rateLimits.asksPerClient;
 
-  test('as a 429 with Retry-After, and words for a person; others are served', async () => {
+  test('by a 429 with Retry-After and a readable message, while others are served', async () => {
     const ip = newIp();
     const visits = await askOften(points + 10, () => ip, newAddress());
     expect(statuses(visits)).toEqual({ 303: points, 429: 10 });
@@ -60,7 +60,7 @@ describe('what the asking client itself did is told to it (ASVS 6.1.1, 6.3.1)', 
     ]);
   });
 
-  test('for a whole IPv6 /64 as one (ASVS 6.3.1)', async () => {
+  test('and a whole IPv6 /64 counts as one client (ASVS 6.3.1)', async () => {
     let host = 0;
     const anywhere = () => {
       host += 1;
@@ -70,7 +70,7 @@ describe('what the asking client itself did is told to it (ASVS 6.1.1, 6.3.1)', 
     expect((await askForCode(from('2001:db8:1:3::1'), newAddress())).status).toBe(303);
   });
 
-  test('whoever asks again counts as well, and whoever guesses has a count of their own', async () => {
+  test('asking again counts as well, and guesses are counted separately', async () => {
     const browser = newBrowser(url);
     await askForCode(browser, newAddress());
     const again = await Promise.all(Array.from({ length: points }, () => browser.copy().post('/login/code/again')));
@@ -78,7 +78,7 @@ describe('what the asking client itself did is told to it (ASVS 6.1.1, 6.3.1)', 
     expect((await enterCode(browser, '00000000')).status).not.toBe(429);
   });
 
-  test('guesses are limited for all codes of a client together, and one refused costs no try (ASVS 6.6.3)', async () => {
+  test('guesses are limited over all codes of a client, and a refused one costs no try (ASVS 6.6.3)', async () => {
     const ip = newIp();
     for (let guesses = 0; guesses < rateLimits.guessesPerClient[0].points; guesses += triesPerCode) {
       const browser = from(ip);
@@ -94,7 +94,7 @@ describe('what the asking client itself did is told to it (ASVS 6.1.1, 6.3.1)', 
     expect((await enterCode(browser, await mails.codeFor(email), elsewhere)).status).toBe(303);
   });
 
-  test('an address that says who came is believed only from a proxy that is named', async () => {
+  test('a forwarded address is believed only if it comes from a trusted proxy', async () => {
     const open = await startCodeApp({ mails, env: { TRUST_PROXY: '' } });
     const ask = () => askForCode(newBrowser(open.url), newAddress());
     expect(statuses(await Promise.all(Array.from({ length: points + 5 }, ask)))).toEqual({ 303: points, 429: 5 });
@@ -102,7 +102,7 @@ describe('what the asking client itself did is told to it (ASVS 6.1.1, 6.3.1)', 
 });
 
 describe('mail to an address', () => {
-  test('is five codes an hour, from wherever they are asked for, and however many at once', async () => {
+  test('is limited to five codes an hour, from wherever and however many at once', async () => {
     const email = newAddress();
     expect(statuses(await askOften(40, newIp, email))).toEqual({ 303: 40 });
     expect(await outcomes(app, email, 40)).toEqual({ mailed: 5, keptBack: 35 });
@@ -111,7 +111,7 @@ describe('mail to an address', () => {
     expect(left).toBeGreaterThan(hourly.seconds - 60);
   });
 
-  test('is not more for who asks again: that resets no count (ASVS 6.6.3)', async () => {
+  test('is not increased by asking again, which resets no counter (ASVS 6.6.3)', async () => {
     const email = newAddress();
     const browser = newBrowser(url);
     await askForCode(browser, email);
@@ -119,7 +119,7 @@ describe('mail to an address', () => {
     expect(await outcomes(app, email, 10)).toEqual({ mailed: 5, keptBack: 5 });
   });
 
-  test('is twenty codes a day; what the hour kept back is not among them', async () => {
+  test('is limited to twenty codes a day, without those that the hourly limit withheld', async () => {
     const email = newAddress();
     for (let hours = 1; hours <= 5; hours += 1) {
       await askOften(8, newIp, email);
@@ -133,7 +133,7 @@ describe('mail to an address', () => {
     expect(left).toBeLessThanOrEqual(daily.seconds);
   });
 
-  test('beyond the limit leaves a code that can not be guessed: even the right one is wrong (ASVS 6.6.3)', async () => {
+  test('beyond the limit leaves a code that cannot be guessed: even the right one is wrong (ASVS 6.6.3)', async () => {
     const email = newAddress();
     await exhaust(app, email);
     // The one way to see a code that is not mailed.
@@ -161,7 +161,7 @@ describe('guesses at an address, over all its codes (ASVS 6.6.3; NIST SP 800-63B
     }
   }
 
-  test('are forty a day in unknown browsers: a new code, from anywhere, brings no more', async () => {
+  test('are limited to forty a day in unknown browsers, however many codes are asked for', async () => {
     const email = newAddress();
     const known = newBrowser(url);
     await signInByCode(app, known, email);
@@ -192,7 +192,7 @@ describe('guesses at an address, over all its codes (ASVS 6.6.3; NIST SP 800-63B
     expect((await enterCode(known, own)).status).toBe(303);
   });
 
-  test('are forty a day in a known browser as well', async () => {
+  test('are limited to forty a day in a known browser as well', async () => {
     const email = newAddress();
     const known = newBrowser(url);
     await signInByCode(app, known, email);
@@ -211,8 +211,8 @@ describe('guesses at an address, over all its codes (ASVS 6.6.3; NIST SP 800-63B
   });
 });
 
-describe('a stranger who hammers an address from everywhere (ASVS 6.1.1, 6.3.1)', () => {
-  test('locks its owner out of nothing where they have signed in before', async () => {
+describe('a stranger who floods an address from everywhere (ASVS 6.1.1, 6.3.1)', () => {
+  test('does not lock its owner out of a browser they have used before', async () => {
     const email = newAddress();
     const owner = newBrowser(url);
     await signInByCode(app, owner, email);
@@ -231,7 +231,7 @@ describe('a stranger who hammers an address from everywhere (ASVS 6.1.1, 6.3.1)'
     expect((await owner.get('/admin')).text).toContain(`Hello ${email}`);
   });
 
-  test('behind the same router uses up nothing of its owner (ASVS 6.1.1)', async () => {
+  test('behind the same router does not use up the owner’s limits (ASVS 6.1.1)', async () => {
     const email = newAddress();
     const ip = newIp();
     const owner = from(ip);
@@ -246,7 +246,7 @@ describe('a stranger who hammers an address from everywhere (ASVS 6.1.1, 6.3.1)'
     await signInByCode(app, owner, email, { count: 2 });
   });
 
-  test('has no part in the code that the owner waits for', async () => {
+  test('does not affect the code that its owner has been sent', async () => {
     const email = newAddress();
     const owner = newBrowser(url);
     await askForCode(owner, email);
@@ -260,7 +260,7 @@ describe('a stranger who hammers an address from everywhere (ASVS 6.1.1, 6.3.1)'
 describe('all mail together', () => {
   const env = { MAILS_PER_HOUR: '4', ALLOWED_EMAILS: '@example.com' };
 
-  test('is limited, but not for browsers that are known, and unlisted addresses use nothing up', async () => {
+  test('is limited, except for known browsers, and unlisted addresses use up nothing', async () => {
     const small = await startCodeApp({ mails, env });
     const ask = (email: string) => askForCode(newBrowser(small.url), email);
     const owner = newAddress();
@@ -282,7 +282,7 @@ describe('all mail together', () => {
     expect(await outcomes(small, owner, 6)).toEqual({ mailed: 6, keptBack: 0 });
   });
 
-  test('uses up nothing of an address that it holds back, and the operator is told', async () => {
+  test('does not use up the limit of an address whose mail it withholds, and tells the operator', async () => {
     const small = await startCodeApp({ mails, env: { ...env, MAILS_PER_HOUR: '1' } });
     await askForCode(newBrowser(small.url), newAddress());
     const email = newAddress();
@@ -296,7 +296,7 @@ describe('all mail together', () => {
     expect(await outcomes(small, email, 11)).toEqual({ mailed: 1, keptBack: 10 });
   });
 
-  test('loses nothing to clients that are refused, nor to a form that is sent twice', async () => {
+  test('is not used up by refused clients, nor by a form that is sent twice', async () => {
     const small = await startCodeApp({ mails, env: { ...env, MAILS_PER_HOUR: '2' } });
     const ip = newIp();
     await small.redis.set(`l:ask:600:{${ip}}`, '30', { expiration: { type: 'EX', value: 600 } });

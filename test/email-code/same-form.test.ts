@@ -169,7 +169,7 @@ describe('the login form, sent again by the same browser', () => {
     expect(await redis.get(counterKey(email, 'mail:3600'))).toBe('1');
   });
 
-  test('with another address in it is another wish', async () => {
+  test('with another address in it is another request', async () => {
     const browser = newBrowser(url);
     const form = fieldsOf(await browser.get('/login'));
     for (const email of [newAddress(), newAddress()]) {
@@ -178,7 +178,7 @@ describe('the login form, sent again by the same browser', () => {
     }
   });
 
-  test('from another place or browser is another wish, whoever got hold of the page', async () => {
+  test('from another place or browser is another request, even if somebody copied the page', async () => {
     const email = newAddress();
     const browser = newBrowser(url);
     const form = { ...fieldsOf(await browser.get('/')), email };
@@ -189,13 +189,13 @@ describe('the login form, sent again by the same browser', () => {
     expect(await outcomes(app, email, 3)).toEqual({ mailed: 3, keptBack: 0 });
   });
 
-  test('each time it is shown is a form of its own', async () => {
+  test('has a name of its own each time it is shown', async () => {
     const forms = [await newBrowser(url).get('/login'), await newBrowser(url).get('/login')].map(fieldsOf);
     expect(forms[0]?.form).toMatch(/^[\w-]{16}$/);
     expect(forms[0]?.form).not.toBe(forms[1]?.form);
   });
 
-  test('for a new code sends one as well, and its code works', async () => {
+  test('for a new code sends one mail as well, and its code works', async () => {
     const { email, browser } = await waiting();
     const senders = copies(browser, 5);
     const again = await Promise.all(senders.map((sender) => sender.post('/login/code/again', { form: { email } })));

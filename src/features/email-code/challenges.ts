@@ -18,13 +18,13 @@ export type Challenge = {
   salt: string;
 };
 
-/** What became of the wish for a code: whether it may be mailed, and if not, which counter refused. */
+/** The result of asking for a code: whether it may be mailed, and if not, which counter refused. */
 export type Asked = { outcome: 'repeated' } | { outcome: 'asked'; isMailed: boolean; refusedBy: Cost | undefined };
 
 /** The session that a right code stands for. */
 export type Granted = { email: EmailAddress; remember: boolean; deviceId: string; sessionId: string };
 
-/** What became of a code that was entered. */
+/** The result of entering a code. */
 export type Attempt =
   | ({ outcome: 'right' } & Granted)
   /** The same form once more, a moment later. */
@@ -42,7 +42,7 @@ const recordShape = /^1 ([wu]) (\S+) \S+ ([01]) \S+ \d+ \S+ \d+ (.+)$/s;
 
 /**
  * Sign-ins that wait for their codes. Each lives in Redis under a random id, which only the browser that asked has, in a
- * cookie: elsewhere the code is worth nothing (ASVS 6.6.2). Only a keyed hash of the code is stored (ASVS 6.5.2). Like a
+ * cookie: in any other the code is rejected (ASVS 6.6.2). Only a keyed hash of the code is stored (ASVS 6.5.2). Like a
  * session's, the id starts with the tag of the address, so that one script can decide about everything that belongs to
  * the address. Every method throws `RedisUnavailable`.
  */

@@ -51,7 +51,7 @@ export function enterCode(parts: CodeRoutes): RequestHandler {
     const code = readCode(typed);
     if (code === undefined) {
       const [waiting] = await service.waiting(ids);
-      if (!waiting) return answerNothingWaits(parts, req, res, entries);
+      if (!waiting) return answerNotWaiting(parts, req, res, entries);
       auditRefused(log, req, 'not a code', waiting.email);
       const kept = typeof typed === 'string' && typed.length <= maxKeptLength ? typed : undefined;
       return answers.problem(req, res, {
@@ -107,8 +107,8 @@ async function answerEntered(
     case 'over':
       auditRefused(log, req, 'code no longer good', entered.email);
       return answerOver(parts, req, res, entries, entered);
-    case 'nothing waits':
-      return answerNothingWaits(parts, req, res, entries);
+    case 'not waiting':
+      return answerNotWaiting(parts, req, res, entries);
   }
 }
 
@@ -126,7 +126,7 @@ function answerSignedIn(
 }
 
 // A second tab, whose code was used in the first.
-function answerNothingWaits(parts: CodeRoutes, req: Request, res: Response, entries: WaitingEntry[]): void {
+function answerNotWaiting(parts: CodeRoutes, req: Request, res: Response, entries: WaitingEntry[]): void {
   const { email } = req.session;
   if (email !== undefined && [undefined, email].includes(wantedEmail(req))) {
     answerDone(req, res, entries[0]?.next ?? safeReturnPath(bodyField(req, 'next')));

@@ -104,7 +104,7 @@ export class RateLimits {
   }
 
   /**
-   * Counts a client's wish for a code.
+   * Counts a client's request for a code.
    * @returns seconds until the next one is possible; 0 if this one is
    */
   takeAsk(ip: string | undefined, isKnown: boolean): Promise<number> {

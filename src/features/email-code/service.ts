@@ -15,8 +15,8 @@ export type Client = Cause & {
   deviceCookie: string | undefined;
 };
 
-/** The wish for a code. */
-export type Wish = {
+/** A request for a code. */
+export type CodeRequest = {
   email: EmailAddress;
   remember: boolean;
   /** The sign-in of this browser that it replaces. */
@@ -25,10 +25,10 @@ export type Wish = {
   seed: string | undefined;
 };
 
-/** What became of the wish for a code; that no mail leaves, the visitor is not told. */
+/** The result of asking for a code. Visitors are not told if no mail leaves. */
 export type AskResult = { outcome: 'asked'; id: string } | { outcome: 'too often'; waitSeconds: number };
 
-/** What became of a code that was entered. */
+/** The result of entering a code. */
 export type EnterResult =
   /** The session is not stored yet: that takes the request. */
   | ({ outcome: 'right'; isNewBrowser: boolean } & Granted)
@@ -36,7 +36,7 @@ export type EnterResult =
   | { outcome: 'wrong'; waiting: Challenge; triesLeft: number; isRefused: boolean }
   | { outcome: 'too often'; waiting: Challenge | undefined; waitSeconds: number }
   | { outcome: 'over'; email: EmailAddress; remember: boolean }
-  | { outcome: 'nothing waits' };
+  | { outcome: 'not waiting' };
 
 type Parts = {
   challenges: Challenges;
@@ -62,9 +62,9 @@ export class EmailCodeService {
    * Mails a code, and waits for it. Whether a mail leaves shows in nothing: the same commands go to Redis in the same
    * order, and a mail is composed and queued either way (ASVS 6.3.8).
    */
-  async ask(wish: Wish, client: Client): Promise<AskResult> {
+  async ask(request: CodeRequest, client: Client): Promise<AskResult> {
     const { challenges, rateLimits, mails, isAllowed } = this.#parts;
-    const { email, remember, previousId, seed } = wish;
+    const { email, remember, previousId, seed } = request;
     const tag = tagOf(email);
     const { candidate, isKnown } = this.#lookUpDevice(client, tag);
     const [waitSeconds, hasOverall, known] = await Promise.all([
@@ -113,11 +113,11 @@ export class EmailCodeService {
    * @param ids of one browser
    */
   async enter(ids: readonly string[], code: string, client: Client): Promise<EnterResult> {
-    let result: EnterResult = { outcome: 'nothing waits' };
+    let result: EnterResult = { outcome: 'not waiting' };
     for (const id of ids) {
       const next = await this.#enterOne(id, code, client);
       if (next.outcome === 'right' || next.outcome === 'repeated' || next.outcome === 'too often') return next;
-      if (result.outcome !== 'wrong' && next.outcome !== 'nothing waits') result = next;
+      if (result.outcome !== 'wrong' && next.outcome !== 'not waiting') result = next;
     }
     return result;
   }
@@ -148,7 +148,7 @@ export class EmailCodeService {
       isKnown,
     ]);
     if (waitSeconds > 0) return { outcome: 'too often', waiting: waitingOnly(challenge), waitSeconds };
-    if (!challenge) return { outcome: 'nothing waits' };
+    if (!challenge) return { outcome: 'not waiting' };
     const knownId = known ? candidate : undefined;
     const deviceId = knownId ?? newDeviceId();
     const attempt = await challenges.enter(challenge, code, {
