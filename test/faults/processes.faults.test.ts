@@ -119,14 +119,20 @@ test('SIGKILL in the middle of sign-ins: whoever was told "done" stays signed in
   const env = { REDIS_URL: redis.url, ...secret };
   const server = await startServer({ env });
   const done: Visitor[] = [];
-  const signIns = Array.from({ length: 200 }, async (_, turn) => {
-    const visitor = new Visitor(server.url());
-    await visitor.signIn(`victim-${turn}@example.com`);
-    done.push(visitor);
-    if (done.length === 20) process.kill(server.pid, 'SIGKILL');
-  });
-  const outcomes = await Promise.allSettled(signIns);
-  expect(outcomes.some(({ status }) => status === 'rejected')).toBe(true);
+  let turns = 0;
+  // Each signs in one visitor after another until the process is gone.
+  async function signInOn(): Promise<void> {
+    for (;;) {
+      const visitor = new Visitor(server.url());
+      turns += 1;
+      await visitor.signIn(`victim-${turns}@example.com`);
+      done.push(visitor);
+      if (done.length === 20) process.kill(server.pid, 'SIGKILL');
+    }
+  }
+  const outcomes = await Promise.allSettled(Array.from({ length: 10 }, signInOn));
+  expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
+  await server.ended;
 
   const next = await startServer({ env, cwd: server.cwd });
   for (const visitor of done) expect((await visitor.copy(next.url()).get('/admin')).status).toBe(200);
@@ -137,7 +143,7 @@ test('SIGKILL in the middle of sign-ins: whoever was told "done" stays signed in
   });
   expect(withoutEnd).toEqual([]);
   // Each session stands in the list of its address.
-  const sessions = keys.filter((key) => key.includes('}'));
+  const sessions = keys.filter((key) => /^\{[\w-]{14}\}[\w-]{22}$/.test(key));
   expect(sessions.length).toBeGreaterThanOrEqual(done.length);
-  expect(keys).toHaveLength(2 * sessions.length);
+  expect(keys.filter((key) => /^[\w-]{14}$/.test(key))).toHaveLength(sessions.length);
 });
