@@ -7,10 +7,11 @@ import { connectRedis } from '../../dist/redis/connect.js';
 
 const sessionLayers = ['loadSession', 'keepCookieCurrent'];
 const visitor = { email: process.env.BENCH_EMAIL };
+const sessionId = 'x'.repeat(36);
 
 const config = readConfig(process.env);
 const log = createLogger(config.logLevel);
-const redis = await connectRedis(openRedis(config.redis, log), log);
+const redis = await connectRedis(openRedis(config.redis, config, log), log);
 const { app } = createApp({ config, secrets: config.sessionSecrets, redis, log, isClosing: () => false });
 
 const { stack } = app.router;
@@ -19,6 +20,7 @@ const removed = stack.splice(position, sessionLayers.length).map((layer) => laye
 if (String(removed) !== String(sessionLayers)) throw new Error(`expected the session's layers, found ${removed}`);
 app.use(function constantVisitor(req, _res, next) {
   req.session = visitor;
+  req.sessionID = sessionId;
   next();
 });
 stack.splice(position, 0, stack.pop());

@@ -15,7 +15,7 @@ function edit(file: string, from: string, to: string): void {
   writeFileSync(join(cwd, file), text.replace(from, to));
 }
 
-describe('npm start', () => {
+describe('npm start', { timeout: 60_000 }, () => {
   const command = ['npm', 'start'];
 
   test('in production builds nothing, and tells what to do', async () => {
@@ -46,14 +46,14 @@ describe('npm start', () => {
   });
 });
 
-describe('npm run dev', () => {
+describe('npm run dev', { timeout: 60_000 }, () => {
   test('reloads when a view or the source changes, and passes a SIGTERM on', async () => {
     const server = await startServer({ cwd, command: ['npm', 'run', 'dev'] });
     const textOf = async (path: string) => (await new Visitor(server.url()).get(path).catch(() => undefined))?.text;
     edit('views/home.ejs', 'A session login, done right', 'Changed while it ran');
-    await expect.poll(() => textOf('/'), { timeout: 10_000 }).toContain('Changed while it ran');
+    await expect.poll(() => textOf('/'), { timeout: 30_000 }).toContain('Changed while it ran');
     edit('src/routes/health.ts', "send('ok\\n')", "send('changed\\n')");
-    await expect.poll(() => textOf('/livez'), { timeout: 10_000 }).toBe('changed\n');
+    await expect.poll(() => textOf('/livez'), { timeout: 30_000 }).toBe('changed\n');
 
     const redis = await watchRedis(cwd);
     process.kill(server.pid, 'SIGTERM');

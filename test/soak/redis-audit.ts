@@ -13,6 +13,13 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return {redis.call('TIME'), found}`;
 
+const dayMs = 86_400_000;
+
+/** Counters of rate limits, and forms that were sent: no sessions, and gone within a day. */
+function isPassing(name: string): boolean {
+  return /^[lf]:/.test(name);
+}
+
 /** Times are whole milliseconds, taken one after the other. */
 const clockErrorMs = 5;
 
@@ -28,7 +35,7 @@ type RedisAudit = {
 
 /**
  * What must hold at any moment, whatever happened:
- * - every key is a session or the index of an address, and has an end;
+ * - every key is a session, the index of an address, a counter or a form that was sent, and has an end;
  * - a session stands under the tag of its address, and lives no longer than a fresh one would;
  * - a live session is listed, and its index outlives it;
  * - an entry without a session is one of a session that expired: the time it is listed with has passed. It may
@@ -40,7 +47,8 @@ export async function auditRedis(
   limits: SessionLimits,
   signedInAt: ReadonlyMap<string, number>,
 ): Promise<RedisAudit> {
-  const { now, keys } = await lookAt(redis);
+  const { now, keys: all } = await lookAt(redis);
+  const keys = all.filter(({ name }) => !isPassing(name));
   const ends = new Map(keys.map(({ name, endsAt }) => [name, endsAt]));
   const audit: RedisAudit = { complaints: [], expiredEntries: 0 };
   const listed = new Set<string>();
@@ -48,6 +56,9 @@ export async function auditRedis(
     if (!holds) audit.complaints.push(complaint);
   }
 
+  for (const { name, endsAt } of all) {
+    if (isPassing(name)) require(endsAt > 0 && endsAt <= now + dayMs, `${name} outlives its day`);
+  }
   for (const { name, endsAt, value } of keys) {
     require(endsAt > 0, `${name} has no end`);
     require(endsAt <= now + limits.rememberIdleSeconds * 1000 + clockErrorMs, `${name} outlives every session`);
@@ -103,8 +114,9 @@ function entriesOf(value: Key['value']): [member: string, score: number][] {
   );
 }
 
-/** How much Redis holds. */
+/** How much Redis holds for sessions. */
 export async function figuresOf(redis: RedisServer): Promise<{ keys: number; bytes: number }> {
-  const [keys, memory] = await redis.client((client) => Promise.all([client.dbSize(), client.info('memory')]));
+  const [names, memory] = await redis.client((client) => Promise.all([client.keys('*'), client.info('memory')]));
+  const keys = names.filter((name) => !isPassing(name)).length;
   return { keys, bytes: Number(/^used_memory:(\d+)/m.exec(memory)?.[1]) };
 }

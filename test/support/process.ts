@@ -44,7 +44,7 @@ export type RunningServer = RunningProcess & {
 };
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
-const readyWithinMs = 15_000;
+const readyWithinMs = 40_000;
 
 /** A process with a clean environment and a directory of its own; killed after the file's last test. */
 export function startProcess(options: ProcessOptions = {}): RunningProcess {
