@@ -78,6 +78,16 @@ describe('setup.mjs', () => {
     expect(run.printed() + calls(path)).toBe('');
   });
 
+  test('stops where a line of .env is not understood, since it may be the one that says production', async () => {
+    const path = pathWith({ 'apt-get': note('apt-get'), brew: note('brew') });
+    const cwd = newDirectory('cwd-');
+    writeFileSync(join(cwd, '.env'), 'NODE_ENV: production\n');
+    const run = startProcess({ cwd, command: ['node', script, 'redis'], env: { PATH: path } });
+    expect(await run.ended).toEqual({ code: 1, signal: null });
+    expect(run.printed()).toContain('.env, line 1: expected NAME=value');
+    expect(calls(path)).toBe('');
+  });
+
   test.each([
     ['redis', 'redis-server'],
     ['chromium', 'chromium'],

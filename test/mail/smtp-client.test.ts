@@ -187,6 +187,19 @@ describe('a mail', () => {
     expect(lines).toContain('From: login@xn--bcher-kva.example');
   });
 
+  test.each([
+    ['a..b@docomo.ne.jp', '"a..b"@docomo.ne.jp'],
+    ['.a@docomo.ne.jp', '".a"@docomo.ne.jp'],
+    ['a.@docomo.ne.jp', '"a."@docomo.ne.jp'],
+    ['a.b@docomo.ne.jp', 'a.b@docomo.ne.jp'],
+    ['"a..(b)"@example.com', '"a..(b)"@example.com'],
+  ])('to %s goes to %s, with the quotes that RFC 5321 asks for', async (to, recipient) => {
+    // Strictly, this server would refuse two dots between quotes as well.
+    const lenient = await startMailServer({ lenientAddressParsing: true });
+    expect(await deliver(newSmtpClient({ port: lenient.port }), { to })).toMatchObject({ outcome: 'accepted' });
+    expect(lenient.inbox.map((mail) => mail.to)).toEqual([[recipient]]);
+  });
+
   test('to a local part beyond ASCII goes out by SMTPUTF8, or not at all', async () => {
     expect(await deliver(newSmtpClient({ port: server.port }), { to: 'jürgen@example.com' })).toMatchObject({
       outcome: 'accepted',

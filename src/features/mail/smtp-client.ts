@@ -3,6 +3,7 @@ import { type Courier, type Delivered, openEnvelope, type Sealed } from './deliv
 import { writeMessage } from './message.ts';
 import type { SealKeys } from './seal.ts';
 import type { Sender } from './sender.ts';
+import { smtpAddress } from './smtp-address.ts';
 import {
   describeFailure,
   describeReply,
@@ -57,7 +58,10 @@ export class SmtpClient implements Courier {
     }
     const breakingOff = new AbortController();
     this.#underWay.set(sealed.id, breakingOff);
-    const delivered = await this.#attempt({ from: from.address, to: mail.to, message }, breakingOff.signal);
+    const delivered = await this.#attempt(
+      { from: from.address, to: smtpAddress(mail.to), message },
+      breakingOff.signal,
+    );
     this.#underWay.delete(sealed.id);
     if (delivered.outcome === 'accepted') this.#typicalMs = performance.now() - startedAt;
     return { ...delivered, envelope };
