@@ -19,18 +19,20 @@ type Options = {
   keys?: SealKeys;
   limits?: Partial<ServerLimits>;
   policy?: Partial<RetryPolicy>;
+  maxDelayMs?: number;
 };
 
 export const quickPolicy = { minDelayMs: 30, maxDelayMs: 60, minPauseMs: 30, maxPauseMs: 60 };
 
 /** An outbox as a process has it, with a kind of mail whose outcomes are kept; stopped after the file's last test. */
-export function newOutbox({ redis, courier, keys = testKeys, limits, policy = quickPolicy }: Options) {
+export function newOutbox({ redis, courier, keys = testKeys, limits, policy = quickPolicy, maxDelayMs = 0 }: Options) {
   const logFile = newLogFile('outbox');
   const log = createLogger('debug', destination({ dest: logFile, sync: true }));
   const outbox = new RedisOutbox({
     ...{ redis, keys, log, courier },
     limits: { connections: 2, mailsPerMinute: 60_000, ...limits },
     policy: { ...defaultRetryPolicy, ...policy },
+    maxDelayMs,
   });
   const accepted: string[] = [];
   const failed: string[] = [];

@@ -131,6 +131,34 @@ function fewest(runs: Record<string, string>[]): Record<string, number> {
   return Object.fromEntries([...names].map((name) => [name, Math.min(...runs.map((run) => Number(run[name] ?? 0)))]));
 }
 
+describe('mail that strangers can cause', () => {
+  test('is sent after a random delay, and so is withheld mail (ASVS 6.3.8)', async () => {
+    const delays: Record<string, number[]> = { normal: [], withheld: [] };
+    let startedAt = 0;
+    const recording = scripted(async ({ isWithheld }) => {
+      delays[isWithheld ? 'withheld' : 'normal']?.push(performance.now() - startedAt);
+      return { outcome: 'accepted', reply: {} };
+    });
+    const { enqueue } = start({ courier: recording, maxDelayMs: 200, limits: { connections: 50 } });
+    startedAt = performance.now();
+    for (let count = 1; count <= 20; count += 1) {
+      await enqueue({ to: `ann@domain-${count}.example` });
+      await enqueue({ to: `eve@domain-${count}.example`, withheld: true });
+    }
+    await expect.poll(() => [delays.normal?.length, delays.withheld?.length], soon).toEqual([20, 20]);
+    for (const kind of ['normal', 'withheld']) {
+      const [first = 0, last = 0] = [Math.min(...(delays[kind] ?? [])), Math.max(...(delays[kind] ?? []))];
+      expect(last - first, kind).toBeGreaterThan(80);
+    }
+  });
+
+  test('keeps its order for each address, since only the newest code is valid', async () => {
+    const { enqueue, accepted } = start({ maxDelayMs: 30 });
+    for (let count = 1; count <= 12; count += 1) await enqueue();
+    await expect.poll(() => accepted, soon).toEqual(Array.from({ length: 12 }, (_, index) => `${index + 1}`));
+  });
+});
+
 describe('a mail server', () => {
   test.each<[string, Trouble, string]>([
     [

@@ -8,7 +8,7 @@ const limits = { connections: 5, ordinaryConnections: 4, connectionsPerDomain: 2
 /** What the outbox keeps in Redis, each use once. */
 export async function useRedis(redis: RedisClient): Promise<void> {
   const queue = new Queue(redis, randomUUID());
-  const mail = { id: randomUUID(), domain: 'example', sealed: 'sealed', ttlSeconds: 60 };
+  const mail = { id: randomUUID(), domain: 'example', sealed: 'sealed', ttlSeconds: 60, delayMs: 0 };
   await queue.enqueue({ ...mail, lane: 'high' });
   const { jobs } = await queue.claim([], limits);
   expect(jobs).toMatchObject([{ id: mail.id, lane: 'high' }]);

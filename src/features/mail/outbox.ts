@@ -7,6 +7,7 @@ import { publishAvailable, publishDeferred, publishFailed, publishSent, publishZ
 import { type Job, Queue } from './queue.ts';
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts';
 import { domainTag, type SealKeys, seal } from './seal.ts';
+import { SendDelay } from './send-delay.ts';
 
 type Context = Record<string, string>;
 
@@ -63,6 +64,8 @@ type OutboxParts = {
   courier: Courier;
   limits: ServerLimits;
   policy?: RetryPolicy;
+  /** Longest random delay of normal mail and of withheld mail, in milliseconds; see {@link SendDelay}. */
+  maxDelayMs?: number;
 };
 
 /**
@@ -77,9 +80,11 @@ export class RedisOutbox implements Outbox {
   readonly #courier: Courier;
   readonly #dispatcher: Dispatcher;
   readonly #handlers = new Map<string, MailHandlers<Context>>();
+  readonly #sendDelay: SendDelay;
   #isAvailable = true;
 
-  constructor({ redis, keys, log, courier, limits, policy = defaultRetryPolicy }: OutboxParts) {
+  constructor({ redis, keys, log, courier, limits, policy = defaultRetryPolicy, maxDelayMs = 300 }: OutboxParts) {
+    this.#sendDelay = new SendDelay(maxDelayMs);
     this.#queue = new Queue(redis, randomBytes(9).toString('base64url'));
     this.#keys = keys;
     this.#log = log;
@@ -114,14 +119,17 @@ export class RedisOutbox implements Outbox {
     const { priority, ttlSeconds, about, context, withheld = false } = delivery;
     const envelope: Envelope = { mail, kind, about, context };
     const id = randomBytes(16).toString('base64url');
+    const delayMs = priority === 'high' && !withheld ? 0 : this.#sendDelay.nextMs(mail.to);
     await this.#queue.enqueue({
       id,
       lane: withheld ? 'withheld' : priority,
       domain: domainTag(this.#keys, mail.to),
       sealed: seal(this.#keys, id, JSON.stringify(envelope)),
       ttlSeconds,
+      delayMs,
     });
-    this.#dispatcher.wake();
+    if (delayMs === 0) this.#dispatcher.wake();
+    else setTimeout(() => this.#dispatcher.wake(), delayMs).unref();
   }
 
   #recorder(): Recorder {

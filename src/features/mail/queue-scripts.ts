@@ -45,7 +45,7 @@ local function release(id, mail, due)
 end
 `;
 
-/** ARGV: id, lane, domain, sealed, ttlMs, graceMs, the set of all that it joins. */
+/** ARGV: id, lane, domain, sealed, ttlMs, graceMs, the set of all that it joins, delayMs until it is due. */
 export const enqueueScript = `${common}
 local id, ttl = ARGV[1], tonumber(ARGV[5])
 local ms = ttl + tonumber(ARGV[6])
@@ -54,7 +54,7 @@ redis.call('HSET', key('mail', id), 'lane', ARGV[2], 'domain', ARGV[3], 'sealed'
 redis.call('PEXPIRE', key('mail', id), ms)
 redis.call('ZADD', key(ARGV[7]), now, id)
 keep(key(ARGV[7]), ms)
-enqueue(id, mail, now)`;
+enqueue(id, mail, now + tonumber(ARGV[8]))`;
 
 /**
  * Renews the leases of a process, takes over those that ran out, and leases mails that are due: lane by lane, the

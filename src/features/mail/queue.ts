@@ -8,7 +8,15 @@ import { claimScript, deferScript, enqueueScript, finishScript } from './queue-s
  */
 export type Lane = 'high' | 'normal' | 'slow' | 'withheld';
 
-export type QueuedMail = { id: string; lane: Lane; domain: string; sealed: string; ttlSeconds: number };
+export type QueuedMail = {
+  id: string;
+  lane: Lane;
+  domain: string;
+  sealed: string;
+  ttlSeconds: number;
+  /** How long it waits before it is due. */
+  delayMs: number;
+};
 
 /** A mail that this process is to deliver. */
 export type Job = {
@@ -70,9 +78,9 @@ export class Queue {
    * Stores a mail.
    * @throws {RedisUnavailable}
    */
-  async enqueue({ id, lane, domain, sealed, ttlSeconds }: QueuedMail): Promise<void> {
+  async enqueue({ id, lane, domain, sealed, ttlSeconds, delayMs }: QueuedMail): Promise<void> {
     const set = lane === 'withheld' ? 'withheld' : 'waiting';
-    const args = [id, lane, domain, sealed, ttlSeconds * 1000, graceMs, set];
+    const args = [id, lane, domain, sealed, ttlSeconds * 1000, graceMs, set, delayMs];
     await withDeadline(deadlineMs, this.#eval(enqueueScript, args));
   }
 

@@ -1,0 +1,29 @@
+/**
+ * Delays mail by a random time. Sending takes CPU time that the next requests may need, by which a stranger could tell
+ * whether an address gets mail (ASVS 6.3.8). The mails to one address keep their order, since of two codes only the
+ * newer one is valid.
+ */
+export class SendDelay {
+  readonly #maxMs: number;
+  /** When the newest mail to an address is due, until shortly after that time. */
+  readonly #dueAt = new Map<string, number>();
+
+  constructor(maxMs: number) {
+    this.#maxMs = maxMs;
+  }
+
+  /** How long the next mail to this address waits, in milliseconds. */
+  nextMs(address: string): number {
+    if (this.#maxMs === 0) return 0;
+    const now = performance.now();
+    const previous = this.#dueAt.get(address) ?? Number.NEGATIVE_INFINITY;
+    const dueAt = Math.max(now + Math.random() * this.#maxMs, previous + this.#maxMs);
+    this.#dueAt.set(address, dueAt);
+    setTimeout(() => this.#forget(address, dueAt), dueAt - now + this.#maxMs).unref();
+    return Math.ceil(dueAt - now);
+  }
+
+  #forget(address: string, dueAt: number): void {
+    if (this.#dueAt.get(address) === dueAt) this.#dueAt.delete(address);
+  }
+}
