@@ -6,6 +6,7 @@ import type { AdminSection, Core, Development, Service, SignInWay } from './core
 import { openCluster } from './features/cluster/cluster.ts';
 import { emailCode } from './features/email-code/email-code.ts';
 import { openGate } from './features/gate/gate.ts';
+import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
@@ -33,7 +34,6 @@ import { showLogin, trust } from './routes/login.ts';
 import { followLogout, logOut } from './routes/logout.ts';
 import { sessionOwner } from './routes/session-owner.ts';
 import { isOnList } from './session/allow-list.ts';
-import { displayAddress } from './session/display-address.ts';
 import { sessions } from './session/middleware.ts';
 import { SessionStore } from './session/store.ts';
 
@@ -83,11 +83,13 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
     log,
     noteOutage,
   });
-  const core: Core = { config, secrets, redis, log, store, isAllowed, noteOutage, development };
+  const displayAddress = (email: string) => email;
+  const core: Core = { config, secrets, redis, log, store, isAllowed, displayAddress, noteOutage, development };
   const services: Service[] = [checkClock(redis, log)];
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
 
+  core.displayAddress = addressToUnicode;
   const mail = openMail(core);
   services.push(mail.service);
   services.push(serveMetrics(core));
@@ -110,7 +112,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   app.set('trust proxy', config.trustProxy);
   const { serveStaticFile, assetUrl } = staticFiles(publicDirectory, { reload });
   app.locals.asset = assetUrl;
-  app.locals.words = { displayAddress, formatAgo, formatDuration, formatTime };
+  app.locals.words = { displayAddress: core.displayAddress, formatAgo, formatDuration, formatTime };
   app.locals.siteName = config.siteName;
   app.locals.sessionLimits = limits;
   app.locals.signInForm = signInWay.form;

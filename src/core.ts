@@ -19,6 +19,8 @@ export type Core = {
   store: SessionStore;
   /** Whether an address may sign in. */
   isAllowed: (email: string) => boolean;
+  /** An address as visitors read it. */
+  displayAddress: (email: string) => string;
   /** Told when Redis fails a request; it logs when an outage begins and ends. */
   noteOutage: (error: RedisUnavailable) => void;
   /** Undefined in production. */

@@ -2,7 +2,6 @@ import type { Request, Response } from 'express';
 import { answerAs } from '../../http/content-negotiation.ts';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { tooOftenText } from '../../routes/login.ts';
-import { displayAddress } from '../../session/display-address.ts';
 import { type Challenge, tagIn } from './challenges.ts';
 
 export const codePath = '/login/code';
@@ -75,12 +74,11 @@ export class CodeAnswers {
   }
 
   /** The login form, to ask for another code. */
-  over(req: Request, res: Response, form: { email: string | undefined; next: string; remember: boolean }): void {
+  over(req: Request, res: Response, form: { typed: string | undefined; next: string; remember: boolean }): void {
     const notice = 'That code can no longer be used. Ask for a new one here.';
-    const { email, next, remember } = form;
     res.status(422);
     answerAs(req, res, {
-      html: () => res.render('login', { notice, typed: email && displayAddress(email), next, remember }),
+      html: () => res.render('login', { ...form, notice }),
       text: () => res.type('text').send(`${notice}\n`),
       json: () => res.json({ error: notice, startAt: '/login' }),
     });

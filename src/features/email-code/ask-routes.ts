@@ -5,7 +5,6 @@ import { safeReturnPath } from '../../http/return-path.ts';
 import { RedisUnavailable } from '../../redis/connect.ts';
 import { answerTooOften, readLoginForm, refuseAddress } from '../../routes/login.ts';
 import { auditRefused } from '../../session/audit-log.ts';
-import { displayAddress } from '../../session/display-address.ts';
 import { parseAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/record.ts';
 import { requireSecure } from '../../session/sign-in.ts';
@@ -14,7 +13,11 @@ import { tagIn } from './challenges.ts';
 import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries } from './code-request.ts';
 
 /** Finds the sign-in that waits for its code in this browser. Without Redis there is nothing to mention. */
-export function findWaitingCode({ service, cookies }: CodeRoutes): (req: Request) => Promise<LoginNotice | undefined> {
+export function findWaitingCode({
+  service,
+  cookies,
+  displayAddress,
+}: CodeRoutes): (req: Request) => Promise<LoginNotice | undefined> {
   return async function findWaitingCode(req) {
     const ids = cookies.readWaiting(req).map(({ id }) => id);
     const [waiting] = await service.waiting(ids).catch(ifUnavailable);

@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express';
+import type { Core } from '../../core.ts';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { isLoopback, parseUrl } from '../../http/url.ts';
 import { describeDevice } from '../../http/user-agent.ts';
-import type { Logger } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
 import { type EmailAddress, parseAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/record.ts';
@@ -13,7 +13,7 @@ import type { KnownBrowsers } from './known-browsers.ts';
 import type { Client, EmailCodeService } from './service.ts';
 
 /** What the routes of sign-in by code share. */
-export type CodeRoutes = {
+export type CodeRoutes = Pick<Core, 'displayAddress' | 'log'> & {
   service: EmailCodeService;
   cookies: CodeCookies;
   knownBrowsers: KnownBrowsers;
@@ -21,7 +21,6 @@ export type CodeRoutes = {
   /** The site's public origin; in development perhaps undefined, and then a loopback one. */
   origin: string | undefined;
   https: boolean;
-  log: Logger;
 };
 
 /** The sign-ins that a form is for: that of the address it names, or all that wait in this browser. */
@@ -54,7 +53,7 @@ export function clientOf({ cookies, origin }: CodeRoutes, req: Request): Client 
 
 /** Ends the sign-ins that a form is for, and offers the login form again with what is known. */
 export function answerOver(
-  { cookies, answers }: CodeRoutes,
+  { cookies, answers, displayAddress }: CodeRoutes,
   req: Request,
   res: Response,
   entries: WaitingEntry[],
@@ -62,8 +61,9 @@ export function answerOver(
 ): void {
   const tags = entries.map(({ id }) => tagIn(id));
   cookies.removeWaiting(req, res, tags);
+  const email = ended?.email ?? wantedEmail(req);
   answers.over(req, res, {
-    email: ended?.email ?? wantedEmail(req),
+    typed: email && displayAddress(email),
     next: entries[0]?.next ?? safeReturnPath(bodyField(req, 'next')),
     remember: ended?.remember ?? false,
   });

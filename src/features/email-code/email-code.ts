@@ -24,7 +24,7 @@ const viewsDirectory = fileURLToPath(new URL('../../../views', import.meta.url))
  * @throws {Error} when there is nothing to mail it with
  */
 export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignInWay {
-  const { config, secrets, redis, log, store, isAllowed } = core;
+  const { config, secrets, redis, log, store, isAllowed, displayAddress } = core;
   if (!outbox) throw new Error('SIGN_IN=code needs a mail server: set SMTP_URL');
   const { https, origin, sessionLimits: limits, allowedEmails } = config;
   const knownBrowsers = new KnownBrowsers(redis, secrets);
@@ -41,7 +41,7 @@ export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignIn
   });
   const cookies = new CodeCookies(https);
   const answers = new CodeAnswers({ hasAllowList: allowedEmails !== undefined, catchesMail: isCaught });
-  const codes: CodeRoutes = { service, cookies, knownBrowsers, answers, origin, https, log };
+  const codes: CodeRoutes = { service, cookies, knownBrowsers, answers, displayAddress, origin, https, log };
   const revocation = { links, knownBrowsers, store, log };
 
   const routes = Router();

@@ -12,7 +12,7 @@ import type { SiteSessions } from './site-sessions.ts';
 import type { Site } from './sites.ts';
 import { startUrl } from './trip.ts';
 
-export type ChecksOptions = Pick<Core, 'store' | 'log' | 'noteOutage'> & {
+export type ChecksOptions = Pick<Core, 'store' | 'log' | 'displayAddress' | 'noteOutage'> & {
   sites: ReadonlyMap<string, Site>;
   siteSessions: SiteSessions;
   loginOrigin: string;
@@ -26,7 +26,7 @@ const retryAfterSeconds = 5;
  * the most requests; only answers that visitors may see get the security headers.
  */
 export function checks(options: ChecksOptions): RequestHandler {
-  const { sites, siteSessions, store, log, noteOutage, loginOrigin } = options;
+  const { sites, siteSessions, store, log, displayAddress, noteOutage, loginOrigin } = options;
   const isTrusted = trustedPeers(log);
 
   async function check(kind: ProxyKind, req: Request, res: Response): Promise<void> {
@@ -39,7 +39,7 @@ export function checks(options: ChecksOptions): RequestHandler {
     const session = siteSession && (await store.get(siteSession.sessionId));
     const email = session?.email;
     if (!siteSession || email === undefined) return askToLogIn(kind, original, req, res);
-    if (!site.admits(email)) return refuseVisitor(res, { site, email, loginOrigin });
+    if (!site.admits(email)) return refuseVisitor(res, { site, email: displayAddress(email), loginOrigin });
     letPass(kind, req, res, { site, email, assertion: await siteSessions.assertion(siteSession, email) });
   }
 

@@ -22,7 +22,7 @@ export type Gate = {
 
 /** The gate in front of other sites: a reverse proxy asks it about every request. */
 export function openGate(core: Core): Gate {
-  const { config, secrets, redis, store, log, noteOutage } = core;
+  const { config, secrets, redis, store, log, displayAddress, noteOutage } = core;
   const gate: Gate = { checks: (_req, _res, next) => next(), pages: Router(), hosts: [], adminSections: [] };
   const loginOrigin = config.origin;
   const sites = openSites(config.gate.sites);
@@ -31,7 +31,7 @@ export function openGate(core: Core): Gate {
   const assertions = new Assertions(secrets, loginOrigin);
   const siteSessions = new SiteSessions(secrets, assertions);
   const openedSites = new OpenedSites(redis);
-  gate.checks = checks({ sites, siteSessions, store, log, noteOutage, loginOrigin });
+  gate.checks = checks({ sites, siteSessions, store, log, displayAddress, noteOutage, loginOrigin });
   gate.pages
     .route('/.well-known/jwks.json')
     .get(async (_req, res) => {
@@ -39,7 +39,17 @@ export function openGate(core: Core): Gate {
     })
     .all(allowOnly('GET', 'HEAD'));
   gate.pages.use(
-    pages({ sites, siteSessions, openedSites, tickets: new Tickets(redis), config, store, log, loginOrigin }),
+    pages({
+      sites,
+      siteSessions,
+      openedSites,
+      tickets: new Tickets(redis),
+      config,
+      store,
+      log,
+      displayAddress,
+      loginOrigin,
+    }),
   );
   gate.hosts.push(...[...sites.keys()].map((site) => new URL(site).hostname));
   gate.adminSections.push({

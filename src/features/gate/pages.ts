@@ -25,7 +25,7 @@ import {
   type Trip,
 } from './trip.ts';
 
-export type PagesOptions = Pick<Core, 'config' | 'store' | 'log'> & {
+export type PagesOptions = Pick<Core, 'config' | 'store' | 'log' | 'displayAddress'> & {
   sites: ReadonlyMap<string, Site>;
   siteSessions: SiteSessions;
   tickets: Tickets;
@@ -176,5 +176,6 @@ async function logOut(options: PagesOptions, visit: SiteVisit): Promise<void> {
 /** What nginx shows in place of its own page for a 403 from the gate. */
 async function showRefusal(options: PagesOptions, visit: SiteVisit): Promise<void> {
   const { email } = await findVisitor(options, visit);
-  refuseVisitor(visit.res, { site: visit.site, email, loginOrigin: options.loginOrigin });
+  const shown = email && options.displayAddress(email);
+  refuseVisitor(visit.res, { site: visit.site, email: shown, loginOrigin: options.loginOrigin });
 }

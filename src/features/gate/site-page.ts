@@ -1,7 +1,6 @@
 import ejs from 'ejs';
 import type { Response } from 'express';
 import { securityHeaderValues } from '../../middleware/security-headers.ts';
-import { displayAddress } from '../../session/display-address.ts';
 import type { Site } from './sites.ts';
 
 const headers = Object.entries(securityHeaderValues({ https: false }));
@@ -48,7 +47,7 @@ export function sendSitePage(res: Response, status: number, { title, text, link 
 
 /**
  * Tells visitors who they are, and where to change that. Nothing leads there by itself, so there is no loop.
- * @param visit.email undefined when nobody is signed in
+ * @param visit.email as visitors read it; undefined when nobody is signed in
  */
 export function refuseVisitor(
   res: Response,
@@ -59,7 +58,7 @@ export function refuseVisitor(
   sendSitePage(res, 403, {
     title: `You may not open ${host}`,
     text: visit.email
-      ? `You are signed in as ${displayAddress(visit.email)}, which is not one of the addresses that may open this site.`
+      ? `You are signed in as ${visit.email}, which is not one of the addresses that may open this site.`
       : 'You are not signed in.',
     link: {
       href: `${visit.loginOrigin}/gate?site=${encodeURIComponent(origin)}`,

@@ -1,5 +1,5 @@
 import { domainToASCII, domainToUnicode } from 'node:url';
-import { maxAddressBytes } from './email-address.ts';
+import { maxAddressBytes } from '../../session/email-address.ts';
 
 // The scripts in which a label can be recognized for what it is. Languages that mix scripts get the mixture. Latin ends
 // with Extended-A, and without the letters there that pass for others: ı, ĸ, ŀ, ŉ.
@@ -21,7 +21,7 @@ const rightToLeft = /[\p{sc=Arab}\p{sc=Hebr}]/u;
  * can't be mistaken for another (UTS #39); others stay in their ASCII form. `parseAddress()` reads it back as the same.
  * @param email in its canonical form
  */
-export function displayAddress(email: string): string {
+export function addressToUnicode(email: string): string {
   const at = email.lastIndexOf('@') + 1;
   const domain = email.slice(at);
   if (!domain.includes('xn--')) return email;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { displayAddress } from '../../src/session/display-address.ts';
+import { addressToUnicode } from '../../src/features/international-addresses/address-to-unicode.ts';
 import { parseAddress } from '../../src/session/email-address.ts';
 
 function canonical(typed: string) {
@@ -9,7 +9,7 @@ function canonical(typed: string) {
   return parsed.email;
 }
 
-describe('displayAddress', () => {
+describe('addressToUnicode', () => {
   test.each([
     'ann@example.com',
     'ann@bücher.example',
@@ -24,7 +24,7 @@ describe('displayAddress', () => {
     'ann@ตัวอย่าง.ไทย',
     'ann@ایران.مصر',
   ])('shows %s as it was typed', (typed) => {
-    expect(displayAddress(canonical(typed))).toBe(typed);
+    expect(addressToUnicode(canonical(typed))).toBe(typed);
   });
 
   // Each looks like another domain, or like an address that ends elsewhere.
@@ -42,12 +42,12 @@ describe('displayAddress', () => {
     ['a script that is not on the list', 'ann@ᏚᎬᏒ.com'],
   ])('keeps %s in ASCII: %s', (_what, typed) => {
     const email = canonical(typed);
-    expect(displayAddress(email)).toBe(email);
+    expect(addressToUnicode(email)).toBe(email);
     expect(email).toMatch(/@.*xn--/);
   });
 
   test('decides for each label, and leaves what stands before the @ alone', () => {
-    expect(displayAddress(canonical('xn--bcher-kva@аррӏе.bücher.example'))).toBe(
+    expect(addressToUnicode(canonical('xn--bcher-kva@аррӏе.bücher.example'))).toBe(
       'xn--bcher-kva@xn--80ak6aa92e.bücher.example',
     );
   });
@@ -58,7 +58,7 @@ describe('displayAddress', () => {
       fc.property(fc.array(label, { minLength: 1, maxLength: 3 }), (labels) => {
         const parsed = parseAddress(`ann@${labels.join('.')}`);
         if ('problem' in parsed) return;
-        expect(parseAddress(displayAddress(parsed.email))).toEqual(parsed);
+        expect(parseAddress(addressToUnicode(parsed.email))).toEqual(parsed);
       }),
       { numRuns: 3000 },
     );
