@@ -1,11 +1,14 @@
+/** Between two mails to one address. */
+const gapMs = 20;
+
 /**
  * Delays mail by a random time. Sending takes CPU time that the next requests may need, by which a stranger could tell
- * whether an address gets mail (ASVS 6.3.8). The mails to one address keep their order, since of two codes only the
- * newer one is valid.
+ * whether an address gets mail (ASVS 6.3.8). The mails to one address become due in their order, since of two codes only
+ * the newer one is valid.
  */
 export class SendDelay {
   readonly #maxMs: number;
-  /** When the newest mail to an address is due, until shortly after that time. */
+  /** When the newest mail to an address is due, until that time. */
   readonly #dueAt = new Map<string, number>();
 
   constructor(maxMs: number) {
@@ -17,9 +20,9 @@ export class SendDelay {
     if (this.#maxMs === 0) return 0;
     const now = performance.now();
     const previous = this.#dueAt.get(address) ?? Number.NEGATIVE_INFINITY;
-    const dueAt = Math.max(now + Math.random() * this.#maxMs, previous + this.#maxMs);
+    const dueAt = Math.max(now + Math.random() * this.#maxMs, previous + gapMs);
     this.#dueAt.set(address, dueAt);
-    setTimeout(() => this.#forget(address, dueAt), dueAt - now + this.#maxMs).unref();
+    setTimeout(() => this.#forget(address, dueAt), dueAt - now).unref();
     return Math.ceil(dueAt - now);
   }
 
