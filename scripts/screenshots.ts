@@ -10,7 +10,7 @@ import { createApp, openRedis } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
 import * as development from '../src/dev/index.ts';
 import type { Mail } from '../src/features/mail/delivery.ts';
-import { closeHttpServer, createHttpServer } from '../src/http/http-server.ts';
+import { closeHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
 import { connectRedis } from '../src/redis/connect.ts';
 import { askForCode, enterCode, fillCode } from '../test/email-code/browser.ts';
@@ -50,12 +50,11 @@ async function withApp(socketPath: string): Promise<void> {
   const redis = await connectRedis(openRedis({ kind: 'single', address: { socketPath } }, config, log));
   const secrets: [string] = [crypto.randomUUID()];
   const catcher = new development.MailCatcher();
-  const { app, services } = createApp({
+  const { server, services } = createApp({
     ...{ config, secrets, redis, log, isClosing: () => false },
     development: { ...development, ...catchIn(catcher.mails) },
   });
   for (const service of services) await service.start?.();
-  const server = createHttpServer(app, {});
   const browser = await launchChromium();
   try {
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

@@ -1,9 +1,11 @@
+import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
 import { type Config, type RedisTarget, redisPermissions, type SessionSecrets, type SignIn } from './config.ts';
 import type { AdminSection, Core, Development, Service, SignInWay } from './core.ts';
 import { openCluster } from './features/cluster/cluster.ts';
+import { limitConnections } from './features/connection-limits/connection-limits.ts';
 import { emailCode } from './features/email-code/email-code.ts';
 import { openGate } from './features/gate/gate.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
@@ -12,6 +14,7 @@ import { serveMetrics } from './features/metrics/metrics.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
 import { formatAgo, formatDuration, formatTime } from './http/date-format.ts';
 import { newFormId } from './http/form-id.ts';
+import { createHttpServer } from './http/http-server.ts';
 import { staticFiles } from './http/static-files.ts';
 import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
@@ -22,7 +25,7 @@ import { requestLog } from './middleware/request-log.ts';
 import { requireLogin } from './middleware/require-login.ts';
 import { requireOwnHost } from './middleware/require-own-host.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
-import { securityHeaders } from './middleware/security-headers.ts';
+import { securityHeaders, securityHeaderValues } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
 import { checkClock } from './redis/clock-check.ts';
 import { type OpenedRedis, openSingle, type RedisClient, type RedisOptions } from './redis/connect.ts';
@@ -68,7 +71,7 @@ export function openRedis<Kind extends RedisKind>(target: TargetOf<Kind>, config
 }
 
 /** The whole request path, top to bottom. Static files and health never touch a session. */
-export function createApp(parts: AppParts): { app: Express; services: Service[] } {
+export function createApp(parts: AppParts): { app: Express; server: Server; services: Service[] } {
   const { config, secrets, redis, log, development } = parts;
   const { https, origin, sessionLimits: limits } = config;
   const reload = !config.production;
@@ -103,6 +106,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   };
   const signInWay = signInWays[config.signIn]();
   const { identityProvider } = signInWay;
+  const headers = securityHeaderValues({ https, identityProvider });
 
   const app = express();
   // Express reads NODE_ENV itself, but not from `.env`; outside production its last resort answers with stack traces.
@@ -120,7 +124,7 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
   registerEjs(app, { directory: viewsDirectory, reload });
 
   app.use(gate.checks); // Sets the security headers itself, on the answers that a visitor may see.
-  app.use(securityHeaders({ https, identityProvider }));
+  app.use(securityHeaders(headers));
   app.use(plainBodiesOnly);
   app.use(serveStaticFile);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
@@ -166,5 +170,8 @@ export function createApp(parts: AppParts): { app: Express; services: Service[] 
 
   app.use(notFound);
   app.use(errorPage(log, noteOutage));
-  return { app, services };
+
+  const server = createHttpServer(app);
+  limitConnections(server, headers);
+  return { app, server, services };
 }

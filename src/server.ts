@@ -5,11 +5,9 @@ import { createApp, openRedis } from './app.ts';
 import { type Config, ConfigError, type RedisTarget, readConfig, type SessionSecrets, settings } from './config.ts';
 import type { Development } from './core.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
-import { announceClosing, closeHttpServer, createHttpServer } from './http/http-server.ts';
-import { listen, portOf } from './http/listen.ts';
+import { announceClosing, closeHttpServer, listen, portOf } from './http/http-server.ts';
 import { findProxyRanges } from './http/proxies.ts';
 import { createLogger, type Logger } from './log.ts';
-import { securityHeaderValues } from './middleware/security-headers.ts';
 import { connectRedis, type RedisClient, withDeadline } from './redis/connect.ts';
 import { readEnvFile } from './settings/env-file.ts';
 import { misspeltNames } from './settings/environment.ts';
@@ -46,8 +44,7 @@ async function start(config: Config, log: Logger): Promise<Server> {
   closers.push(() => closeRedis(redis));
   const secrets = secretsOf(config, development);
   const isClosing = () => closing !== undefined;
-  const { app, services } = createApp({ config, secrets, redis, log, isClosing, development });
-  const server = createHttpServer(app, securityHeaderValues(config));
+  const { server, services } = createApp({ config, secrets, redis, log, isClosing, development });
   for (const service of services) {
     await service.start?.();
     closers.push(() => service.stop());

@@ -1,7 +1,6 @@
 // Latchkey's own app with its session taken out: the same stack, but each visitor is a constant.
 import { createApp, openRedis } from '../../dist/app.js';
 import { readConfig } from '../../dist/config.js';
-import { createHttpServer } from '../../dist/http/http-server.js';
 import { createLogger } from '../../dist/log.js';
 import { connectRedis } from '../../dist/redis/connect.js';
 
@@ -12,7 +11,7 @@ const sessionId = 'x'.repeat(36);
 const config = readConfig(process.env);
 const log = createLogger(config.logLevel);
 const redis = await connectRedis(openRedis(config.redis, config, log), log);
-const { app } = createApp({ config, secrets: config.sessionSecrets, redis, log, isClosing: () => false });
+const { app, server } = createApp({ config, secrets: config.sessionSecrets, redis, log, isClosing: () => false });
 
 const { stack } = app.router;
 const position = stack.findIndex((layer) => layer.name === sessionLayers[0]);
@@ -25,4 +24,4 @@ app.use(function constantVisitor(req, _res, next) {
 });
 stack.splice(position, 0, stack.pop());
 
-createHttpServer(app).listen(config.port, config.host);
+server.listen(config.port, config.host);

@@ -3,7 +3,6 @@ import { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { IdentityProvider } from '../core.ts';
-import type { ResponseHeaders } from '../http/refusals.ts';
 
 type Options = {
   /** Whether visitors come by https; over http, HSTS means nothing and upgrading breaks the page. */
@@ -13,7 +12,7 @@ type Options = {
 };
 
 /** The security headers of every response (ASVS 3.4.1 to 3.4.8). */
-export function securityHeaderValues(options: Options): ResponseHeaders {
+export function securityHeaderValues(options: Options): Record<string, string> {
   const setByHelmet = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
@@ -45,9 +44,9 @@ export function securityHeaderValues(options: Options): ResponseHeaders {
   return Object.fromEntries(Object.entries(sample.getHeaders()).map(([name, value]) => [name, String(value)]));
 }
 
-/** Sets the security headers. The HTTP server sets them on the responses that never reach the app. */
-export function securityHeaders(options: Options): RequestHandler {
-  const headers = Object.entries(securityHeaderValues(options));
+/** Sets the security headers. */
+export function securityHeaders(values: Record<string, string>): RequestHandler {
+  const headers = Object.entries(values);
   return function setSecurityHeaders(_req, res, next) {
     for (const [name, value] of headers) res.setHeader(name, value);
     next();

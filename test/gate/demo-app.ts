@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
-import { listen, portOf } from '../../src/http/listen.ts';
+import { listen, portOf } from '../../src/http/http-server.ts';
 import { afterwards } from '../support/afterwards.ts';
 
 export type SeenRequest = {

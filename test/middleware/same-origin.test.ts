@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/log.ts';
 import { errorPage } from '../../src/middleware/errors.ts';
 import { sameOrigin } from '../../src/middleware/same-origin.ts';
-import { securityHeaders } from '../../src/middleware/security-headers.ts';
+import { securityHeaders, securityHeaderValues } from '../../src/middleware/security-headers.ts';
 import { startApp } from '../support/app.ts';
 import { ask, clients, signedIn } from '../support/client.ts';
 
@@ -101,7 +101,10 @@ describe('behind a proxy', () => {
 describe('an identity provider', () => {
   const identityProvider = { origin: 'https://id.example.com', callbackPath: '/login/answer' };
   const app = express();
-  app.use(securityHeaders({ https: false, identityProvider }), sameOrigin(ownOrigin, identityProvider));
+  app.use(
+    securityHeaders(securityHeaderValues({ https: false, identityProvider })),
+    sameOrigin(ownOrigin, identityProvider),
+  );
   app.use((_req, res) => void res.send('taken'));
   app.use(errorPage(createLogger('silent')));
   const post = (path: string, Origin: string) =>

@@ -9,9 +9,8 @@ import { createApp, openRedis } from '../../src/app.ts';
 import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
 import type { Development } from '../../src/core.ts';
 import * as development from '../../src/dev/index.ts';
-import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
+import { closeHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
-import { securityHeaderValues } from '../../src/middleware/security-headers.ts';
 import { connectRedis, type RedisClient } from '../../src/redis/connect.ts';
 import { type NodeClient, newNode } from '../../src/redis/node.ts';
 import { type SingleRedis, singleRedisUrl } from '../../src/redis/url.ts';
@@ -89,12 +88,11 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const redis = await connectRedis(openRedis(targetOf(redisAddress), config, log));
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
   const isClosing = options.isClosing ?? (() => false);
-  const { app, services } = createApp({
+  const { app, server, services } = createApp({
     ...{ config, secrets, redis, log, isClosing },
     development: { ...development, ...options.development },
   });
   for (const service of services) await service.start?.();
-  const server = createHttpServer(app, securityHeaderValues(config));
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
 
   let closed = false;

@@ -47,7 +47,7 @@ export async function startFork(
   app.use(sessions({ store: newStore(redis), secrets: [testSecret], log, ...options }));
   addRoutes(app);
   app.use(errorPage(log));
-  const server: Server = createHttpServer(app, {});
+  const server: Server = createHttpServer(app);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   afterwards(() => closeHttpServer(server));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

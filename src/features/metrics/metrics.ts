@@ -3,8 +3,7 @@ import type http from 'node:http';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { Core, Service } from '../../core.ts';
 import { redisCalls, signIns } from '../../diagnostics.ts';
-import { createHttpServer } from '../../http/http-server.ts';
-import { listen, portOf } from '../../http/listen.ts';
+import { createHttpServer, listen, portOf } from '../../http/http-server.ts';
 import { securityHeaderValues } from '../../middleware/security-headers.ts';
 import { showFigures } from './figures.ts';
 
@@ -76,7 +75,7 @@ export function serveMetrics({ config, log }: Core): Service {
     }
     const text = await registry.metrics();
     res.writeHead(200, { ...headers, 'Content-Type': registry.contentType }).end(text);
-  }, headers);
+  });
   const registry = measure(server);
   return {
     async start() {

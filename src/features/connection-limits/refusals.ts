@@ -1,8 +1,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 
-export type ResponseHeaders = Readonly<Record<string, string>>;
-
-/** Why a request never reaches the app, in words for whoever sent it. */
+/** Why a request never reaches the app, in words for its sender. */
 export type Refusal = { status: number; message: string };
 
 /** Browsers send about 20, and proxies add as many at most. */
@@ -26,7 +24,7 @@ const refusalsByErrorCode: Record<string, Refusal> = {
   },
 };
 
-/** What the app must not see, because it could not tell, or only at a high cost. */
+/** Why the app must not see a request: its meaning is ambiguous, or parsing it is expensive. */
 export function refusalOfRequest(req: IncomingMessage): Refusal | undefined {
   const { headers, rawHeaders } = req;
   if (rawHeaders.length > 2 * maxHeaders) return { status: 431, message: 'The request has too many headers.' };
@@ -54,20 +52,20 @@ export function refusalOfError({ code = '' }: NodeJS.ErrnoException): Refusal {
 }
 
 /** Answers with a line of text, and closes the connection. */
-export function refuse(res: ServerResponse, refusal: Refusal, headers: ResponseHeaders): void {
+export function refuse(res: ServerResponse, refusal: Refusal, headers: Record<string, string>): void {
   const body = `${refusal.message}\n`;
   res.writeHead(refusal.status, headersOf(body, headers)).end(body);
 }
 
 /** The same answer as bytes, for a connection on which Node has no response to write to. */
-export function rawRefusal({ status, message }: Refusal, headers: ResponseHeaders): string {
+export function rawRefusal({ status, message }: Refusal, headers: Record<string, string>): string {
   const body = `${message}\n`;
   const lines = Object.entries({ Date: new Date().toUTCString(), ...headersOf(body, headers) });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`;
 }
 
-function headersOf(body: string, headers: ResponseHeaders) {
+function headersOf(body: string, headers: Record<string, string>) {
   return {
     ...headers,
     'Cache-Control': 'no-store',
