@@ -7,6 +7,8 @@ import type { AdminSection, Core, Development, Service, SignInWay } from './core
 import { openCluster } from './features/cluster/cluster.ts';
 import { limitConnections } from './features/connection-limits/connection-limits.ts';
 import { emailCode } from './features/email-code/email-code.ts';
+import { openWithFailover } from './features/failover/failover.ts';
+import { outageLog } from './features/failover/outage-log.ts';
 import { openGate } from './features/gate/gate.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openMail } from './features/mail/mail.ts';
@@ -28,8 +30,13 @@ import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders, securityHeaderValues } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
 import { checkClock } from './redis/clock-check.ts';
-import { type OpenedRedis, openSingle, type RedisClient, type RedisOptions } from './redis/connect.ts';
-import { outageLog } from './redis/outage-log.ts';
+import {
+  type OpenedRedis,
+  openSingle,
+  type RedisClient,
+  type RedisOptions,
+  type RedisUnavailable,
+} from './redis/connect.ts';
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
@@ -63,6 +70,7 @@ const redisKinds: { [Kind in RedisKind]: (target: TargetOf<Kind>, options: Redis
   sentinel: openSentinel,
   cluster: openCluster,
 };
+redisKinds.single = openWithFailover;
 
 /** Opens the kind of Redis that `REDIS_URL` names. */
 export function openRedis<Kind extends RedisKind>(target: TargetOf<Kind>, config: Config, log: Logger): OpenedRedis {
@@ -76,7 +84,8 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
   const { https, origin, sessionLimits: limits } = config;
   const reload = !config.production;
   const isAllowed = config.allowedEmails ? isOnList(config.allowedEmails) : () => true;
-  const noteOutage = outageLog(log);
+  const outages = { note: (err: RedisUnavailable): void => log.error({ err }, 'Redis failed a request') };
+  outages.note = outageLog(log);
   const store = new SessionStore({
     redis,
     limits,
@@ -84,10 +93,20 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
     https,
     isAllowed,
     log,
-    noteOutage,
+    noteOutage: outages.note,
   });
   const displayAddress = (email: string) => email;
-  const core: Core = { config, secrets, redis, log, store, isAllowed, displayAddress, noteOutage, development };
+  const core: Core = {
+    config,
+    secrets,
+    redis,
+    log,
+    store,
+    isAllowed,
+    displayAddress,
+    noteOutage: outages.note,
+    development,
+  };
   const services: Service[] = [checkClock(redis, log)];
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
@@ -169,7 +188,7 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
   app.route('/admin/end-other-sessions').post(endOtherSessions(admin)).all(postOnly('/admin'));
 
   app.use(notFound);
-  app.use(errorPage(log, noteOutage));
+  app.use(errorPage(log, outages.note));
 
   const server = createHttpServer(app);
   limitConnections(server, headers);

@@ -21,7 +21,7 @@ export type Core = {
   isAllowed: (email: string) => boolean;
   /** An address as visitors read it. */
   displayAddress: (email: string) => string;
-  /** Told when Redis fails a request; it logs when an outage begins and ends. */
+  /** Logs that Redis failed a request. */
   noteOutage: (error: RedisUnavailable) => void;
   /** Undefined in production. */
   development: Development | undefined;

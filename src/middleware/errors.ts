@@ -4,7 +4,6 @@ import { HttpError, type HttpErrorDetails } from '../http/http-error.ts';
 import { isDecodable } from '../http/url.ts';
 import type { Logger } from '../log.ts';
 import { RedisUnavailable } from '../redis/connect.ts';
-import { outageLog } from '../redis/outage-log.ts';
 import { discardChanges } from '../session/sign-in.ts';
 import { nextStep, ownPath } from './next-step.ts';
 
@@ -58,10 +57,10 @@ function refuseOthers(methods: string[], linkFor: (req: Request) => HttpErrorDet
 
 /**
  * The one place where an error becomes a response: a page, a line of text or JSON. Only the message of an `HttpError`
- * reaches the client; everything else goes to the log, under the request's id (ASVS 16.5.1), except that an outage of
- * Redis is logged only when it begins and ends.
+ * reaches the client; everything else goes to the log, under the request's id (ASVS 16.5.1).
+ * @param noteOutage logs that Redis failed a request
  */
-export function errorPage(log: Logger, noteOutage = outageLog(log)): ErrorRequestHandler {
+export function errorPage(log: Logger, noteOutage: (error: RedisUnavailable) => void): ErrorRequestHandler {
   return function answerError(error: unknown, req, res, _next) {
     const { status, message, details } = explain(error);
     discardChanges(req);

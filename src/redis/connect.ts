@@ -1,10 +1,10 @@
 import { ErrorReply } from 'redis';
 import type { Logger } from '../log.ts';
 import { checkRedisServer } from './check-server.ts';
-import type { RedisClient } from './client.ts';
-import { RedisUnavailable, withTimeout } from './deadline.ts';
-import { openConnection } from './failover-connection.ts';
-import type { NodeClient } from './node.ts';
+import { type RedisClient, redisClient } from './client.ts';
+import { connectionStatusLogger } from './connection-status.ts';
+import { deadlineMs, RedisUnavailable, withTimeout } from './deadline.ts';
+import { type NodeClient, newNode, reconnecting } from './node.ts';
 import type { RedisPermissions } from './permissions.ts';
 import type { SingleRedis } from './url.ts';
 
@@ -24,19 +24,38 @@ export type RedisOptions = {
 /** A client that is being connected. */
 export type OpenedRedis = RedisOptions & {
   client: RedisClient;
-  ready: Promise<void>;
+  ready: Promise<unknown>;
   /** Why it is not connected yet. */
   lastError: () => unknown;
-  /** One for each process that takes writes. */
+  /** A client of each process that takes writes. */
   nodes: () => Promise<NodeClient[]>;
 };
 
 const connectDeadlineMs = 2000;
 
-/** Opens a connection to one Redis. */
+/** Opens a connection to one Redis, which is opened again whenever it is lost. */
 export function openSingle({ address, credentials, database, tls }: SingleRedis, options: RedisOptions): OpenedRedis {
-  const node = { credentials, database, tls: tls ? { ca: options.ca } : undefined };
-  return openConnection({ find: async () => address }, node, options);
+  const node = newNode(address, { credentials, database, tls: tls ? { ca: options.ca } : undefined }, reconnecting);
+  const status = connectionStatusLogger('Redis', options.log);
+  let lastError: unknown;
+  let wasReady = false;
+  node.on('error', (error: unknown) => {
+    lastError = error;
+    // A ping that is answered with an error, as by a Redis that is loading, is no loss.
+    if (wasReady && !node.isReady) status.lost(error);
+  });
+  node.on('ready', () => {
+    wasReady = true;
+    status.back();
+  });
+  const connection = { current: () => node, close: () => node.close(), destroy: () => node.destroy() };
+  return {
+    ...options,
+    client: redisClient(connection, options.keyPrefix),
+    ready: node.connect(),
+    lastError: () => lastError,
+    nodes: async () => [node],
+  };
 }
 
 /**
@@ -46,7 +65,7 @@ export function openSingle({ address, credentials, database, tls }: SingleRedis,
  * @throws {ConfigError} when it is too old, or its user lacks permissions
  */
 export async function connectRedis(opened: OpenedRedis): Promise<RedisClient> {
-  const { client, ready, lastError, nodes } = opened;
+  const { client, ready, lastError } = opened;
   try {
     await withTimeout(connectDeadlineMs, ready);
   } catch (error) {
@@ -56,7 +75,7 @@ export async function connectRedis(opened: OpenedRedis): Promise<RedisClient> {
     throw new RedisUnavailable('Redis could not be reached within 2 s', { cause: cause ?? error });
   }
   try {
-    await checkRedisServer({ ...opened, nodes: await nodes() });
+    await checkRedisServer({ ...opened, nodes: await withTimeout(deadlineMs, opened.nodes()) });
   } catch (error) {
     client.destroy();
     throw error;

@@ -7,22 +7,14 @@ export type NodeClient = ReturnType<typeof newNode>;
 /** Where one Redis process listens. */
 export type NodeAddress = HostAndPort | { socketPath: string };
 
-/** What a TLS connection is checked against. */
-export type TlsOptions = {
-  /** The CAs that are trusted, in place of Node's own. */
-  ca?: string[] | undefined;
-  /** The name in the certificate, where it isn't the address. */
-  servername?: string;
-};
-
 export type NodeOptions = {
   credentials?: Credentials | undefined;
   database?: number | undefined;
-  /** Undefined for a connection without TLS. */
-  tls?: TlsOptions | undefined;
+  /** Undefined for a connection without TLS; `ca` replaces Node's own, `servername` is for an address without a name. */
+  tls?: { ca?: string[] | undefined; servername?: string } | undefined;
 };
 
-/** How every connection to a Redis process behaves, in each topology. */
+/** How every connection to a Redis process behaves. */
 export const nodeSettings = {
   // Without this, a command sent while Redis is away waits for its return: a sign-in that was refused with 503 would
   // be carried out later (connect-redis#373).
@@ -47,26 +39,23 @@ export const reconnecting = {
   },
 };
 
-/** A connection that ends when it is lost. */
-const once = { socket: { reconnectStrategy: false } } as const;
+/** Options for connections that end when they are lost. */
+type Once = { socket: { reconnectStrategy: false } };
 
-/** @param connection how it reacts to a loss */
-export function newNode(
-  address: NodeAddress,
-  options: NodeOptions = {},
-  connection: typeof reconnecting | typeof once = once,
-) {
+/** A client that is not connected yet. */
+export function newNode(address: NodeAddress, options: NodeOptions, connection: typeof reconnecting | Once) {
   const { credentials, database = 0, tls } = options;
+  const socket =
+    'socketPath' in address
+      ? ({ path: address.socketPath, tls: false } as const)
+      : tls
+        ? ({ ...address, ...tls, tls: true } as const)
+        : address;
   return createClient({
     ...nodeSettings,
     ...connection,
     ...credentials,
     database,
-    socket: { ...connection.socket, ...socketOf(address, tls) },
+    socket: { ...connection.socket, ...socket },
   });
-}
-
-function socketOf(address: NodeAddress, tls: TlsOptions | undefined) {
-  if ('socketPath' in address) return { path: address.socketPath, tls: false } as const;
-  return tls ? ({ ...address, ...tls, tls: true } as const) : address;
 }

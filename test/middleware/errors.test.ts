@@ -217,7 +217,7 @@ describe('an unexpected error', () => {
       res.end('all of it');
       throw new Error(detail);
     });
-    app.use(errorPage(log));
+    app.use(errorPage(log, () => {}));
     return app;
   }
   const app = brokenApp();

@@ -54,7 +54,7 @@ export async function testRedis(): Promise<{ socketPath: string }> {
 /** A connection with every command that there is; closed after the file's last test. */
 export async function connectNode(address: RedisAddress): Promise<NodeClient> {
   const { credentials, database, ...target } = targetOf(address);
-  const client = newNode(target.address, { credentials, database });
+  const client = newNode(target.address, { credentials, database }, { socket: { reconnectStrategy: false } });
   client.on('error', () => {});
   await client.connect();
   afterwards(() => {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import type { RedisClient } from '../../src/redis/connect.ts';
 import type { Routes } from './methods.ts';
+import type { RedisFault } from './redis-fault.ts';
 
 /** A page as some visitor meets it: how to get there in an empty tab of a browser without cookies. */
 export type KnownPage = { name: string; open: (page: Page) => Promise<void> };
@@ -16,6 +17,8 @@ type Contributions = {
   'redis-uses': { useRedis: (redis: RedisClient) => Promise<void> };
   /** The feature's pages in their telling states, which every test of pages visits, of apps with these settings. */
   'browser-pages': { openSites: (env: Record<string, string>) => Promise<PageSite[]> };
+  /** Faults of Redis that the feature comes through, and the most lines above `info` that any fault may log. */
+  'redis-faults': { faults: RedisFault[]; maxAlarms: number };
   /** The methods that each of the feature's paths takes. */
   routes: { routes: Routes };
 };

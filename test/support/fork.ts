@@ -7,7 +7,6 @@ import { createLogger } from '../../src/log.ts';
 import { errorPage } from '../../src/middleware/errors.ts';
 import { requestLog } from '../../src/middleware/request-log.ts';
 import type { NodeClient } from '../../src/redis/node.ts';
-import { outageLog } from '../../src/redis/outage-log.ts';
 import type { SessionRedis } from '../../src/session/commands.ts';
 import { type SessionsOptions, sessions } from '../../src/session/middleware.ts';
 import { SessionStore, type SessionStoreOptions } from '../../src/session/store.ts';
@@ -28,7 +27,6 @@ export function newStore(
     sessionsPerAddress: config.sessionsPerAddress,
     https: false,
     log,
-    noteOutage: outageLog(log),
     ...options,
   });
 }
@@ -46,7 +44,7 @@ export async function startFork(
   app.use(requestLog(log));
   app.use(sessions({ store: newStore(redis), secrets: [testSecret], log, ...options }));
   addRoutes(app);
-  app.use(errorPage(log));
+  app.use(errorPage(log, () => {}));
   const server: Server = createHttpServer(app);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   afterwards(() => closeHttpServer(server));

@@ -1,9 +1,10 @@
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
 import { connectionStatusLogger } from '../../redis/connection-status.ts';
 import { withTimeout } from '../../redis/deadline.ts';
-import { openConnection, type PrimaryResolver } from '../../redis/failover-connection.ts';
 import { type NodeClient, newNode, reconnecting } from '../../redis/node.ts';
 import type { HostAndPort } from '../../redis/url.ts';
+import { openPrimary } from '../failover/failover.ts';
+import type { PrimaryResolver } from '../failover/failover-connection.ts';
 import type { SentinelTarget } from './url.ts';
 
 type NamedPrimary = HostAndPort & { epoch: number };
@@ -15,7 +16,7 @@ const failoverGraceMs = 3000;
 export function openSentinel(target: SentinelTarget, options: RedisOptions): OpenedRedis {
   const { credentials, database } = target;
   const tls = target.tls ? { ca: options.ca } : undefined;
-  return openConnection(sentinelResolver(target, options), { credentials, database, tls }, options);
+  return openPrimary(sentinelResolver(target, options), { credentials, database, tls }, options);
 }
 
 /**

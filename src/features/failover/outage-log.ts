@@ -6,8 +6,8 @@ import {
   SocketClosedUnexpectedlyError,
   SocketTimeoutError,
 } from 'redis';
-import type { Logger } from '../log.ts';
-import type { RedisUnavailable } from './connect.ts';
+import type { Logger } from '../../log.ts';
+import type { RedisUnavailable } from '../../redis/deadline.ts';
 
 /** An outage is over after this long without another failure. */
 const overAfterMs = 5000;

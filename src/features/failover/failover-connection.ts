@@ -1,12 +1,10 @@
 import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import type { Logger } from '../log.ts';
-import { redisClient } from './client.ts';
-import type { OpenedRedis, RedisOptions } from './connect.ts';
-import { type ConnectionStatusLogger, connectionStatusLogger } from './connection-status.ts';
-import { deadlineMs, RedisUnavailable, withTimeout } from './deadline.ts';
-import { type NodeAddress, type NodeClient, type NodeOptions, newNode } from './node.ts';
+import type { Logger } from '../../log.ts';
+import { type ConnectionStatusLogger, connectionStatusLogger } from '../../redis/connection-status.ts';
+import { deadlineMs, RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
+import { type NodeAddress, type NodeClient, type NodeOptions, newNode } from '../../redis/node.ts';
 
 export type PrimaryResolver = {
   /** Where the primary is; undefined, or an error, while that isn't known. */
@@ -20,6 +18,8 @@ export type PrimaryResolver = {
 
 type Link = { name: string; client: NodeClient; heardAt: number; askedAt: number; isReplica: boolean };
 
+/** A lost connection is not opened again by the library, which would stay with the address that it resolved. */
+const once = { socket: { reconnectStrategy: false } } as const;
 const checkIntervalMs = 250;
 const heartbeatIntervalMs = 500;
 const openDeadlineMs = 1000;
@@ -31,7 +31,7 @@ const maxSilenceMs = heartbeatIntervalMs + deadlineMs;
  * when the resolver names another Redis, and when its Redis has become a read-only replica: behind a DNS name or a
  * proxy that still looks like a working connection, as reads succeed. Each attempt resolves host names anew.
  */
-class FailoverConnection {
+export class FailoverConnection {
   readonly #resolver: PrimaryResolver;
   readonly #options: NodeOptions;
   readonly #log: Logger;
@@ -159,7 +159,7 @@ class FailoverConnection {
   /** @throws the most telling reason why no address leads to a primary */
   async #open(address: NodeAddress): Promise<NodeClient> {
     const clients = (await withTimeout(openDeadlineMs, this.#candidates(address))).map((candidate) => {
-      const client = newNode(...candidate);
+      const client = newNode(...candidate, once);
       // Without a listener, a lost connection would end the process.
       client.on('error', (error: unknown) => this.#noteError(client, error));
       this.#opening.add(client);
@@ -180,7 +180,7 @@ class FailoverConnection {
     }
   }
 
-  async #candidates(address: NodeAddress): Promise<Parameters<typeof newNode>[]> {
+  async #candidates(address: NodeAddress): Promise<[NodeAddress, NodeOptions][]> {
     if ('socketPath' in address) return [[address, this.#options]];
     const { host, port } = address;
     const { tls } = this.#options;
@@ -224,20 +224,4 @@ function reasonOf(error: unknown): unknown {
   if (!(cause instanceof AggregateError)) return cause ?? error;
   const [first] = cause.errors;
   return cause.errors.find((reason) => !('syscall' in reason)) ?? first;
-}
-
-/** Opens a client that stays connected to the primary which the resolver names. */
-export function openConnection(resolver: PrimaryResolver, node: NodeOptions, options: RedisOptions): OpenedRedis {
-  const connection = new FailoverConnection(resolver, node, options.log);
-  const client = redisClient(
-    { current: () => connection.node, close: () => connection.close(), destroy: () => connection.destroy() },
-    options.keyPrefix,
-  );
-  return {
-    ...options,
-    client,
-    ready: connection.connect(),
-    lastError: () => connection.lastError,
-    nodes: async () => [connection.node],
-  };
 }

@@ -1,8 +1,8 @@
 import { ClientOfflineError, SimpleError } from 'redis';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { outageLog } from '../../src/features/failover/outage-log.ts';
 import { createLogger } from '../../src/log.ts';
 import { RedisUnavailable } from '../../src/redis/connect.ts';
-import { outageLog } from '../../src/redis/outage-log.ts';
 
 const lines: Record<string, unknown>[] = [];
 const log = createLogger('info', { write: (line) => lines.push(JSON.parse(line)) });
