@@ -84,7 +84,7 @@ describe('a mail server that is away', () => {
 
     await mails.start();
     await mails.codeFor(email);
-    await expect.poll(() => server.logged('mail is sent again'), soon).toHaveLength(1);
+    await expect.poll(() => server.logged('mail is being sent again'), soon).toHaveLength(1);
   });
 
   test('or refuses, is seen by the operator, and the visitor sees the same page', async () => {

@@ -3,12 +3,12 @@ import { readConfig } from '../../src/config.ts';
 import { compose, imageEnvironment, operator, read } from '../support/docker.ts';
 
 describe('docker-compose.yml', () => {
-  test('believes typed addresses only where that is asked for', () => {
+  test('trusts typed addresses only if SIGN_IN says so', () => {
     const { environment } = compose({ ...operator, SIGN_IN: '' }).services.app;
     expect(() => readConfig({ ...imageEnvironment(), ...environment })).toThrow(/SMTP_URL is missing/);
   });
 
-  test('has a mail catcher for trying it out, which is not part of a deployment', () => {
+  test('has a mail catcher for trials, which is not part of a deployment', () => {
     const [, smtpUrl = ''] = /SMTP_URL='(.+?)' docker compose --profile try/.exec(read('docker-compose.yml')) ?? [];
     const { app, mail } = compose({ ...operator, SIGN_IN: '', SMTP_URL: smtpUrl }).services;
     expect(readConfig({ ...imageEnvironment(), ...app.environment })).toMatchObject({

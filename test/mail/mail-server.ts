@@ -7,14 +7,14 @@ import { afterwards } from '../support/afterwards.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 
-/** Of this machine, but not loopback; nor is what a machine without a network has instead. */
+/** An address of this machine that is not loopback. */
 export const ownAddress =
   Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '0.0.0.0';
 
 type ReceivedMail = {
-  /** The recipients of the envelope: where it really goes. */
+  /** The recipients in the envelope. */
   to: string[];
   from: string;
   /** Whether it came over TLS. */
@@ -22,7 +22,7 @@ type ReceivedMail = {
   mail: ParsedMail;
 };
 
-/** Where the server says no, or nothing, or yes after a while. */
+/** The step at which the server answers with an error, late, or not at all. */
 export type Trouble = {
   at: 'greeting' | 'sender' | 'recipient' | 'data';
   answer: number | 'silence' | 'late';
@@ -33,31 +33,31 @@ export type MailServer = {
   port: number;
   /** As `SMTP_URL` names it, on loopback. */
   url: string;
-  /** The oldest first. */
+  /** Oldest first. */
   inbox: ReceivedMail[];
-  /** How far clients came: `connection`, `sender`, `recipient`, `data`, `user:password`. */
+  /** The steps that clients have reached: `greeting`, `sender`, `recipient`, `data`, `user:password`. */
   seen: string[];
   trouble: Trouble | undefined;
-  /** Waits until an address has got this many mails of a kind, and gives the last. */
+  /** Waits until an address has received this many mails of a kind, and returns the last. */
   mailTo: (address: string, kind: keyof typeof subjects, count?: number) => Promise<ParsedMail>;
-  /** Waits until an address has got this many codes, and gives the last. */
+  /** Waits until an address has received this many codes, and returns the last. */
   codeFor: (address: string, count?: number) => Promise<string>;
-  /** Goes away, connections and all. */
+  /** Stops, and closes its connections. */
   stop: () => Promise<void>;
-  /** Comes back on the same port. */
+  /** Starts again on the same port. */
   start: () => Promise<void>;
 };
 
-// Without one of its own the server has one that the whole world has the key of, and says so.
+// Otherwise smtp-server uses its built-in certificate, and warns about it.
 const certificate = certificateFor('localhost');
 const subjects = { code: / is your code for /, notice: /^New sign-in to / };
 
-/** A mail server that keeps what it gets, and can be in any trouble; stopped after the file's last test. */
+/** A mail server that keeps what it receives, and can be made to fail; stopped after the file's last test. */
 export async function startMailServer(options: SMTPServerOptions = {}): Promise<MailServer> {
   let server: SMTPServer | undefined;
   const sockets = new Set<Socket>();
 
-  function stumble(at: Trouble['at'], done: (error?: Error | null) => void): void {
+  function failOrGoOn(at: Trouble['at'], done: (error?: Error | null) => void): void {
     mails.seen.push(at);
     const { trouble } = mails;
     if (trouble?.at !== at) done();
@@ -73,16 +73,16 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
       allowInsecureAuth: true,
       disableReverseLookup: true,
       ...certificate,
-      onConnect: (_session, done) => stumble('greeting', done),
-      onMailFrom: (_address, _session, done) => stumble('sender', done),
-      onRcptTo: (_address, _session, done) => stumble('recipient', done),
+      onConnect: (_session, done) => failOrGoOn('greeting', done),
+      onMailFrom: (_address, _session, done) => failOrGoOn('sender', done),
+      onRcptTo: (_address, _session, done) => failOrGoOn('recipient', done),
       onAuth: ({ username, password }, _session, done) => {
         mails.seen.push(`${username}:${password}`);
         done(null, { user: username });
       },
       onData: (stream, { envelope, secure }, done) => {
         simpleParser(stream).then((mail) => {
-          stumble('data', (error) => {
+          failOrGoOn('data', (error) => {
             if (!error) {
               const from = envelope.mailFrom ? envelope.mailFrom.address : '';
               mails.inbox.push({ to: envelope.rcptTo.map(({ address }) => address), from, secure, mail });
@@ -142,7 +142,7 @@ export function codeIn(mail: Pick<ParsedMail, 'subject'>): string {
   const [grouped = '', first, second] = /(\d{4}) (\d{4})/.exec(mail.subject ?? '') ?? [];
   if (grouped === '') throw new Error(`no code in: ${mail.subject}`);
   const code = `${first}${second}`;
-  // Not by itself: among the times in a log, eight digits turn up by accident.
+  // Not the digits alone: eight digits occur by chance among the times in a log.
   keepOutOfLogs(grouped, `"${code}"`, `#${code}`, `=${code}`, ` ${code}`);
   return code;
 }

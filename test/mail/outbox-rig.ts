@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { destination } from 'pino';
 import type { Courier } from '../../src/features/mail/delivery.ts';
-import type { ServerLimits } from '../../src/features/mail/dispatcher.ts';
 import { RedisOutbox } from '../../src/features/mail/outbox.ts';
 import { defaultRetryPolicy, type RetryPolicy } from '../../src/features/mail/retry.ts';
 import type { SealKeys } from '../../src/features/mail/seal.ts';
+import type { ServerLimits } from '../../src/features/mail/server-health.ts';
 import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/connect.ts';
 import { afterwards } from '../support/afterwards.ts';
@@ -24,10 +24,9 @@ type Options = {
 
 export const quickPolicy = { minDelayMs: 30, maxDelayMs: 60, minPauseMs: 30, maxPauseMs: 60 };
 
-/** An outbox as a process has it, with a kind of mail whose outcomes are kept; stopped after the file's last test. */
+/** The outbox of a process, with a kind of mail whose outcomes are recorded; stopped after the file's last test. */
 export function newOutbox({ redis, courier, keys = testKeys, limits, policy = quickPolicy, maxDelayMs = 0 }: Options) {
-  const logFile = newLogFile('outbox');
-  const log = createLogger('debug', destination({ dest: logFile, sync: true }));
+  const { log, lines, logged } = newLog();
   const outbox = new RedisOutbox({
     ...{ redis, keys, log, courier },
     limits: { connections: 2, mailsPerMinute: 60_000, ...limits },
@@ -50,11 +49,18 @@ export function newOutbox({ redis, courier, keys = testKeys, limits, policy = qu
     await codes.enqueue({ ...mail, to }, delivery);
   }
 
+  return { outbox, accepted, failed, enqueue, lines, logged };
+}
+
+/** A log, and its lines so far: all, or those with a message. */
+export function newLog() {
+  const file = newLogFile('outbox');
+  const log = createLogger('debug', destination({ dest: file, sync: true }));
   const lines = (): Record<string, unknown>[] =>
-    readFileSync(logFile, 'utf8')
+    readFileSync(file, 'utf8')
       .split('\n')
       .filter(Boolean)
       .map((line) => JSON.parse(line));
   const logged = (message: string) => lines().filter(({ msg }) => msg === message);
-  return { outbox, accepted, failed, enqueue, lines, logged };
+  return { log, lines, logged };
 }

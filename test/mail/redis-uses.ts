@@ -5,7 +5,7 @@ import type { RedisClient } from '../../src/redis/connect.ts';
 
 const limits = { connections: 5, ordinaryConnections: 4, connectionsPerDomain: 2, mailsPerMinute: 600 };
 
-/** What the outbox keeps in Redis, each use once. */
+/** Runs each script of the outbox once. */
 export async function useRedis(redis: RedisClient): Promise<void> {
   const queue = new Queue(redis, randomUUID());
   const mail = { id: randomUUID(), domain: 'example', sealed: 'sealed', ttlSeconds: 60, delayMs: 0 };

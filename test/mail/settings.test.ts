@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { blamed } from '../support/settings.ts';
 
-describe('the settings of mail', () => {
+describe('mail settings', () => {
   test.each([
     ['SMTP_URL', ['x', 'mail.example.com:587', 'http://mail.example.com', 'smtp://', 'smtp://:p%ss@mail.example.com']],
     [
@@ -10,11 +10,11 @@ describe('the settings of mail', () => {
       ['smtp://m.example/x', 'smtp://m.example?tsl=optional', 'smtp://m.example?tls=Optional', 'smtp://m#x'],
     ],
     ['MAIL_FROM', ['x', 'Latchkey', 'Latchkey <login>', '<login@example.com', 'Latchkey <login@example.com> x']],
-  ])('%s is refused as %j', (name, values) => {
+  ])('%s rejects %j', (name, values) => {
     for (const value of values) expect([value, ...blamed({ [name]: value })]).toEqual([value, name]);
   });
 
-  test('mail comes from MAIL_FROM, or else from the site', () => {
+  test('the sender is MAIL_FROM, or else the site', () => {
     const fromOf = (env: Record<string, string>) =>
       readConfig({ BASE_URL: 'http://login.example.com', ...env }).mail.from;
     expect(fromOf({ MAIL_FROM: 'Front desk <Desk@Example.com>' })).toEqual({
@@ -24,7 +24,7 @@ describe('the settings of mail', () => {
     expect(fromOf({ SITE_NAME: 'Acme' })).toEqual({ name: 'Acme', address: 'login@login.example.com' });
   });
 
-  test('without any, mail has no server, and a sender on this machine', () => {
+  test('by default there is no server, and the sender is on this machine', () => {
     const from = { name: 'Latchkey', address: 'login@localhost' };
     expect(readConfig({}).mail).toMatchObject({ server: undefined, from });
   });
@@ -34,7 +34,7 @@ describe('the settings of mail', () => {
       blamed({ NODE_ENV: 'production', SMTP_URL: `smtp://user:pass@${host}?tls=optional`, ...env });
 
     test.each(['mail.example.com', '203.0.113.7', '[2001:db8::7]', '172.32.0.1', '11.0.0.1', 'localhost.example.com'])(
-      'is refused for %s, which need not be on a private network',
+      'is rejected for %s, which may be outside a private network',
       (host) => {
         expect(production(host)).toContain('SMTP_URL');
         expect(production(host, { SMTP_PLAINTEXT_HOST: 'other.example.com' })).toContain('SMTP_URL');
@@ -50,15 +50,15 @@ describe('the settings of mail', () => {
       '[::1]',
       'localhost',
       'mail:1025',
-    ])('is taken for %s, which is', (host) => {
+    ])('is accepted for %s, which is in one', (host) => {
       expect(production(host)).not.toContain('SMTP_URL');
     });
 
-    test('is taken for any host that SMTP_PLAINTEXT_HOST names as well', () => {
+    test('is accepted for any host that SMTP_PLAINTEXT_HOST confirms', () => {
       expect(production('mail.example.com:25', { SMTP_PLAINTEXT_HOST: 'mail.example.com' })).not.toContain('SMTP_URL');
     });
 
-    test('is no matter in development', () => {
+    test('is accepted in development', () => {
       expect(blamed({ SMTP_URL: 'smtp://mail.example.com?tls=optional' })).toEqual([]);
     });
   });

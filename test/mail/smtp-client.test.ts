@@ -30,9 +30,9 @@ describe('the session', () => {
     ['https://login.example.com:8443', 'login.example.com'],
     ['http://bücher.example', 'xn--bcher-kva.example'],
     ['http://192.0.2.7:3000', '[192.0.2.7]'],
-    // The mail server of these tests writes it in small letters.
+    // The test server converts it to lower case.
     ['http://[2001:db8::7]', '[ipv6:2001:db8::7]'],
-  ])('says EHLO as the host of BASE_URL %s', async (BASE_URL, name) => {
+  ])('uses the host of BASE_URL %s in EHLO', async (BASE_URL, name) => {
     const names: string[] = [];
     const listening = await startMailServer({
       onMailFrom: (_address, session, done) => {
@@ -47,97 +47,97 @@ describe('the session', () => {
     expect(messageId.toLowerCase().endsWith(`@${name}>`)).toBe(true);
   });
 
-  test('on loopback is encrypted where the server offers that, whatever its certificate, and logs in', async () => {
+  test('on loopback uses STARTTLS if the server offers it, with any certificate, and authenticates', async () => {
     const client = clientOf({ SMTP_URL: `smtp://ann:p%40ss%3A%2F%3F%23%25%C3%BC@localhost:${server.port}` });
     expect(await deliver(client)).toMatchObject({ outcome: 'accepted' });
     expect(await lastMail()).toMatchObject({ secure: true });
     expect(server.seen).toContain('ann:p@ss:/?#%ü');
   });
 
-  test('on loopback goes in the clear where the server offers nothing else, and logs in', async () => {
+  test('on loopback is unencrypted if the server offers no STARTTLS, and authenticates', async () => {
     const client = clientOf({ SMTP_URL: `smtp://ann:secret@127.0.0.1:${plain.port}` });
     expect(await deliver(client)).toMatchObject({ outcome: 'accepted' });
     expect(plain.inbox.at(-1)).toMatchObject({ secure: false });
     expect(plain.seen).toContain('ann:secret');
   });
 
-  test('elsewhere is encrypted, or nothing of the mail and no password is said', async () => {
+  test('to other hosts is encrypted, or neither mail nor password is sent', async () => {
     const [before, seen] = [plain.inbox.length, plain.seen.length];
     const client = clientOf({ SMTP_URL: `smtp://ann:secret@${ownAddress}:${plain.port}` });
     expect(await deliver(client)).toMatchObject({
       outcome: 'unavailable',
-      problem: `${ownAddress}:${plain.port} offers no STARTTLS: use smtps://, or ?tls=optional if the way there is safe`,
+      problem: `${ownAddress}:${plain.port} does not offer STARTTLS: use smtps://, or ?tls=optional if the network is trusted`,
     });
     expect([plain.inbox.length, plain.seen.slice(seen)]).toEqual([before, ['greeting']]);
   });
 
-  test('with ?tls=optional falls back: to a certificate that nobody vouches for, and to no TLS at all', async () => {
+  test('with ?tls=optional falls back to an untrusted certificate, and to no encryption', async () => {
     const optional = (port: number) => clientOf({ SMTP_URL: `smtp://ann:secret@${ownAddress}:${port}?tls=optional` });
     expect(await deliver(optional(server.port))).toMatchObject({ outcome: 'accepted' });
     expect(await lastMail()).toMatchObject({ secure: true });
     expect(await deliver(optional(plain.port))).toMatchObject({ outcome: 'accepted' });
     expect(plain.inbox.at(-1)).toMatchObject({ secure: false });
-    // It offers STARTTLS, and then speaks no TLS that anybody speaks today.
+    // It offers STARTTLS, but only versions of TLS that Node no longer accepts.
     const old = await startMailServer({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1' });
     expect(await deliver(optional(old.port))).toMatchObject({ outcome: 'accepted' });
     expect(old.inbox).toMatchObject([{ secure: false }]);
   });
 
-  test.each(['STARTTLS', 'smtps'])('believes the authority that it is told to, and no other (%s)', async (way) => {
+  test.each(['STARTTLS', 'smtps'])('trusts the given CA, and no other (%s)', async (way) => {
     const certificate = certificateFor(ownAddress);
     const trusted = await startMailServer({ ...certificate, secure: way === 'smtps' });
     const options = { host: ownAddress, port: trusted.port, tls: way === 'smtps' ? 'implicit' : 'required' } as const;
     expect(await deliver(newSmtpClient(options))).toMatchObject({
       outcome: 'unavailable',
-      problem: expect.stringContaining('is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT): use the name'),
+      problem: expect.stringContaining('is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT): use the host name'),
     });
     expect(await deliver(newSmtpClient({ ...options, ca: [certificate.cert] }))).toMatchObject({ outcome: 'accepted' });
     expect(trusted.inbox).toMatchObject([{ secure: true }]);
   });
 });
 
-describe('the operator is told in words', () => {
+describe('the check of the mail server finds', () => {
   const problemOf = async (url: string, timeouts = {}) => {
     const { server: smtp } = readConfig({ SMTP_URL: url }).mail;
     if (!smtp) throw new Error('SMTP_URL is missing');
     return newSmtpClient({ ...smtp, timeouts }).check();
   };
 
-  test('that the server is ready: nothing', async () => {
+  test('nothing wrong with a server that is ready', async () => {
     expect(await problemOf(server.url)).toBeUndefined();
   });
 
-  test('that there is no such name', async () => {
-    expect(await problemOf('smtp://nowhere.invalid')).toBe(
-      'there is no host of the name nowhere.invalid: check SMTP_URL',
-    );
+  test('an unknown host name', async () => {
+    expect(await problemOf('smtp://nowhere.invalid')).toBe('there is no host named nowhere.invalid: check SMTP_URL');
   });
 
-  test('that nothing listens on the port', async () => {
+  test('a port on which nothing listens', async () => {
     const port = await freePort();
     expect(await problemOf(`smtp://127.0.0.1:${port}`)).toBe(
       `nothing listens on 127.0.0.1:${port}: check the port in SMTP_URL`,
     );
   });
 
-  test('that the port is one for TLS from the start, and the other way round', async () => {
+  test('smtps:// and smtp:// mixed up', async () => {
     const tls = await startMailServer({ secure: true });
     expect(await problemOf(`smtps://localhost:${plain.port}`)).toContain('use smtp:// instead of smtps://');
     expect(await problemOf(`smtp://localhost:${tls.port}`, { openMs: 500 })).toContain('use smtps://');
   });
 
-  test('that the password is wrong', async () => {
+  test('a wrong password', async () => {
     const strict = await startMailServer({
       onAuth: (_auth, _session, done) => done(Object.assign(new Error('no'), { responseCode: 535 })),
     });
     expect(await problemOf(`smtp://ann:wrong@localhost:${strict.port}`)).toBe(
-      `localhost:${strict.port} refuses the user or the password in SMTP_URL`,
+      `localhost:${strict.port} rejects the user or password in SMTP_URL`,
     );
   });
 
-  test('that there is no login', async () => {
+  test('a server without authentication', async () => {
     const without = await startMailServer({ ...noTls, disabledCommands: ['STARTTLS', 'AUTH'] });
-    expect(await problemOf(`smtp://ann:secret@localhost:${without.port}`)).toContain('offers no login here');
+    expect(await problemOf(`smtp://ann:secret@localhost:${without.port}`)).toContain(
+      'offers no authentication on this connection',
+    );
   });
 });
 
@@ -153,20 +153,20 @@ describe('a mail', () => {
     ],
     ['login@example.com', '', 'login@example.com'],
     ['<login@example.com>', '', 'login@example.com'],
-  ])('comes from MAIL_FROM %s, one mailbox with this name', async (MAIL_FROM, name, address) => {
+  ])('comes from MAIL_FROM %s as one mailbox with that name', async (MAIL_FROM, name, address) => {
     expect(await deliver(clientOf({ SMTP_URL: server.url, MAIL_FROM }))).toMatchObject({ outcome: 'accepted' });
     const { mail } = await lastMail();
-    // The parser shows the domain as people read it; on the wire it is ASCII.
+    // The parser converts the domain to Unicode; on the wire it is ASCII.
     expect(mail.from?.value).toEqual([{ name, address: address.replace('xn--bcher-kva', 'bücher') }]);
     expect(mail.headerLines.find(({ key }) => key === 'from')?.line).toContain(address);
   });
 
-  test('says that a machine wrote it, so that no vacation answers (RFC 3834)', async () => {
+  test('is marked as automatic, so that no vacation responder answers (RFC 3834)', async () => {
     await deliver(clientOf({ SMTP_URL: server.url }));
     expect((await lastMail()).mail.headers.get('auto-submitted')).toBe('auto-generated');
   });
 
-  test('has the same Message-ID at each try', async () => {
+  test('has the same Message-ID at each attempt', async () => {
     const flaky = await startMailServer();
     const client = newSmtpClient({ port: flaky.port });
     flaky.trouble = { at: 'data', answer: 451 };
@@ -176,7 +176,7 @@ describe('a mail', () => {
     expect(flaky.inbox[0]?.mail.messageId).toBe('<one@login.example.com>');
   });
 
-  test('to and from international domains goes out with A-labels, which every server takes', async () => {
+  test('has A-labels for international domains, which every server accepts', async () => {
     const parsed = parseAddress('Ann@Bücher.example');
     if ('problem' in parsed) throw new Error(parsed.problem);
     const ascii = await startMailServer({ hideSMTPUTF8: true });
@@ -193,14 +193,14 @@ describe('a mail', () => {
     ['a.@docomo.ne.jp', '"a."@docomo.ne.jp'],
     ['a.b@docomo.ne.jp', 'a.b@docomo.ne.jp'],
     ['"a..(b)"@example.com', '"a..(b)"@example.com'],
-  ])('to %s goes to %s, with the quotes that RFC 5321 asks for', async (to, recipient) => {
-    // Strictly, this server would refuse two dots between quotes as well.
+  ])('to %s goes to %s, quoted as RFC 5321 requires', async (to, recipient) => {
+    // In its strict mode, this server would reject two dots even in quotes.
     const lenient = await startMailServer({ lenientAddressParsing: true });
     expect(await deliver(newSmtpClient({ port: lenient.port }), { to })).toMatchObject({ outcome: 'accepted' });
     expect(lenient.inbox.map((mail) => mail.to)).toEqual([[recipient]]);
   });
 
-  test('to a local part beyond ASCII goes out by SMTPUTF8, or not at all', async () => {
+  test('to a non-ASCII local part needs SMTPUTF8', async () => {
     expect(await deliver(newSmtpClient({ port: server.port }), { to: 'jürgen@example.com' })).toMatchObject({
       outcome: 'accepted',
     });
@@ -213,6 +213,18 @@ describe('a mail', () => {
     expect([ascii.inbox, ascii.seen]).toEqual([[], ['greeting']]);
   });
 
+  test('to a non-ASCII local part is refused alone if the server rejects SMTPUTF8 at MAIL FROM', async () => {
+    const reluctant = await startMailServer({
+      onMailFrom: ({ args }, _session, done) => {
+        const isRefused = args && 'SMTPUTF8' in args;
+        done(isRefused ? Object.assign(new Error('5.6.7 not here'), { responseCode: 553 }) : null);
+      },
+    });
+    const client = newSmtpClient({ port: reluctant.port });
+    expect(await deliver(client, { to: 'jürgen@example.com' })).toMatchObject({ outcome: 'refused' });
+    expect(await deliver(client)).toMatchObject({ outcome: 'accepted' });
+  });
+
   test.each([
     ['2.0.0 Ok: queued as 4F2B11C0A5', { reply: 250, enhanced: '2.0.0', queueId: '4F2B11C0A5' }],
     ['OK id=1rAbCd-0001Ef-2G', { reply: 250, queueId: '1rAbCd-0001Ef-2G' }],
@@ -222,7 +234,7 @@ describe('a mail', () => {
     ],
     ['2.6.0 <x@y> [InternalId=12345, Hostname=z] Queued', { reply: 250, enhanced: '2.6.0', queueId: '12345' }],
     ['accepted for ann@example.com', { reply: 250 }],
-  ])('is known to the log by the queue id in: 250 %s', async (words, reply) => {
+  ])('is logged with the queue id in: 250 %s', async (words, reply) => {
     const talking = await startMailServer({
       onData: (stream, _session, done) => {
         stream.resume();

@@ -3,7 +3,7 @@ import { type SealKeys, unseal } from './seal.ts';
 /** A mail to one person. */
 export type Mail = { to: string; subject: string; text: string; html: string };
 
-/** What the outbox seals: the mail, and what its sender wants to know about it later. */
+/** What the outbox encrypts: the mail, and what its sender needs to know about it later. */
 export type Envelope = {
   mail: Mail;
   kind: string;
@@ -13,52 +13,63 @@ export type Envelope = {
   context: Record<string, string>;
 };
 
-/** What a mail server said, in codes only: its words may quote the address. */
+/** A mail server's reply, in codes only: its text may quote the address. */
 export type Reply = {
-  /** Of the reply, such as 250 (RFC 5321, 4.2). */
+  /** Such as 250 (RFC 5321, 4.2). */
   reply?: number;
   /** Such as 4.7.1 (RFC 3463). */
   enhanced?: string;
-  /** By which the server's own log knows the mail. */
+  /** Identifies the mail in the mail server's own log. */
   queueId?: string;
-  /** Of the client, such as ETIMEDOUT. */
+  /** The client's error code, such as ETIMEDOUT. */
   code?: string;
   /** The SMTP command that failed. */
   command?: string;
 };
 
-/** What became of an attempt to deliver. */
+/** The result of an attempt to deliver a mail. */
 export type Outcome =
   | { outcome: 'accepted' }
-  /** For good, because of the mail or its recipient. */
+  /** Permanently, because of the mail or its recipient. */
   | { outcome: 'refused' }
-  /** For now, because of the mail or its recipient. */
+  /** Temporarily, because of the mail or its recipient. */
   | { outcome: 'deferred' }
-  /** The recipient kept others waiting, and the attempt was broken off. */
+  /** The recipient was slow, and the attempt was broken off or timed out. */
   | { outcome: 'slow' }
-  /** The server takes no mail at all now, whoever it is for. */
+  /** The server accepts no mail at the moment, whoever it is for. */
   | { outcome: 'unavailable'; problem: string }
-  /** The server has all the connections that it takes. */
+  /** The server accepts no more connections. */
   | { outcome: 'crowded'; problem: string }
-  /** No session secret opens it. */
+  /** No session secret decrypts it. */
   | { outcome: 'unreadable' };
 
 export type Delivered = Outcome & { reply: Reply; envelope?: Omit<Envelope, 'mail'> };
 
-/** A mail to deliver, still sealed. */
+/** A mail to deliver, still encrypted. */
 export type Sealed = { id: string; sealed: string; isWithheld: boolean; hasLapsed: boolean };
 
-/** What brings mail on its way: an SMTP server, or in development a catcher. */
+/** Delivers mail: to an SMTP server, or in development to the mail catcher. */
 export type Courier = {
   deliver: (sealed: Sealed) => Promise<Delivered>;
-  /** Breaks an attempt off, unless the mail itself is on its way already. */
+  /** Breaks off an attempt, unless the server may have the mail already. */
   breakOff: (id: string) => void;
-  /** What is wrong with the mail server, in words for the operator; undefined: nothing. */
+  /** What is wrong with the mail server, in words for the operator; undefined if nothing is. */
   check: () => Promise<string | undefined>;
   close: () => Promise<void>;
 };
 
+/** @throws {SyntaxError} when it isn't what an outbox has stored */
 export function openEnvelope(keys: SealKeys, { id, sealed }: Sealed): Envelope | undefined {
   const text = unseal(keys, id, sealed);
   return text === undefined ? undefined : JSON.parse(text);
+}
+
+/** What may be logged of an error in the handling of a mail. */
+export type LoggedError = { type: string; stack: string };
+
+/** An error without its message, which may quote the mail or its recipient. */
+export function errorWithoutMessage(error: unknown): LoggedError {
+  if (!(error instanceof Error)) return { type: typeof error, stack: '' };
+  const frames = error.stack?.split('\n').filter((line) => /^ {4}at /.test(line)) ?? [];
+  return { type: error.name, stack: frames.join('\n') };
 }

@@ -1,40 +1,38 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../log.ts';
-import type { Courier, Delivered } from './delivery.ts';
+import { AttemptTimeLimit } from './attempt-time-limit.ts';
+import { type Courier, type Delivered, errorWithoutMessage, type Sealed } from './delivery.ts';
 import { publishQueue } from './figures.ts';
-import type { Claim, Job, Lane, Limits, Queue } from './queue.ts';
-import { patienceOf, type RetryPolicy, retryDelayMs } from './retry.ts';
-import { ServerHealth } from './server-health.ts';
+import type { Claim, Job, Lane, Queue } from './queue.ts';
+import { type RetryPolicy, retryDelayMs } from './retry.ts';
+import { ServerHealth, type ServerLimits } from './server-health.ts';
 
-/** What a mail server takes, whichever processes send. */
-export type ServerLimits = { connections: number; mailsPerMinute: number };
-
-/** Learns what became of mails. */
+/** Is told the outcomes. */
 export type Recorder = {
   accepted: (job: Job, delivered: Delivered) => Promise<void>;
   failed: (job: Job, delivered: Delivered) => Promise<void>;
-  deferred: (job: Job, delivered: Delivered, delayMs: number) => void;
+  deferred: (delivered: Delivered, delayMs: number) => void;
   unavailable: (problem: string, delivered: Delivered) => void;
   available: () => void;
 };
 
 type Attempt = { job: Job; startedAt: number };
-/** What Redis has to be told about a mail. */
+/** What has to be changed in Redis after an attempt. */
 type Settlement =
-  | { record: () => Promise<void> /** Redis may know already. */; isRepeat?: true }
+  | { record: () => Promise<void> /** The change may have been made already. */; isRepeat?: true }
   | { delayMs: number | undefined; lane: Lane };
 
-/** While mails are under way: their leases are renewed, and who keeps others waiting is broken off. */
-const watchMs = 1000;
-/** For what killed processes have left behind, when nothing else happens. */
+/** While attempts are in progress: to renew their leases, and to see whether other processes have mail waiting. */
+const watchMs = 500;
+/** Otherwise: to take over what killed processes have left behind. */
 const sweepMs = 30_000;
 const redisRetryMs = 500;
-/** Before leases that ran out are taken over, all processes get to renew theirs. */
-const afterOutageMs = 2 * watchMs;
+/** After an outage of Redis, all processes have this long to renew their leases before expired ones are taken over. */
+const afterOutageMs = 2000;
 const stopMs = 1500;
 
 /**
- * Delivers what is in the queue, together with the dispatchers of other processes. It sleeps until the next mail is
+ * Delivers the mail in the queue, together with the dispatchers of other processes. It sleeps until the next mail is
  * due, or until it is woken for a new one.
  */
 export class Dispatcher {
@@ -42,9 +40,9 @@ export class Dispatcher {
   readonly #courier: Courier;
   readonly #recorder: Recorder;
   readonly #log: Logger;
-  readonly #limits: ServerLimits;
   readonly #policy: RetryPolicy;
   readonly #health: ServerHealth;
+  readonly #timeLimit = new AttemptTimeLimit();
   readonly #underWay = new Map<string, Attempt>();
   readonly #unsettled = new Map<string, Settlement>();
   #state: 'new' | 'running' | 'stopped' = 'new';
@@ -52,7 +50,6 @@ export class Dispatcher {
   #isWoken = false;
   #timer: NodeJS.Timeout | undefined;
   #leased = 0;
-  #typicalMs = 0;
   #redisAwaySince: number | undefined;
   #leaseFrom = 0;
 
@@ -68,9 +65,8 @@ export class Dispatcher {
     this.#courier = parts.courier;
     this.#recorder = parts.recorder;
     this.#log = parts.log;
-    this.#limits = parts.limits;
     this.#policy = parts.policy;
-    this.#health = new ServerHealth(parts.policy, parts.limits.connections);
+    this.#health = new ServerHealth(parts.policy, parts.limits);
   }
 
   start(): void {
@@ -78,13 +74,13 @@ export class Dispatcher {
     this.wake();
   }
 
-  /** Looks for mail at once. */
+  /** Checks the queue at once. */
   wake(): void {
     this.#isWoken = true;
     if (!this.#isStepping && this.#state === 'running') void this.#step();
   }
 
-  /** Sends what can be sent in a moment, and leaves the rest to other processes and to the next start. */
+  /** Sends what can be sent within 1.5 s, and leaves the rest to other processes and to the next start. */
   async stop(): Promise<void> {
     if (this.#state !== 'running') return;
     const startedAt = performance.now();
@@ -99,7 +95,7 @@ export class Dispatcher {
     this.#state = 'stopped';
     clearTimeout(this.#timer);
     const left = this.#underWay.size;
-    if (left > 0) this.#log.warn({ mails: left }, 'stopped while mail was being sent: it will be sent once more');
+    if (left > 0) this.#log.warn({ mails: left }, 'stopped while mail was being sent; it will be sent again');
   }
 
   async #step(): Promise<void> {
@@ -108,10 +104,10 @@ export class Dispatcher {
     clearTimeout(this.#timer);
     let nextMs: number;
     try {
-      nextMs = await this.#look();
+      nextMs = await this.#checkQueue();
     } catch (err) {
       nextMs = redisRetryMs;
-      if (this.#redisAwaySince === undefined) this.#log.warn({ err }, 'outbox waits for Redis');
+      if (this.#redisAwaySince === undefined) this.#log.warn({ err }, 'outbox is waiting for Redis');
       this.#redisAwaySince ??= performance.now();
     }
     this.#isStepping = false;
@@ -123,17 +119,20 @@ export class Dispatcher {
     else this.#timer = setTimeout(() => void this.#step(), nextMs).unref();
   }
 
-  /** @returns when to look again */
-  async #look(): Promise<number> {
+  /** @returns milliseconds until the next check */
+  async #checkQueue(): Promise<number> {
     await this.#settleAll();
-    // Read before the limits: a pause that ends in the meantime must not be slept through.
+    // Read before the limits: a pause may end in between, and must not be slept through.
     const pausesMs = [this.#health.pausedMs, this.#health.ordinaryPausedMs, this.#leaseFrom - performance.now()];
-    const claim = await this.#queue.claim([...this.#underWay.keys()], this.#limitsNow());
+    const claim = await this.#queue.claim(
+      [...this.#underWay.keys()],
+      performance.now() < this.#leaseFrom ? undefined : this.#health.limits,
+    );
     if (this.#redisAwaySince !== undefined) {
       const isLong = performance.now() - this.#redisAwaySince > afterOutageMs;
       this.#redisAwaySince = undefined;
       if (isLong) this.#leaseFrom = performance.now() + afterOutageMs;
-      this.#log.info('outbox goes on');
+      this.#log.info('outbox continues');
     }
     this.#leased = claim.leased;
     publishQueue(claim.queued, claim.oldestMs);
@@ -141,8 +140,8 @@ export class Dispatcher {
       if (this.#state === 'running') void this.#attempt(job);
       else this.#unsettled.set(job.id, { delayMs: undefined, lane: job.lane });
     }
-    this.#breakOffSlow(claim);
     const waitsMs = [
+      this.#breakOffSlow(claim),
       claim.nextMs ?? sweepMs,
       this.#underWay.size > 0 ? watchMs : sweepMs,
       ...pausesMs.filter((ms) => ms > 0),
@@ -150,23 +149,15 @@ export class Dispatcher {
     return Math.max(1, Math.min(...waitsMs));
   }
 
-  #limitsNow(): Limits | undefined {
-    if (performance.now() < this.#leaseFrom) return undefined;
-    const connections = this.#health.pausedMs > 0 ? 0 : this.#health.connections;
-    return {
-      connections,
-      // One connection is kept free of what strangers can cause.
-      ordinaryConnections: this.#health.ordinaryPausedMs > 0 ? 0 : Math.max(1, connections - 1),
-      connectionsPerDomain: Math.max(1, Math.floor(connections / 2)),
-      mailsPerMinute: this.#limits.mailsPerMinute,
-    };
-  }
-
-  #breakOffSlow({ isWaiting }: Claim): void {
+  /** @returns when the next attempt is to be broken off, in milliseconds */
+  #breakOffSlow({ isWaiting }: Claim): number {
+    let nextMs = Number.POSITIVE_INFINITY;
     for (const [id, { job, startedAt }] of this.#underWay) {
-      const patienceMs = Math.max(patienceOf(job.lane, isWaiting), 3 * this.#typicalMs);
-      if (performance.now() - startedAt > patienceMs) this.#courier.breakOff(id);
+      const remainingMs = this.#timeLimit.remainingMs(id, job.lane, isWaiting, performance.now() - startedAt);
+      if (remainingMs <= 0) this.#courier.breakOff(id);
+      else nextMs = Math.min(nextMs, remainingMs);
     }
+    return nextMs;
   }
 
   async #attempt(job: Job): Promise<void> {
@@ -175,8 +166,9 @@ export class Dispatcher {
     const startedAt = performance.now();
     this.#underWay.set(id, { job, startedAt });
     const hasLapsed = leftMs <= 0;
-    const delivered = await this.#courier.deliver({ id, sealed, isWithheld: lane === 'withheld', hasLapsed });
+    const delivered = await this.#deliver({ id, sealed, isWithheld: lane === 'withheld', hasLapsed });
     this.#underWay.delete(id);
+    this.#timeLimit.noteEnded(id);
     const tookMs = performance.now() - startedAt;
     this.#unsettled.set(id, this.#judge({ ...job, ageMs: job.ageMs + tookMs }, delivered, tookMs));
     this.#settle(id).then(
@@ -185,13 +177,23 @@ export class Dispatcher {
     );
   }
 
+  async #deliver(mail: Sealed): Promise<Delivered> {
+    try {
+      return await this.#courier.deliver(mail);
+    } catch (error) {
+      const { code = 'EINTERNAL' } = error as { code?: string };
+      this.#log.error({ messageId: mail.id, error: errorWithoutMessage(error) }, 'attempt to deliver a mail failed');
+      return { outcome: 'deferred', reply: { code } };
+    }
+  }
+
   #judge(job: Job, delivered: Delivered, tookMs: number): Settlement {
     const { lane, domain, leftMs } = job;
     if (lane === 'withheld') return { record: async () => {} };
     if (leftMs <= 0) return { record: () => this.#recorder.failed(job, delivered) };
     switch (delivered.outcome) {
       case 'accepted':
-        this.#typicalMs = this.#typicalMs * 0.8 + tookMs * 0.2;
+        this.#timeLimit.noteAccepted(tookMs);
         this.#health.noteAccepted();
         this.#recorder.available();
         return { record: () => this.#recorder.accepted(job, delivered) };
@@ -205,19 +207,20 @@ export class Dispatcher {
         return { delayMs: undefined, lane };
       case 'slow':
         if (this.#state === 'stopped') return { delayMs: undefined, lane };
+        this.#timeLimit.noteSlow();
         return this.#defer(job, delivered, 'slow');
       case 'deferred':
-        this.#health.noteDeferred(domain);
+        this.#health.noteDeferred(domain, delivered.reply);
         return this.#defer(job, delivered, lane);
       case 'unreadable':
-        // Another process may have the secret.
+        // Another process may have the secret that decrypts it.
         return this.#defer(job, delivered, lane);
     }
   }
 
   #defer(job: Job, delivered: Delivered, lane: Lane): Settlement {
-    const delayMs = retryDelayMs(this.#policy, job.deferredMs);
-    this.#recorder.deferred(job, delivered, delayMs);
+    const delayMs = retryDelayMs(this.#policy, job);
+    this.#recorder.deferred(delivered, delayMs);
     return { delayMs, lane };
   }
 
@@ -237,7 +240,7 @@ export class Dispatcher {
       const isRepeat = settlement.isRepeat === true;
       settlement.isRepeat = true;
       const wasThere = await this.#queue.finish(id);
-      // Where it was not, another process has delivered it too.
+      // If it was not, another process has delivered it as well.
       if (this.#unsettled.delete(id) && (wasThere || isRepeat)) await settlement.record();
     } else {
       await this.#queue.defer(id, settlement.delayMs, settlement.lane);

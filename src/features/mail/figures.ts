@@ -8,19 +8,22 @@ const buckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 3600];
 
 const named = {
   sent: { name: 'latchkey_mails_sent_total', help: 'Mails that the mail server has accepted, by kind' },
-  deferred: { name: 'latchkey_mails_deferred_total', help: 'Tries that ended with a mail being put back, by kind' },
+  deferred: {
+    name: 'latchkey_mails_deferred_total',
+    help: 'Attempts after which a mail was put back for a retry, by kind',
+  },
   failed: { name: 'latchkey_mails_failed_total', help: 'Mails that were given up, by kind and reason' },
   seconds: { name: 'latchkey_mail_seconds', help: 'From the request for a mail to its acceptance by the mail server' },
   queued: { name: 'latchkey_mails_queued', help: 'Undelivered mails, of all processes' },
   oldest: { name: 'latchkey_mail_oldest_seconds', help: 'The age of the oldest undelivered mail' },
-  available: { name: 'latchkey_mail_server_available', help: 'Whether the mail server takes mail: 1 or 0' },
+  available: { name: 'latchkey_mail_server_available', help: 'Whether the mail server accepts mail: 1 or 0' },
 };
 
 function publish(figure: Figure): void {
   if (figures.hasListeners) figures.publish(figure);
 }
 
-/** Publishes what has not happened yet, so that every figure is there from the start. */
+/** Publishes every figure with its initial value, so that all series exist from the start. */
 export function publishZeros(kinds: string[]): void {
   publishQueue(0, 0);
   publishAvailable(true);

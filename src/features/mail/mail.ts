@@ -8,19 +8,19 @@ import { SmtpThread } from './smtp-thread.ts';
 export type MailFeature = {
   /** Undefined in production without `SMTP_URL`. */
   outbox: Outbox | undefined;
-  /** Whether mail is caught instead of sent, and can be read at `/dev/mails`. */
+  /** Whether mail goes to the mail catcher, and can be read at `/dev/mails`, instead of being sent. */
   isCaught: boolean;
   service: Service;
   routes: Router;
 };
 
-/** Mail: sent by the server that `SMTP_URL` names or, in development without one, caught and shown. */
+/** Sends mail by the server in `SMTP_URL`. In development without one, a mail catcher shows it. */
 export function openMail({ config, secrets, redis, log, development }: Core): MailFeature {
   const { server, limits, from, host } = config.mail;
   const keys = deriveSealKeys(secrets);
   const routes = Router();
   const catcher = server === undefined && development ? new development.MailCatcher() : undefined;
-  const courier = server === undefined ? catcher?.courier(keys) : new SmtpThread({ server, keys, from, host });
+  const courier = server === undefined ? catcher?.courier(keys) : new SmtpThread({ server, keys, from, host }, log);
   const outbox = courier && new RedisOutbox({ redis, keys, log, courier, limits });
   const isCaught = catcher !== undefined && config.signIn !== 'trust';
   if (development && catcher && isCaught) {

@@ -1,37 +1,38 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/connect.ts';
-import type { Courier, Delivered, Envelope, Mail } from './delivery.ts';
-import { Dispatcher, type Recorder, type ServerLimits } from './dispatcher.ts';
+import { type Courier, type Delivered, type Envelope, errorWithoutMessage, type Mail } from './delivery.ts';
+import { Dispatcher, type Recorder } from './dispatcher.ts';
 import { publishAvailable, publishDeferred, publishFailed, publishSent, publishZeros } from './figures.ts';
 import { type Job, Queue } from './queue.ts';
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts';
 import { domainTag, type SealKeys, seal } from './seal.ts';
 import { SendDelay } from './send-delay.ts';
+import type { ServerLimits } from './server-health.ts';
 
 type Context = Record<string, string>;
 
-/** How a mail is delivered, and what its sender wants to know about it later. */
+/** How a mail is delivered, and what its sender needs to know about it later. */
 type Delivery<Context> = {
   /**
-   * `high` for notices, and for codes that a browser asked for in which the address has signed in before. Mail of
-   * `normal` priority, which strangers can cause any amount of, never holds it up.
+   * `high` for notices, and for codes that were requested in a browser in which the address has signed in before. It
+   * never waits for mail of `normal` priority, which strangers can cause.
    */
   priority: 'high' | 'normal';
-  /** How long the mail is worth delivering; after that it is given up. */
+  /** After this time the mail is of no use, and is given up. */
   ttlSeconds: number;
   /** Logged with every outcome: never an address or a code. */
   about: Record<string, string>;
   /** Passed to the handlers. It is stored with the mail, since another process may deliver it. */
   context: Context;
   /**
-   * Stores a mail that is never sent, at the same cost and with the same Redis commands, so that no response time
-   * tells whether an address gets mail (ASVS 6.3.8). Its handlers are not called.
+   * Stores a mail that is never sent, with the same Redis commands and the same work, so that response times don't
+   * tell whether an address gets mail (ASVS 6.3.8). Its handlers are not called.
    */
   withheld?: boolean;
 };
 
-/** What happens after delivery, in whichever process delivers. Each is called at most once per mail. */
+/** Called after delivery, in whichever process delivers. Each is called at most once per mail. */
 type MailHandlers<Context> = {
   /** The mail server has accepted the mail. */
   onAccepted?: (context: Context) => Promise<void>;
@@ -42,8 +43,8 @@ type MailHandlers<Context> = {
 /** Queues mail of one kind. */
 type MailQueue<Context> = {
   /**
-   * Stores a mail: once this resolves, it will be delivered, whatever becomes of this process.
-   * @throws {RedisUnavailable} when it could not be stored, and nothing may be promised
+   * Stores a mail. Once this resolves, the mail will be delivered, even if this process is killed.
+   * @throws {RedisUnavailable} when it may not be stored, so the visitor must not be told that it was sent
    */
   enqueue: (mail: Mail, delivery: Delivery<Context>) => Promise<void>;
 };
@@ -51,8 +52,8 @@ type MailQueue<Context> = {
 /** Where features queue their mail. */
 export type Outbox = {
   /**
-   * Registers a kind of mail; once per kind, while the app is put together.
-   * @param kind goes to the log and to the metrics, such as `code`
+   * Registers a kind of mail. Call it once per kind, before the outbox starts.
+   * @param kind labels logs and metrics, such as `code`
    */
   register: <Own extends Context>(kind: string, handlers?: MailHandlers<Own>) => MailQueue<Own>;
 };
@@ -69,9 +70,8 @@ type OutboxParts = {
 };
 
 /**
- * Mail that is stored in Redis, encrypted, until a mail server has accepted it. It is delivered by whichever process
- * is there: once, and a second time only if a process or a connection ends between the server's acceptance and the
- * note of it.
+ * Stores mail in Redis, encrypted, until the mail server has accepted it. Any process delivers it: once, and a second
+ * time only if a process or a connection is lost after the server has accepted it and before that is recorded.
  */
 export class RedisOutbox implements Outbox {
   readonly #queue: Queue;
@@ -99,15 +99,18 @@ export class RedisOutbox implements Outbox {
     return { enqueue: (mail, delivery) => this.#enqueue(kind, mail, delivery) };
   }
 
-  /** Begins to deliver, unless nobody has registered any kind of mail. A mail server in trouble does not hold it up. */
+  /** Starts to deliver, if any kind of mail is registered. It does not wait for the mail server. */
   start(): void {
     if (this.#handlers.size === 0) return;
     publishZeros([...this.#handlers.keys()]);
     this.#dispatcher.start();
-    void this.#courier.check().then((problem) => {
-      if (problem === undefined) this.#log.info('mail server is ready');
-      else this.#reportUnavailable(problem, {});
-    });
+    this.#courier.check().then(
+      (problem) => {
+        if (problem === undefined) this.#log.info('mail server is ready');
+        else this.#reportUnavailable(problem, {});
+      },
+      (error: unknown) => this.#log.error({ error: errorWithoutMessage(error) }, 'check of the mail server failed'),
+    );
   }
 
   async stop(): Promise<void> {
@@ -137,26 +140,26 @@ export class RedisOutbox implements Outbox {
       accepted: async ({ ageMs }, { envelope, reply }) => {
         if (!envelope) return;
         publishSent(envelope.kind, ageMs);
-        this.#log.info({ ...linesOf(envelope), ...reply, seconds: inSeconds(ageMs) }, 'mail sent');
+        this.#log.info({ ...logFieldsOf(envelope), ...reply, seconds: inSeconds(ageMs) }, 'mail sent');
         await this.#call('onAccepted', envelope);
       },
       failed: async (job, delivered) => {
         const { envelope, reply, outcome } = delivered;
         const reason = outcome === 'refused' ? 'refused' : 'lapsed';
-        const about = { ...(envelope && linesOf(envelope)), ...reply, reason: explainFailure(job, delivered) };
+        const about = { ...(envelope && logFieldsOf(envelope)), ...reply, reason: explainFailure(job, delivered) };
         publishFailed(envelope?.kind ?? 'unknown', reason);
         if (reason === 'refused') this.#log.warn(about, 'mail not sent');
         else this.#log.error(about, 'mail not sent');
         if (envelope) await this.#call('onFailed', envelope);
       },
-      deferred: (_job, { envelope, reply, outcome }, delayMs) => {
+      deferred: ({ envelope, reply, outcome }, delayMs) => {
         publishDeferred(envelope?.kind ?? 'unknown');
-        const about = { ...(envelope && linesOf(envelope)), ...reply, outcome, retryInSeconds: inSeconds(delayMs) };
+        const about = { ...(envelope && logFieldsOf(envelope)), ...reply, outcome, retryInSeconds: inSeconds(delayMs) };
         this.#log.info(about, 'mail deferred');
       },
       unavailable: (problem, { reply }) => this.#reportUnavailable(problem, reply),
       available: () => {
-        if (!this.#isAvailable) this.#log.info('mail is sent again');
+        if (!this.#isAvailable) this.#log.info('mail is being sent again');
         this.#isAvailable = true;
         publishAvailable(true);
       },
@@ -178,14 +181,15 @@ export class RedisOutbox implements Outbox {
   }
 }
 
-function linesOf({ kind, about }: Omit<Envelope, 'mail'>): Record<string, string> {
+function logFieldsOf({ kind, about }: Omit<Envelope, 'mail'>): Record<string, string> {
   return { ...about, mail: kind };
 }
 
-function explainFailure({ leftMs }: Job, { outcome, reply, envelope }: Delivered): string {
-  if (!envelope) return 'no secret in SESSION_SECRET opens it: keep the old ones until mail under them has been sent';
+function explainFailure({ leftMs }: Job, { outcome, reply }: Delivered): string {
+  if (outcome === 'unreadable')
+    return 'no secret in SESSION_SECRET decrypts it: keep old secrets until queued mail is sent';
   if (reply.code === 'ESMTPUTF8') {
-    return 'the address has characters beyond ASCII, for which the mail server must support SMTPUTF8';
+    return 'the address has non-ASCII characters, and the mail server does not support SMTPUTF8';
   }
   if (outcome === 'refused') return 'the mail server refused the mail or its recipient';
   return leftMs <= 0 ? 'it could not be delivered in time' : outcome;

@@ -1,15 +1,15 @@
 /**
- * The outbox in Redis, as Lua scripts. All keys begin with KEYS[1], which carries a hash tag, so that they share a
- * slot of a Cluster. All times come from Redis's clock, in milliseconds.
+ * The outbox in Redis, as Lua scripts. All keys begin with KEYS[1], which has a hash tag, so that they share a Cluster
+ * slot. All times are in milliseconds of Redis's clock.
  *
- * | key below `{outbox}`    | holds                                                                      |
- * | ---                     | ---                                                                        |
- * | `mail:ID`               | one mail: sealed content, lane, domain, when asked for, until when, owner  |
- * | `queue:LANE:DOMAIN`     | ids of mails that wait, by when they are due                               |
- * | `turns:LANE`            | domains with mails that wait, by when it is their turn                     |
- * | `leases`                | ids of mails that a process delivers, by when its lease runs out           |
- * | `waiting`, `withheld`   | ids of all undelivered mails, by when they were asked for; decoys apart    |
- * | `rate`, `decoy`         | when the server takes the next mail                                        |
+ * | key below `{outbox}`    | holds                                                                       |
+ * | ---                     | ---                                                                         |
+ * | `mail:ID`               | a mail: encrypted content, lane, domain, times of request and expiry, owner |
+ * | `queue:LANE:DOMAIN`     | ids of waiting mails, by when they are due                                  |
+ * | `turns:LANE`            | domains with waiting mails, by when it is their turn                        |
+ * | `leases`                | ids of mails that are being delivered, by when their leases expire          |
+ * | `waiting`, `withheld`   | ids of all undelivered mails, and of decoys, by when they were requested    |
+ * | `rate`, `decoy`         | when the rate limit allows the next mail                                    |
  */
 const common = `
 local time = redis.call('TIME')
@@ -23,7 +23,7 @@ local function mailOf(id)
   if not values[1] then return nil end
   return {lane = values[1], domain = values[2], asked = tonumber(values[3]), until_ = tonumber(values[4]), owner = values[5]}
 end
--- A domain's turn comes when its first mail is due, or when it has been served and is at the end of the line.
+-- A domain's turn comes when its first mail is due; after it has been served, it goes to the end of the line.
 local function enqueue(id, mail, due)
   local ms = redis.call('PTTL', key('mail', id))
   local queue, turns = key('queue', mail.lane, mail.domain), key('turns', mail.lane)
@@ -45,7 +45,7 @@ local function release(id, mail, due)
 end
 `;
 
-/** ARGV: id, lane, domain, sealed, ttlMs, graceMs, the set of all that it joins, delayMs until it is due. */
+/** ARGV: id, lane, domain, sealed, ttlMs, graceMs, the set that counts it, delayMs until it is due. */
 export const enqueueScript = `${common}
 local id, ttl = ARGV[1], tonumber(ARGV[5])
 local ms = ttl + tonumber(ARGV[6])
@@ -57,14 +57,15 @@ keep(key(ARGV[7]), ms)
 enqueue(id, mail, now + tonumber(ARGV[8]))`;
 
 /**
- * Renews the leases of a process, takes over those that ran out, and leases mails that are due: lane by lane, the
- * domains in turn, within the limits.
+ * Renews the leases of a process, takes over expired ones, and leases mails that are due: lane by lane, the domains in
+ * turn, within the limits.
  *
- * ARGV: owner, leaseMs, limit, limit but for the first lane, limit per domain, ms between mails (0: no matter),
- * whether to lease at all, then the ids under way in this process.
+ * ARGV: owner, leaseMs, limit, limit for all lanes but `high`, limit per domain, ms between mails (0: any), whether to
+ * lease at all, then the ids of the attempts in progress in this process.
  *
- * Returns the leased mails, whether a mail of the lanes `high` and `normal` waits only for a connection, the
- * milliseconds until the next look (-1: nothing to wait for), how many mails are leased, and how many wait since when.
+ * Returns the leased mails, whether due mail of the lanes `high` and `normal` waits for a connection, the milliseconds
+ * until the next check (-1: nothing to wait for), how many mails are leased, how many are undelivered, and the age of
+ * the oldest.
  */
 export const claimScript = `${common}
 local owner, leaseMs, maxLeased, maxOrdinary, maxPerDomain = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -100,7 +101,7 @@ local function isFull(lane)
 end
 local nextMailAt = tonumber(redis.call('GET', key('rate')) or 0)
 local function isTooSoon() return interval > 0 and nextMailAt > now end
--- A decoy does the same work as a mail, and does not count.
+-- A decoy runs the same commands as a mail, and does not count.
 local function noteRate(lane)
   if interval == 0 then return end
   local following = math.max(nextMailAt, now - interval * (maxLeased - 1)) + interval
@@ -165,7 +166,7 @@ return {
 export const finishScript = `${common}
 return forget(ARGV[1])`;
 
-/** ARGV: id, owner, delayMs (-1: its old place in the line), lane. */
+/** ARGV: id, owner, delayMs (-1: its old position), lane. */
 export const deferScript = `${common}
 local id, delay = ARGV[1], tonumber(ARGV[3])
 local mail = mailOf(id)
@@ -173,6 +174,6 @@ if not mail or mail.owner ~= ARGV[2] then return 0 end
 mail.lane = ARGV[4]
 redis.call('HSET', key('mail', id), 'lane', mail.lane)
 if delay >= 0 then redis.call('HSETNX', key('mail', id), 'deferred', now) end
--- What lapses before its next try is looked at once more, to be given up.
+-- A mail that expires before its next attempt comes up once more then, to be given up.
 release(id, mail, delay < 0 and mail.asked or math.min(now + delay, mail.until_))
 return 1`;

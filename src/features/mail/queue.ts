@@ -3,8 +3,8 @@ import { deadlineMs, withDeadline, withTimeout } from '../../redis/deadline.ts';
 import { claimScript, deferScript, enqueueScript, finishScript } from './queue-scripts.ts';
 
 /**
- * Which mail goes first. `slow` is for mail whose recipients kept others waiting; `withheld` for decoys, which need
- * no connection.
+ * Which mail goes first. `slow` is for mail whose recipients have kept other mail waiting; `withheld` for decoys, which
+ * need no connection.
  */
 export type Lane = 'high' | 'normal' | 'slow' | 'withheld';
 
@@ -14,26 +14,26 @@ export type QueuedMail = {
   domain: string;
   sealed: string;
   ttlSeconds: number;
-  /** How long it waits before it is due. */
+  /** Until it is due. */
   delayMs: number;
 };
 
-/** A mail that this process is to deliver. */
+/** A mail leased to this process. */
 export type Job = {
   id: string;
   lane: Lane;
   /** A pseudonym. */
   domain: string;
   sealed: string;
-  /** Since it was asked for. */
+  /** Since it was requested. */
   ageMs: number;
   /** Since a server first deferred it; 0 if none has. */
   deferredMs: number;
-  /** Until it is not worth delivering any more. */
+  /** Until it is given up. */
   leftMs: number;
 };
 
-/** What a process may lease; all but the rate counts what other processes have leased as well. */
+/** How much may be leased, by all processes together. */
 export type Limits = {
   connections: number;
   /** For lanes other than `high`. */
@@ -44,31 +44,31 @@ export type Limits = {
 
 export type Claim = {
   jobs: Job[];
-  /** Lanes in which mail waits for nothing but a connection. */
+  /** Lanes in which mail that is due waits for a connection. */
   isWaiting: { high: boolean; normal: boolean };
-  /** When to look again; undefined: there is nothing to wait for. */
+  /** When to check again; undefined if there is nothing to wait for. */
   nextMs: number | undefined;
-  /** Mails that are being delivered, by all processes. */
+  /** Mails that all processes together are delivering. */
   leased: number;
   queued: number;
   oldestMs: number;
 };
 
-/** A lease is renewed while its mail is being delivered, so this is how long the mail of a killed process waits. */
-export const leaseMs = 10_000;
-/** A lapsed mail is kept for so long, for a process to learn that it has failed. */
+/** Leases are renewed while mail is being delivered, so this is how long the mail of a killed process waits. */
+const leaseMs = 10_000;
+/** An expired mail is kept this long, for a process to handle its failure. */
 const graceMs = 600_000;
 const base = '{outbox}';
 
 /**
  * The undelivered mail of all processes. Each step is one script and one round trip. BullMQ does more, but needs
- * ioredis, and knows neither leases across lanes nor shares of connections.
+ * ioredis, and has neither limits across lanes nor fair shares of connections.
  */
 export class Queue {
   readonly #redis: RedisClient;
   readonly #owner: string;
 
-  /** @param owner names this process among those that share the queue */
+  /** @param owner identifies this process among those that share the queue */
   constructor(redis: RedisClient, owner: string) {
     this.#redis = redis;
     this.#owner = owner;
@@ -117,14 +117,14 @@ export class Queue {
 
   /**
    * Puts a mail back.
-   * @param delayMs until its next try; undefined: in its old place
+   * @param delayMs until its next attempt; undefined: at its old position
    * @throws {RedisUnavailable}
    */
   async defer(id: string, delayMs: number | undefined, lane: Lane): Promise<void> {
     await this.#run(deferScript, [id, this.#owner, Math.round(delayMs ?? -1), lane]);
   }
 
-  // On the outbox's own account, so the metrics of requests' calls to Redis don't count it.
+  // Not `withDeadline`: this is not part of a request, so the metrics of requests don't count it.
   #run(script: string, args: (string | number)[]): Promise<unknown> {
     return withTimeout(deadlineMs, this.#eval(script, args));
   }

@@ -1,20 +1,18 @@
-import type { Lane } from './queue.ts';
-
-/** How patient the outbox is. */
+/** When deferred mail is retried, and how long a mail server that accepts none is left alone. */
 export type RetryPolicy = {
-  /** After the first deferral, and at least. */
+  /** Delay after the first deferral, and the shortest one. */
   minDelayMs: number;
   maxDelayMs: number;
-  /** The next delay, as a part of the time that the mail has been deferred for. */
+  /** The next delay, as a fraction of the time since the first deferral. */
   growth: number;
-  /** How long a server that takes no mail is left alone, first and at most. */
+  /** First and longest pause of a server that accepts no mail. */
   minPauseMs: number;
   maxPauseMs: number;
 };
 
 /**
  * A mail is tried nine times in its first minute and again at about 1.3, 1.9, 2.6, 3.7, 5.1 and 7.2 minutes, so that
- * a code arrives through a greylisting of five minutes; a notice is then tried hourly for the rest of its day.
+ * a code gets past greylisting of five minutes, and then more often until it expires. A notice is tried hourly.
  */
 export const defaultRetryPolicy: RetryPolicy = {
   minDelayMs: 3000,
@@ -25,30 +23,17 @@ export const defaultRetryPolicy: RetryPolicy = {
 };
 
 /**
- * When a deferred mail is tried again.
- * @param deferredMs since it was first deferred
+ * How long a deferred mail waits for its next attempt, in milliseconds.
+ * @param times since it was first deferred, and until it expires
  */
-export function retryDelayMs({ minDelayMs, maxDelayMs, growth }: RetryPolicy, deferredMs: number): number {
-  return spread(Math.min(maxDelayMs, Math.max(minDelayMs, deferredMs * growth)));
+export function retryDelayMs(
+  { minDelayMs, maxDelayMs, growth }: RetryPolicy,
+  { deferredMs, leftMs }: { deferredMs: number; leftMs: number },
+): number {
+  return jitter(Math.max(minDelayMs, Math.min(maxDelayMs, deferredMs * growth, leftMs / 2)));
 }
 
-// What failed together must not come back together.
-export function spread(ms: number): number {
+/** Varies a delay by 10 %, so that mails which failed together are not retried together. */
+export function jitter(ms: number): number {
   return ms * (0.9 + Math.random() * 0.2);
-}
-
-/** How long a recipient's server may take while others wait for its place, in milliseconds. */
-export function patienceOf(lane: Lane, isWaiting: { high: boolean; normal: boolean }): number {
-  const [short, long] = [1000, 5000];
-  switch (lane) {
-    case 'high':
-      return isWaiting.high ? long : Number.POSITIVE_INFINITY;
-    case 'normal':
-      if (isWaiting.high) return short;
-      return isWaiting.normal ? long : Number.POSITIVE_INFINITY;
-    case 'slow':
-      return isWaiting.high || isWaiting.normal ? short : Number.POSITIVE_INFINITY;
-    case 'withheld':
-      return Number.POSITIVE_INFINITY;
-  }
 }

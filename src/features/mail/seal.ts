@@ -4,7 +4,7 @@ import type { SessionSecrets } from '../../config.ts';
 const ivBytes = 12;
 const tagBytes = 16;
 
-/** AES-256 keys, one for each session secret: the first seals, all open. */
+/** AES-256 keys, one for each session secret: the first encrypts, all decrypt. */
 export type SealKeys = [Uint8Array, ...Uint8Array[]];
 
 /** Derives the keys of the outbox from the session secrets, by HKDF (RFC 5869). */
@@ -15,7 +15,7 @@ export function deriveSealKeys([first, ...others]: SessionSecrets): SealKeys {
 
 /**
  * Encrypts and authenticates a text by AES-256-GCM.
- * @param id bound to the text, so that somebody who can write to Redis cannot swap one mail for another
+ * @param id authenticated with the text, so that somebody who can write to Redis cannot swap mails
  */
 export function seal([key]: SealKeys, id: string, text: string): string {
   const iv = randomBytes(ivBytes);
@@ -23,7 +23,7 @@ export function seal([key]: SealKeys, id: string, text: string): string {
   return Buffer.concat([iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64');
 }
 
-/** The sealed text, or undefined when no key opens it. */
+/** The text, or undefined if no key decrypts it. */
 export function unseal(keys: SealKeys, id: string, sealed: string): string | undefined {
   const bytes = Buffer.from(sealed, 'base64');
   if (bytes.length < ivBytes + tagBytes) return undefined;
@@ -33,19 +33,19 @@ export function unseal(keys: SealKeys, id: string, sealed: string): string | und
     try {
       return decipher.update(bytes.subarray(ivBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8');
     } catch {
-      // Sealed under another secret, or altered.
+      // Encrypted under another secret, or altered.
     }
   }
   return undefined;
 }
 
 /**
- * A pseudonym for a recipient's domain, by which connections are shared out; Redis does not learn the domain itself.
- * Subdomains count as one domain, since their owner can have any number of them.
+ * A pseudonym for a recipient's domain, by which connections are shared; the domain itself is not stored in Redis.
+ * Subdomains count as one domain, because their owner can create any number of them.
  */
 export function domainTag([key]: SealKeys, address: string): string {
   const labels = address.slice(address.lastIndexOf('@') + 1).split('.');
-  // Below a short second-level label, as in example.co.uk, the owner's domain has three labels.
+  // Under a short second-level label, as in example.co.uk, the owner's domain has three labels.
   const length = (labels.at(-2)?.length ?? 0) <= 3 ? 3 : 2;
   return createHmac('sha256', key).update(labels.slice(-length).join('.')).digest('base64url').slice(0, 12);
 }

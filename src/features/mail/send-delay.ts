@@ -2,8 +2,8 @@
 const gapMs = 20;
 
 /**
- * Delays mail by a random time. Sending takes CPU time that the next requests may need, by which a stranger could tell
- * whether an address gets mail (ASVS 6.3.8). The mails to one address become due in their order, since of two codes only
+ * Delays mail by a random time. Sending mail takes CPU time, which may slow down the next requests and so tell a
+ * stranger whether an address gets mail (ASVS 6.3.8). Mails to one address keep their order, because of two codes only
  * the newer one is valid.
  */
 export class SendDelay {

@@ -1,6 +1,6 @@
 import { parseAddress } from '../../session/email-address.ts';
 
-/** The sender of all mail: what stands in its From header, and in the envelope. */
+/** The sender of all mail, in its From header and in the envelope. */
 export type Sender = { name: string; address: string };
 
 /**
@@ -14,6 +14,6 @@ export function readSender(text: string): Sender | undefined {
   if ('problem' in parsed || /\p{C}/u.test(before)) return undefined;
   const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(before.trim())?.[1]?.replace(/\\(.)/g, '$1');
   const local = address.slice(0, address.lastIndexOf('@'));
-  // Only the domain has a canonical form; the local part is for the mail server to read.
+  // Only the domain has a canonical form; the local part means something to the mail server alone.
   return { name: quoted ?? before.trim(), address: local + parsed.email.slice(parsed.email.lastIndexOf('@')) };
 }

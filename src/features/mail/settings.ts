@@ -23,7 +23,7 @@ export const mailSettings = featureSettings({
   settings: {
     SMTP_URL: optional({
       about:
-        'The mail server, such as smtp://user:password@mail.example.com:587 (with STARTTLS), or smtps:// (with TLS from the start). With ?tls=optional, mail and password go in the clear where TLS fails.',
+        'The mail server, such as smtp://user:password@mail.example.com:587 (with STARTTLS), or smtps:// (with TLS from the start). With ?tls=optional, mail and password are sent unencrypted if TLS fails.',
       isSecret: true,
       unset: 'mail is not sent; in development it can be read at /dev/mails',
       read: url(
@@ -34,24 +34,23 @@ export const mailSettings = featureSettings({
       ),
     }),
     SMTP_PLAINTEXT_HOST: optional({
-      about:
-        'The host of SMTP_URL once more: needed for ?tls=optional in production, unless the host is a private address.',
-      unset: 'mail leaves private networks by TLS only, in production',
+      about: 'The host of SMTP_URL again, to confirm ?tls=optional in production. Not needed for private addresses.',
+      unset: 'in production, mail leaves private networks only by TLS',
       read: z.string(),
     }),
     SMTP_CONNECTIONS: setting({
       about:
-        'How many connections to the mail server there are at a time, from all processes together. With two or more, one is kept free of mail that strangers can cause.',
+        'The maximum number of connections to the mail server, from all processes together. With two or more, one is reserved for mail that strangers cannot cause.',
       default: '2',
       read: wholeNumber,
     }),
     SMTP_MAILS_PER_CONNECTION: setting({
-      about: 'How many mails the mail server takes over one connection.',
+      about: 'The maximum number of mails over one connection.',
       default: '50',
       read: wholeNumber,
     }),
     SMTP_MAILS_PER_MINUTE: setting({
-      about: 'How many mails the mail server takes in a minute, from all processes together.',
+      about: 'The maximum number of mails in a minute, from all processes together.',
       default: '600',
       read: wholeNumber,
     }),
@@ -77,7 +76,7 @@ export const mailSettings = featureSettings({
         const host = hostOf(SMTP_URL);
         return isPrivate(host) || SMTP_PLAINTEXT_HOST === host
           ? undefined
-          : `SMTP_URL has ?tls=optional, by which anybody on the way to ${host} can read the codes; take it out, or say that this is meant with SMTP_PLAINTEXT_HOST=${host}`;
+          : `SMTP_URL has ?tls=optional, which lets anybody on the network path to ${host} read the codes; remove it, or confirm it with SMTP_PLAINTEXT_HOST=${host}`;
       },
     },
   ],
@@ -109,10 +108,10 @@ export const mailSettings = featureSettings({
     const session = { clientName: host, ca, mailsPerSession: values.SMTP_MAILS_PER_CONNECTION };
     return {
       server: SMTP_URL === undefined ? undefined : readServer(SMTP_URL, session),
-      /** What the mail server takes, from all processes together. */
+      /** For all processes together. */
       limits: { connections: SMTP_CONNECTIONS, mailsPerMinute: SMTP_MAILS_PER_MINUTE },
       from: MAIL_FROM ?? { name: SITE_NAME, address: `login@${host}` },
-      /** The site's host, as mail has it: a name, or an address literal. */
+      /** The site's host in mail: a name, or an address literal. */
       host,
     };
   },
@@ -122,7 +121,7 @@ function readServer(smtpUrl: string, options: Pick<SmtpServer, 'clientName' | 'c
   const { protocol, hostname, port, username, password, search } = new URL(smtpUrl);
   const host = hostOf(smtpUrl);
   const isImplicit = protocol === 'smtps:';
-  // On loopback nobody listens in, and no certificate is for that name.
+  // Nobody can eavesdrop on loopback, and no certificate is issued for it.
   const isOptional = search !== '' || isLoopback(hostname);
   return {
     host,
@@ -140,7 +139,7 @@ function hostOf(smtpUrl: string): string {
 
 function isPrivate(host: string): boolean {
   const family = isIP(host);
-  // The Internet has no names without a dot; such a one is of the own network, as in a Compose file.
+  // Names without a dot are local, as in a Compose file.
   if (family === 0 && !host.includes('.')) return true;
   return (
     host === '::1' || isLoopback(host) || (family !== 0 && privateNetworks.check(host, family === 6 ? 'ipv6' : 'ipv4'))

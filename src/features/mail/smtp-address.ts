@@ -1,6 +1,6 @@
 /**
- * An address as SMTP writes it. Some carriers gave out mailboxes such as a..b@docomo.ne.jp, whose dots RFC 5321 allows
- * only between quotes; mail servers that are strict refuse them without.
+ * An address in SMTP syntax. Some carriers have issued mailboxes such as a..b@docomo.ne.jp, whose dots RFC 5321 allows
+ * only in quotes; strict mail servers reject them otherwise.
  * @param email in its canonical form
  */
 export function smtpAddress(email: string): string {

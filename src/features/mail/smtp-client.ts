@@ -18,16 +18,16 @@ export type SmtpOptions = {
   server: SmtpServer;
   keys: SealKeys;
   from: Sender;
-  /** The site's, for Message-ID. */
+  /** The site's host, for Message-ID. */
   host: string;
 };
 
-/** Not longer: the server counts idle connections, and those of other processes may need the place. */
+/** Not longer, because the server counts idle connections, and other processes may need them. */
 const idleMs = 500;
 
 /**
- * Delivers mail to an SMTP server. A session takes several mails; how many there are at a time is up to the caller,
- * who holds a lease for each.
+ * Delivers mail to an SMTP server. Sessions are reused for several mails. How many are open at a time is up to the
+ * caller, who holds a lease for each mail.
  */
 export class SmtpClient implements Courier {
   readonly #options: SmtpOptions;
@@ -52,7 +52,7 @@ export class SmtpClient implements Courier {
     if (sealed.hasLapsed) return { outcome: 'deferred', reply: {}, envelope };
     const message = await writeMessage(mail, { id: sealed.id, from, host });
     if (sealed.isWithheld) {
-      // It takes as long as one that is sent, so that what follows takes place at the same time after the request.
+      // As long as a mail that is sent, so that the Redis commands that follow don't come any sooner.
       await sleep(Math.max(0, this.#typicalMs - (performance.now() - startedAt)));
       return { outcome: 'accepted', reply: {}, envelope };
     }
@@ -103,9 +103,9 @@ export class SmtpClient implements Courier {
         session.end();
         const reply = describeFailure(error);
         if (!known || progress.isBodySent || !isEndOfSession(error)) {
-          return { ...judgeAttempt(error, server), reply };
+          return { ...judgeAttempt(error, server, letter.to), reply };
         }
-        // The server says how many mails it takes in one session.
+        // The server has shown how many mails it accepts in one session.
         if (reply.reply !== undefined) this.#mailsPerSession = Math.max(1, session.sent);
       }
     }

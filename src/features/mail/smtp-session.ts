@@ -1,31 +1,31 @@
 import { Readable } from 'node:stream';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 
-/** A mail server, and how it is spoken to. */
+/** A mail server, and how to talk to it. */
 export type SmtpServer = {
   host: string;
   port: number;
   /**
    * `implicit`: from the first byte (smtps). `required`: by STARTTLS. `opportunistic`: by STARTTLS with any
-   * certificate, and in the clear where that fails (RFC 7435).
+   * certificate, and unencrypted if that fails (RFC 7435).
    */
   tls: 'implicit' | 'required' | 'opportunistic';
   credentials: { user: string; pass: string } | undefined;
-  /** What EHLO says: a domain, or an address literal (RFC 5321, 4.1.3). */
+  /** The name in EHLO: a domain, or an address literal (RFC 5321, 4.1.3). */
   clientName: string;
-  /** All CA certificates that are believed, in PEM; undefined: those that Node knows. */
+  /** All trusted CA certificates, in PEM; undefined: those that Node trusts by default. */
   ca: string[] | undefined;
-  /** How many mails it takes in one session. */
+  /** How many mails it accepts in one session. */
   mailsPerSession: number;
 };
 
-/** How long the server may take. A server may keep a connection alive byte by byte, so each step has an end. */
+/** How long the server may take. A server can keep a connection busy byte by byte, so each step has a deadline. */
 export type Timeouts = {
-  /** Until a session can begin: name, connection, greeting, TLS. Some servers delay the greeting on purpose. */
+  /** To open a session: name, connection, greeting, TLS, authentication. Some servers delay the greeting on purpose. */
   openMs: number;
-  /** Until it wants the mail: it may ask the recipient's server first. */
+  /** To accept the envelope: it may ask the recipient's server first. */
   envelopeMs: number;
-  /** Until it has taken it. A mail that is given up here may arrive all the same, and its next try makes it two. */
+  /** To accept the mail. If it times out here, the mail may arrive all the same, and twice after the next attempt. */
   bodyMs: number;
 };
 
@@ -33,20 +33,20 @@ export const defaultTimeouts: Timeouts = { openMs: 15_000, envelopeMs: 30_000, b
 
 export class BrokenOff extends Error {}
 
-/** The server can't do what this mail needs. */
+/** The server lacks an extension that this mail needs. */
 export class Unsupported extends Error {
   readonly code = 'ESMTPUTF8';
 }
 
 export type Letter = { from: string; to: string; message: Buffer };
 
-/** One connection to a mail server, over which mails go one after the other. */
+/** One connection to a mail server, which sends one mail at a time. */
 export class SmtpSession {
   readonly #connection: SMTPConnection;
   readonly #timeouts: Timeouts;
   readonly #extensions: string;
   #isOpen = true;
-  /** How many mails it has taken. */
+  /** How many mails have been accepted. */
   sent = 0;
 
   private constructor(connection: SMTPConnection, timeouts: Timeouts) {
@@ -58,7 +58,7 @@ export class SmtpSession {
     });
   }
 
-  /** Connects, encrypts and logs in. */
+  /** Connects, starts TLS and authenticates. */
   static async open(server: SmtpServer, timeouts: Timeouts): Promise<SmtpSession> {
     try {
       return await SmtpSession.#open(server, timeouts, server.tls === 'opportunistic' ? 'any' : server.tls);
@@ -79,7 +79,7 @@ export class SmtpSession {
       requireTLS: tls === 'required',
       ignoreTLS: tls === 'none',
       tls: { ...(tls === 'any' && { rejectUnauthorized: false }), ...(ca && { ca }) },
-      // What comes first gets a part of the time, and says better what it was that took too long.
+      // Shorter than the whole, for an error that says which step took too long.
       connectionTimeout: 0.8 * timeouts.openMs,
       greetingTimeout: 0.6 * timeouts.openMs,
       socketCloseTimeout: 1000,
@@ -89,11 +89,11 @@ export class SmtpSession {
       function fail(error: unknown): void {
         clearTimeout(timer);
         if (connection.upgrading) Object.assign(error as object, { isTlsFailure: true });
-        // First, since closing fails as well.
+        // Before the close, which reports an error of its own.
         reject(error);
         connection.close();
       }
-      // It stays: without a listener, a connection that is lost later would end the process.
+      // Never removed: without a listener, a connection that is lost later would end the process.
       connection.on('error', fail);
       connection.once('end', () => fail(withCode('ECONNECTION', 'the connection was closed')));
       connection.connect((error) => {
@@ -105,7 +105,7 @@ export class SmtpSession {
           resolve(session);
         };
         if (!credentials) return done();
-        if (!connection.allowsAuth) return done(withCode('ENOAUTH', 'the server offers no AUTH'));
+        if (!connection.allowsAuth) return done(withCode('ENOAUTH', 'the server does not offer AUTH'));
         const { user, pass } = credentials;
         connection.login({ user, credentials: { user, pass } }, done);
       });
@@ -118,13 +118,14 @@ export class SmtpSession {
 
   /**
    * Sends a mail.
-   * @param progress its `signal` breaks off; `isBodySent` tells whether the server may have the mail
+   * @param progress `signal` breaks off the attempt; `isBodySent` tells whether the server may have the mail
    * @returns the server's reply
    */
   async send({ from, to, message }: Letter, progress: { signal: AbortSignal; isBodySent: boolean }): Promise<string> {
-    if (/\P{ASCII}/u.test(from + to) && !/^250[ -]SMTPUTF8\b/im.test(this.#extensions)) {
-      throw new Unsupported('the server does not take addresses with characters beyond ASCII (SMTPUTF8)');
+    if (needsSmtpUtf8(from + to) && !/^250[ -]SMTPUTF8\b/im.test(this.#extensions)) {
+      throw new Unsupported('the server does not accept addresses with non-ASCII characters (SMTPUTF8)');
     }
+    if (progress.signal.aborted) throw new BrokenOff();
     const { envelopeMs, bodyMs } = this.#timeouts;
     return await new Promise((resolve, reject) => {
       let timer = setTimeout(() => fail(timedOut('no reply to the envelope in time')), envelopeMs);
@@ -155,13 +156,18 @@ export class SmtpSession {
     });
   }
 
-  /** Says goodbye. */
+  /** Closes the session. */
   end(): void {
     if (this.#isOpen) this.#connection.quit();
     this.#isOpen = false;
-    // A server that does not say goodbye is left alone.
+    // In case the server does not answer.
     setTimeout(() => this.#connection.close(), 1000).unref();
   }
+}
+
+/** Whether an address has a non-ASCII local part (RFC 6531). Domains are in A-labels. */
+export function needsSmtpUtf8(address: string): boolean {
+  return /\P{ASCII}/u.test(address);
 }
 
 function isTlsFailure(error: unknown): boolean {

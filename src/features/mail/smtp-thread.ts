@@ -1,35 +1,51 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { Courier, Delivered, Sealed } from './delivery.ts';
+import type { Logger } from '../../log.ts';
+import { type Courier, type Delivered, errorWithoutMessage, type LoggedError, type Sealed } from './delivery.ts';
 import type { SmtpOptions } from './smtp-client.ts';
-import type { ThreadCall } from './smtp-worker.ts';
+import type { ThreadAnswer, ThreadCall } from './smtp-worker.ts';
 
 const closeMs = 300;
 
+/** An error of the thread, or the end of the thread before it had answered. */
+class ThreadError extends Error {
+  readonly code = 'ETHREAD';
+
+  constructor({ type, stack }: LoggedError) {
+    super('the mail thread failed');
+    this.name = type;
+    this.stack = stack;
+  }
+}
+
+type Pending = { resolve: (value: unknown) => void; reject: (error: ThreadError) => void };
+
 /**
- * Delivers mail in a thread of its own: composing, encrypting and sending a mail must not take time from the requests
- * that come next, by which a stranger could tell whether an address gets mail (ASVS 6.3.8).
+ * Delivers mail in a worker thread. Composing, encrypting and sending mail on the main thread would delay the requests
+ * that follow, which would tell a stranger whether an address gets mail (ASVS 6.3.8).
  */
 export class SmtpThread implements Courier {
   readonly #options: SmtpOptions;
-  readonly #waiting = new Map<number, (value: unknown) => void>();
+  readonly #log: Logger;
+  readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #calls = 0;
 
-  constructor(options: SmtpOptions) {
+  constructor(options: SmtpOptions, log: Logger) {
     this.#options = options;
+    this.#log = log;
   }
 
+  /** @throws {ThreadError} when the thread fails; whether the server has the mail is not known then */
   async deliver(deliver: Sealed): Promise<Delivered> {
-    const value = await this.#ask((call) => ({ call, deliver }));
-    // The thread ended. Whether the server has the mail is not known.
-    return (value as Delivered | undefined) ?? { outcome: 'deferred', reply: { code: 'ETHREAD' } };
+    return (await this.#ask((call) => ({ call, deliver }))) as Delivered;
   }
 
   breakOff(id: string): void {
     this.#worker?.postMessage({ breakOff: id } satisfies ThreadCall);
   }
 
+  /** @throws {ThreadError} */
   async check(): Promise<string | undefined> {
     return (await this.#ask((call) => ({ call, check: true }))) as string | undefined;
   }
@@ -38,7 +54,7 @@ export class SmtpThread implements Courier {
     const worker = this.#worker;
     if (!worker) return;
     const timer = setTimeout(() => worker.terminate(), closeMs);
-    await this.#ask((call) => ({ call, close: true }));
+    await this.#ask((call) => ({ call, close: true })).catch(() => {});
     clearTimeout(timer);
     await worker.terminate();
   }
@@ -48,28 +64,32 @@ export class SmtpThread implements Courier {
     this.#calls += 1;
     const call = this.#calls;
     this.#worker.postMessage(message(call));
-    return new Promise((resolve) => this.#waiting.set(call, resolve));
+    return new Promise((resolve, reject) => this.#pending.set(call, { resolve, reject }));
   }
 
   #start(): Worker {
     const worker = startThread('smtp-worker', this.#options);
     worker.unref();
-    worker.on('message', ({ call, value }: { call: number; value: unknown }) => {
-      this.#waiting.get(call)?.(value);
-      this.#waiting.delete(call);
+    worker.on('message', (answer: ThreadAnswer) => {
+      const pending = this.#pending.get(answer.call);
+      this.#pending.delete(answer.call);
+      if ('error' in answer) pending?.reject(new ThreadError(answer.error));
+      else pending?.resolve(answer.value);
     });
-    // The next call starts another.
-    worker.on('error', () => {});
+    worker.on('error', (error) => {
+      this.#log.error({ error: errorWithoutMessage(error) }, 'mail thread failed; the next mail starts another');
+    });
     worker.on('exit', () => {
       this.#worker = undefined;
-      for (const resolve of this.#waiting.values()) resolve(undefined);
-      this.#waiting.clear();
+      const ended = { type: 'ThreadError', stack: 'the mail thread ended' };
+      for (const { reject } of this.#pending.values()) reject(new ThreadError(ended));
+      this.#pending.clear();
     });
     return worker;
   }
 }
 
-// As source, in development and tests, it needs tsx in the thread too: Node 20 reads no TypeScript.
+// Node 20 can't run TypeScript, so in development and tests the thread needs tsx as well.
 function startThread(name: string, workerData: unknown): Worker {
   const isSource = import.meta.url.endsWith('.ts');
   const file = new URL(`./${name}.${isSource ? 'ts' : 'js'}`, import.meta.url);

@@ -1,20 +1,33 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Sealed } from './delivery.ts';
+import { errorWithoutMessage, type LoggedError, type Sealed } from './delivery.ts';
 import { SmtpClient, type SmtpOptions } from './smtp-client.ts';
 
-/** What the main thread asks for; each with a number, which the answer carries. */
+/** What the main thread asks for. Each call has a number, which its answer repeats. */
 export type ThreadCall =
   | { call: number; deliver: Sealed }
   | { call: number; check: true }
   | { call: number; close: true }
   | { breakOff: string };
 
+export type ThreadAnswer = { call: number } & ({ value: unknown } | { error: LoggedError });
+
+type Call = Extract<ThreadCall, { call: number }>;
+
 const client = new SmtpClient(workerData as SmtpOptions);
 
-parentPort?.on('message', async (message: ThreadCall) => {
+parentPort?.on('message', (message: ThreadCall) => {
   if ('breakOff' in message) return client.breakOff(message.breakOff);
+  const answer = (result: ThreadAnswer) => parentPort?.postMessage(result);
   const { call } = message;
-  if ('deliver' in message) parentPort?.postMessage({ call, value: await client.deliver(message.deliver) });
-  else if ('check' in message) parentPort?.postMessage({ call, value: await client.check() });
-  else parentPort?.postMessage({ call, value: await client.close() });
+  // An unhandled rejection would end the thread, and fail the deliveries of all other mails.
+  perform(message).then(
+    (value) => answer({ call, value }),
+    (error: unknown) => answer({ call, error: errorWithoutMessage(error) }),
+  );
 });
+
+async function perform(call: Call): Promise<unknown> {
+  if ('deliver' in call) return client.deliver(call.deliver);
+  if ('check' in call) return client.check();
+  return client.close();
+}
