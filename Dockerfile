@@ -19,6 +19,9 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY public ./public
 COPY views ./views
+# feature: incidents
+COPY deploy/docker/latchkey /usr/local/bin/latchkey
+# end: incidents
 USER node
 EXPOSE 3000
 # Not /readyz: a restart of the app would not bring Redis back.

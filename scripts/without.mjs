@@ -30,7 +30,10 @@ const only = (/** @type {'dependencies' | 'paths'} */ key) => {
   const needed = new Set(kept.flatMap((name) => features.get(name)[key]));
   return [...new Set(removed.flatMap((name) => features.get(name)[key]))].filter((item) => !needed.has(item));
 };
-const gone = [...removed.flatMap(foldersOf), ...only('paths')].filter((path) => existsSync(path));
+/** A path below `dist/` may be named although nothing was built. */
+const gone = [...removed.flatMap(foldersOf), ...only('paths')].filter(
+  (path) => existsSync(path) || path.startsWith('dist/'),
+);
 const dependencies = only('dependencies');
 
 for (const file of composition) rewrite(file, withoutLines);

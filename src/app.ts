@@ -79,7 +79,7 @@ export function openRedis<Kind extends RedisKind>(target: TargetOf<Kind>, config
 }
 
 /** The whole request path, top to bottom. Static files and health never touch a session. */
-export function createApp(parts: AppParts): { app: Express; server: Server; services: Service[] } {
+export function createApp(parts: AppParts): { app: Express; server: Server; services: Service[]; core: Core } {
   const { config, secrets, redis, log, development } = parts;
   const { https, origin, sessionLimits: limits } = config;
   const reload = !config.production;
@@ -192,5 +192,5 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
 
   const server = createHttpServer(app);
   limitConnections(server, headers);
-  return { app, server, services };
+  return { app, server, services, core };
 }

@@ -1,9 +1,8 @@
 import type { Server } from 'node:http';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, openRedis } from './app.ts';
-import { type Config, ConfigError, type RedisTarget, readConfig, type SessionSecrets, settings } from './config.ts';
-import type { Development } from './core.ts';
+import { type Config, ConfigError, readConfig, settings } from './config.ts';
+import { findRedis, findSecrets } from './development-defaults.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, listen, portOf } from './http/http-server.ts';
 import { findProxyRanges } from './http/proxies.ts';
@@ -12,7 +11,6 @@ import { connectRedis, type RedisClient, withDeadline } from './redis/connect.ts
 import { readEnvFile } from './settings/env-file.ts';
 import { misspeltNames } from './settings/environment.ts';
 
-const dataDirectory = '.data';
 /** How long a balancer has to see that this process is not ready, before it stops listening. */
 const closingNoticeMs = 1000;
 const redisCloseDeadlineMs = 400;
@@ -40,9 +38,11 @@ try {
 
 async function start(config: Config, log: Logger): Promise<Server> {
   const development = config.production ? undefined : await import('./dev/index.ts');
-  const redis = await connectRedis(openRedis(await redisTarget(config, development), config, log));
+  const { target, stop } = await findRedis(config, development);
+  closers.push(stop);
+  const redis = await connectRedis(openRedis(target, config, log));
   closers.push(() => closeRedis(redis));
-  const secrets = secretsOf(config, development);
+  const secrets = findSecrets(config, development);
   const isClosing = () => closing !== undefined;
   const { server, services } = createApp({ config, secrets, redis, log, isClosing, development });
   for (const service of services) {
@@ -57,20 +57,6 @@ async function start(config: Config, log: Logger): Promise<Server> {
     if (cutOff > 0) log.warn({ connections: cutOff }, 'closed connections whose requests did not end');
   });
   return server;
-}
-
-async function redisTarget(config: Config, development: Development | undefined): Promise<RedisTarget> {
-  if (config.redis !== undefined) return config.redis;
-  if (!development) throw new Error('REDIS_URL is missing');
-  const { socketPath, stop } = await development.startPrivateRedis(join(dataDirectory, 'redis'));
-  closers.push(stop);
-  return { kind: 'single', address: { socketPath } };
-}
-
-function secretsOf(config: Config, development: Development | undefined): SessionSecrets {
-  const secrets = config.sessionSecrets ?? development?.readOrCreateSecrets(dataDirectory);
-  if (!secrets) throw new Error('SESSION_SECRET is missing');
-  return secrets;
 }
 
 function closeAll(): Promise<void> {

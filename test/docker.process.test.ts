@@ -86,7 +86,8 @@ describe('the image', () => {
   });
 
   test('takes nothing from this directory but what it needs', () => {
-    const [first, ...exceptions] = read('.dockerignore').trim().split('\n');
+    const lines = read('.dockerignore').trim().split('\n');
+    const [first, ...exceptions] = lines.filter((line) => !line.startsWith('#'));
     const copied = stages().flatMap(({ instructions }) =>
       instructions.filter(({ name, rest }) => name === 'COPY' && !rest.startsWith('--from')).flatMap(sourcesOf),
     );

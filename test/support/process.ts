@@ -48,7 +48,7 @@ const readyWithinMs = 40_000;
 
 /** A process with a clean environment and a directory of its own; killed after the file's last test. */
 export function startProcess(options: ProcessOptions = {}): RunningProcess {
-  const [program = '', ...args] = options.command ?? [process.execPath, builtServer()];
+  const [program = '', ...args] = options.command ?? [process.execPath, builtFile('server.js')];
   const cwd = options.cwd ?? newDirectory('process-');
   const output = newLogFile('process');
   const file = openSync(output, 'a');
@@ -106,8 +106,10 @@ export async function startServer(options: ProcessOptions = {}): Promise<Running
   return { ...server, url };
 }
 
-/** The server as `npm run build` makes it. Whoever needs it first builds it; of several at once, one build is kept. */
-function builtServer(): string {
+/**
+ * A file of `dist/` as `npm run build` makes it. Whoever needs it first builds it; of several at once, one build is kept.
+ */
+export function builtFile(name: string): string {
   const build = join(inject('runDirectory'), 'build');
   if (!existsSync(build)) {
     const draft = newDirectory('build-');
@@ -124,11 +126,11 @@ function builtServer(): string {
       rmSync(draft, { recursive: true });
     }
   }
-  return join(build, 'dist/server.js');
+  return join(build, 'dist', name);
 }
 
 // Only what has nothing to do with Latchkey's settings.
-function systemEnvironment(): NodeJS.ProcessEnv {
+export function systemEnvironment(): NodeJS.ProcessEnv {
   const names =
     /^(PATH|HOME|USER|LANG|TMPDIR|SSL_CERT_FILE|NODE_EXTRA_CA_CERTS|(npm_config_)?(https?_|no_?)proxy|npm_config_(registry|cache))$/i;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => names.test(name)));

@@ -1,0 +1,58 @@
+import { parseArgs } from 'node:util';
+import { type Command, type Given, UsageError } from './command.ts';
+
+/** The options that every command takes. */
+const commonOptions = {
+  json: { type: 'boolean' },
+  yes: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+export type CommandLine = {
+  name: string;
+  command: Command;
+  given: Given;
+  json: boolean;
+  yes: boolean;
+};
+
+/**
+ * Reads the command line.
+ * @returns undefined where only help is asked for
+ * @throws {UsageError}
+ */
+export function readCommandLine(commands: Record<string, Command>, words: string[]): CommandLine | undefined {
+  const [name = '', ...rest] = words;
+  if (['', 'help', '--help', '-h'].includes(name)) return undefined;
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) throw new UsageError(`there is no command "${name}"`);
+  const { values, positionals } = parse(command, rest);
+  if (values.help === true) return undefined;
+  const [min, max] = command.operands;
+  if (positionals.length < min) throw new UsageError(`${name} needs ${min === 1 ? 'an argument' : 'more arguments'}`);
+  if (positionals.length > max) throw new UsageError(`${name} does not take "${positionals[max]}"`);
+  const { json, yes, ...own } = values;
+  return { name, command, given: { operands: positionals, values: own }, json: json === true, yes: yes === true };
+}
+
+function parse({ options = {} }: Command, args: string[]) {
+  try {
+    const all = { ...options, ...commonOptions };
+    const { values, positionals } = parseArgs({ args, options: all, allowPositionals: true });
+    return { values: values as Record<string, string | boolean | undefined>, positionals };
+  } catch (error) {
+    // Node's own words name the option and what it lacks.
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** How the commands are typed: all of them, or the one with this name. */
+export function usageText(commands: Record<string, Command>, name?: string): string {
+  const chosen = Object.entries(commands).filter(([each]) => name === undefined || each === name);
+  const forms = (chosen.length > 0 ? chosen : Object.entries(commands)).flatMap(([, { usage, about }]) =>
+    usage.map((form, position) => ({ form: `latchkey ${form}`, about: position === 0 ? about : '' })),
+  );
+  const width = Math.max(...forms.map(({ form }) => form.length));
+  const lines = forms.map(({ form, about }) => `  ${form.padEnd(width)}  ${about}`.trimEnd());
+  return `Usage:\n${lines.join('\n')}\n\nEvery command takes --json. Those that can't be undone ask first, or take --yes.\n`;
+}

@@ -1,0 +1,20 @@
+import { createInterface } from 'node:readline/promises';
+import { NotConfirmed } from './command.ts';
+
+/**
+ * Asks before something that can't be undone.
+ * @param what such as `End every session?`
+ * @throws {NotConfirmed} unless the operator types `yes`, or where nobody can be asked
+ */
+export async function confirm(what: string): Promise<void> {
+  if (!process.stdin.isTTY) {
+    throw new NotConfirmed(`${what} This can't be undone. There is no terminal to ask on, so say it with --yes.`);
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await terminal.question(`${what} This can't be undone. Type yes to go on: `);
+    if (answer.trim() !== 'yes') throw new NotConfirmed('Nothing was done.');
+  } finally {
+    terminal.close();
+  }
+}

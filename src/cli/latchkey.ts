@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+import { ConfigError, readConfig } from '../config.ts';
+import { commands } from '../features/incidents/commands.ts';
+import { createLogger } from '../log.ts';
+import { readEnvFile } from '../settings/env-file.ts';
+import { currentActor } from './actor.ts';
+import { type ExitCode, exitCodes, NotConfirmed, UsageError } from './command.ts';
+import { readCommandLine, usageText } from './command-line.ts';
+import { newOperator } from './operator.ts';
+
+const words = process.argv.slice(2);
+process.exitCode = await run().catch(explain);
+
+async function run(): Promise<ExitCode> {
+  const line = readCommandLine(commands, words);
+  if (!line) {
+    process.stdout.write(
+      usageText(
+        commands,
+        words.find((word) => Object.hasOwn(commands, word)),
+      ),
+    );
+    return exitCodes.done;
+  }
+  const { command, given, json, yes } = line;
+  const config = readConfig(process.env, readEnvFile('.env'));
+  // Standard output is for the answer.
+  const log = createLogger('warn', process.stderr);
+  const operator = newOperator(config, { actor: currentActor(process.env), log, yes });
+  try {
+    const { text, json: value, exitCode = exitCodes.done } = await command.run(given, operator);
+    process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : text);
+    return exitCode;
+  } finally {
+    await operator.close();
+  }
+}
+
+function explain(error: unknown): ExitCode {
+  if (error instanceof UsageError) {
+    console.error(`latchkey: ${error.message}\n\n${usageText(commands, words[0])}`);
+    return exitCodes.wrongUsage;
+  }
+  if (error instanceof NotConfirmed) {
+    console.error(`latchkey: ${error.message}`);
+    return exitCodes.notConfirmed;
+  }
+  if (error instanceof ConfigError) console.error(`latchkey: ${error.problems.join('\nlatchkey: ')}`);
+  else console.error(`latchkey: ${reasonOf(error)}`);
+  return exitCodes.failed;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+}

@@ -1,0 +1,56 @@
+import { createApp, openRedis } from '../app.ts';
+import type { Config } from '../config.ts';
+import type { Core } from '../core.ts';
+import { findRedis, findSecrets } from '../development-defaults.ts';
+import { Keyspace } from '../features/incidents/keyspace.ts';
+import type { Logger } from '../log.ts';
+import { connectRedis } from '../redis/connect.ts';
+import type { Actor } from './actor.ts';
+import { confirm } from './confirm.ts';
+
+/** The app's own parts, and all of its Redis. */
+export type Opened = Core & { keyspace: Keyspace };
+
+/** What a command works with. */
+export type Operator = {
+  config: Config;
+  actor: Actor;
+  /** The app's own parts, on its Redis; opened when first asked for. */
+  open: () => Promise<Opened>;
+  /** Asks before something that can't be undone, unless `--yes` is given. */
+  confirm: (what: string) => Promise<void>;
+  close: () => Promise<void>;
+};
+
+/** @param log for what goes wrong on the way, such as a lost connection */
+export function newOperator(config: Config, options: { actor: Actor; log: Logger; yes: boolean }): Operator {
+  const { actor, log, yes } = options;
+  const closers: (() => Promise<void>)[] = [];
+  let opening: Promise<Opened> | undefined;
+
+  async function open(): Promise<Opened> {
+    const development = config.production ? undefined : await import('../dev/index.ts');
+    const { target, stop } = await findRedis(config, development);
+    closers.push(stop);
+    const opened = openRedis(target, config, log);
+    const redis = await connectRedis(opened);
+    closers.push(async () => redis.destroy());
+    const secrets = findSecrets(config, development);
+    // Put together like the server's, but nothing is started: neither the app listens nor do its services run.
+    const { core } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
+    return { ...core, keyspace: new Keyspace(opened.nodes, config.redisKeyPrefix) };
+  }
+
+  return {
+    config,
+    actor,
+    open: () => {
+      opening ??= open();
+      return opening;
+    },
+    confirm: (what) => (yes ? Promise.resolve() : confirm(what)),
+    async close() {
+      for (const close of closers.toReversed()) await close();
+    },
+  };
+}

@@ -1,0 +1,7 @@
+import type { Command } from '../../cli/command.ts';
+import { count } from './commands/count.ts';
+import { end } from './commands/end.ts';
+import { sessions } from './commands/sessions.ts';
+
+/** What `latchkey` can be told, by name. */
+export const commands: Record<string, Command> = { sessions, end, count };

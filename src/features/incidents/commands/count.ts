@@ -1,0 +1,51 @@
+import type { Command } from '../../../cli/command.ts';
+import { endOf } from '../../../session/lifetime.ts';
+import { decode } from '../../../session/record.ts';
+import { readTexts } from '../keyspace.ts';
+import { isIndexKey, sessionIdOf } from '../session-keys.ts';
+import { tableText } from '../text.ts';
+
+const minuteMs = 60_000;
+const periods = [
+  { name: '5 minutes', ms: 5 * minuteMs },
+  { name: 'hour', ms: 60 * minuteMs },
+  { name: 'day', ms: 24 * 60 * minuteMs },
+  { name: 'week', ms: 7 * 24 * 60 * minuteMs },
+];
+
+/** Counts the live sessions, and the addresses that have any. */
+export const count: Command = {
+  usage: ['count'],
+  about: 'count live sessions and addresses, by when they signed in and were last seen',
+  operands: [0, 0],
+  async run(_given, { open }) {
+    const { config, keyspace } = await open();
+    const now = Date.now();
+    let [sessions, addresses] = [0, 0];
+    const within = periods.map((period) => ({ ...period, signedIn: 0, lastSeen: 0 }));
+    for await (const { node, keys } of keyspace.scanAll()) {
+      const names = keys.map((key) => keyspace.nameOf(key));
+      addresses += names.filter(isIndexKey).length;
+      const sessionKeys = keys.filter((_, position) => sessionIdOf(names[position] ?? '') !== undefined);
+      if (sessionKeys.length === 0) continue;
+      for (const record of await readTexts({ node, keys: sessionKeys })) {
+        const session = record === null ? undefined : decode(record);
+        if (session?.email === undefined || endOf(session, config.sessionLimits) <= now) continue;
+        sessions += 1;
+        for (const period of within) {
+          if (now - session.signedInAt <= period.ms) period.signedIn += 1;
+          if (now - session.lastSeenAt <= period.ms) period.lastSeen += 1;
+        }
+      }
+    }
+    const rows = within.map(({ name, signedIn, lastSeen }) => [`in the last ${name}`, `${signedIn}`, `${lastSeen}`]);
+    return {
+      text: `${sessions} live sessions of ${addresses} addresses\n${tableText([['', 'SIGNED IN', 'LAST SEEN'], ...rows])}`,
+      json: {
+        sessions,
+        addresses,
+        within: within.map(({ ms, signedIn, lastSeen }) => ({ seconds: ms / 1000, signedIn, lastSeen })),
+      },
+    };
+  },
+};

@@ -1,0 +1,104 @@
+import { ErrorReply } from 'redis';
+import { withTimeout } from '../../redis/deadline.ts';
+import type { NodeClient } from '../../redis/node.ts';
+
+/** Some of the keys of one Redis process, as Redis has them: with the prefix. */
+export type Batch = { node: NodeClient; keys: string[] };
+
+const scanCount = 2000;
+/** Nobody waits for a page here, but a Redis that does not answer must not keep the operator waiting for ever. */
+const batchDeadlineMs = 30_000;
+
+/**
+ * All that Latchkey has in Redis, for the operator's commands. They may SCAN, on every primary of a Cluster; requests
+ * never do.
+ */
+export class Keyspace {
+  readonly #nodes: () => Promise<NodeClient[]>;
+  readonly #prefix: string;
+
+  /**
+   * @param nodes a client of each process that takes writes
+   * @param prefix `REDIS_KEY_PREFIX`
+   */
+  constructor(nodes: () => Promise<NodeClient[]>, prefix: string) {
+    this.#nodes = nodes;
+    this.#prefix = prefix;
+  }
+
+  /**
+   * The keys that match, in batches. One that is there all the time comes at least once; one that comes or goes
+   * meanwhile may be missing.
+   * @param pattern as SCAN takes it, of the key without the prefix
+   * @throws {RedisUnavailable}
+   */
+  async *scan(pattern: string): AsyncGenerator<Batch> {
+    // A key without braces is in braces behind the prefix.
+    const match = this.#prefix === '' || pattern.includes('{') ? pattern : `{${pattern}}`;
+    for (const node of await withTimeout(batchDeadlineMs, this.#nodes())) {
+      let cursor = '0';
+      do {
+        const scanning = node.scan(cursor, { MATCH: this.#prefix + match, COUNT: scanCount });
+        const reply = await withTimeout(batchDeadlineMs, scanning);
+        cursor = reply.cursor;
+        if (reply.keys.length > 0) yield { node, keys: reply.keys };
+      } while (cursor !== '0');
+    }
+  }
+
+  /** Everything, in batches. */
+  async *scanAll(): AsyncGenerator<Batch> {
+    yield* this.#prefix === '' ? this.scan('*') : this.scan('*{*');
+  }
+
+  /** A key without its prefix, as the code that wrote it calls it. */
+  nameOf(key: string): string {
+    const name = key.slice(this.#prefix.length);
+    return this.#prefix === '' ? name : (/^\{([^{}]+)\}$/.exec(name)?.[1] ?? name);
+  }
+}
+
+/**
+ * The texts at these keys; null for one that is gone or holds something else.
+ * @throws {RedisUnavailable}
+ */
+export function readTexts({ node, keys }: Batch): Promise<(string | null)[]> {
+  return ofMany(
+    keys,
+    (some) => node.mGet(some),
+    async (key) => node.get(key).catch(nullIfWrongType),
+  );
+}
+
+/**
+ * Deletes these keys.
+ * @returns how many there were
+ * @throws {RedisUnavailable}
+ */
+export async function deleteKeys({ node, keys }: Batch): Promise<number> {
+  if (keys.length === 0) return 0;
+  const counts = await ofMany(
+    keys,
+    async (some) => [await node.unlink(some)],
+    (key) => node.unlink(key),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+// In a Cluster, one command takes the keys of one slot only, even where several slots are on the same node.
+function ofMany<Result>(
+  keys: string[],
+  together: (keys: string[]) => Promise<Result[]>,
+  each: (key: string) => Promise<Result>,
+): Promise<Result[]> {
+  const work = together(keys).catch((error: unknown) => {
+    if (!(error instanceof ErrorReply && error.message.startsWith('CROSSSLOT'))) throw error;
+    return Promise.all(keys.map(each));
+  });
+  return withTimeout(batchDeadlineMs, work);
+}
+
+function nullIfWrongType(error: unknown): null {
+  if (error instanceof ErrorReply && error.message.startsWith('WRONGTYPE')) return null;
+  throw error;
+}

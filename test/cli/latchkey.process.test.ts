@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { startApp, testRedis } from '../support/app.ts';
+import { signedIn } from '../support/client.ts';
+import { runLatchkey } from './run-latchkey.ts';
+
+const redisAddress = await testRedis();
+const env = { REDIS_URL: `unix://${redisAddress.socketPath}` };
+const { url } = await startApp({ redisAddress });
+
+test('a command answers on standard output: text for people, JSON for scripts', async () => {
+  const ann = await signedIn(url);
+  const text = await runLatchkey(['sessions', 'ann@example.com'], env);
+  expect(text).toMatchObject({
+    code: 0,
+    stderr: '',
+    stdout: expect.stringContaining('ann@example.com has 1 session.'),
+  });
+  const json = await runLatchkey(['sessions', 'ann@example.com', '--json'], env);
+  expect(json).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.parse(json.stdout)).toMatchObject({ address: 'ann@example.com' });
+  expect((await ann.get('/admin')).status).toBe(200);
+});
+
+test("what can't be undone needs a terminal to ask on, or --yes", async () => {
+  const ann = await signedIn(url);
+  expect(await runLatchkey(['end', '--everyone'], env)).toMatchObject({
+    ...{ code: 3, stdout: '' },
+    stderr: expect.stringContaining('say it with --yes'),
+  });
+  expect((await ann.get('/admin')).status).toBe(200);
+  expect(await runLatchkey(['end', '--everyone', '--yes'], env)).toMatchObject({ code: 0 });
+  expect((await ann.get('/admin')).status).toBe(401);
+});
+
+test('a wrong command line changes nothing, and shows how it is typed', async () => {
+  const ann = await signedIn(url);
+  const { code, stdout, stderr } = await runLatchkey(['end', 'ann@example.com', '--everyone', '--yes'], env);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(/^latchkey: --everyone takes nothing else\n\nUsage:\n {2}latchkey end ADDRESS/);
+  expect((await ann.get('/admin')).status).toBe(200);
+});
+
+test('help needs neither settings nor Redis', async () => {
+  const { code, stdout } = await runLatchkey(['--help'], { REDIS_URL: 'nonsense' });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^ {2}latchkey end ADDRESS/m);
+});
+
+test('a Redis that is away, and settings that are wrong, end it with code 1 and the reason', async () => {
+  expect(await runLatchkey(['count'], { REDIS_URL: 'unix:///nowhere.sock' })).toMatchObject({
+    ...{ code: 1, stdout: '' },
+    stderr: expect.stringMatching(/^latchkey: Redis could not be reached within 2 s \(.*ENOENT/m),
+  });
+  expect(await runLatchkey(['count'], { REDIS_URL: 'nonsense' })).toMatchObject({
+    ...{ code: 1, stdout: '' },
+    stderr: expect.stringMatching(/^latchkey: REDIS_URL takes/m),
+  });
+});

@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { expect } from 'vitest';
+import type { Given, Outcome } from '../../src/cli/command.ts';
+import { readCommandLine } from '../../src/cli/command-line.ts';
+import { newOperator } from '../../src/cli/operator.ts';
+import { readConfig } from '../../src/config.ts';
+import { commands } from '../../src/features/incidents/commands.ts';
+import { createLogger } from '../../src/log.ts';
+import { afterwards } from '../support/afterwards.ts';
+import { builtFile, newDirectory, systemEnvironment } from '../support/process.ts';
+
+/** One that the environment can carry: the tests' usual one has a comma in it. */
+export const cliSecret = 'a secret for the commands of 32 characters and more';
+
+type Ended = { code: number | null; stdout: string; stderr: string };
+
+/** Runs the built `latchkey` in a process of its own, without a terminal. */
+export function runLatchkey(words: string[], env: Record<string, string>): Promise<Ended> {
+  const child = spawn(process.execPath, [builtFile('cli/latchkey.js'), ...words], {
+    cwd: newDirectory('cli-'),
+    env: { ...systemEnvironment(), SESSION_SECRET: cliSecret, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended: Ended = { code: null, stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => {
+    ended.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    ended.stderr += chunk;
+  });
+  return new Promise((done) => child.once('close', (code) => done({ ...ended, code })));
+}
+
+/** Runs commands in this process, on the Redis at this unix socket. */
+export function latchkeyOn(
+  redisUrl: string,
+  env: Record<string, string> = {},
+): (...words: string[]) => Promise<Outcome & { json: unknown }> {
+  const config = readConfig({ NODE_ENV: 'test', SESSION_SECRET: cliSecret, REDIS_URL: redisUrl, ...env });
+  const options = { actor: { user: 'olga', from: 'desk' }, log: createLogger('silent'), yes: true };
+  const operator = newOperator(config, options);
+  afterwards(() => operator.close());
+  return async (...words) => {
+    const line = readCommandLine(commands, words);
+    if (!line) throw new Error('only help was asked for');
+    const given: Given = line.given;
+    const outcome = await line.command.run(given, operator);
+    expect(JSON.parse(JSON.stringify(outcome.json))).toBeTypeOf('object');
+    return outcome;
+  };
+}
