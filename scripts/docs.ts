@@ -1,15 +1,13 @@
 // `npm run docs`: what is written about the settings, from their schema. `npm run docs -- --check` only says what is stale.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { redisPermissions, redisUrlForms, settingGroups } from '../src/config.ts';
-import { aclRule } from '../src/redis/permissions.ts';
-import type { RedisUrlForm } from '../src/redis/url.ts';
+import { settingGroups } from '../src/config.ts';
 import type { Setting } from '../src/settings/setting.ts';
+import { aclPages } from './redis-checks/acl-pages.ts';
 
 const pathOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const read = (name: string) => (existsSync(pathOf(name)) ? readFileSync(pathOf(name), 'utf8') : '');
 const compose = 'docker-compose.yml';
-const aclUser = 'ACL SETUSER latchkey on >PASSWORD';
 /** What the image sets itself. */
 const setByImage = ['NODE_ENV', 'HOST', 'PORT'];
 const makeOne = 'make one with openssl rand -hex 32';
@@ -23,18 +21,7 @@ const composeValues: Record<string, string> = {
 const generated: Record<string, string> = {
   '.env.example': envExample(),
   'docs/settings.md': settingsPage(),
-  'docs/redis.md': withAclRules('docs/redis.md', [
-    `${aclUser} ${aclRule(redisPermissions, '')}`,
-    `# With REDIS_KEY_PREFIX=latchkey:\n${aclUser} ${aclRule(redisPermissions, 'latchkey:')}`,
-  ]),
-  ...Object.fromEntries(
-    Object.entries<RedisUrlForm<unknown>>(redisUrlForms).flatMap(([kind, { permissions }]) => {
-      const page = `docs/${kind}.md`;
-      return permissions
-        ? [[page, withAclRules(page, [`${aclUser} ${aclRule([...redisPermissions, permissions], '')}`])]]
-        : [];
-    }),
-  ),
+  ...aclPages(read),
   [compose]: read(compose).replace(
     /(# settings: begin.*\n)[\s\S]*?(\n *# settings: end)/,
     (_, begin: string, end: string) => begin + composeEnvironment() + end,
@@ -114,13 +101,6 @@ function cell(text: string): string {
 
 function list(items: string[]): string {
   return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
-}
-
-function withAclRules(page: string, rules: string[]): string {
-  return read(page).replace(
-    /(<!-- acl: begin -->\n)[\s\S]*?(<!-- acl: end -->)/,
-    (_, begin: string, end: string) => `${begin}\`\`\`\n${rules.join('\n')}\n\`\`\`\n${end}`,
-  );
 }
 
 function composeEnvironment(): string {

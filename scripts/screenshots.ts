@@ -12,7 +12,6 @@ import * as development from '../src/dev/index.ts';
 import type { Mail } from '../src/features/mail/delivery.ts';
 import { closeHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
-import { connectRedis } from '../src/redis/connect.ts';
 import { askForCode, enterCode, fillCode } from '../test/email-code/browser.ts';
 import { catchIn } from '../test/email-code/caught-mails.ts';
 import { launchChromium } from '../test/support/browser.ts';
@@ -47,7 +46,7 @@ try {
 async function withApp(socketPath: string): Promise<void> {
   const log = createLogger('fatal');
   const config = readConfig({ SIGN_IN: 'code' });
-  const redis = await connectRedis(openRedis({ kind: 'single', address: { socketPath } }, config, log));
+  const { client: redis } = await openRedis({ kind: 'single', address: { socketPath } }, config, log);
   const secrets: [string] = [crypto.randomUUID()];
   const catcher = new development.MailCatcher();
   const { server, services } = createApp({

@@ -14,11 +14,13 @@ import { basename, join } from 'node:path';
  */
 
 const foldersOf = (name) => [
-  ...['src/features', 'src/dev', 'views', 'public', 'test', 'deploy', 'bench'].map((room) => `${room}/${name}`),
+  ...['src/features', 'src/dev', 'views', 'public', 'test', 'deploy', 'bench', 'scripts'].map(
+    (room) => `${room}/${name}`,
+  ),
   `docs/${name}.md`,
 ];
 /** The code that names features, one to a line. */
-const composition = ['src/app.ts', 'src/config.ts', 'src/dev/index.ts'];
+const composition = ['src/app.ts', 'src/config.ts', 'src/dev/index.ts', 'scripts/docs.ts'];
 const textFiles =
   /(\.(md|ya?ml|ejs|css|html|json|conf|cfg|toml|service|example|dockerignore)|Dockerfile|Caddyfile|run)$/;
 const notOurs = new Set(['node_modules', '.git', '.data', 'dist', 'coverage']);

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
-import { type Config, type RedisTarget, redisPermissions, type SessionSecrets, type SignIn } from './config.ts';
+import type { Config, RedisTarget, SessionSecrets, SignIn } from './config.ts';
 import type { AdminSection, Core, Development, Service, SignInWay } from './core.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { limitConnections } from './features/connection-limits/connection-limits.ts';
@@ -13,6 +13,8 @@ import { openGate } from './features/gate/gate.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
+import { checkRedis } from './features/redis-checks/check-server.ts';
+import { checkClock } from './features/redis-checks/clock-check.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
 import { formatAgo, formatDuration, formatTime } from './http/date-format.ts';
 import { newFormId } from './http/form-id.ts';
@@ -29,8 +31,8 @@ import { requireOwnHost } from './middleware/require-own-host.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders, securityHeaderValues } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
-import { checkClock } from './redis/clock-check.ts';
 import {
+  connected,
   type OpenedRedis,
   openSingle,
   type RedisClient,
@@ -72,10 +74,21 @@ const redisKinds: { [Kind in RedisKind]: (target: TargetOf<Kind>, options: Redis
 };
 redisKinds.single = openWithFailover;
 
-/** Opens the kind of Redis that `REDIS_URL` names. */
-export function openRedis<Kind extends RedisKind>(target: TargetOf<Kind>, config: Config, log: Logger): OpenedRedis {
+/**
+ * Connects to the kind of Redis that `REDIS_URL` names.
+ * @throws {RedisUnavailable} when it can't be reached within 2 s
+ */
+export async function openRedis<Kind extends RedisKind>(
+  target: TargetOf<Kind>,
+  config: Config,
+  log: Logger,
+): Promise<OpenedRedis> {
   const open: (target: TargetOf<Kind>, options: RedisOptions) => OpenedRedis = redisKinds[target.kind];
-  return open(target, { log, keyPrefix: config.redisKeyPrefix, ca: config.ca, permissions: redisPermissions });
+  const options = { log, keyPrefix: config.redisKeyPrefix, ca: config.ca };
+  const opened = open(target, options);
+  await connected(opened);
+  await checkRedis(opened, target.kind, options);
+  return opened;
 }
 
 /** The whole request path, top to bottom. Static files and health never touch a session. */
@@ -107,11 +120,12 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
     noteOutage: outages.note,
     development,
   };
-  const services: Service[] = [checkClock(redis, log)];
+  const services: Service[] = [];
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
 
   core.displayAddress = addressToUnicode;
+  services.push(checkClock(redis, log));
   const mail = openMail(core);
   services.push(mail.service);
   services.push(serveMetrics(core));

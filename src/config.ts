@@ -4,8 +4,8 @@ import { emailCodeSettings } from './features/email-code/settings.ts';
 import { gateSettings } from './features/gate/settings.ts';
 import { mailSettings } from './features/mail/settings.ts';
 import { metricsSettings } from './features/metrics/settings.ts';
+import { permissionsByKind } from './features/redis-checks/permissions.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
-import { corePermissions } from './redis/permissions.ts';
 import { type RedisUrlForm, RedisUrlProblem, singleRedisUrl } from './redis/url.ts';
 import { type CoreValues, coreChecks, coreSettings, readCoreSettings } from './settings/core.ts';
 import type { EnvFile } from './settings/env-file.ts';
@@ -63,7 +63,7 @@ export class ConfigError extends Error {
 
 const groups: FeatureSettings[] = Object.values(features);
 /** What the Redis user must be allowed to do. */
-export const redisPermissions = [corePermissions, ...groups.flatMap((group) => group.redisPermissions ?? [])];
+export const redisPermissions = permissionsByKind(groups, redisUrlForms);
 const forms: RedisUrlForm<RedisTarget>[] = Object.values(redisUrlForms);
 const signInWays = groups.flatMap(({ signIn }) => signIn ?? []);
 const trustAbout = '`trust`: not at all; anyone can sign in as any address';

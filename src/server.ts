@@ -7,7 +7,7 @@ import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, listen, portOf } from './http/http-server.ts';
 import { findProxyRanges } from './http/proxies.ts';
 import { createLogger, type Logger } from './log.ts';
-import { connectRedis, type RedisClient, withDeadline } from './redis/connect.ts';
+import { type RedisClient, withDeadline } from './redis/connect.ts';
 import { readEnvFile } from './settings/env-file.ts';
 import { misspeltNames } from './settings/environment.ts';
 
@@ -40,7 +40,7 @@ async function start(config: Config, log: Logger): Promise<Server> {
   const development = config.production ? undefined : await import('./dev/index.ts');
   const { target, stop } = await findRedis(config, development);
   closers.push(stop);
-  const redis = await connectRedis(openRedis(target, config, log));
+  const { client: redis } = await openRedis(target, config, log);
   closers.push(() => closeRedis(redis));
   const secrets = findSecrets(config, development);
   const isClosing = () => closing !== undefined;

@@ -2,7 +2,6 @@
 import { createApp, openRedis } from '../../dist/app.js';
 import { readConfig } from '../../dist/config.js';
 import { createLogger } from '../../dist/log.js';
-import { connectRedis } from '../../dist/redis/connect.js';
 
 const sessionLayers = ['loadSession', 'keepCookieCurrent'];
 const visitor = { email: process.env.BENCH_EMAIL };
@@ -10,7 +9,7 @@ const sessionId = 'x'.repeat(36);
 
 const config = readConfig(process.env);
 const log = createLogger(config.logLevel);
-const redis = await connectRedis(openRedis(config.redis, config, log), log);
+const { client: redis } = await openRedis(config.redis, config, log);
 const { app, server } = createApp({ config, secrets: config.sessionSecrets, redis, log, isClosing: () => false });
 
 const { stack } = app.router;

@@ -4,7 +4,6 @@ import type { Core } from '../core.ts';
 import { findRedis, findSecrets } from '../development-defaults.ts';
 import { Keyspace } from '../features/incidents/keyspace.ts';
 import type { Logger } from '../log.ts';
-import { connectRedis } from '../redis/connect.ts';
 import type { Actor } from './actor.ts';
 import { confirm } from './confirm.ts';
 
@@ -32,13 +31,12 @@ export function newOperator(config: Config, options: { actor: Actor; log: Logger
     const development = config.production ? undefined : await import('../dev/index.ts');
     const { target, stop } = await findRedis(config, development);
     closers.push(stop);
-    const opened = openRedis(target, config, log);
-    const redis = await connectRedis(opened);
+    const { client: redis, nodes } = await openRedis(target, config, log);
     closers.push(async () => redis.destroy());
     const secrets = findSecrets(config, development);
     // Put together like the server's, but nothing is started: neither the app listens nor do its services run.
     const { core } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
-    return { ...core, keyspace: new Keyspace(opened.nodes, config.redisKeyPrefix) };
+    return { ...core, keyspace: new Keyspace(nodes, config.redisKeyPrefix) };
   }
 
   return {

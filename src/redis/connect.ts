@@ -1,11 +1,9 @@
 import { ErrorReply } from 'redis';
 import type { Logger } from '../log.ts';
-import { checkRedisServer } from './check-server.ts';
 import { type RedisClient, redisClient } from './client.ts';
 import { connectionStatusLogger } from './connection-status.ts';
-import { deadlineMs, RedisUnavailable, withTimeout } from './deadline.ts';
+import { RedisUnavailable, withTimeout } from './deadline.ts';
 import { type NodeClient, newNode, reconnecting } from './node.ts';
-import type { RedisPermissions } from './permissions.ts';
 import type { SingleRedis } from './url.ts';
 
 export type { RedisClient } from './client.ts';
@@ -17,12 +15,10 @@ export type RedisOptions = {
   keyPrefix: string;
   /** The CAs that TLS connections trust; undefined for Node's own. */
   ca: string[] | undefined;
-  /** What the Redis user must be allowed to do. */
-  permissions: readonly RedisPermissions[];
 };
 
 /** A client that is being connected. */
-export type OpenedRedis = RedisOptions & {
+export type OpenedRedis = {
   client: RedisClient;
   ready: Promise<unknown>;
   /** Why it is not connected yet. */
@@ -50,7 +46,6 @@ export function openSingle({ address, credentials, database, tls }: SingleRedis,
   });
   const connection = { current: () => node, close: () => node.close(), destroy: () => node.destroy() };
   return {
-    ...options,
     client: redisClient(connection, options.keyPrefix),
     ready: node.connect(),
     lastError: () => lastError,
@@ -59,13 +54,11 @@ export function openSingle({ address, credentials, database, tls }: SingleRedis,
 }
 
 /**
- * Waits until Redis is connected, and refuses one that can't serve. From then on the client stays connected by
- * itself; a loss is logged once, and so is the return.
- * @throws {RedisUnavailable} when it can't be used within 2 s
- * @throws {ConfigError} when it is too old, or its user lacks permissions
+ * Waits until Redis is connected. From then on the client stays connected by itself; a loss is logged once, and so is
+ * the return.
+ * @throws {RedisUnavailable} when it can't be reached within 2 s
  */
-export async function connectRedis(opened: OpenedRedis): Promise<RedisClient> {
-  const { client, ready, lastError } = opened;
+export async function connected({ client, ready, lastError }: OpenedRedis): Promise<void> {
   try {
     await withTimeout(connectDeadlineMs, ready);
   } catch (error) {
@@ -74,11 +67,4 @@ export async function connectRedis(opened: OpenedRedis): Promise<RedisClient> {
     if (cause instanceof ErrorReply) throw new RedisUnavailable('Redis refused', { cause });
     throw new RedisUnavailable('Redis could not be reached within 2 s', { cause: cause ?? error });
   }
-  try {
-    await checkRedisServer({ ...opened, nodes: await withTimeout(deadlineMs, opened.nodes()) });
-  } catch (error) {
-    client.destroy();
-    throw error;
-  }
-  return client;
 }

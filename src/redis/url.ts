@@ -1,5 +1,5 @@
 import { isDecodable, parseUrl } from '../http/url.ts';
-import type { RedisPermissions } from './permissions.ts';
+import type { RedisPermissions } from '../settings/feature.ts';
 
 export type HostAndPort = { host: string; port: number };
 export type Credentials = { username?: string; password?: string };

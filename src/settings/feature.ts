@@ -1,9 +1,19 @@
-import type { RedisPermissions } from '../redis/permissions.ts';
 import type { CoreValues } from './core.ts';
 import type { Check, Settings, ValuesOf } from './setting.ts';
 
 /** What was read of all settings, by their names. */
 export type Values = Readonly<Record<string, unknown>>;
+
+/** What a part of Latchkey asks of Redis, in its code and in its scripts. */
+export type RedisPermissions = {
+  /**
+   * Commands as an ACL names them, each with complete arguments for an example, in which KEY stands for a key. An
+   * incomplete example can crash Redis: acl_check_cmd looks for the key behind the end (seen with EVAL and 7.0.15).
+   */
+  commands: Readonly<Record<string, string>>;
+  /** One example of each kind of key. */
+  keys: readonly string[];
+};
 
 /** A way to prove an address, as `SIGN_IN` names it. `app.ts` says what each does. */
 type SignInSetting<Name extends string> = {

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { redisPermissions } from '../../src/config.ts';
-import { aclRule } from '../../src/redis/permissions.ts';
+import { aclRule } from '../../src/features/redis-checks/permissions.ts';
 import { password } from '../support/redis-nodes.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { newAddress, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
 
 test('sign-in by code works under the documented Redis permissions, fenced in by a key prefix', async () => {
   const redis = await startRedisServer(password);
-  const rules = ['reset', 'on', '>secret', ...aclRule(redisPermissions, 'latchkey:').split(' ')];
+  const rules = ['reset', 'on', '>secret', ...aclRule(redisPermissions.single, 'latchkey:').split(' ')];
   await redis.client((admin) => admin.aclSetUser('latchkey', rules));
   const redisAddress = { url: `redis://latchkey:secret@127.0.0.1:${redis.port}` };
   const app = await startCodeApp({ redisAddress, env: { REDIS_KEY_PREFIX: 'latchkey:' } });

@@ -6,7 +6,6 @@ import { type Figure, figures } from '../../src/diagnostics.ts';
 import type { Courier, Delivered, Sealed } from '../../src/features/mail/delivery.ts';
 import { deriveSealKeys } from '../../src/features/mail/seal.ts';
 import { createLogger } from '../../src/log.ts';
-import { connectRedis } from '../../src/redis/connect.ts';
 import { connectNode, targetOf, testRedis, testSecret } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 import { mail, newSmtpClient } from './courier.ts';
@@ -14,7 +13,7 @@ import { startMailServer, type Trouble } from './mail-server.ts';
 import { newOutbox, type Rig } from './outbox-rig.ts';
 
 const address = await testRedis();
-const redis = await connectRedis(openRedis(targetOf(address), readConfig({}), createLogger('silent')));
+const { client: redis } = await openRedis(targetOf(address), readConfig({}), createLogger('silent'));
 const node = await connectNode(address);
 const server = await startMailServer();
 const rigs: Rig[] = [];

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createLogger } from '../../src/log.ts';
-import { connectRedis, openSingle } from '../../src/redis/connect.ts';
+import { connected, openSingle } from '../../src/redis/connect.ts';
 import { targetOf } from '../support/app.ts';
 import { freePort } from '../support/process.ts';
 import { password } from '../support/redis-nodes.ts';
@@ -8,12 +8,14 @@ import { startRedisServer } from '../support/redis-server.ts';
 
 const lines: { msg: string }[] = [];
 const log = createLogger('info', { write: (line) => lines.push(JSON.parse(line)) });
-const open = (url: string) => openSingle(targetOf({ url }), { log, keyPrefix: '', ca: undefined, permissions: [] });
+const open = (url: string) => openSingle(targetOf({ url }), { log, keyPrefix: '', ca: undefined });
 const patience = { timeout: 10_000, interval: 20 };
 
 test('a lost connection comes back by itself, is logged once, and carries nothing out late', async () => {
   const server = await startRedisServer(password, ['--appendonly', 'yes', '--appendfsync', 'always']);
-  const redis = await connectRedis(open(server.url));
+  const opened = open(server.url);
+  await connected(opened);
+  const { client: redis } = opened;
   await redis.set('key', 'before');
   expect(lines).toEqual([]);
 
@@ -29,12 +31,12 @@ test('a lost connection comes back by itself, is logged once, and carries nothin
 });
 
 test('a Redis that is not there, or refuses the password, stops the start with the reason', async () => {
-  await expect(connectRedis(open(`redis://127.0.0.1:${await freePort()}`))).rejects.toMatchObject({
+  await expect(connected(open(`redis://127.0.0.1:${await freePort()}`))).rejects.toMatchObject({
     message: 'Redis could not be reached within 2 s',
     cause: { code: 'ECONNREFUSED' },
   });
   const { port } = await startRedisServer(password);
-  await expect(connectRedis(open(`redis://:wrong@127.0.0.1:${port}`))).rejects.toMatchObject({
+  await expect(connected(open(`redis://:wrong@127.0.0.1:${port}`))).rejects.toMatchObject({
     message: 'Redis refused',
     cause: { message: expect.stringContaining('WRONGPASS') },
   });

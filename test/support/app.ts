@@ -11,7 +11,7 @@ import type { Development } from '../../src/core.ts';
 import * as development from '../../src/dev/index.ts';
 import { closeHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
-import { connectRedis, type RedisClient } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/connect.ts';
 import { type NodeClient, newNode } from '../../src/redis/node.ts';
 import { type SingleRedis, singleRedisUrl } from '../../src/redis/url.ts';
 import { afterwards } from './afterwards.ts';
@@ -70,10 +70,10 @@ export function targetOf(address: RedisAddress): SingleRedis {
 }
 
 /** Connects as `server.ts` does to what `REDIS_URL` names. */
-export function connectUrl(url: string, log = createLogger('silent'), env = {}): Promise<RedisClient> {
+export async function connectUrl(url: string, log = createLogger('silent'), env = {}): Promise<RedisClient> {
   const config = readConfig({ NODE_ENV: 'test', REDIS_URL: url, ...env });
   if (!config.redis) throw new Error('there is no URL');
-  return connectRedis(openRedis(config.redis, config, log));
+  return (await openRedis(config.redis, config, log)).client;
 }
 
 /** The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. */
@@ -85,7 +85,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const logFile = newLogFile('app');
   const log = createLogger('debug', destination({ dest: logFile, sync: true }));
   const redisAddress = options.redisAddress ?? (await testRedis());
-  const redis = await connectRedis(openRedis(targetOf(redisAddress), config, log));
+  const { client: redis } = await openRedis(targetOf(redisAddress), config, log);
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
   const isClosing = options.isClosing ?? (() => false);
   const { app, server, services } = createApp({

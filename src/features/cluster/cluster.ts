@@ -6,7 +6,7 @@ import { connectionStatusLogger } from '../../redis/connection-status.ts';
 import { deadlineMs, RedisUnavailable } from '../../redis/deadline.ts';
 import { type NodeClient, nodeSettings, reconnecting } from '../../redis/node.ts';
 import type { HostAndPort } from '../../redis/url.ts';
-import { type ClusterTarget, clusterPermissions } from './url.ts';
+import type { ClusterTarget } from './url.ts';
 
 type ClusterClient = ReturnType<typeof newCluster>;
 type Primary = ClusterClient['masters'][number];
@@ -89,12 +89,10 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
   const nodes = () => Promise.all(client.masters.map((primary) => client.nodeClient(primary)));
   const connection = { current: () => client, probeKeys, close: () => client.close(), destroy: () => client.destroy() };
   return {
-    ...options,
     client: redisClient(connection, options.keyPrefix),
     ready,
     lastError: () => lastError,
     nodes,
-    permissions: [...options.permissions, clusterPermissions],
   };
 }
 

@@ -1,4 +1,3 @@
-import type { RedisPermissions } from '../../redis/permissions.ts';
 import {
   type Credentials,
   type HostAndPort,
@@ -7,13 +6,14 @@ import {
   readHosts,
   splitRedisUrl,
 } from '../../redis/url.ts';
+import type { RedisPermissions } from '../../settings/feature.ts';
 
 /** A Redis Cluster. */
 export type ClusterTarget = { kind: 'cluster'; nodes: HostAndPort[]; credentials: Credentials; tls: boolean };
 
 const example = 'redis+cluster://:password@host1:7000,host2:7001 for a Cluster';
 
-export const clusterPermissions: RedisPermissions = {
+const clusterPermissions: RedisPermissions = {
   commands: { asking: '', 'cluster|slots': '', ping: '' },
   keys: [],
 };

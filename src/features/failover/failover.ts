@@ -19,7 +19,6 @@ export function openPrimary(resolver: PrimaryResolver, node: NodeOptions, option
     options.keyPrefix,
   );
   return {
-    ...options,
     client,
     ready: connection.connect(),
     lastError: () => connection.lastError,

@@ -5,12 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { openRedis } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/log.ts';
-import { connectRedis } from '../../src/redis/connect.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { connectUrl, type RedisAddress, targetOf, testRedis } from '../support/app.ts';
-import { freePort } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
-import { expectUnreachable } from '../support/redis-start.ts';
 import { newLogFile } from '../support/secrets.ts';
 
 const password = 'of-the-operator';
@@ -19,7 +16,7 @@ const password = 'of-the-operator';
 async function told(address: RedisAddress): Promise<string[]> {
   const logFile = newLogFile('redis-startup');
   const log = createLogger('debug', destination({ dest: logFile, sync: true }));
-  const redis = await connectRedis(openRedis(targetOf(address), readConfig({}), log));
+  const { client: redis } = await openRedis(targetOf(address), readConfig({}), log);
   redis.destroy();
   const lines = readFileSync(logFile, 'utf8').split('\n').filter(Boolean);
   return lines.map((line) => JSON.parse(line)).map(({ level, msg }) => `${level} ${msg}`);
@@ -78,13 +75,3 @@ async function withVersion(version: string, port: number): Promise<number> {
   afterwards(() => link.close());
   return (link.address() as AddressInfo).port;
 }
-
-test('a Redis that is not there stops the start, with the reason', async () => {
-  await expectUnreachable(`redis://127.0.0.1:${await freePort()}`, /ECONNREFUSED/);
-});
-
-test('so does one that is frozen', async () => {
-  const redis = await startRedisServer(password);
-  redis.signal('SIGSTOP');
-  await expectUnreachable(redis.url, /did not answer within/);
-});

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { redisPermissions } from '../../src/config.ts';
+import { aclRule } from '../../src/features/redis-checks/permissions.ts';
 import { createLogger } from '../../src/log.ts';
-import { aclRule } from '../../src/redis/permissions.ts';
 import { encodeMoment } from '../../src/session/record.ts';
 import { connectUrl, startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
@@ -10,7 +10,7 @@ import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 
 const log = createLogger('silent');
 const server = await startRedisServer('of-the-operator');
-const names = [...new Set(redisPermissions.flatMap(({ commands }) => Object.keys(commands)))];
+const names = [...new Set(redisPermissions.single.flatMap(({ commands }) => Object.keys(commands)))];
 
 /** Gives the user of this name just these rules, and a URL to connect with. */
 async function userWith(name: string, rules: string, redis: RedisServer = server): Promise<string> {
@@ -21,7 +21,7 @@ async function userWith(name: string, rules: string, redis: RedisServer = server
 describe.each(['', 'latchkey:'])('under the documented rule, with the key prefix "%s"', (keyPrefix) => {
   test('everything works, nothing is refused, and no permission is spare', async () => {
     const redis = await startRedisServer('of-the-operator', ['--appendonly', 'yes']);
-    const redisAddress = { url: await userWith('latchkey', aclRule(redisPermissions, keyPrefix), redis) };
+    const redisAddress = { url: await userWith('latchkey', aclRule(redisPermissions.single, keyPrefix), redis) };
     const env = { REDIS_KEY_PREFIX: keyPrefix };
 
     const earlier = await startApp({ redisAddress, env });
@@ -58,28 +58,28 @@ describe.each(['', 'latchkey:'])('under the documented rule, with the key prefix
 
 describe('a permission that is missing stops the start, which names it', () => {
   test.each(names)('%s', async (name) => {
-    const url = await userWith(`without-${name}`, `${aclRule(redisPermissions, '')} -${name}`);
+    const url = await userWith(`without-${name}`, `${aclRule(redisPermissions.single, '')} -${name}`);
     await expect(connectUrl(url)).rejects.toMatchObject({
-      problems: [`the Redis user may not use ${name}; set its ACL rule to: ${aclRule(redisPermissions, '')}`],
+      problems: [`the Redis user may not use ${name}; set its ACL rule to: ${aclRule(redisPermissions.single, '')}`],
     });
   });
 
   test('several at once', async () => {
-    const url = await userWith('without-several', `${aclRule(redisPermissions, '')} -get -zadd`);
+    const url = await userWith('without-several', `${aclRule(redisPermissions.single, '')} -get -zadd`);
     await expect(connectUrl(url)).rejects.toMatchObject({
       problems: [expect.stringMatching(/^the Redis user may not use get, zadd; /)],
     });
   });
 
   test.each(['~other:*', '~{*', '~c:* ~d:* ~l:* ~n:* ~{*', '%R~*'])('keys: only %s', async (keys) => {
-    const url = await userWith('without-keys', aclRule(redisPermissions, '').replace('~*', keys));
+    const url = await userWith('without-keys', aclRule(redisPermissions.single, '').replace('~*', keys));
     await expect(connectUrl(url)).rejects.toMatchObject({
       problems: [expect.stringMatching(/^the Redis user may not use the keys of Latchkey; set its ACL rule to: ~\* /)],
     });
   });
 
   test('keys outside of what the prefix fences in', async () => {
-    const url = await userWith('fenced', aclRule(redisPermissions, 'latchkey:'));
+    const url = await userWith('fenced', aclRule(redisPermissions.single, 'latchkey:'));
     (await connectUrl(url, log, { REDIS_KEY_PREFIX: 'latchkey:' })).destroy();
     await expect(connectUrl(url, log, { REDIS_KEY_PREFIX: 'other:' })).rejects.toMatchObject({
       problems: [expect.stringContaining('~other:*')],

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import { checkClock } from '../../src/features/redis-checks/clock-check.ts';
 import { createLogger } from '../../src/log.ts';
-import { checkClock } from '../../src/redis/clock-check.ts';
 import { connectNode, testRedis } from '../support/app.ts';
 
 const redis = await connectNode(await testRedis());

@@ -1,14 +1,14 @@
-import type { Service } from '../core.ts';
-import type { Logger } from '../log.ts';
-import type { RedisClient } from './client.ts';
-import { deadlineMs, withTimeout } from './deadline.ts';
+import type { Service } from '../../core.ts';
+import type { Logger } from '../../log.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 
 const maxSkewMs = 5000;
 const checkIntervalMs = 600_000;
 
 /**
- * Warns when the clocks of this process and of Redis differ, at start and every ten minutes. Sessions and codes expire
- * by both, and Redis is the clock that all processes have in common.
+ * Warns when the clocks of this process and of Redis differ, at start and every ten minutes. Sessions expire by
+ * both, and Redis is the clock that all processes have in common.
  */
 export function checkClock(redis: RedisClient, log: Logger): Service {
   let timer: NodeJS.Timeout | undefined;

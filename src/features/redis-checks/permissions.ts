@@ -1,23 +1,11 @@
 import { ErrorReply } from 'redis';
-import type { RedisClient } from './client.ts';
-import { deadlineMs, withTimeout } from './deadline.ts';
-
-/**
- * What a part of Latchkey asks of Redis, in its code and in its scripts. The start checks that the Redis user may do
- * it, and docs/redis.md lists it.
- */
-export type RedisPermissions = {
-  /**
-   * Commands as an ACL names them, each with complete arguments for an example, in which KEY stands for a key. An
-   * incomplete example can crash Redis: acl_check_cmd looks for the key behind the end (seen with EVAL and 7.0.15).
-   */
-  commands: Readonly<Record<string, string>>;
-  /** One example of each kind of key. */
-  keys: readonly string[];
-};
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
+import type { RedisUrlForm } from '../../redis/url.ts';
+import type { FeatureSettings, RedisPermissions } from '../../settings/feature.ts';
 
 /** What the core needs, for sessions, their index, rate limits, readiness and the clock check. */
-export const corePermissions: RedisPermissions = {
+const corePermissions: RedisPermissions = {
   commands: {
     del: 'KEY',
     eval: 'script 1 KEY',
@@ -40,6 +28,19 @@ export const corePermissions: RedisPermissions = {
   },
   keys: ['{tag}session', 'tag', 'l:{tag}limit', 'f:form', 'ready'],
 };
+
+/** What the Redis user must be allowed to do, by the kind of Redis. */
+export function permissionsByKind<Kind extends string>(
+  groups: readonly FeatureSettings[],
+  forms: Record<Kind, RedisUrlForm<unknown>>,
+): Record<Kind, readonly RedisPermissions[]> {
+  const common = [corePermissions, ...groups.flatMap(({ redisPermissions = [] }) => redisPermissions)];
+  const byKind = Object.entries<RedisUrlForm<unknown>>(forms).map(([kind, { permissions = [] }]) => [
+    kind,
+    common.concat(permissions),
+  ]);
+  return Object.fromEntries(byKind);
+}
 
 /** The rule that lets a Redis user do just what these parts need, as for `ACL SETUSER`. */
 export function aclRule(permissions: readonly RedisPermissions[], keyPrefix: string): string {

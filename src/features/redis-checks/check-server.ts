@@ -1,27 +1,34 @@
-import { ConfigError } from '../config.ts';
-import type { Logger } from '../log.ts';
-import type { RedisClient } from './client.ts';
-import { deadlineMs, withTimeout } from './deadline.ts';
-import type { NodeClient } from './node.ts';
-import { aclRule, missingPermissions, type RedisPermissions } from './permissions.ts';
+import { ConfigError, type RedisTarget, redisPermissions } from '../../config.ts';
+import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
+import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
+import type { NodeClient } from '../../redis/node.ts';
+import { aclRule, missingPermissions } from './permissions.ts';
 
 const minMajorVersion = 7;
 
-type Parts = {
-  client: RedisClient;
-  nodes: NodeClient[];
-  permissions: readonly RedisPermissions[];
-  keyPrefix: string;
-  log: Logger;
-};
-
 /**
  * Refuses a Redis that could not sign anybody in, and warns of settings that would lose sessions.
- * @throws {ConfigError} with every reason and its fix
+ * @throws {ConfigError} with every reason and its fix; {RedisUnavailable} when Redis does not answer. The connection is
+ * closed then.
  */
-export async function checkRedisServer({ client, nodes, permissions, keyPrefix, log }: Parts): Promise<void> {
+export async function checkRedis(opened: OpenedRedis, kind: RedisTarget['kind'], options: RedisOptions): Promise<void> {
+  try {
+    await checkServer(opened, kind, options);
+  } catch (error) {
+    opened.client.destroy();
+    throw error;
+  }
+}
+
+async function checkServer(
+  { client, nodes }: OpenedRedis,
+  kind: RedisTarget['kind'],
+  { log, keyPrefix }: RedisOptions,
+): Promise<void> {
+  const permissions = redisPermissions[kind];
+  const processes = await withTimeout(deadlineMs, nodes());
   const [tooOld, lacking] = await Promise.all([
-    Promise.all(nodes.map(versionProblem)),
+    Promise.all(processes.map(versionProblem)),
     missingPermissions(client, permissions).catch((err: unknown) => {
       log.warn({ err }, 'the permissions of the Redis user could not be checked');
       return undefined;
@@ -33,7 +40,9 @@ export async function checkRedisServer({ client, nodes, permissions, keyPrefix, 
   }
   if (problems.length > 0) throw new ConfigError(problems);
   // Redis servers that restrict INFO or CONFIG are taken as they are.
-  const warnings = await Promise.all(nodes.map((node) => withTimeout(deadlineMs, warningsFor(node)).catch(() => [])));
+  const warnings = await Promise.all(
+    processes.map((node) => withTimeout(deadlineMs, warningsFor(node)).catch(() => [])),
+  );
   for (const warning of new Set(warnings.flat())) log.warn(warning);
 }
 
