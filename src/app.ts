@@ -9,6 +9,7 @@ import { limitConnections } from './features/connection-limits/connection-limits
 import { emailCode } from './features/email-code/email-code.ts';
 import { openWithFailover } from './features/failover/failover.ts';
 import { outageLog } from './features/failover/outage-log.ts';
+import { recoverForm } from './features/form-recovery/form-recovery.ts';
 import { openGate } from './features/gate/gate.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openMail } from './features/mail/mail.ts';
@@ -202,7 +203,12 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
   app.route('/admin/end-other-sessions').post(endOtherSessions(admin)).all(postOnly('/admin'));
 
   app.use(notFound);
-  app.use(errorPage(log, outages.note));
+  app.use(
+    errorPage({
+      ...core,
+      extendStep: recoverForm,
+    }),
+  );
 
   const server = createHttpServer(app);
   limitConnections(server, headers);

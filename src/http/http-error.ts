@@ -1,9 +1,9 @@
 /** What an error page offers besides its message, and what its response carries. */
 export type HttpErrorDetails = {
-  /** Where signing in would help. */
-  loginUrl?: string;
+  /** A sentence below the message. */
+  note?: string | undefined;
   /** A page that helps. */
-  link?: { href: string; label: string };
+  link?: { href: string; label: string } | undefined;
   headers?: Record<string, string>;
 };
 

@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import { parseUrl } from './url.ts';
 
 const fallback = '/admin';
@@ -20,4 +21,9 @@ export function safeReturnPath(wanted: unknown): string {
   const path = pathname + search + hash;
   // Measured percent-encoded, which can be nine times as long: proxies accept headers of a few kB.
   return path.length > maxPathLength ? fallback : path;
+}
+
+/** Where a request went, as a link that leads to this site: a target may begin with two slashes, or name a host. */
+export function pathOf(req: Request): string {
+  return `/${req.originalUrl.replace(/^[/\\]+/, '')}`;
 }

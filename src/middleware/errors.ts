@@ -1,11 +1,11 @@
-import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import type { Core } from '../core.ts';
 import { answerAs } from '../http/content-negotiation.ts';
 import { HttpError, type HttpErrorDetails } from '../http/http-error.ts';
+import { pathOf, safeReturnPath } from '../http/return-path.ts';
 import { isDecodable } from '../http/url.ts';
-import type { Logger } from '../log.ts';
 import { RedisUnavailable } from '../redis/connect.ts';
 import { discardChanges } from '../session/sign-in.ts';
-import { nextStep, ownPath } from './next-step.ts';
 
 const retryAfterSeconds = 5;
 
@@ -30,7 +30,7 @@ export const notFound: RequestHandler = function notFound(req, _res, next) {
  * @throws {HttpError} 405
  */
 export function allowOnly(...methods: string[]): RequestHandler {
-  return refuseOthers(methods, (req) => ({ href: ownPath(req), label: 'Open the page' }));
+  return refuseOthers(methods, (req) => ({ href: pathOf(req), label: 'Open the page' }));
 }
 
 /**
@@ -49,18 +49,39 @@ function refuseOthers(methods: string[], linkFor: (req: Request) => HttpErrorDet
       res.set({ Allow }).status(204).end();
       return;
     }
-    const link = linkFor(req);
     const message = `This page doesn't accept ${req.method} requests.`;
-    next(new HttpError(405, message, { headers: { Allow }, ...(link && { link }) }));
+    next(new HttpError(405, message, { headers: { Allow }, link: linkFor(req) }));
   };
 }
+
+/** A view that a feature shows on the error page, and what it reads as `locals`. */
+type Addition = { view: string; data: object };
+
+/** What an error page offers, so that it is no dead end. */
+export type ErrorStep = Pick<HttpErrorDetails, 'link' | 'note'> & {
+  /** The same page once more. */
+  retryUrl?: string;
+  /** What the login form holds. `target` is its HTML attribute. */
+  loginForm?: { next: string; typed?: string; remember?: boolean; submitLabel?: string; target?: string };
+  /** Whether logging in leads back to this page. */
+  leadsBack?: boolean;
+  /** Whether the browser sent no cookie at all, as one does that refuses them. */
+  hasNoCookies?: boolean;
+  section?: Addition;
+  action?: Addition;
+};
+
+export type ErrorPageOptions = Pick<Core, 'log' | 'noteOutage'> & {
+  /** Adds what a failed form needs. */
+  extendStep?: (step: ErrorStep, status: number, req: Request) => ErrorStep;
+};
 
 /**
  * The one place where an error becomes a response: a page, a line of text or JSON. Only the message of an `HttpError`
  * reaches the client; everything else goes to the log, under the request's id (ASVS 16.5.1).
  * @param noteOutage logs that Redis failed a request
  */
-export function errorPage(log: Logger, noteOutage: (error: RedisUnavailable) => void): ErrorRequestHandler {
+export function errorPage({ log, noteOutage, extendStep = (step) => step }: ErrorPageOptions): ErrorRequestHandler {
   return function answerError(error: unknown, req, res, _next) {
     const { status, message, details } = explain(error);
     discardChanges(req);
@@ -77,8 +98,8 @@ export function errorPage(log: Logger, noteOutage: (error: RedisUnavailable) => 
     const sendText = () => res.type('text').send(`${message}\n`);
     answerAs(req, res, {
       html: () => {
-        const page = { status, message, ...nextStep(status, details, req, res), requestId: req.id };
-        res.render('error', page, (err: unknown, html?: string) => {
+        const step = extendStep(nextStep(status, details, req, res), status, req);
+        res.render('error', { status, message, ...step, requestId: req.id }, (err: unknown, html?: string) => {
           if (!err) res.send(html);
           else {
             // Express's own answer would show the stack.
@@ -90,6 +111,19 @@ export function errorPage(log: Logger, noteOutage: (error: RedisUnavailable) => 
       text: sendText,
       json: () => res.json({ error: message, ...(status >= 500 && { requestId: req.id }) }),
     });
+  };
+}
+
+function nextStep(status: number, { link, note }: HttpErrorDetails, req: Request, res: Response): ErrorStep {
+  const isRead = req.method === 'GET' || req.method === 'HEAD';
+  if (status >= 500) return isRead ? { retryUrl: pathOf(req) } : {};
+  if (status !== 401) return { link, note };
+  // A save may have found out that the session has ended, after the page began as a signed-in one.
+  if (req.session?.email === undefined) res.locals.email = undefined;
+  return {
+    loginForm: { next: safeReturnPath(isRead ? req.originalUrl : undefined), typed: res.locals.email },
+    leadsBack: isRead,
+    hasNoCookies: req.headers.cookie === undefined,
   };
 }
 

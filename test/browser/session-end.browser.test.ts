@@ -17,7 +17,6 @@ const certificate = certificateFor('127.0.0.1');
 let onQuestion: () => Promise<'pass' | 'fail'> = async () => 'pass';
 const http = await startBehindProxy('http');
 const https = await startBehindProxy('https');
-const { redis } = http.app;
 const openProfile = useChromium(() => [http.origin, https.origin], { keepsPages: true, trusts: certificate });
 
 async function startBehindProxy(scheme: 'http' | 'https'): Promise<{ origin: string; app: TestApp }> {
@@ -186,24 +185,4 @@ describe('what was typed into a page whose session has ended', () => {
     await (await answered).finished();
     expect([await notice.isVisible(), await page.getByRole('textbox').isVisible()]).toEqual([true, false]);
   });
-});
-
-test('a form sent after its session has ended is sent again from the same page after login', async () => {
-  const email = newEmail();
-  const other = new Visitor(http.app.url);
-  const { page } = await signedIn(http.origin, email);
-  await other.signIn(email);
-  await page.reload();
-  await redis.flushAll();
-  await other.signIn(email);
-  await page.getByRole('button', { name: /^End session/ }).click();
-  await loginPage(page);
-  const newTab = page.waitForEvent('popup');
-  await page.getByLabel('E-mail address').fill(email);
-  await page.getByLabel('E-mail address').press('Enter');
-  await (await newTab).waitForURL(`${http.origin}/admin`);
-  await page.getByRole('button', { name: 'Send it again' }).click();
-  await page.waitForURL(`${http.origin}/admin`);
-  expect(await page.getByRole('status').textContent()).toBe('That session had already ended.');
-  expect(await page.getByRole('status').evaluate((notice) => notice === document.activeElement)).toBe(true);
 });

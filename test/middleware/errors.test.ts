@@ -9,6 +9,7 @@ import { errorPage } from '../../src/middleware/errors.ts';
 import { requestLog } from '../../src/middleware/request-log.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { ask, clients, type Method, signedIn, xhr } from '../support/client.ts';
+import { offersOf } from '../support/offers.ts';
 import { connect } from '../support/process.ts';
 
 const redisAddress = await testRedis();
@@ -81,24 +82,7 @@ describe.each(errors)('%i', (status, message, provoke) => {
   });
 });
 
-/** What the main part of a page offers besides the way home: links, and forms with their fields. */
-function offersOf(page: string) {
-  const main = page.slice(page.indexOf('<main'));
-  const links = [...main.matchAll(/<a[^>]* href="([^"]*)"[^>]*>([^<]*)</g)].map(([, href, label]) => [label, href]);
-  const forms = [...main.matchAll(/<form[^>]* action="([^"]*)"([\s\S]*?)<\/form>/g)].map(([, action, inside = '']) => {
-    const inputs = [...inside.matchAll(/<input([^>]*)>/g)].map(([, attributes = '']) => [
-      / name="([^"]*)"/.exec(attributes)?.[1],
-      / value="([^"]*)"/.exec(attributes)?.[1] ?? / checked/.test(attributes),
-    ]);
-    const button = /<button[^>]*>([^<]*?)\s*</.exec(inside)?.[1];
-    return { action, button, fields: Object.fromEntries(inputs) };
-  });
-  return { links: links.filter(([label]) => label !== 'Go to the home page'), forms };
-}
-
 describe('the next step', () => {
-  const lost = (method: Method, path: string) => ask(withoutRedis.url, method, path, lostVisitor).set(clients.html);
-
   test.each([
     ['/', '/'],
     ['/login?next=/x', '/login?next=/x'],
@@ -115,38 +99,6 @@ describe('the next step', () => {
     expect(offersOf(received())).toEqual({ links: [['Try again', href]], forms: [] });
   });
 
-  test.each([
-    [500, misconfigured.url],
-    [503, withoutRedis.url],
-  ])('after a %i on a sign-in is the form, with what was typed', async (status, app) => {
-    const sent = { email: 'Ann&co@example.com ', next: '/admin?x=1', remember: 'on', pass: 'of-ann' };
-    const { text } = await ask(app, 'post', '/login').type('form').set(clients.html).send(sent);
-    expect(text).toContain(`Error ${status}`);
-    const fields = { email: 'Ann&amp;co@example.com ', next: '/admin?x=1', remember: true, form: expect.any(String) };
-    expect(offersOf(text)).toEqual({ links: [], forms: [{ action: '/login', button: 'Try again', fields }] });
-  });
-
-  test('after a 503 on any other form is a button that sends it again', async () => {
-    const sent = { session: 'a"b', other: '<1>' };
-    const { text } = await lost('post', '/admin/end-session?x=1').type('form').send(sent).expect(503);
-    const fields = { session: 'a&#34;b', other: '&lt;1&gt;' };
-    const form = { action: '/admin/end-session?x=1', button: 'Try again', fields };
-    expect(offersOf(text)).toEqual({ links: [], forms: [form] });
-    const button = await lost('post', '/logout').expect(503);
-    expect(offersOf(button.text).forms).toEqual([{ action: '/logout', button: 'Try again', fields: {} }]);
-  });
-
-  test('after a form of another site is none, even without Redis: a click must not send it as ours', async () => {
-    for (const path of ['/login', '/admin/end-session', '/logout']) {
-      const { text } = await lost('post', path)
-        .set('Sec-Fetch-Site', 'cross-site')
-        .type('form')
-        .send({ email: 'eve@evil.example' })
-        .expect(403);
-      expect(offersOf(text)).toEqual({ links: [], forms: [] });
-    }
-  });
-
   test.each<[path: string, label: string, href: string, method?: Method]>([
     ['/admin/end-session', 'Back to the form', '/admin'],
     ['/admin/end-other-sessions', 'Back to the form', '/admin'],
@@ -157,17 +109,6 @@ describe('the next step', () => {
     const { text } = await ask(url, method, path, visitor).set(clients.html).expect(405);
     expect(offersOf(text)).toEqual({ links: [[label, href]], forms: [] });
     await ask(url, 'get', href, visitor).set(clients.html).redirects(1).expect(200);
-  });
-
-  // Otherwise the sign-in would end on a 405.
-  test('after a form whose session has ended is to log in, and leads to the page of the form', async () => {
-    for (const path of ['/admin/end-session', '/admin/end-other-sessions']) {
-      const asked = ask(url, 'post', path).set({ ...clients.html, Referer: `${url}/admin?page=2` });
-      const { text } = await asked.type('form').send({ session: 'x' }).expect(401);
-      expect(text).toContain('Please login first.');
-      const [login] = offersOf(text).forms;
-      expect(login).toMatchObject({ action: '/login', fields: { next: '/admin?page=2' } });
-    }
   });
 });
 
@@ -217,7 +158,7 @@ describe('an unexpected error', () => {
       res.end('all of it');
       throw new Error(detail);
     });
-    app.use(errorPage(log, () => {}));
+    app.use(errorPage({ log, noteOutage() {} }));
     return app;
   }
   const app = brokenApp();

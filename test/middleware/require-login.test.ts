@@ -1,28 +1,23 @@
-import express from 'express';
+import type express from 'express';
 import { describe, expect, test, vi } from 'vitest';
 import { requireFreshLogin, requireLogin, requireRole } from '../../src/middleware/require-login.ts';
 import type { EmailAddress } from '../../src/session/email-address.ts';
 import { currentEmail } from '../../src/session/sign-in.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { clients, signedIn } from '../support/client.ts';
-import { gate, startFork } from '../support/fork.ts';
+import { startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();
 const app = await startApp({ redisAddress });
 
-const arrived = gate();
-const mayGoOn = gate();
 const forkUrl = await startFork(app.redis, (fork) => {
   // The error page's data, as the view gets it.
   fork.engine('ejs', (_path, data, done) => {
-    const [status, loginForm, resend, email] = ['status', 'loginForm', 'resend', 'email'].map((name) =>
-      Reflect.get(data, name),
-    );
-    done(null, JSON.stringify({ status, loginForm, resend, email }));
+    const [status, loginForm, email] = ['status', 'loginForm', 'email'].map((name) => Reflect.get(data, name));
+    done(null, JSON.stringify({ status, loginForm, email }));
   });
   fork.set('view engine', 'ejs').set('views', new URL('../../views', import.meta.url).pathname);
-  fork.use(express.urlencoded({ extended: false }));
   fork.use((req, res, next) => {
     res.locals.email = req.session.email;
     next();
@@ -49,12 +44,6 @@ const forkUrl = await startFork(app.redis, (fork) => {
   );
   fork.get('/truthy', requireRole((() => 'no') as unknown as (email: EmailAddress) => boolean), answer);
   fork.use('/fresh', requireFreshLogin({ withinSeconds: 300 }), answer);
-  fork.post('/slow', async (req, res) => {
-    arrived.open();
-    await mayGoOn.opened;
-    req.session.device = 'changed';
-    res.redirect(303, '/');
-  });
 });
 
 async function statusFor(email: string, path: string): Promise<number> {
@@ -109,7 +98,7 @@ describe('requireFreshLogin', () => {
     vi.useRealTimers();
     expect(status).toBe(401);
     expect(JSON.parse(text)).toMatchObject({
-      loginForm: { next: '/fresh?page=2', typed: 'ann@example.com', opensTab: false },
+      loginForm: { next: '/fresh?page=2', typed: 'ann@example.com' },
       email: 'ann@example.com',
     });
   });
@@ -117,67 +106,6 @@ describe('requireFreshLogin', () => {
   test('takes only a positive number of seconds', () => {
     for (const withinSeconds of [0, -1, Number.NaN]) {
       expect(() => requireFreshLogin({ withinSeconds })).toThrow(RangeError);
-    }
-  });
-});
-
-describe('a form that outlived its session', () => {
-  const form = { title: 'a "quoted" <b>', text: 'two\r\nlines' };
-  const fields = Object.entries(form);
-
-  test('is kept with all that was typed, and login leads back to the page it is on', async () => {
-    const headers = { Referer: `${forkUrl}/guarded/new?copy=7` };
-    const { status, text } = await new Visitor(forkUrl).post('/guarded/notes?draft=1', { form, headers });
-    expect([status, JSON.parse(text)]).toEqual([
-      401,
-      {
-        status: 401,
-        loginForm: { next: '/guarded/new?copy=7', opensTab: true },
-        resend: { action: '/guarded/notes?draft=1', fields },
-      },
-    ]);
-  });
-
-  test('is kept, too, when only the save finds out that the session has ended', async () => {
-    const visitor = await signedIn(app.url);
-    const answer = visitor.copy(forkUrl).post('/slow', { form });
-    await arrived.opened;
-    await visitor.post('/logout');
-    mayGoOn.open();
-    const { status, text } = await answer;
-    expect([status, JSON.parse(text)]).toEqual([
-      401,
-      { status: 401, loginForm: { next: '/admin', opensTab: true }, resend: { action: '/slow', fields } },
-    ]);
-  });
-
-  test('keeps several values of one field', async () => {
-    const body = 'tag=a&tag=b';
-    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
-    const { text } = await new Visitor(forkUrl).post('/guarded', { body, headers });
-    expect(JSON.parse(text).resend.fields).toEqual([
-      ['tag', 'a'],
-      ['tag', 'b'],
-    ]);
-  });
-
-  test.each(['https://evil.example/guarded/new', 'not a url', '//evil.example', undefined])(
-    'does not lead to another site: %s',
-    async (referer) => {
-      const headers = referer === undefined ? {} : { Referer: referer };
-      const { text } = await new Visitor(forkUrl).post('/guarded', { form, headers });
-      expect(JSON.parse(text).loginForm.next).toBe('/admin');
-    },
-  );
-
-  test('is not offered for a page or a body that is no form', async () => {
-    for (const visit of [
-      await new Visitor(forkUrl).get('/guarded'),
-      await new Visitor(forkUrl).post('/guarded'),
-      await new Visitor(forkUrl).post('/guarded', { json: { a: 1 } }),
-    ]) {
-      const { loginForm, resend } = JSON.parse(visit.text);
-      expect([visit.status, loginForm.opensTab, resend]).toEqual([401, false, undefined]);
     }
   });
 });

@@ -106,7 +106,7 @@ describe('an identity provider', () => {
     sameOrigin(ownOrigin, identityProvider),
   );
   app.use((_req, res) => void res.send('taken'));
-  app.use(errorPage(createLogger('silent'), () => {}));
+  app.use(errorPage({ log: createLogger('silent'), noteOutage() {} }));
   const post = (path: string, Origin: string) =>
     request(app).post(path).set({ Origin, 'Sec-Fetch-Site': 'cross-site', Accept: 'text/plain' });
 

@@ -4,7 +4,7 @@ import express, { type Express } from 'express';
 import { readConfig } from '../../src/config.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
-import { errorPage } from '../../src/middleware/errors.ts';
+import { type ErrorPageOptions, errorPage } from '../../src/middleware/errors.ts';
 import { requestLog } from '../../src/middleware/request-log.ts';
 import type { NodeClient } from '../../src/redis/node.ts';
 import type { SessionRedis } from '../../src/session/commands.ts';
@@ -38,13 +38,14 @@ export function newStore(
 export async function startFork(
   redis: SessionRedis,
   addRoutes: (app: Express) => void,
-  options: Pick<SessionsOptions, 'preloadsList'> = {},
+  options: Pick<SessionsOptions, 'preloadsList'> & Pick<ErrorPageOptions, 'extendStep'> = {},
 ): Promise<string> {
+  const { extendStep, ...sessionOptions } = options;
   const app = express();
   app.use(requestLog(log));
-  app.use(sessions({ store: newStore(redis), secrets: [testSecret], log, ...options }));
+  app.use(sessions({ store: newStore(redis), secrets: [testSecret], log, ...sessionOptions }));
   addRoutes(app);
-  app.use(errorPage(log, () => {}));
+  app.use(errorPage({ log, noteOutage() {}, ...(extendStep && { extendStep }) }));
   const server: Server = createHttpServer(app);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   afterwards(() => closeHttpServer(server));

@@ -43,6 +43,7 @@ export function endLinkedSession({ links, knownBrowsers, store, log }: Parts): R
 
 function usedUp(req: Request): HttpError {
   const isSignedIn = req.session.email !== undefined;
-  const nextStep = isSignedIn ? { link: { href: '/admin', label: 'See your sessions' } } : { loginUrl: '/login' };
-  return new HttpError(410, 'This link has been used, or is too old.', nextStep);
+  const link = isSignedIn ? { href: '/admin', label: 'See your sessions' } : { href: '/login', label: 'Log in' };
+  const note = `You can see all of your sessions, and end any of them${isSignedIn ? '' : ', once you have logged in'}.`;
+  return new HttpError(410, 'This link has been used, or is too old.', { note, link });
 }

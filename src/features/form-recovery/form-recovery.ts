@@ -1,0 +1,50 @@
+import type { Request } from 'express';
+import { pathOf, safeReturnPath } from '../../http/return-path.ts';
+import { parseUrl } from '../../http/url.ts';
+import type { ErrorStep } from '../../middleware/errors.ts';
+import { readLoginForm } from '../../routes/login.ts';
+
+/**
+ * Keeps what was typed into a form that failed, on the error page. A form whose session had ended can be sent again
+ * after logging in, which happens in another tab; one that failed on our side is sent again with a button. What was sent
+ * is repeated only to a page of this site: see `sameOrigin()`.
+ */
+export function recoverForm(step: ErrorStep, status: number, req: Request): ErrorStep {
+  if (req.method !== 'POST') return step;
+  if (status === 401) return afterLogin(step, req);
+  return status >= 500 ? retry(req) : step;
+}
+
+function afterLogin(step: ErrorStep, req: Request): ErrorStep {
+  const loginForm = { ...step.loginForm, next: safeReturnPath(pageOfForm(req)) };
+  const fields = sentFields(req);
+  if (fields.length === 0) return { ...step, loginForm, leadsBack: true };
+  const submitLabel = `${req.app.locals.signInForm?.button} (opens a new tab)`;
+  return {
+    ...step,
+    loginForm: { ...loginForm, submitLabel, target: '_blank' },
+    section: { view: 'form-recovery/resend', data: { action: pathOf(req), fields } },
+  };
+}
+
+function retry(req: Request): ErrorStep {
+  if (/^\/login\/?$/i.test(req.path)) {
+    const { email, next, remember } = readLoginForm(req);
+    return { loginForm: { next, remember, typed: typeof email === 'string' ? email : '', submitLabel: 'Try again' } };
+  }
+  return { action: { view: 'form-recovery/retry', data: { action: pathOf(req), fields: sentFields(req) } } };
+}
+
+function sentFields(req: Request): [name: string, value: string][] {
+  if (!req.is('urlencoded')) return [];
+  const body: object = req.body ?? {};
+  return Object.entries(body).flatMap(([name, values]) =>
+    [values].flat().map((value): [string, string] => [name, String(value)]),
+  );
+}
+
+// The target of a form need not be a page itself. Only the path is used, so a forged Referer leads nowhere else.
+function pageOfForm(req: Request): string | undefined {
+  const page = parseUrl(req.headers.referer ?? '');
+  return page?.host === req.host ? page.pathname + page.search : undefined;
+}
