@@ -1,5 +1,6 @@
 import type { EmailAddress } from '../../src/session/email-address.ts';
-import { encode, indexKey, newSessionId, sessionKey, tagOf } from '../../src/session/record.ts';
+import { encode } from '../../src/session/record.ts';
+import { indexKey, newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { type Bench, median, publish, table } from '../bench.ts';
 import { lineChart } from '../chart.ts';
 import type { BenchRedis } from '../redis.ts';
@@ -64,7 +65,7 @@ async function addOthers(redis: BenchRedis, first: number, count: number): Promi
     const member = newSessionId(tag).slice(tag.length);
     const stored = encode({ email, signedInAt: now, lastSeenAt: now, remember: false, device: 'Firefox on Linux' });
     pipeline
-      .set(sessionKey(tag, member), stored, { expiration: { type: 'PX', value: eightHoursMs } })
+      .set(sessionKey(tag + member), stored, { expiration: { type: 'PX', value: eightHoursMs } })
       .zAdd(indexKey(tag), { score: now + eightHoursMs, value: member })
       .pExpire(indexKey(tag), eightHoursMs);
   }

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { tagIn } from '../session/record.ts';
+import { tagIn } from '../session/session-id.ts';
 
 /** What every view may read. Pages that depend on a session are never stored (ASVS 14.3.2). */
 export const viewLocals: RequestHandler = function viewLocals(req, res, next) {

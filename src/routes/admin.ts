@@ -6,7 +6,7 @@ import { bodyField } from '../middleware/bodies.ts';
 import { setFlash, takeFlash } from '../session/flash.ts';
 import { absoluteEndOf, idleSecondsOf, type SessionLimits } from '../session/lifetime.ts';
 import { listSessions } from '../session/middleware.ts';
-import { handleOf } from '../session/record.ts';
+import { handleOf } from '../session/session-id.ts';
 import type { SessionIndex } from '../session/session-index.ts';
 import { currentEmail, saveSession } from '../session/sign-in.ts';
 

@@ -8,8 +8,8 @@ import { bodyField } from '../middleware/bodies.ts';
 import { takePoints } from '../redis/rate-limit.ts';
 import { auditRefused, auditSignedIn } from '../session/audit-log.ts';
 import { parseAddress } from '../session/email-address.ts';
-import { newSessionId, tagOf } from '../session/record.ts';
 import { claimForm, resumeSession, storedWithinMs } from '../session/repeated-form.ts';
+import { newSessionId, tagOf } from '../session/session-id.ts';
 import { signIn } from '../session/sign-in.ts';
 
 /** Shows the form; redirects if already signed in. */

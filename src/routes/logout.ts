@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { parseUrl } from '../http/url.ts';
 import type { Logger } from '../log.ts';
 import { isOwnOrigin } from '../middleware/same-origin.ts';
-import { handleOf } from '../session/record.ts';
+import { handleOf } from '../session/session-id.ts';
 import { signOut } from '../session/sign-in.ts';
 
 /** Ends the session. */

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import { readSessionId, type SessionSecrets } from '../session/cookie.ts';
-import { tagIn } from '../session/record.ts';
+import { tagIn } from '../session/session-id.ts';
 import type { SessionStore } from '../session/store.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { signIns } from '../diagnostics.ts';
 import type { Logger } from '../log.ts';
-import { handleOf, tagOf } from './record.ts';
+import { handleOf, tagOf } from './session-id.ts';
 
 /** Records a stored sign-in (ASVS 16.3.1), by the session's public handle. */
 export function auditSignedIn(log: Logger, req: Request, email: string): void {

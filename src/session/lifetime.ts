@@ -1,3 +1,5 @@
+import type { StoredSession } from './record.ts';
+
 /** How long a session may last (ASVS 7.1.1): without a request, and since sign-in. */
 export type SessionLimits = {
   idleSeconds: number;
@@ -7,47 +9,39 @@ export type SessionLimits = {
   rememberAbsoluteSeconds: number;
 };
 
+type Remember = Pick<StoredSession, 'remember'>;
+type Lifetime = Remember & Pick<StoredSession, 'signedInAt' | 'lastSeenAt'>;
+
 /**
  * Rejects limits under which a session would never end.
  * @throws {RangeError}
  */
 export function checkLimits(limits: SessionLimits): void {
-  const { idleSeconds, absoluteSeconds, rememberIdleSeconds, rememberAbsoluteSeconds } = limits;
-  const isInOrder = (idle: number, absolute: number) => idle > 0 && idle <= absolute && absolute < Infinity;
-  if (!isInOrder(idleSeconds, absoluteSeconds) || !isInOrder(rememberIdleSeconds, rememberAbsoluteSeconds)) {
+  for (const remember of [false, true]) {
+    const idle = idleSecondsOf({ remember }, limits);
+    const absolute = absoluteSecondsOf({ remember }, limits);
+    if (idle > 0 && idle <= absolute && absolute < Infinity) continue;
     throw new RangeError('session limits are seconds, and an idle limit is at most as long as its absolute one');
   }
 }
 
-/** What a session's end depends on; times are milliseconds since the epoch. */
-export type Lifetime = { signedInAt: number; lastSeenAt: number; remember: boolean };
-
-/**
- * When a session ends: the earlier of its idle and its absolute limit (ASVS 7.3.1, 7.3.2).
- * Milliseconds since the epoch.
- */
+/** When a session ends, by its idle or its absolute limit (ASVS 7.3.1, 7.3.2). Milliseconds since the epoch. */
 export function endOf(session: Lifetime, limits: SessionLimits): number {
-  return Math.min(idleEndOf(session, limits), absoluteEndOf(session, limits));
+  return Math.min(session.lastSeenAt + idleSecondsOf(session, limits) * 1000, absoluteEndOf(session, limits));
 }
 
 /** When a session ends at the latest, however much it is used. Milliseconds since the epoch. */
 export function absoluteEndOf(session: Omit<Lifetime, 'lastSeenAt'>, limits: SessionLimits): number {
-  const seconds = session.remember ? limits.rememberAbsoluteSeconds : limits.absoluteSeconds;
-  return session.signedInAt + seconds * 1000;
+  return session.signedInAt + absoluteSecondsOf(session, limits) * 1000;
 }
 
-function idleEndOf(session: Lifetime, limits: SessionLimits): number {
-  return session.lastSeenAt + idleSecondsOf(session, limits) * 1000;
+/** The idle limit that applies to a session. */
+export function idleSecondsOf({ remember }: Remember, limits: SessionLimits): number {
+  return remember ? limits.rememberIdleSeconds : limits.idleSeconds;
 }
 
-/** The idle limit that applies to this session. */
-export function idleSecondsOf(session: Pick<Lifetime, 'remember'>, limits: SessionLimits): number {
-  return session.remember ? limits.rememberIdleSeconds : limits.idleSeconds;
-}
-
-/** Whether it is time to record that the session is in use. */
-export function isTouchDue(session: Lifetime, limits: SessionLimits, now: number): boolean {
-  return now - session.lastSeenAt >= touchGrainSeconds(session, limits) * 1000;
+function absoluteSecondsOf({ remember }: Remember, limits: SessionLimits): number {
+  return remember ? limits.rememberAbsoluteSeconds : limits.absoluteSeconds;
 }
 
 /**
@@ -55,7 +49,7 @@ export function isTouchDue(session: Lifetime, limits: SessionLimits, now: number
  * spare Redis, and at most ten, so that "last seen" stays meaningful. Below an idle limit of two minutes it is half of
  * that limit; otherwise a session in steady use would expire.
  */
-export function touchGrainSeconds(session: Pick<Lifetime, 'remember'>, limits: SessionLimits): number {
+export function touchGrainSeconds(session: Remember, limits: SessionLimits): number {
   const idleSeconds = idleSecondsOf(session, limits);
   return Math.min(Math.max(60, idleSeconds * 0.05), 600, idleSeconds / 2);
 }

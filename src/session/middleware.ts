@@ -4,7 +4,7 @@ import { explainInsecure } from '../http/proxies.ts';
 import type { SessionLog } from '../log.ts';
 import { addMaxAge, cookieAttributes, cookieName, isSignedBefore, renewCookie, type SessionSecrets } from './cookie.ts';
 import { holdUntilSaved } from './hold-response.ts';
-import { handleOf } from './record.ts';
+import { handleOf } from './session-id.ts';
 import type { ListedSession, SessionIndex } from './session-index.ts';
 import { generateSessionId } from './sign-in.ts';
 import type { SessionStore } from './store.ts';

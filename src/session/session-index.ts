@@ -1,7 +1,19 @@
-import type { ListedRecord, SessionCommands } from './commands.ts';
+import type { SessionCommands } from './commands.ts';
 import type { EmailAddress } from './email-address.ts';
 import { endOf, type SessionLimits } from './lifetime.ts';
-import { anonymousTag, decode, handleOf, keysOf, type SessionKeys, type StoredSession, tagOf } from './record.ts';
+import { decode, type StoredSession } from './record.ts';
+import { endScript, listScript } from './scripts.ts';
+import {
+  anonymousTag,
+  handleOf,
+  idLength,
+  indexKey,
+  isSessionId,
+  memberOf,
+  sessionKey,
+  tagIn,
+  tagOf,
+} from './session-id.ts';
 
 /** A live session as its owner may see it. Times are milliseconds since the epoch. */
 export type ListedSession = Pick<StoredSession, 'device' | 'signedInAt' | 'lastSeenAt'> & {
@@ -9,7 +21,7 @@ export type ListedSession = Pick<StoredSession, 'device' | 'signedInAt' | 'lastS
   handle: string;
 };
 
-type LiveSession = { member: string; session: StoredSession };
+type LiveSession = StoredSession & { sessionId: string };
 
 /**
  * The sessions of an address: listing them, and ending them (ASVS 7.4.2, 7.4.3, 7.5.2). Every method throws
@@ -25,22 +37,14 @@ export class SessionIndex {
   }
 
   /** The live sessions of an address, the most recently used first. One Redis command. */
-  list(email: EmailAddress): Promise<ListedSession[]> {
-    return this.#list(tagOf(email));
+  async list(email: EmailAddress): Promise<ListedSession[]> {
+    return (await this.#live(tagOf(email))).map(toListed);
   }
 
   /** The same for the address of this session, which is on the list even if its entry was lost from Redis. */
   async listFor(sessionId: string): Promise<ListedSession[]> {
-    const keys = keysOf(sessionId);
-    return keys && keys.tag !== anonymousTag ? this.#list(keys.tag, keys) : [];
-  }
-
-  /** The session with this id, if it is live. */
-  async find(sessionId: string): Promise<ListedSession | undefined> {
-    const keys = keysOf(sessionId);
-    const record = keys && (await this.#commands.read(keys));
-    const session = record ? decode(record) : undefined;
-    return session && endOf(session, this.#limits) > Date.now() ? toListed(sessionId, session) : undefined;
+    const tag = tagIn(sessionId);
+    return tag === anonymousTag ? [] : (await this.#live(tag, sessionId)).map(toListed);
   }
 
   /**
@@ -56,8 +60,7 @@ export class SessionIndex {
    * @returns whether it was live
    */
   async endById(sessionId: string): Promise<boolean> {
-    const keys = keysOf(sessionId);
-    return keys !== undefined && (await this.#commands.end(keys.tag, [keys.member])) > 0;
+    return isSessionId(sessionId) && (await this.#end(tagIn(sessionId), [sessionId])) > 0;
   }
 
   /**
@@ -74,40 +77,46 @@ export class SessionIndex {
    * @returns the public handles of those that it ended
    */
   async trim(tag: string, maxSessions: number): Promise<string[]> {
-    const live = this.#live(await this.#commands.list(tag));
-    const surplus = live.slice(maxSessions).map(({ member }) => member);
-    await this.#commands.end(tag, surplus);
-    return surplus.map((member) => handleOf(tag + member));
-  }
-
-  async #list(tag: string, own?: SessionKeys): Promise<ListedSession[]> {
-    const live = this.#live(await this.#commands.list(tag, own));
-    return live.map(({ member, session }) => toListed(tag + member, session));
+    const surplus = (await this.#live(tag)).slice(maxSessions).map(({ sessionId }) => sessionId);
+    await this.#end(tag, surplus);
+    return surplus.map(handleOf);
   }
 
   async #endWhere(tag: string, isMeant: (sessionId: string) => boolean): Promise<number> {
-    const listed = await this.#commands.list(tag);
-    const members = listed.map(({ member }) => member).filter((member) => isMeant(tag + member));
-    return this.#commands.end(tag, members);
+    const stored = await this.#stored(tag);
+    return this.#end(tag, stored.map(({ sessionId }) => sessionId).filter(isMeant));
+  }
+
+  async #end(tag: string, sessionIds: string[]): Promise<number> {
+    if (sessionIds.length === 0) return 0;
+    const keys = [indexKey(tag), ...sessionIds.map(sessionKey)];
+    return Number(await this.#commands.run(endScript, keys, sessionIds.map(memberOf)));
   }
 
   // When several sign in at once, each of them trims, so all must agree on the order.
-  #live(records: ListedRecord[]): LiveSession[] {
+  async #live(tag: string, ownId?: string): Promise<LiveSession[]> {
+    const stored = await this.#stored(tag, ownId);
     const now = Date.now();
-    return records
-      .flatMap(({ member, record }) => {
+    return stored
+      .flatMap(({ sessionId, record }) => {
         const session = decode(record);
-        return session && endOf(session, this.#limits) > now ? [{ member, session }] : [];
+        return session && endOf(session, this.#limits) > now ? Object.assign(session, { sessionId }) : [];
       })
       .sort(
-        (a, b) =>
-          b.session.lastSeenAt - a.session.lastSeenAt ||
-          b.session.signedInAt - a.session.signedInAt ||
-          (a.member < b.member ? -1 : 1),
+        (a, b) => b.lastSeenAt - a.lastSeenAt || b.signedInAt - a.signedInAt || (a.sessionId < b.sessionId ? -1 : 1),
       );
+  }
+
+  async #stored(tag: string, ownId?: string): Promise<{ sessionId: string; record: string }[]> {
+    const keys = [indexKey(tag), sessionKey(tag)];
+    const reply = ownId
+      ? await this.#commands.run(listScript, [...keys, sessionKey(ownId)], [memberOf(ownId), Date.now()])
+      : await this.#commands.run(listScript, keys, []);
+    const entries = Array.isArray(reply) ? reply.map((entry) => tag + entry) : [];
+    return entries.map((entry) => ({ sessionId: entry.slice(0, idLength), record: entry.slice(idLength) }));
   }
 }
 
-function toListed(sessionId: string, { device, signedInAt, lastSeenAt }: StoredSession): ListedSession {
+function toListed({ sessionId, device, signedInAt, lastSeenAt }: LiveSession): ListedSession {
   return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt };
 }

@@ -6,7 +6,8 @@ import { explainInsecure, isFromProxy } from '../http/proxies.ts';
 import { describeDevice } from '../http/user-agent.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
-import { anonymousTag, extraFields, handleOf, newSessionId, type OwnField, tagOf } from './record.ts';
+import { extraFields, type OwnField } from './record.ts';
+import { anonymousTag, handleOf, newSessionId, tagOf } from './session-id.ts';
 import { SessionStore } from './store.ts';
 
 /** What a fork keeps in its sessions, beside what sign-in itself stores there. */

@@ -3,21 +3,14 @@ import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
 import { ErrorReply } from 'redis';
 import type { SessionLog } from '../log.ts';
-import { RedisUnavailable, deadlineMs as usualDeadlineMs } from '../redis/deadline.ts';
-import { SessionCommands, type SessionRedis } from './commands.ts';
+import { deadlineMs, RedisUnavailable } from '../redis/deadline.ts';
+import { SessionCommands, SessionEnded, type SessionRedis } from './commands.ts';
 import { cookieAttributes } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
-import { checkLimits, endOf, isTouchDue, type SessionLimits } from './lifetime.ts';
-import {
-  belongTogether,
-  decode,
-  encode,
-  handleOf,
-  keysOf,
-  type SessionKeys,
-  type StoredSession,
-  withLastSeen,
-} from './record.ts';
+import { checkLimits, endOf, type SessionLimits, touchGrainSeconds } from './lifetime.ts';
+import { decode, encode, encodeMoment, type StoredSession } from './record.ts';
+import { createScript, replaceScript, touchScript } from './scripts.ts';
+import { belongsTo, handleOf, isSessionId, keysOf, memberOf, sessionKey, tagIn } from './session-id.ts';
 import { SessionIndex } from './session-index.ts';
 
 export type SessionStoreOptions = {
@@ -36,15 +29,8 @@ export type SessionStoreOptions = {
   noteOutage?: (error: RedisUnavailable) => void;
 };
 
-const defaults = {
-  sessionsPerAddress: 50,
-  deadlineMs: usualDeadlineMs,
-  isAllowed: () => true,
-  log: { info() {}, warn() {} },
-  noteOutage() {},
-};
-
-type Callback<Value = undefined> = (error: unknown, value?: Value) => void;
+type Callback<Value> = (error: unknown, value?: Value) => void;
+type Found = { session: SessionData; record: string; now: number };
 
 /**
  * connect-redis with the life of a session made exact:
@@ -59,16 +45,16 @@ export class SessionStore extends RedisStore {
   readonly https: boolean;
   readonly #options: Required<SessionStoreOptions>;
   readonly #commands: SessionCommands;
-  /** The record of each session object that was loaded or saved; one that is not here is new. */
-  readonly #records = new WeakMap<object, string>();
-  readonly #touched = new WeakSet<object>();
+  /** What Redis has of each session object that was loaded or saved; an object that is not here is new. */
+  readonly #stored = new WeakMap<object, { record: string; isTouched: boolean }>();
 
   constructor(options: SessionStoreOptions) {
     // Loading touches. Express-session would touch when the response ends, and delay it (express-session#891).
-    super({ client: noScans, disableTouch: true });
+    super({ client: { scanIterator: refuseScan }, disableTouch: true });
+    const defaults = { sessionsPerAddress: 50, deadlineMs, isAllowed: () => true, log: noLog, noteOutage() {} };
+    this.#options = { ...defaults, ...options };
     checkLimits(options.limits);
     this.https = options.https;
-    this.#options = { ...defaults, ...options };
     this.#commands = new SessionCommands(options.redis, this.#options.deadlineMs);
     this.index = new SessionIndex(this.#commands, options.limits);
   }
@@ -80,8 +66,7 @@ export class SessionStore extends RedisStore {
 
   /** The same, but it does not count as use: neither limit moves. */
   async peek(sessionId: string): Promise<SessionData | null> {
-    const keys = keysOf(sessionId);
-    return keys ? ((await this.#read(keys))?.session ?? null) : null;
+    return (await this.#read(sessionId))?.session ?? null;
   }
 
   /**
@@ -89,84 +74,81 @@ export class SessionStore extends RedisStore {
    * it is as the later one leaves it.
    * @throws {SessionEnded} when it is no longer there to be changed
    */
-  override set(sessionId: string, session: SessionData, callback?: Callback): Promise<undefined> {
+  override set(sessionId: string, session: SessionData, callback?: Callback<void>): Promise<void> {
     return settle(this.#save(sessionId, session), callback);
   }
 
-  override destroy(sessionId: string, callback?: Callback): Promise<undefined> {
-    return settle(
-      this.index.endById(sessionId).then(() => undefined),
-      callback,
-    );
+  override destroy(sessionId: string, callback?: Callback<boolean>): Promise<boolean> {
+    return settle(this.index.endById(sessionId), callback);
   }
 
   /** Gives the visitor a new session; the previous one, if it was ever stored, is ended. */
   override regenerate(req: Request, callback: (error?: unknown) => void): void {
-    if (this.#records.has(req.session)) {
-      const session = handleOf(req.sessionID);
-      super.regenerate(req, (error) => {
-        if (!error) this.#options.log.info({ id: req.id, session, by: 'new sign-in' }, 'session ended');
-        callback(error);
-      });
-    } else {
+    if (!this.#stored.has(req.session)) {
       // All ids without an address share a tag: in a Cluster, every sign-in would ask the same node.
       req.sessionStore.generate(req);
       callback();
+      return;
     }
+    const session = handleOf(req.sessionID);
+    super.regenerate(req, (error) => {
+      if (!error) this.#options.log.info({ id: req.id, session, by: 'new sign-in' }, 'session ended');
+      callback(error);
+    });
   }
 
   override createSession(req: Request, data: SessionData): Session & SessionData {
     const session = super.createSession(req, data);
-    const record = this.#records.get(data);
-    if (record !== undefined) this.#records.set(session, record);
-    if (this.#touched.has(data)) this.#touched.add(session);
+    const stored = this.#stored.get(data);
+    if (stored) this.#stored.set(session, stored);
     return session;
   }
 
   /** Whether loading this session moved its idle limit, so that a persistent cookie must follow. */
   wasTouched(session: Partial<SessionData>): boolean {
-    return this.#touched.has(session);
+    return this.#stored.get(session)?.isTouched ?? false;
   }
 
   /** Whether this session differs from what Redis has. */
   hasChanges(session: Partial<SessionData> | undefined): boolean {
     if (!session) return false;
-    const record = this.#records.get(session);
-    return record === undefined ? fieldsOf(session).length > 0 : record !== encode(session as StoredSession);
+    const stored = this.#stored.get(session);
+    return stored ? stored.record !== encode(session as StoredSession) : fieldsOf(session).length > 0;
   }
 
   /** Takes back what was changed in this session since it was last stored. */
   discardChanges(session: Partial<SessionData>): void {
-    const record = this.#records.get(session);
     for (const field of fieldsOf(session)) Reflect.deleteProperty(session, field);
-    if (record !== undefined) Object.assign(session, decode(record));
+    Object.assign(session, decode(this.#stored.get(session)?.record ?? ''));
   }
 
   async #load(sessionId: string): Promise<SessionData | null> {
-    const keys = keysOf(sessionId);
-    const found = keys && (await this.#read(keys));
+    const found = await this.#read(sessionId);
     if (!found) return null;
     const { session, record, now } = found;
-    if (isTouchDue(session, this.#options.limits, now) && !(await this.#touch(keys, session, now))) return null;
-    this.#records.set(session, withLastSeen(record, session.lastSeenAt));
+    const isTouchDue = now - session.lastSeenAt >= touchGrainSeconds(session, this.#options.limits) * 1000;
+    const touch = isTouchDue ? await this.#touch(sessionId, session, now) : 'refused';
+    if (touch === 'ended') return null;
+    const isTouched = touch === 'done';
+    this.#stored.set(session, { record: isTouched ? encode(session) : record, isTouched });
     return session;
   }
 
-  async #read(keys: SessionKeys): Promise<{ session: SessionData; record: string; now: number } | null> {
+  async #read(sessionId: string): Promise<Found | null> {
     const { limits, isAllowed, log } = this.#options;
-    const record = await this.#commands.read(keys);
+    const record = isSessionId(sessionId) ? await this.#commands.read(sessionKey(sessionId)) : null;
     if (record === null) return null;
     const now = Date.now();
     const stored = decode(record);
-    if (!stored || !belongTogether(keys, stored.email)) {
-      log.warn({ session: handleOf(keys.tag + keys.member) }, 'a stored session is corrupt; its visitor is signed out');
+    if (!stored || !belongsTo(sessionId, stored.email)) {
+      log.warn({ session: handleOf(sessionId) }, 'a stored session is corrupt; its visitor is signed out');
       return null;
     }
     if (endOf(stored, limits) <= now) return null;
     if (stored.email !== undefined && !isAllowed(stored.email)) {
       // For good: when the address is allowed again, sessions from before must not come back with it.
-      const wasLive = await this.#commands.end(keys.tag, [keys.member]);
-      if (wasLive > 0) log.info({ session: handleOf(keys.tag + keys.member), by: 'ALLOWED_EMAILS' }, 'session ended');
+      const wasLive = await this.index.endById(sessionId);
+      if (wasLive) log.info({ session: handleOf(sessionId), by: 'ALLOWED_EMAILS' }, 'session ended');
       return null;
     }
     return { session: Object.assign(stored, { cookie: this.#cookieOf(stored) }), record, now };
@@ -178,26 +160,24 @@ export class SessionStore extends RedisStore {
     return { ...cookieAttributes(this.https), expires, originalMaxAge };
   }
 
-  /** @returns false when the session has ended meanwhile */
-  async #touch(keys: SessionKeys, session: SessionData, now: number): Promise<boolean> {
+  async #touch(sessionId: string, session: SessionData, now: number): Promise<'done' | 'ended' | 'refused'> {
     const endsAt = endOf({ ...session, lastSeenAt: now }, this.#options.limits);
+    const values = [encodeMoment(now), now, endsAt, memberOf(sessionId)];
     try {
-      if (!(await this.#commands.touch(keys, { now, endsAt, isListed: session.email !== undefined }))) return false;
+      if ((await this.#commands.run(touchScript, keysOf(sessionId), values)) !== 1) return 'ended';
     } catch (error) {
       // A replica refuses to write: the visitor keeps the time that is left.
       if (!(error instanceof RedisUnavailable && error.cause instanceof ErrorReply)) throw error;
       this.#options.noteOutage(error);
-      return true;
+      return 'refused';
     }
     session.lastSeenAt = Math.floor(now / 1000) * 1000;
     session.cookie = this.#cookieOf(session);
-    this.#touched.add(session);
-    return true;
+    return 'done';
   }
 
-  async #save(sessionId: string, session: SessionData): Promise<undefined> {
-    const keys = keysOf(sessionId);
-    if (!keys || !belongTogether(keys, session.email)) {
+  async #save(sessionId: string, session: SessionData): Promise<void> {
+    if (!isSessionId(sessionId) || !belongsTo(sessionId, session.email)) {
       throw new Error('the session id and req.session.email do not belong together: only signIn() sets the address');
     }
     const now = Date.now();
@@ -205,34 +185,36 @@ export class SessionStore extends RedisStore {
     session.signedInAt ??= now;
     session.lastSeenAt ??= now;
     const record = encode(session);
-    const previous = this.#records.get(session);
+    const stored = this.#stored.get(session);
     // After regenerate and save, express-session saves once more (express-session#935).
-    if (previous === record) return;
-    if (previous === undefined) await this.#create(keys, session, record, now);
-    else await this.#commands.replace(keys, record);
-    this.#records.set(session, record);
+    if (stored?.record === record) return;
+    if (!stored) await this.#create(sessionId, session, record, now);
+    else if ((await this.#commands.run(replaceScript, [sessionKey(sessionId)], [record])) !== 1)
+      throw new SessionEnded();
+    this.#stored.set(session, { record, isTouched: stored?.isTouched ?? false });
   }
 
-  async #create(keys: SessionKeys, session: SessionData, record: string, now: number): Promise<void> {
+  async #create(sessionId: string, session: SessionData, record: string, now: number): Promise<void> {
     const { limits, sessionsPerAddress, log } = this.#options;
     const endsAt = endOf(session, limits);
-    const isListed = session.email !== undefined;
-    const count = await this.#commands.create(keys, record, { now, endsAt, isListed });
+    const values = [record, now, endsAt, memberOf(sessionId)];
+    const count = await this.#commands.run(createScript, keysOf(sessionId), values);
+    if (count === -1) throw new Error('a new session id was taken already');
     // A persistent cookie lives as long as its session.
     if (session.remember) session.cookie.maxAge = endsAt - now;
-    if (!isListed || count <= sessionsPerAddress) return;
-    for (const ended of await this.index.trim(keys.tag, sessionsPerAddress)) {
+    if (Number(count) <= sessionsPerAddress) return;
+    for (const ended of await this.index.trim(tagIn(sessionId), sessionsPerAddress)) {
       log.info({ session: ended, by: 'SESSIONS_PER_ADDRESS' }, 'session ended');
     }
   }
 }
 
-/** In place of a client for connect-redis, whose other methods scan the whole keyspace (connect-redis#203). */
-const noScans = {
-  scanIterator(): never {
-    throw new Error('this would scan the whole keyspace; use the session index');
-  },
-};
+const noLog: SessionLog = { info() {}, warn() {} };
+
+/** What connect-redis's other methods begin with (connect-redis#203). */
+function refuseScan(): never {
+  throw new Error('this would scan the whole keyspace; use the session index');
+}
 
 function fieldsOf(session: Partial<SessionData>): string[] {
   return Object.keys(session).filter((field) => field !== 'cookie');
@@ -241,10 +223,11 @@ function fieldsOf(session: Partial<SessionData>): string[] {
 // The callback runs outside the promise: errors thrown by the code behind it are not ours to report, and connect-redis
 // would call it a second time.
 function settle<Value>(work: Promise<Value>, callback: Callback<Value> | undefined): Promise<Value> {
-  if (!callback) return work;
-  work.then(
-    (value) => process.nextTick(callback, null, value),
-    (error: unknown) => process.nextTick(callback, error),
-  );
-  return Promise.resolve(undefined as Value);
+  if (callback) {
+    work.then(
+      (value) => process.nextTick(callback, null, value),
+      (error: unknown) => process.nextTick(callback, error),
+    );
+  }
+  return work;
 }

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { indexKey, tagOf } from '../../src/session/record.ts';
+import { indexKey, tagOf } from '../../src/session/session-id.ts';
 import { connectUrl } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { contributed } from '../support/contributions.ts';

@@ -3,8 +3,8 @@ import { Challenges, codeSeconds, triesPerCode } from '../../src/features/email-
 import { codeDigits, newCode } from '../../src/features/email-code/code.ts';
 import { guessCosts, mailCosts, rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { RedisUnavailable } from '../../src/redis/connect.ts';
-import { tagOf } from '../../src/session/record.ts';
 import { repeatSeconds } from '../../src/session/repeated-form.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { startApp, testSecret } from '../support/app.ts';
 import { newAddress, wrongCode } from './code-login.ts';

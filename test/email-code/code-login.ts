@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
-import { tagOf } from '../../src/session/record.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { type MailServer, startMailServer } from '../mail/mail-server.ts';
 import { startApp, type TestApp, type TestAppOptions } from '../support/app.ts';
 import { type Visit, Visitor } from '../support/visitor.ts';

@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import { tagOf } from '../../src/session/record.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { formatTime } from '../../src/http/date-format.ts';
-import { handleOf } from '../../src/session/record.ts';
+import { handleOf } from '../../src/session/session-id.ts';
 import { testRedis } from '../support/app.ts';
 import { ask } from '../support/client.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { KnownBrowsers, newDeviceId } from '../../src/features/email-code/known-browsers.ts';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
-import { tagOf } from '../../src/session/record.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { testRedis, testSecret } from '../support/app.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import {

@@ -5,7 +5,7 @@ import { KnownBrowsers, newDeviceId } from '../../src/features/email-code/known-
 import { guessCosts, mailCosts, RateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
 import type { RedisClient } from '../../src/redis/connect.ts';
-import { tagOf } from '../../src/session/record.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { testSecret } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';

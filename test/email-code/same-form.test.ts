@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { triesPerCode } from '../../src/features/email-code/challenges.ts';
-import { tagOf } from '../../src/session/record.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { testRedis } from '../support/app.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';

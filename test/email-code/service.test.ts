@@ -10,7 +10,7 @@ import { EmailCodeService } from '../../src/features/email-code/service.ts';
 import type { Outbox } from '../../src/features/mail/outbox.ts';
 import { createLogger } from '../../src/log.ts';
 import { type RedisClient, RedisUnavailable } from '../../src/redis/connect.ts';
-import { tagOf } from '../../src/session/record.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { startApp, testSecret } from '../support/app.ts';
 import { newAddress, newIp } from './code-login.ts';

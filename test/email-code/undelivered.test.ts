@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
-import { tagOf } from '../../src/session/record.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { askForCode, enterCode, newAddress, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
 
 const app = await startCodeApp();

@@ -3,7 +3,7 @@ import { OpenedSites } from '../../src/features/gate/opened-sites.ts';
 import { openSites } from '../../src/features/gate/sites.ts';
 import { browserOf, newRandom, Tickets } from '../../src/features/gate/tickets.ts';
 import type { RedisClient } from '../../src/redis/connect.ts';
-import { handleOf, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
+import { handleOf, newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 
@@ -26,7 +26,7 @@ export async function useRedis(redis: RedisClient): Promise<void> {
   const openedSites = new OpenedSites(redis);
   const endsAt = Date.now() + 60_000;
   expect(await openedSites.note(sessionId, site.origin, endsAt)).toBe(false);
-  const key = keysOf(sessionId)?.session ?? '';
+  const key = sessionKey(sessionId);
   await redis.set(key, 'a session');
   expect(await openedSites.note(sessionId, site.origin, endsAt)).toBe(true);
   expect(await openedSites.list(email, [handleOf(sessionId), 'another'])).toEqual([[site.origin], []]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { handleOf, tagOf } from '../../src/session/record.ts';
+import { handleOf, tagOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';

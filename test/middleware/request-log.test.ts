@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
-import { handleOf } from '../../src/session/record.ts';
+import { handleOf } from '../../src/session/session-id.ts';
 import { startApp } from '../support/app.ts';
 import { ask, type Method } from '../support/client.ts';
 import { connect as connectTo } from '../support/process.ts';

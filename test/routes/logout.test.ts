@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { handleOf } from '../../src/session/record.ts';
+import { handleOf } from '../../src/session/session-id.ts';
 import { startApp } from '../support/app.ts';
 import { ask, signedIn } from '../support/client.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { keysOf, tagOf } from '../../src/session/record.ts';
+import { sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { commandsFor } from '../support/commands.ts';
@@ -30,7 +30,7 @@ describe('GET /session-owner', () => {
 
   test('does not count as use: however often a tab asks, the session ends after its idle limit', async () => {
     const visitor = await signedIn(url, email);
-    const key = keysOf(visitor.sessionId)?.session ?? '';
+    const key = sessionKey(visitor.sessionId);
     const [record, now] = [await redis.get(key), Date.now()];
     vi.useFakeTimers({ toFake: ['Date'], now });
     for (let minutes = 0; minutes < 30; minutes += 5) {

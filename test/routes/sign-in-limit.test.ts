@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
-import { tagOf } from '../../src/session/record.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { startApp } from '../support/app.ts';
 import { clients } from '../support/client.ts';
 import { Visitor } from '../support/visitor.ts';

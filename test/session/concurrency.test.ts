@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { withDeadline } from '../../src/redis/connect.ts';
 import { SessionCommands, type SessionRedis } from '../../src/session/commands.ts';
-import { indexKey, keysOf, tagOf } from '../../src/session/record.ts';
+import { indexKey, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { SessionIndex } from '../../src/session/session-index.ts';
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
@@ -113,7 +113,7 @@ describe('ending all sessions of an address while it signs in', () => {
     const tag = tagOf(email);
     const live = (await redis.keys(`{${tag}}*`)).sort();
     const members = await redis.zRange(indexKey(tag), 0, -1);
-    return { live, listed: members.map((member) => keysOf(tag + member)?.session).sort() };
+    return { live, listed: members.map((member) => sessionKey(tag + member)).sort() };
   }
 
   test('ends what was there before, and leaves the newcomer alive and listed (ASVS 7.4.2)', async () => {
@@ -147,7 +147,7 @@ describe('ending all sessions of an address while it signs in', () => {
       await Promise.all([index.endAll(email), ...during.map((visitor) => visitor.signIn(email))]);
       const { live, listed } = await audit();
       expect(listed).toEqual(live);
-      expect(live.filter((key) => before.some(({ sessionId }) => keysOf(sessionId)?.session === key))).toEqual([]);
+      expect(live.filter((key) => before.some(({ sessionId }) => sessionKey(sessionId) === key))).toEqual([]);
     }
     await index.endAll(email);
     expect(await audit()).toEqual({ live: [], listed: [] });
@@ -163,7 +163,7 @@ describe('ending all sessions of an address while it signs in', () => {
 test('a hundred requests of one session at once are all served, and leave it as it was', async () => {
   const visitor = new Visitor(app.url);
   await visitor.signIn('busy@example.com');
-  const key = keysOf(visitor.sessionId)?.session ?? '';
+  const key = sessionKey(visitor.sessionId);
   const before = await redis.get(key);
   const visits = await Promise.all(Array.from({ length: 100 }, () => visitor.copy().get('/')));
   expect(visits.filter(({ status, text }) => status === 200 && text.includes('busy@example.com'))).toHaveLength(100);

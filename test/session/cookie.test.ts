@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Request } from 'express';
 import { describe, expect, test } from 'vitest';
 import { readCookie } from '../../src/session/cookie.ts';
-import { keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
+import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { startApp, testRedis, testSecret } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -143,7 +143,7 @@ describe('a visitor is simply signed out by', () => {
   ];
   test.each(corrupt)('a stored session of %s, with one log line', async (_name, stored) => {
     const visitor = await signedIn();
-    await app.redis.set(keysOf(visitor.sessionId)?.session ?? '', stored);
+    await app.redis.set(sessionKey(visitor.sessionId), stored);
     const before = app.logged().length;
     expect((await visitor.copy().get('/admin')).status).toBe(401);
     const lines = app.logged().slice(before);
@@ -154,7 +154,7 @@ describe('a visitor is simply signed out by', () => {
 
   test('a stored session of another Redis type, with one log line', async () => {
     const visitor = await signedIn();
-    const key = keysOf(visitor.sessionId)?.session ?? '';
+    const key = sessionKey(visitor.sessionId);
     await app.redis.del(key);
     await app.redis.hSet(key, 'email', 'ann@example.com');
     const before = app.logged().length;

@@ -3,7 +3,7 @@ import express from 'express';
 import { afterEach, describe, expect, test } from 'vitest';
 import { sessions, setFlash, signIn, takeFlash } from '../../src/session/index.ts';
 import { checkLimits } from '../../src/session/lifetime.ts';
-import { handleOf } from '../../src/session/record.ts';
+import { handleOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { newStore, startFork } from '../support/fork.ts';

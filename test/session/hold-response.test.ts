@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HttpError } from '../../src/http/http-error.ts';
-import { keysOf } from '../../src/session/record.ts';
+import { sessionKey } from '../../src/session/session-id.ts';
 import { saveSession } from '../../src/session/sign-in.ts';
 import { connectNode, startApp, testRedis } from '../support/app.ts';
 import { clients } from '../support/client.ts';
@@ -153,7 +153,7 @@ describe('a request that fails', () => {
 });
 
 test('a change keeps the time that its session has left, and the later time of last use', async () => {
-  const key = keysOf(visitor.sessionId)?.session ?? '';
+  const key = sessionKey(visitor.sessionId);
   await redis.pExpire(key, 60_000);
   [arrived, mayGoOn] = [gate(), gate()];
   const answer = post('/slow');

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { endOf, touchGrainSeconds } from '../../src/session/lifetime.ts';
-import { keysOf } from '../../src/session/record.ts';
+import { sessionKey } from '../../src/session/session-id.ts';
 import { startApp } from '../support/app.ts';
 import { Visitor } from '../support/visitor.ts';
 
@@ -34,7 +34,7 @@ async function isSignedIn(visitor: Visitor): Promise<boolean> {
 }
 
 async function redisMillisecondsLeft(visitor: Visitor): Promise<number> {
-  return app.redis.pTTL(keysOf(visitor.sessionId)?.session ?? '');
+  return app.redis.pTTL(sessionKey(visitor.sessionId));
 }
 
 describe('the idle limit (ASVS 7.3.1)', () => {
@@ -49,12 +49,12 @@ describe('the idle limit (ASVS 7.3.1)', () => {
   test('is extended by use, but written at most once in 90 seconds', async () => {
     const visitor = await signedIn();
     pass(89_000);
-    const stored = await app.redis.get(keysOf(visitor.sessionId)?.session ?? '');
+    const stored = await app.redis.get(sessionKey(visitor.sessionId));
     await visitor.get('/');
-    expect(await app.redis.get(keysOf(visitor.sessionId)?.session ?? '')).toBe(stored);
+    expect(await app.redis.get(sessionKey(visitor.sessionId))).toBe(stored);
     pass(1000);
     await visitor.get('/');
-    expect(await app.redis.get(keysOf(visitor.sessionId)?.session ?? '')).not.toBe(stored);
+    expect(await app.redis.get(sessionKey(visitor.sessionId))).not.toBe(stored);
   });
 
   test('is enforced by Redis as well', async () => {

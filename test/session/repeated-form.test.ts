@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { tagOf } from '../../src/session/record.ts';
 import { repeatSeconds } from '../../src/session/repeated-form.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { Visitor } from '../support/visitor.ts';
 

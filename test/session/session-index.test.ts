@@ -2,7 +2,15 @@ import type { Express } from 'express';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { SessionRedis } from '../../src/session/commands.ts';
 import { listSessions } from '../../src/session/middleware.ts';
-import { anonymousTag, handleOf, indexKey, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
+import {
+  anonymousTag,
+  handleOf,
+  indexKey,
+  memberOf,
+  newSessionId,
+  sessionKey,
+  tagOf,
+} from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
@@ -88,7 +96,7 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
     const here = await signedIn(firefox);
     await signedIn(iphone, address('bob@example.com'));
     const gone = await signedIn(iphone);
-    await app.redis.del(keysOf(gone.sessionId)?.session ?? '');
+    await app.redis.del(sessionKey(gone.sessionId));
     expect((await here.get('/admin')).text).not.toContain('Safari');
   });
 
@@ -113,7 +121,7 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
   test('passes over a session that is corrupt', async () => {
     const here = await signedIn(firefox);
     const corrupt = await signedIn(iphone);
-    await app.redis.set(keysOf(corrupt.sessionId)?.session ?? '', 'corrupt', { expiration: 'KEEPTTL' });
+    await app.redis.set(sessionKey(corrupt.sessionId), 'corrupt', { expiration: 'KEEPTTL' });
     expect(await index.list(email)).toHaveLength(1);
     expect((await here.get('/admin')).status).toBe(200);
   });
@@ -138,7 +146,7 @@ describe('sessions whose entries in the list were lost', () => {
 
   test('are listed again at their next touch, and "end all" then ends them', async () => {
     const [here, unlisted] = [await signedIn(), await signedIn()];
-    await app.redis.zRem(indexOfAnn, keysOf(unlisted.sessionId)?.member ?? '');
+    await app.redis.zRem(indexOfAnn, memberOf(unlisted.sessionId));
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2 * 60_000 });
     await unlisted.get('/');
     vi.useRealTimers();
@@ -161,7 +169,7 @@ describe('sessions whose entries in the list were lost', () => {
     await gone.post('/logout');
     const there = await signedIn();
     expect(await index.listFor(goneId)).toHaveLength(1);
-    expect(await app.redis.zRange(indexOfAnn, 0, -1)).toEqual([keysOf(there.sessionId)?.member]);
+    expect(await app.redis.zRange(indexOfAnn, 0, -1)).toEqual([memberOf(there.sessionId)]);
     await there.post('/logout');
     expect(await index.listFor(goneId)).toEqual([]);
     expect(await app.redis.exists(indexOfAnn)).toBe(0);
@@ -243,11 +251,11 @@ describe('what Redis holds', () => {
 
   test('no entry of an expired session after the next sign-in', async () => {
     const gone = await signedIn();
-    await app.redis.del(keysOf(gone.sessionId)?.session ?? '');
+    await app.redis.del(sessionKey(gone.sessionId));
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31 * 60_000 });
     const here = await signedIn();
     vi.useRealTimers();
-    expect(await app.redis.zRange(indexKey(tagOf(email)), 0, -1)).toEqual([keysOf(here.sessionId)?.member]);
+    expect(await app.redis.zRange(indexKey(tagOf(email)), 0, -1)).toEqual([memberOf(here.sessionId)]);
   });
 
   test('a list that lives no longer than its longest session', async () => {

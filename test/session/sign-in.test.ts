@@ -1,6 +1,6 @@
 import type { Express } from 'express';
 import { afterEach, describe, expect, test } from 'vitest';
-import { handleOf, keysOf } from '../../src/session/record.ts';
+import { handleOf, sessionKey } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { allKeys, startFork } from '../support/fork.ts';
@@ -28,7 +28,7 @@ describe('signing in', () => {
 
   test('as somebody else ends the previous session', async () => {
     const visitor = await signedIn();
-    const before = keysOf(visitor.sessionId)?.session;
+    const before = sessionKey(visitor.sessionId);
     expect(await allKeys(redis)).toContain(before);
     await visitor.signIn('bob@example.com');
     expect((await visitor.get('/admin')).text).toContain('Hello bob@example.com');
@@ -131,7 +131,7 @@ test('what a page changes in a session, even deep inside, is stored before its r
   expect((await visitor.copy(one).get('/cart')).text).toBe('["item 1","item 2"]');
   expect((await visitor.get('/admin')).text).toContain('Hello ann@example.com');
 
-  const stored = keysOf(visitor.sessionId)?.session ?? '';
+  const stored = sessionKey(visitor.sessionId);
   await redis.configResetStat();
   await visitor.copy(one).get('/cart');
   expect(await redis.info('commandstats')).not.toMatch(/cmdstat_(set|eval|expire)/);
@@ -183,7 +183,7 @@ describe('when Redis refuses (ASVS 16.5.3)', () => {
 
   test('to touch a session: its visitor keeps the time that is left', async () => {
     const visitor = await signedIn();
-    const key = keysOf(visitor.sessionId)?.session ?? '';
+    const key = sessionKey(visitor.sessionId);
     await redis.setRange(key, 0, (Math.floor(Date.now() / 1000) - 600).toString(16));
     const told = await startApp({ redisAddress });
     await redis.sendCommand(['REPLICAOF', '127.0.0.1', '1']);

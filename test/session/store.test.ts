@@ -4,7 +4,16 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import type { RedisClient } from '../../src/redis/connect.ts';
 import { SessionEnded } from '../../src/session/commands.ts';
-import { anonymousTag, decode, handleOf, indexKey, keysOf, newSessionId, tagOf } from '../../src/session/record.ts';
+import { decode } from '../../src/session/record.ts';
+import {
+  anonymousTag,
+  handleOf,
+  indexKey,
+  newSessionId,
+  sessionKey,
+  tagIn,
+  tagOf,
+} from '../../src/session/session-id.ts';
 import { SessionStore } from '../../src/session/store.ts';
 import { address } from '../support/address.ts';
 import { connectNode, testRedis } from '../support/app.ts';
@@ -48,8 +57,7 @@ describe('SessionStore', () => {
   test('writes a session and its entry in one transaction, in one Cluster slot, both with a TTL', async () => {
     const id = annsId();
     await store.set(id, annsData());
-    const keys = keysOf(id);
-    expect(await allKeys(redis)).toEqual([keys?.index, keys?.session].sort());
+    expect(await allKeys(redis)).toEqual([indexKey(tagOf(ann)), sessionKey(id)].sort());
     for (const key of await allKeys(redis)) {
       expect(await redis.pTTL(key)).toBeGreaterThan(29 * 60_000);
       expect(await redis.pTTL(key)).toBeLessThanOrEqual(30 * 60_000);
@@ -108,12 +116,9 @@ describe('SessionStore', () => {
   // Sessions survive an update.
   test('reads the ids, keys and records of earlier versions', () => {
     const id = 'WIlQR6VCc_4oaBAbCdEfGhIjKlMnOpQrStUv';
-    expect(keysOf(id)).toEqual({
-      session: '{WIlQR6VCc_4oaB}AbCdEfGhIjKlMnOpQrStUv',
-      index: 'WIlQR6VCc_4oaB',
-      member: 'AbCdEfGhIjKlMnOpQrStUv',
-      tag: tagOf(ann),
-    });
+    expect(sessionKey(id)).toBe('{WIlQR6VCc_4oaB}AbCdEfGhIjKlMnOpQrStUv');
+    expect(indexKey(tagIn(id))).toBe('WIlQR6VCc_4oaB');
+    expect(tagIn(id)).toBe(tagOf(ann));
     expect(handleOf(id)).toBe('lE3fw9-z_BL5YGne');
     expect(decode('6b070a34mwvuqtkl1ann@example.com\nFirefox on Linux\n{"theme":"dark"}')).toEqual({
       ...{ email: ann, signedInAt: 1_795_594_736_181, lastSeenAt: 1_795_623_476_000, remember: true },
@@ -132,7 +137,7 @@ describe('SessionStore', () => {
     };
     await newStore(meanwhile(clockRuns)).get(id);
     expect(readings).toBeGreaterThan(0);
-    expect(await redis.pTTL(keysOf(id)?.session ?? '')).toBeGreaterThan(0);
+    expect(await redis.pTTL(sessionKey(id))).toBeGreaterThan(0);
   });
 
   test('refuses an address that does not belong to the session id', async () => {
@@ -164,7 +169,7 @@ describe('SessionStore', () => {
     const id = annsId();
     await store.set(id, { ...annsData(), lastSeenAt: Date.now() - 5 * 60_000 });
     const writes = async () => {
-      const key = keysOf(id)?.session ?? '';
+      const key = sessionKey(id);
       const changed = (await redis.get(key))?.replace('Firefox on Linux', 'changed meanwhile') ?? '';
       await redis.set(key, changed, { expiration: 'KEEPTTL' });
     };
@@ -179,11 +184,10 @@ describe('SessionStore', () => {
     const dayMs = 24 * 3600 * 1000;
     const yesterday = Date.now() - dayMs;
     await store.set(id, { ...annsData(), remember: true, signedInAt: yesterday, lastSeenAt: yesterday });
-    const keys = keysOf(id);
-    expect(await redis.pTTL(keys?.session ?? '')).toBeLessThanOrEqual(13 * dayMs);
+    expect(await redis.pTTL(sessionKey(id))).toBeLessThanOrEqual(13 * dayMs);
     await store.get(id);
-    const indexLeftMs = await redis.pTTL(keys?.index ?? '');
-    const sessionLeftMs = await redis.pTTL(keys?.session ?? '');
+    const indexLeftMs = await redis.pTTL(indexKey(tagOf(ann)));
+    const sessionLeftMs = await redis.pTTL(sessionKey(id));
     expect(sessionLeftMs).toBeGreaterThan(13.9 * dayMs);
     expect(indexLeftMs).toBeGreaterThanOrEqual(sessionLeftMs);
   });

@@ -1,6 +1,6 @@
 import type { SessionLimits } from '../../src/config.ts';
 import { endOf, touchGrainSeconds } from '../../src/session/lifetime.ts';
-import { handleOf, keysOf } from '../../src/session/record.ts';
+import { handleOf, sessionKey } from '../../src/session/session-id.ts';
 import type { Visitor } from '../support/visitor.ts';
 
 /** When a request was sent, and when its answer was there; milliseconds since the epoch. */
@@ -43,7 +43,7 @@ export class KnownSession {
 
   /** The Redis key under which it stands while it lives. */
   get key(): string {
-    return keysOf(this.visitor.sessionId)?.session ?? '';
+    return sessionKey(this.visitor.sessionId);
   }
 
   get signedInAt(): number {

@@ -1,5 +1,5 @@
 import type { SessionLimits } from '../../src/config.ts';
-import { tagOf } from '../../src/session/record.ts';
+import { tagOf } from '../../src/session/session-id.ts';
 import { Visitor } from '../support/visitor.ts';
 import type { Answer, Journal } from './event-log.ts';
 import { KnownSession, lateMs } from './known-session.ts';

@@ -1,6 +1,7 @@
 import type { SessionLimits } from '../../src/config.ts';
 import { endOf, idleSecondsOf } from '../../src/session/lifetime.ts';
-import { decode, type StoredSession, sessionKey, tagOf } from '../../src/session/record.ts';
+import { decode, type StoredSession } from '../../src/session/record.ts';
+import { sessionKey, tagOf } from '../../src/session/session-id.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
 // A script sees everything at one moment.
@@ -64,7 +65,7 @@ export async function auditRedis(
     require(endsAt <= now + limits.rememberIdleSeconds * 1000 + clockErrorMs, `${name} outlives every session`);
     const lastSignIn = signedInAt.get(name) ?? 0;
     for (const [member, score] of entriesOf(value)) {
-      const session = sessionKey(name, member);
+      const session = sessionKey(name + member);
       const sessionEndsAt = ends.get(session);
       listed.add(session);
       if (sessionEndsAt === undefined) {
@@ -82,7 +83,7 @@ export async function auditRedis(
     const session = sessionIn(value);
     require(session !== undefined, `${name} holds no session: ${value}`);
     if (!session) continue;
-    require(name.startsWith(sessionKey(tagOf(session.email ?? ''), '')), `${name} is of ${session.email}`);
+    require(name.startsWith(sessionKey(tagOf(session.email))), `${name} is of ${session.email}`);
     const idleMs = idleSecondsOf(session, limits) * 1000;
     require(endsAt <= now + idleMs + clockErrorMs, `${name} outlives its idle limit`);
     require(listed.has(name) || endOf(session, limits) <= now, `${name} is alive and not listed`);

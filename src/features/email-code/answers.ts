@@ -2,7 +2,8 @@ import type { Request, Response } from 'express';
 import { answerAs } from '../../http/content-negotiation.ts';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { tooOftenText } from '../../routes/login.ts';
-import { type Challenge, tagIn } from './challenges.ts';
+import { tagIn } from '../../session/session-id.ts';
+import type { Challenge } from './challenges.ts';
 
 export const codePath = '/login/code';
 

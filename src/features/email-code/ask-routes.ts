@@ -6,10 +6,9 @@ import { RedisUnavailable } from '../../redis/connect.ts';
 import { answerTooOften, readLoginForm, refuseAddress } from '../../routes/login.ts';
 import { auditRefused } from '../../session/audit-log.ts';
 import { parseAddress } from '../../session/email-address.ts';
-import { tagOf } from '../../session/record.ts';
+import { tagIn, tagOf } from '../../session/session-id.ts';
 import { requireSecure } from '../../session/sign-in.ts';
 import { codePath } from './answers.ts';
-import { tagIn } from './challenges.ts';
 import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries } from './code-request.ts';
 
 /** Finds the sign-in that waits for its code in this browser. Without Redis there is nothing to mention. */

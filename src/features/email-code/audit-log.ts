@@ -1,6 +1,6 @@
 import { signIns } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
-import { tagOf } from '../../session/record.ts';
+import { tagOf } from '../../session/session-id.ts';
 import type { WithheldReason } from './rate-limits.ts';
 
 /** Records that no code was mailed, which the visitor is not told. */

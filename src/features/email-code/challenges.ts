@@ -2,8 +2,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
 import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
-import { newSessionId, tagOf } from '../../session/record.ts';
 import { repeatSeconds } from '../../session/repeated-form.ts';
+import { newSessionId, sessionKey, tagIn, tagOf } from '../../session/session-id.ts';
 import { askScript, enterScript } from './challenge-scripts.ts';
 import { cookieMaxAgeMs, unknownKey } from './known-browsers.ts';
 import { type Cost, decoyKey } from './rate-limits.ts';
@@ -149,11 +149,6 @@ export class Challenges {
   }
 }
 
-/** The tag of the address that an id belongs to. */
-export function tagIn(id: string): string {
-  return id.slice(0, -22);
-}
-
 function readGranted(tag: string, details: unknown[]): Granted {
   const [email, remember, deviceId, member] = details.map(String);
   return {
@@ -163,7 +158,7 @@ function readGranted(tag: string, details: unknown[]): Granted {
 }
 
 function keyOf(id: string): string {
-  return `c:{${tagIn(id)}}${id.slice(-22)}`;
+  return `c:${sessionKey(id)}`;
 }
 
 function hashOf(salt: string, code: string, secret: string): string {

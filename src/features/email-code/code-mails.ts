@@ -2,7 +2,7 @@ import type { SessionLimits } from '../../config.ts';
 import type { Logger } from '../../log.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { absoluteEndOf } from '../../session/lifetime.ts';
-import { tagOf } from '../../session/record.ts';
+import { tagOf } from '../../session/session-id.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import { codeSeconds, type Granted } from './challenges.ts';
 import type { KnownBrowsers } from './known-browsers.ts';

@@ -1,7 +1,8 @@
 import type { Request, Response } from 'express';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { cookieAttributes, prefixedName, readCookie } from '../../session/cookie.ts';
-import { codeSeconds, tagIn } from './challenges.ts';
+import { tagIn } from '../../session/session-id.ts';
+import { codeSeconds } from './challenges.ts';
 import { cookieMaxAgeMs } from './known-browsers.ts';
 
 /** A sign-in that waits in this browser, and where it leads. */

@@ -2,7 +2,7 @@ import type { Request, RequestHandler } from 'express';
 import { HttpError } from '../../http/http-error.ts';
 import type { Logger } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
-import { handleOf, keysOf } from '../../session/record.ts';
+import { handleOf, tagIn } from '../../session/session-id.ts';
 import { signOut } from '../../session/sign-in.ts';
 import type { SessionStore } from '../../session/store.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
@@ -16,7 +16,7 @@ export function showEndSession({ links, store }: Parts): RequestHandler {
     const { token } = req.query;
     const linked = typeof token === 'string' ? await links.find(token) : undefined;
     if (!linked) throw usedUp(req);
-    res.render('email-code/end-session', { token, session: await store.index.find(linked.sessionId) });
+    res.render('email-code/end-session', { token, session: await store.peek(linked.sessionId) });
   };
 }
 
@@ -30,7 +30,7 @@ export function endLinkedSession({ links, knownBrowsers, store, log }: Parts): R
     // First the session: if Redis refuses, the link is still there for another try.
     const wasLive = await store.index.endById(sessionId);
     if (wasLive) log.info({ id: req.id, session: handleOf(sessionId), by: 'link' }, 'session ended');
-    await knownBrowsers.forget(keysOf(sessionId)?.tag ?? '', deviceId);
+    await knownBrowsers.forget(tagIn(sessionId), deviceId);
     if (!(await links.use(token))) throw usedUp(req);
     if (sessionId === req.sessionID) {
       await signOut(req, res);

@@ -1,8 +1,8 @@
 import type { Logger } from '../../log.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
-import { tagOf } from '../../session/record.ts';
+import { tagIn, tagOf } from '../../session/session-id.ts';
 import { auditMailWithheld } from './audit-log.ts';
-import { type Asked, type Attempt, type Challenge, type Challenges, type Granted, tagIn } from './challenges.ts';
+import type { Asked, Attempt, Challenge, Challenges, Granted } from './challenges.ts';
 import { newCode } from './code.ts';
 import type { Cause, CodeMails } from './code-mails.ts';
 import { type KnownBrowsers, newDeviceId } from './known-browsers.ts';

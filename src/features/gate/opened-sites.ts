@@ -1,6 +1,6 @@
 import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
-import { handleOf, keysOf, tagOf } from '../../session/record.ts';
+import { handleOf, isSessionId, sessionKey, tagIn, tagOf } from '../../session/session-id.ts';
 
 // Noted only for a live session, and kept for as long as it can live at most: it is pushed on by touches, this is not.
 const noteScript = `
@@ -28,12 +28,11 @@ export class OpenedSites {
    * @throws {RedisUnavailable}
    */
   async note(sessionId: string, siteOrigin: string, endsAt: number): Promise<boolean> {
-    const keys = keysOf(sessionId);
-    if (!keys) return false;
+    if (!isSessionId(sessionId)) return false;
     const noted = await withDeadline(
       deadlineMs,
       this.#redis.eval(noteScript, {
-        keys: [keys.session, keyOf(keys.tag, handleOf(sessionId))],
+        keys: [sessionKey(sessionId), keyOf(tagIn(sessionId), handleOf(sessionId))],
         arguments: [siteOrigin, String(endsAt)],
       }),
     );

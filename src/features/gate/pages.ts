@@ -5,7 +5,7 @@ import { allowOnly } from '../../middleware/errors.ts';
 import { isOwnWish } from '../../routes/logout.ts';
 import { cookieAttributes, readCookie } from '../../session/cookie.ts';
 import { absoluteEndOf } from '../../session/lifetime.ts';
-import { handleOf, tagOf } from '../../session/record.ts';
+import { handleOf, tagOf } from '../../session/session-id.ts';
 import type { OpenedSites } from './opened-sites.ts';
 import { readOriginalUrl } from './original-url.ts';
 import { refuseVisitor, sendSitePage, setSiteHeaders } from './site-page.ts';

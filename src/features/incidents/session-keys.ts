@@ -1,4 +1,4 @@
-import { sessionKey } from '../../session/record.ts';
+import { sessionKey } from '../../session/session-id.ts';
 import type { Keyspace } from './keyspace.ts';
 
 const sessionName = /^\{([\w-]{14})\}([\w-]{22})$/;
@@ -21,7 +21,7 @@ export function isIndexKey(name: string): boolean {
  */
 export async function findSessionIds(keyspace: Keyspace, tag: string): Promise<string[]> {
   const ids = new Set<string>();
-  for await (const { keys } of keyspace.scan(sessionKey(tag, '*'))) {
+  for await (const { keys } of keyspace.scan(`${sessionKey(tag)}*`)) {
     for (const key of keys) {
       const id = sessionIdOf(keyspace.nameOf(key));
       if (id !== undefined) ids.add(id);

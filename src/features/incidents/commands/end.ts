@@ -1,7 +1,7 @@
 import { type Command, type Outcome, UsageError } from '../../../cli/command.ts';
 import type { Operator } from '../../../cli/operator.ts';
 import type { EmailAddress } from '../../../session/email-address.ts';
-import { handleOf, tagOf } from '../../../session/record.ts';
+import { handleOf, tagOf } from '../../../session/session-id.ts';
 import { deleteKeys } from '../keyspace.ts';
 import { readAddress } from '../operands.ts';
 import { findSessionIds, isIndexKey, sessionIdOf } from '../session-keys.ts';

@@ -1,5 +1,5 @@
 import type { Command } from '../../../cli/command.ts';
-import { tagOf } from '../../../session/record.ts';
+import { handleOf, tagOf } from '../../../session/session-id.ts';
 import { readAddress } from '../operands.ts';
 import { findSessionIds } from '../session-keys.ts';
 import { countText, tableText, timeText } from '../text.ts';
@@ -13,8 +13,10 @@ export const sessions: Command = {
     const email = readAddress(typed);
     const { store, keyspace } = await open();
     const ids = await findSessionIds(keyspace, tagOf(email));
-    const found = await Promise.all(ids.map((id) => store.index.find(id)));
-    const live = found.filter((session) => session !== undefined).sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+    const found = await Promise.all(ids.map(async (id) => ({ handle: handleOf(id), session: await store.peek(id) })));
+    const live = found
+      .flatMap(({ handle, session }) => (session ? { ...session, handle } : []))
+      .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
     const rows = live.map(({ handle, device = '', signedInAt, lastSeenAt }) => {
       return [handle, device, timeText(signedInAt), timeText(lastSeenAt)];
     });

@@ -1,0 +1,79 @@
+// Each script is one atomic step, so a session and its entry in the list of its address change together or not at all.
+// The list is a sorted set of members by the ends of their sessions. Anonymous sessions are in no list.
+
+// A key of another type is not our list, and must not keep its address from signing in.
+const enlist = `
+local function enlist(index, member, endsAt, millisecondsLeft)
+  local kind = redis.call('TYPE', index).ok
+  if kind ~= 'zset' and kind ~= 'none' then redis.call('DEL', index) end
+  redis.call('ZADD', index, endsAt, member)
+  redis.call('PEXPIRE', index, millisecondsLeft, 'NX')
+  redis.call('PEXPIRE', index, millisecondsLeft, 'GT')
+end
+`;
+
+/** Stores a new session. Returns the length of its list, or -1 if the session's key is taken. */
+export const createScript = `${enlist}
+local record, now, endsAt, member = unpack(ARGV)
+local millisecondsLeft = math.max(1, endsAt - now)
+if not redis.call('SET', KEYS[1], record, 'NX', 'PX', millisecondsLeft) then return -1 end
+if not KEYS[2] then return 1 end
+enlist(KEYS[2], member, endsAt, millisecondsLeft)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+return redis.call('ZCARD', KEYS[2])`;
+
+/**
+ * Stores the changes to a session, which lives on for as long as before. Returns 0 if it has ended. Keeps the later time
+ * of last use: otherwise a slow request would undo a touch that happened meanwhile.
+ */
+export const replaceScript = `
+local record, lastSeen = ARGV[1], redis.call('GETRANGE', KEYS[1], 0, 7)
+if lastSeen == '' then return 0 end
+if lastSeen > string.sub(record, 1, 8) then record = lastSeen .. string.sub(record, 9) end
+redis.call('SET', KEYS[1], record, 'XX', 'KEEPTTL')
+return 1`;
+
+/**
+ * Records that a session is in use, extends it, and lists it again if its entry was lost. Returns 0 if it has ended.
+ * Writes the time of last use alone: what another request has changed meanwhile stays as it is.
+ */
+export const touchScript = `${enlist}
+local lastSeen, now, endsAt, member = unpack(ARGV)
+if redis.call('PEXPIRE', KEYS[1], endsAt - now) == 0 then return 0 end
+redis.call('SETRANGE', KEYS[1], 0, lastSeen)
+if KEYS[2] then enlist(KEYS[2], member, endsAt, endsAt - now) end
+return 1`;
+
+/**
+ * Returns the records of a list's sessions, each behind its member. The session that asks, where one does, is listed even
+ * if its entry was lost (evicted, or deleted by hand). On a replica the entry can't be written.
+ */
+export const listScript = `${enlist}
+local index, siblings, own, member, now = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
+local isIndex = redis.call('TYPE', index).ok == 'zset'
+local members = isIndex and redis.call('ZRANGE', index, 0, -1) or {}
+if own and not (isIndex and redis.call('ZSCORE', index, member)) then
+  local millisecondsLeft = redis.call('PTTL', own)
+  if millisecondsLeft > 0 then
+    pcall(enlist, index, member, now + millisecondsLeft, millisecondsLeft)
+    members[#members + 1] = member
+  end
+end
+local listed = {}
+for _, sibling in ipairs(members) do
+  local record = redis.pcall('GET', siblings .. sibling)
+  if type(record) == 'string' then listed[#listed + 1] = sibling .. record end
+end
+return listed`;
+
+/**
+ * Ends sessions and returns how many were live. A script and not a transaction: a full Redis refuses to queue even a
+ * deletion, and a logout must free memory then.
+ */
+export const endScript = `
+local ended = 0
+for position, member in ipairs(ARGV) do
+  ended = ended + redis.call('DEL', KEYS[position + 1])
+  redis.pcall('ZREM', KEYS[1], member)
+end
+return ended`;
