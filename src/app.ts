@@ -16,9 +16,10 @@ import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { checkRedis } from './features/redis-checks/check-server.ts';
 import { checkClock } from './features/redis-checks/clock-check.ts';
+import { newFormId } from './features/repeated-forms/form-id.ts';
+import { signInOnce } from './features/repeated-forms/repeated-forms.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
 import { formatAgo, formatDuration, formatTime } from './http/date-format.ts';
-import { newFormId } from './http/form-id.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { staticFiles } from './http/static-files.ts';
 import { registerEjs } from './http/view-engine.ts';
@@ -135,7 +136,11 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
   adminSections.push(...gate.adminSections);
 
   const signInWays: Record<SignIn, () => SignInWay> = {
-    trust: () => trust(core),
+    trust: () =>
+      trust({
+        ...core,
+        signInOnce: signInOnce(core),
+      }),
     code: () => emailCode(core, mail),
   };
   const signInWay = signInWays[config.signIn]();

@@ -2,14 +2,11 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Core, SignInWay } from '../core.ts';
 import { clientCounters } from '../http/client-networks.ts';
 import { answerAs, isXhr } from '../http/content-negotiation.ts';
-import { formSeed } from '../http/form-id.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import { bodyField } from '../middleware/bodies.ts';
 import { takePoints } from '../redis/rate-limit.ts';
 import { auditRefused, auditSignedIn } from '../session/audit-log.ts';
-import { parseAddress } from '../session/email-address.ts';
-import { claimForm, resumeSession, storedWithinMs } from '../session/repeated-form.ts';
-import { newSessionId, tagOf } from '../session/session-id.ts';
+import { type EmailAddress, parseAddress } from '../session/email-address.ts';
 import { signIn } from '../session/sign-in.ts';
 
 /** Shows the form; redirects if already signed in. */
@@ -22,8 +19,19 @@ export function showLogin({ findLoginNotice }: SignInWay): RequestHandler {
   };
 }
 
+/** Signs in; resolves to false for a form that was sent before, if the session that it began has ended. */
+export type SignInOnce = (req: Request, email: EmailAddress, remember: boolean) => Promise<boolean>;
+
 /** Signs in under the address that was typed, which nothing proves. */
-export function trust({ config, redis, isAllowed, log }: Core): SignInWay {
+export function trust(options: Core & { signInOnce?: SignInOnce }): SignInWay {
+  const { config, redis, isAllowed, log, signInOnce = signInAndAudit } = options;
+
+  async function signInAndAudit(req: Request, email: EmailAddress, remember: boolean): Promise<boolean> {
+    await signIn(req, email, { remember });
+    auditSignedIn(log, req, email);
+    return true;
+  }
+
   const limits = [{ points: config.signInsPerDay, seconds: 86_400 }];
   const begin: RequestHandler = async function trustAddress(req, res) {
     const form = readLoginForm(req);
@@ -41,15 +49,8 @@ export function trust({ config, redis, isAllowed, log }: Core): SignInWay {
       auditRefused(log, req, 'too often', address.email);
       return answerTooOften(req, res, form, Math.ceil(waitMs / 1000));
     }
-    const { email } = address;
-    const sessionId = newSessionId(tagOf(email));
-    const seed = formSeed(req);
-    const begun = seed && (await claimForm(redis, seed + email, sessionId));
-    if (begun === undefined) {
-      await signIn(req, email, { remember: form.remember, sessionId });
-      auditSignedIn(log, req, email);
-    } else if (!(await resumeSession(req, begun, storedWithinMs))) {
-      auditRefused(log, req, 'form sent before', email);
+    if (!(await signInOnce(req, address.email, form.remember))) {
+      auditRefused(log, req, 'form sent before', address.email);
       return refuseAddress(req, res, form, 'This form was sent before. Please log in again.');
     }
     answerDone(req, res, form.next);

@@ -1,6 +1,5 @@
 import type { Request, RequestHandler } from 'express';
 import type { LoginNotice } from '../../core.ts';
-import { formSeed } from '../../http/form-id.ts';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { RedisUnavailable } from '../../redis/connect.ts';
 import { answerTooOften, readLoginForm, refuseAddress } from '../../routes/login.ts';
@@ -8,6 +7,7 @@ import { auditRefused } from '../../session/audit-log.ts';
 import { parseAddress } from '../../session/email-address.ts';
 import { tagIn, tagOf } from '../../session/session-id.ts';
 import { requireSecure } from '../../session/sign-in.ts';
+import { formSeed } from '../repeated-forms/form-id.ts';
 import { codePath } from './answers.ts';
 import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries } from './code-request.ts';
 

@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request } from 'express';
-import { deadlineMs, type RedisClient, withDeadline } from '../redis/connect.ts';
-import { SessionStore } from './store.ts';
+import type { Core } from '../../core.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
+import type { SignInOnce } from '../../routes/login.ts';
+import { auditSignedIn } from '../../session/audit-log.ts';
+import { newSessionId, tagOf } from '../../session/session-id.ts';
+import { signIn } from '../../session/sign-in.ts';
+import { SessionStore } from '../../session/store.ts';
+import { formSeed } from './form-id.ts';
 
 /** Within this time, a sign-in form that is sent again ends in the session that it has begun. */
 export const repeatSeconds = 30;
@@ -10,13 +17,21 @@ export const repeatSeconds = 30;
 export const storedWithinMs = 1500;
 const pollMs = 25;
 
-/**
- * Claims a form for the session that it begins.
- * @param seed what copies of the form have in common
- * @returns undefined, or the id of the session that another copy has begun
- * @throws {RedisUnavailable}
- */
-export async function claimForm(redis: RedisClient, seed: string, sessionId: string): Promise<string | undefined> {
+/** Signs in, but only once for all copies of a form, whichever processes they reach. */
+export function signInOnce({ redis, log }: Pick<Core, 'redis' | 'log'>): SignInOnce {
+  return async function signInOnce(req, email, remember) {
+    const sessionId = newSessionId(tagOf(email));
+    const seed = formSeed(req);
+    const begun = seed && (await claimForm(redis, seed + email, sessionId));
+    if (begun !== undefined) return resumeSession(req, begun, storedWithinMs);
+    await signIn(req, email, { remember, sessionId });
+    auditSignedIn(log, req, email);
+    return true;
+  };
+}
+
+/** Claims a form for the session that it begins; returns the id of the one that another copy has begun, if any. */
+async function claimForm(redis: RedisClient, seed: string, sessionId: string): Promise<string | undefined> {
   const key = `f:${createHash('sha256').update(seed).digest('base64url').slice(0, 22)}`;
   const expiration = { type: 'EX', value: repeatSeconds } as const;
   const earlier = await withDeadline(deadlineMs, redis.set(key, sessionId, { condition: 'NX', GET: true, expiration }));

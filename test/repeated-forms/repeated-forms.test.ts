@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { repeatSeconds } from '../../src/session/repeated-form.ts';
+import { repeatSeconds } from '../../src/features/repeated-forms/repeated-forms.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { Visitor } from '../support/visitor.ts';

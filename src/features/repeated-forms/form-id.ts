@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Request } from 'express';
-import { bodyField } from '../middleware/bodies.ts';
+import { bodyField } from '../../middleware/bodies.ts';
 
 /** A random name for a form, by which a copy of it that is sent again can be recognized. */
 export function newFormId(): string {
@@ -8,8 +8,8 @@ export function newFormId(): string {
 }
 
 /**
- * What a form that was sent has in common with its copies, and with nothing else: its name, the visitor's network address
- * and browser. So a copied page is useless elsewhere.
+ * What a form that was sent has in common with its copies, and with nothing else: its name, and the visitor's network
+ * address and browser, so that a copied page is useless elsewhere.
  * @param otherwise names a form without a name of its own
  * @returns undefined for a form without any name
  */
