@@ -65,8 +65,7 @@ export async function startModule<Name extends string>(
       REDIS_URL: options.redisUrl,
       SESSION_SECRET: 'a secret for the bench of 32 characters and more',
       SIGN_IN: 'trust',
-      // All visitors come from this machine.
-      SIGN_INS_PER_DAY: '999999',
+      SIGN_INS_PER_DAY: '999999', // feature: rate-limits
       LOG_LEVEL: 'error',
       BENCH_EMAIL: email,
       ...options.env,

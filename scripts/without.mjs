@@ -22,7 +22,7 @@ const foldersOf = (name) => [
 /** The code that names features, one to a line. */
 const composition = ['src/app.ts', 'src/config.ts', 'src/dev/index.ts', 'scripts/docs.ts'];
 const textFiles =
-  /(\.(md|ya?ml|ejs|css|html|json|conf|cfg|toml|service|example|dockerignore)|Dockerfile|Caddyfile|run)$/;
+  /(\.(md|ts|mjs|ya?ml|ejs|css|html|json|conf|cfg|toml|service|example|dockerignore)|Dockerfile|Caddyfile|run)$/;
 const notOurs = new Set(['node_modules', '.git', '.data', 'dist', 'coverage']);
 
 const features = readFeatures();
@@ -152,7 +152,8 @@ function boundBy(/** @type {string} */ text) {
  */
 function withoutBlocks(/** @type {string} */ text) {
   let inside;
-  const left = text.split('\n').filter((line) => {
+  const lines = text.split('\n');
+  const left = lines.filter((line) => {
     const [, begins] = /(?:#|\/\*|<!--|<%#|\/\/) feature: ([\w-]+(?:, [\w-]+)*)/.exec(line) ?? [];
     const [, ends] = /(?:#|\/\*|<!--|<%#|\/\/) end: ([\w-]+(?:, [\w-]+)*)/.exec(line) ?? [];
     if (inside !== undefined) {
@@ -164,7 +165,7 @@ function withoutBlocks(/** @type {string} */ text) {
     return false;
   });
   if (inside !== undefined) stop(`a block of ${inside} has no end`);
-  return left.join('\n').replace(/\n{3,}/g, '\n\n');
+  return left.length === lines.length ? text : left.join('\n').replace(/\n{3,}/g, '\n\n');
 }
 
 /** JSON without the members and items that name a removed file. */

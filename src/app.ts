@@ -14,6 +14,7 @@ import { openGate } from './features/gate/gate.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
+import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
 import { checkRedis } from './features/redis-checks/check-server.ts';
 import { checkClock } from './features/redis-checks/clock-check.ts';
 import { newFormId } from './features/repeated-forms/form-id.ts';
@@ -139,6 +140,7 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
     trust: () =>
       trust({
         ...core,
+        refuseTooOften: signInLimit(core),
         signInOnce: signInOnce(core),
       }),
     code: () => emailCode(core, mail),

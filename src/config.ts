@@ -4,6 +4,7 @@ import { emailCodeSettings } from './features/email-code/settings.ts';
 import { gateSettings } from './features/gate/settings.ts';
 import { mailSettings } from './features/mail/settings.ts';
 import { metricsSettings } from './features/metrics/settings.ts';
+import { rateLimitSettings } from './features/rate-limits/settings.ts';
 import { permissionsByKind } from './features/redis-checks/permissions.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
 import { type RedisUrlForm, RedisUrlProblem, singleRedisUrl } from './redis/url.ts';
@@ -22,6 +23,7 @@ const features = {
   emailCode: emailCodeSettings,
   metrics: metricsSettings,
   gate: gateSettings,
+  rateLimits: rateLimitSettings,
 };
 
 /** The forms of `REDIS_URL`; `app.ts` says how each is connected to. */

@@ -1,10 +1,8 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Core, SignInWay } from '../core.ts';
-import { clientCounters } from '../http/client-networks.ts';
 import { answerAs, isXhr } from '../http/content-negotiation.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import { bodyField } from '../middleware/bodies.ts';
-import { takePoints } from '../redis/rate-limit.ts';
 import { auditRefused, auditSignedIn } from '../session/audit-log.ts';
 import { type EmailAddress, parseAddress } from '../session/email-address.ts';
 import { signIn } from '../session/sign-in.ts';
@@ -19,12 +17,17 @@ export function showLogin({ findLoginNotice }: SignInWay): RequestHandler {
   };
 }
 
+/** Answers a client that signs in too often, and says whether it did. */
+export type RefuseTooOften = (req: Request, res: Response, form: LoginForm, email: EmailAddress) => Promise<boolean>;
+
 /** Signs in; resolves to false for a form that was sent before, if the session that it began has ended. */
 export type SignInOnce = (req: Request, email: EmailAddress, remember: boolean) => Promise<boolean>;
 
+type TrustOptions = Core & { refuseTooOften?: RefuseTooOften; signInOnce?: SignInOnce };
+
 /** Signs in under the address that was typed, which nothing proves. */
-export function trust(options: Core & { signInOnce?: SignInOnce }): SignInWay {
-  const { config, redis, isAllowed, log, signInOnce = signInAndAudit } = options;
+export function trust(options: TrustOptions): SignInWay {
+  const { isAllowed, log, refuseTooOften, signInOnce = signInAndAudit } = options;
 
   async function signInAndAudit(req: Request, email: EmailAddress, remember: boolean): Promise<boolean> {
     await signIn(req, email, { remember });
@@ -32,7 +35,6 @@ export function trust(options: Core & { signInOnce?: SignInOnce }): SignInWay {
     return true;
   }
 
-  const limits = [{ points: config.signInsPerDay, seconds: 86_400 }];
   const begin: RequestHandler = async function trustAddress(req, res) {
     const form = readLoginForm(req);
     const address = parseAddress(form.email);
@@ -44,13 +46,10 @@ export function trust(options: Core & { signInOnce?: SignInOnce }): SignInWay {
       auditRefused(log, req, 'not in ALLOWED_EMAILS', address.email);
       return refuseAddress(req, res, form, 'This address may not log in here.');
     }
-    const waitMs = await takePoints(redis, clientCounters('sign-in', req.ip, limits));
-    if (waitMs > 0) {
-      auditRefused(log, req, 'too often', address.email);
-      return answerTooOften(req, res, form, Math.ceil(waitMs / 1000));
-    }
-    if (!(await signInOnce(req, address.email, form.remember))) {
-      auditRefused(log, req, 'form sent before', address.email);
+    const { email } = address;
+    if (await refuseTooOften?.(req, res, form, email)) return;
+    if (!(await signInOnce(req, email, form.remember))) {
+      auditRefused(log, req, 'form sent before', email);
       return refuseAddress(req, res, form, 'This form was sent before. Please log in again.');
     }
     answerDone(req, res, form.next);
@@ -83,27 +82,8 @@ export function refuseAddress(req: Request, res: Response, form: LoginForm, prob
   });
 }
 
-/** The form once more, for a client that has to wait (RFC 6585, 4). */
-export function answerTooOften(req: Request, res: Response, form: LoginForm, waitSeconds: number): void {
-  const notice = tooOftenText(waitSeconds);
-  const { next, remember, email } = form;
-  res.status(429).set('Retry-After', String(waitSeconds));
-  answerAs(req, res, {
-    html: () => res.render('login', { next, remember, typed: typedAddress(email), notice }),
-    text: () => res.type('text').send(`${notice}\n`),
-    json: () => res.json({ error: notice }),
-  });
-}
-
-/** What a client reads that has to wait. */
-export function tooOftenText(waitSeconds: number): string {
-  const minutes = Math.ceil(waitSeconds / 60);
-  const hours = Math.ceil(minutes / 60);
-  const wait = minutes === 1 ? 'a minute' : minutes < 120 ? `${minutes} minutes` : `${hours} hours`;
-  return `Too many attempts. Please try again in ${wait}.`;
-}
-
-function typedAddress(email: unknown): string {
+/** What the field of the form shows again. */
+export function typedAddress(email: unknown): string {
   return typeof email === 'string' ? email : '';
 }
 

@@ -79,12 +79,6 @@ export const coreSettings = {
     default: '50',
     read: wholeNumber,
   }),
-  SIGN_INS_PER_DAY: setting({
-    about:
-      'How often a client may sign in per day where SIGN_IN=trust. A client is an IPv4 address or an IPv6 /64; a /56 has twice the allowance, a /48 four times. With the default, one client can leave at most 10 MB of sessions in Redis, a /48 40 MB.',
-    default: '500',
-    read: wholeNumber,
-  }),
   ALLOWED_EMAILS: optional({
     about:
       'Who may sign in: addresses and domains, separated by commas, such as `ann@example.com, @example.org`. A domain does not include its subdomains.',
@@ -192,8 +186,6 @@ export function readCoreSettings(values: CoreValues) {
     },
     /** How many live sessions one address may have; one more ends the least recently used. */
     sessionsPerAddress: values.SESSIONS_PER_ADDRESS,
-    /** How often one client may sign in within a day, where addresses are believed. */
-    signInsPerDay: values.SIGN_INS_PER_DAY,
     /** Addresses and `@domains` that may sign in; undefined: everybody. */
     allowedEmails: values.ALLOWED_EMAILS,
     siteName: values.SITE_NAME,

@@ -98,7 +98,7 @@ describe('the work behind an answer', () => {
   }, async () => {
     // In a process of its own, because incoming mail would delay the clock here.
     const sink = startProcess({
-      command: [process.execPath, fileURLToPath(new URL('../mail/mail-sink.mjs', import.meta.url))],
+      command: [process.execPath, fileURLToPath(new URL('./mail-sink.mjs', import.meta.url))],
     });
     await expect.poll(() => sink.logged('listening'), { timeout: 8000 }).toHaveLength(1);
     const quick = { SMTP_CONNECTIONS: '5', SMTP_MAILS_PER_MINUTE: '60000' };

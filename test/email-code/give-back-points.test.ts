@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { giveBackPoints } from '../../src/features/email-code/give-back-points.ts';
-import { takePoints } from '../../src/redis/rate-limit.ts';
+import { takePoints } from '../../src/features/rate-limits/take-points.ts';
 import { startApp } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 

@@ -22,8 +22,7 @@ const settings = {
   SESSION_REMEMBER_IDLE: '20s',
   SESSION_REMEMBER_ABSOLUTE: '60s',
   SESSIONS_PER_ADDRESS: '8',
-  // All of them come from this machine.
-  SIGN_INS_PER_DAY: '999999',
+  SIGN_INS_PER_DAY: '999999', // feature: rate-limits
 };
 const { sessionLimits: limits, sessionsPerAddress } = readConfig(settings);
 const apps = 2;

@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express';
 import { answerAs } from '../../http/content-negotiation.ts';
 import { safeReturnPath } from '../../http/return-path.ts';
-import { tooOftenText } from '../../routes/login.ts';
 import { tagIn } from '../../session/session-id.ts';
+import { tooOftenText } from '../rate-limits/too-often.ts';
 import type { Challenge } from './challenges.ts';
 
 export const codePath = '/login/code';

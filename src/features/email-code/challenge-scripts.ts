@@ -1,4 +1,4 @@
-import { takeFunction } from '../../redis/rate-limit.ts';
+import { takeFunction } from '../rate-limits/take-points.ts';
 import { pending } from './known-browsers.ts';
 
 // A record is a line of fields, the address last, since it may have spaces in it. The version comes first, and a record

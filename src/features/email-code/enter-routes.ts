@@ -1,10 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { bodyField } from '../../middleware/bodies.ts';
-import { answerDone, answerTooOften, readLoginForm } from '../../routes/login.ts';
+import { answerDone, readLoginForm } from '../../routes/login.ts';
 import { auditRefused, auditSignedIn } from '../../session/audit-log.ts';
 import { tagIn } from '../../session/session-id.ts';
 import { signIn } from '../../session/sign-in.ts';
+import { answerTooOften } from '../rate-limits/too-often.ts';
 import { resumeSession, storedWithinMs } from '../repeated-forms/repeated-forms.ts';
 import { triesText } from './answers.ts';
 import type { Granted } from './challenges.ts';

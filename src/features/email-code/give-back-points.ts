@@ -1,6 +1,6 @@
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
-import type { Counter } from '../../redis/rate-limit.ts';
+import type { Counter } from '../rate-limits/take-points.ts';
 
 const giveBackScript = `
 for _, key in ipairs(KEYS) do

@@ -1,6 +1,6 @@
-import { clientCounters } from '../../http/client-networks.ts';
 import type { RedisClient } from '../../redis/connect.ts';
-import { type Counter, type Limit, takePoints } from '../../redis/rate-limit.ts';
+import { clientCounters } from '../rate-limits/client-networks.ts';
+import { type Counter, type Limit, takePoints } from '../rate-limits/take-points.ts';
 import { giveBackPoints } from './give-back-points.ts';
 
 const tenMinutes = 600;

@@ -4,17 +4,14 @@ import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { RedisUrlForm } from '../../redis/url.ts';
 import type { FeatureSettings, RedisPermissions } from '../../settings/feature.ts';
 
-/** What the core needs, for sessions, their index, rate limits, readiness and the clock check. */
+/** What the core needs, for sessions, their index, readiness and the clock check. */
 const corePermissions: RedisPermissions = {
   commands: {
     del: 'KEY',
     eval: 'script 1 KEY',
-    expire: 'KEY 60',
     get: 'KEY',
     getrange: 'KEY 0 7',
-    incrby: 'KEY 1',
     pexpire: 'KEY 1000',
-    pttl: 'KEY',
     set: 'KEY value',
     setrange: 'KEY 0 value',
     time: '',
@@ -26,7 +23,7 @@ const corePermissions: RedisPermissions = {
     zremrangebyscore: 'KEY 0 1',
     zscore: 'KEY member',
   },
-  keys: ['{tag}session', 'tag', 'l:{tag}limit', 'f:form', 'ready'],
+  keys: ['{tag}session', 'tag', 'f:form', 'ready'],
 };
 
 /** What the Redis user must be allowed to do, by the kind of Redis. */

@@ -4,11 +4,12 @@ import { readConfig } from '../../src/config.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { startApp } from '../support/app.ts';
 import { clients } from '../support/client.ts';
+import { blamed } from '../support/settings.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const { url, redis, logged } = await startApp({ env: { SIGN_INS_PER_DAY: '5', TRUST_PROXY: '1' } });
 const documentation = readFileSync(new URL('../../docs/settings.md', import.meta.url), 'utf8');
-const { signInsPerDay, sessionLimits } = readConfig({ NODE_ENV: 'test' });
+const { rateLimits, sessionLimits } = readConfig({ NODE_ENV: 'test' });
 
 function from(ip: string, headers: Record<string, string> = {}): Visitor {
   return new Visitor(url, { 'X-Forwarded-For': ip, Accept: 'text/html', ...headers });
@@ -20,6 +21,13 @@ async function statuses(ips: string[]): Promise<number[]> {
   );
   return visits.map(({ status }) => status).sort();
 }
+
+test('SIGN_INS_PER_DAY takes a whole number, 500 by default', () => {
+  expect(rateLimits.signInsPerDay).toBe(500);
+  for (const text of ['0', '-1', '1000000', 'x', '1.5']) {
+    expect(blamed({ SIGN_INS_PER_DAY: text })).toEqual(['SIGN_INS_PER_DAY']);
+  }
+});
 
 test('one client signs in so often a day, however many ask at once, and then has to wait, with its form', async () => {
   expect(await statuses(Array.from({ length: 12 }, () => '198.51.100.1'))).toEqual([
@@ -67,7 +75,7 @@ test('what one client can leave in Redis is bounded as the documentation says', 
   expect(lasting).toContain(tagOf(email));
   const sizes = await Promise.all(lasting.map((key) => redis.memoryUsage(key)));
   const days = sessionLimits.rememberAbsoluteSeconds / 86_400;
-  const bytes = sizes.reduce<number>((sum, size) => sum + Number(size), 0) * signInsPerDay * (days + 1);
+  const bytes = sizes.reduce<number>((sum, size) => sum + Number(size), 0) * rateLimits.signInsPerDay * (days + 1);
   const [, client, site] = /at most (\d+) MB of sessions in Redis, a \/48 (\d+) MB/.exec(documentation) ?? [];
   expect(bytes / 1e6).toBeLessThan(Number(client));
   expect(bytes / 1e6).toBeGreaterThan(Number(client) * 0.7);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { clientCounters } from '../../src/http/client-networks.ts';
+import { clientCounters } from '../../src/features/rate-limits/client-networks.ts';
 
 const limits = [{ points: 10, seconds: 60 }];
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { takePoints } from '../../src/redis/rate-limit.ts';
+import { takePoints } from '../../src/features/rate-limits/take-points.ts';
 import { startApp } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 

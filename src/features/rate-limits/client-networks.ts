@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import type { Counter, Limit } from '../redis/rate-limit.ts';
+import type { Counter, Limit } from './take-points.ts';
 
 /** How many times the points of a single client a network of many has. */
 const shares = { '/56': 2, '/48': 4 };

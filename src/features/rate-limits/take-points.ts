@@ -1,5 +1,5 @@
-import type { RedisClient } from './client.ts';
-import { deadlineMs, withDeadline } from './deadline.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 
 /** So many events in a window. Windows start with their first event, so those of two adjacent windows can add up. */
 export type Limit = { points: number; seconds: number };

@@ -1,0 +1,18 @@
+import type { Core } from '../../core.ts';
+import type { RefuseTooOften } from '../../routes/login.ts';
+import { auditRefused } from '../../session/audit-log.ts';
+import { clientCounters } from './client-networks.ts';
+import { takePoints } from './take-points.ts';
+import { answerTooOften } from './too-often.ts';
+
+/** Limits how often a client signs in where addresses are believed, and so what it can leave in Redis. */
+export function signInLimit({ config, redis, log }: Core): RefuseTooOften {
+  const limits = [{ points: config.rateLimits.signInsPerDay, seconds: 86_400 }];
+  return async function refuseTooOften(req, res, form, email) {
+    const waitMs = await takePoints(redis, clientCounters('sign-in', req.ip, limits));
+    if (waitMs === 0) return false;
+    auditRefused(log, req, 'too often', email);
+    answerTooOften(req, res, form, Math.ceil(waitMs / 1000));
+    return true;
+  };
+}

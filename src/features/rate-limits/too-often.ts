@@ -1,0 +1,23 @@
+import type { Request, Response } from 'express';
+import { answerAs } from '../../http/content-negotiation.ts';
+import { type LoginForm, typedAddress } from '../../routes/login.ts';
+
+/** The form once more, for a client that has to wait (RFC 6585, 4). */
+export function answerTooOften(req: Request, res: Response, form: LoginForm, waitSeconds: number): void {
+  const notice = tooOftenText(waitSeconds);
+  const { next, remember, email } = form;
+  res.status(429).set('Retry-After', String(waitSeconds));
+  answerAs(req, res, {
+    html: () => res.render('login', { next, remember, typed: typedAddress(email), notice }),
+    text: () => res.type('text').send(`${notice}\n`),
+    json: () => res.json({ error: notice }),
+  });
+}
+
+/** What a client reads that has to wait. */
+export function tooOftenText(waitSeconds: number): string {
+  const minutes = Math.ceil(waitSeconds / 60);
+  const hours = Math.ceil(minutes / 60);
+  const wait = minutes === 1 ? 'a minute' : minutes < 120 ? `${minutes} minutes` : `${hours} hours`;
+  return `Too many attempts. Please try again in ${wait}.`;
+}
