@@ -10,8 +10,18 @@ await loadEnvFile();
 
 const redisPrograms = ['redis-server', 'valkey-server'];
 const chromiumPrograms = ['chromium', 'chromium-browser', 'google-chrome'];
-/** For the tests of deploy/. */
-const proxies = ['nginx', 'caddy', 'haproxy'];
+/**
+ * What the tests of deploy/ run: the programs, and the packages that bring them.
+ * @type {Record<string, string>}
+ */
+const tools = {
+  nginx: 'nginx',
+  caddy: 'caddy',
+  haproxy: 'haproxy',
+  promtool: 'prometheus',
+  'fail2ban-regex': 'fail2ban',
+  'systemd-analyze': 'systemd',
+};
 
 /** @param {string} program */
 function onPath(program) {
@@ -95,15 +105,16 @@ async function getChromium() {
   stop('could not get Chromium. Install it so that `chromium` is on PATH, or set CHROMIUM_PATH.');
 }
 
-/** @param {string} name the program, and its package */
-function getProxy(name) {
+/** @param {string} program */
+function getTool(program) {
+  const name = tools[program] ?? program;
   // Debian keeps servers where not everybody's PATH leads.
-  const isThere = () => onPath(name) || existsSync(`/usr/sbin/${name}`);
+  const isThere = () => onPath(program) || existsSync(`/usr/sbin/${program}`);
   if (isThere()) return;
-  console.log(`latchkey: no ${name} on this machine; getting one for the tests of deploy/`);
+  console.log(`latchkey: no ${program} on this machine; getting one for the tests of deploy/`);
   const installed = withoutService(name, () => aptInstall(name)) || (onPath('brew') && run('brew', ['install', name]));
   if (installed && isThere()) return;
-  stop(`could not get ${name}. Install it so that \`${name}\` is on PATH; no service of it needs to run.`);
+  stop(`could not get ${program}. Install it so that \`${program}\` is on PATH; no service of it needs to run.`);
 }
 
 /**
@@ -129,7 +140,9 @@ if (process.env.NODE_ENV !== 'production') {
   for (const need of process.argv.slice(2)) {
     if (need === 'redis') getRedis();
     else if (need === 'chromium') await getChromium();
-    else if (proxies.includes(need)) getProxy(need);
-    else stop(`setup.mjs knows redis, chromium, ${proxies.join(', ')}, not "${need}"`);
+    // There is no systemd to get for other systems.
+    else if (need === 'systemd-analyze' && process.platform !== 'linux') continue;
+    else if (need in tools) getTool(need);
+    else stop(`setup.mjs knows redis, chromium, ${Object.keys(tools).join(', ')}, not "${need}"`);
   }
 }

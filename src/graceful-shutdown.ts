@@ -1,22 +1,23 @@
 import type { Logger } from './log.ts';
 
 const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-const closeWithinMs = 9000;
+const closeWithinSeconds = 9;
 /** `npm start` forwards a Ctrl-C that the terminal has already sent to the whole process group. */
 const sameSignalMs = 1000;
 
 /**
  * Shuts the process down gracefully on a signal (exit code 0) or after an uncaught error (exit code 1). It is terminated
- * immediately (exit code 1) when a signal comes again after more than 1 s, or when closing takes longer than 9 s.
+ * immediately (exit code 1) when a signal comes again after more than 1 s, or when closing takes longer than 9 s besides the delay.
  * @param close closes everything that is open; called once
+ * @param delaySeconds how long `close` waits before it begins
  */
-export function shutDownGracefully(log: Logger, close: () => Promise<void>): void {
+export function shutDownGracefully(log: Logger, close: () => Promise<void>, delaySeconds: number): void {
   let closingSince: number | undefined;
   let exitCode = 0;
 
   async function end(): Promise<void> {
     closingSince = Date.now();
-    setTimeout(terminate, closeWithinMs, 'closing took too long, terminating');
+    setTimeout(terminate, (delaySeconds + closeWithinSeconds) * 1000, 'closing took too long, terminating');
     try {
       await close();
       log.info('closed');

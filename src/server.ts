@@ -11,8 +11,6 @@ import { type RedisClient, withDeadline } from './redis/connect.ts';
 import { readEnvFile } from './settings/env-file.ts';
 import { misspeltNames } from './settings/environment.ts';
 
-/** How long a balancer has to see that this process is not ready, before it stops listening. */
-const closingNoticeMs = 1000;
 const redisCloseDeadlineMs = 400;
 
 /** Closes what is open; in the order in which it was opened. */
@@ -27,7 +25,8 @@ try {
   }
   // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
   const starting = Promise.resolve().then(() => start(config, log));
-  shutDownGracefully(log, () => starting.catch(() => {}).then(closeAll));
+  const close = () => starting.catch(() => {}).then(closeAll);
+  shutDownGracefully(log, close, config.shutdownDelaySeconds);
   announce(await starting, config, log);
 } catch (error) {
   if (error instanceof ConfigError) console.error(error.message);
@@ -52,7 +51,7 @@ async function start(config: Config, log: Logger): Promise<Server> {
   await listen(server, config.port, config.host);
   closers.push(async () => {
     announceClosing(server);
-    if (config.production) await sleep(closingNoticeMs);
+    if (config.production) await sleep(config.shutdownDelaySeconds * 1000);
     const cutOff = await closeHttpServer(server);
     if (cutOff > 0) log.warn({ connections: cutOff }, 'closed connections whose requests did not end');
   });

@@ -4,9 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { findOnPath } from '../../src/dev/private-redis.ts';
-import { writeNginxFiles } from '../../test/gate/nginx-files.ts';
 import { certificateFor } from '../../test/support/certificate.ts';
+import { writeNginxFiles } from '../../test/support/nginx-files.ts';
 import { freePort } from '../redis.ts';
 import { accepts } from '../servers.ts';
 
@@ -28,7 +29,7 @@ export async function startNginx(upstreams: { latchkey: string; app: string }): 
   const pair = certificateFor('wiki.example.net');
   writeFileSync(certificate, pair.cert);
   writeFileSync(key, pair.key);
-  const place = { certificate, key };
+  const place = { shipped: fileURLToPath(new URL('../../deploy/gate/nginx', import.meta.url)), certificate, key };
   const app = new URL(upstreams.app).host;
   const addresses = (text: string) =>
     text

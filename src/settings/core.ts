@@ -58,6 +58,12 @@ export const coreSettings = {
       )
       .transform(([first, ...others]): SessionSecrets => [first ?? '', ...others]),
   }),
+  SHUTDOWN_DELAY: setting({
+    about:
+      'How long a process in production says at `/readyz` that it is about to stop, before it stops listening. Longer than balancers take to notice, and than proxies keep unused connections.',
+    default: '2s',
+    read: duration,
+  }),
   SESSION_IDLE: setting({
     about: 'How long a session lasts without a request: a whole number and a unit (`s`, `m`, `h` or `d`).',
     default: '30m',
@@ -184,6 +190,7 @@ export function readCoreSettings(values: CoreValues) {
       rememberIdleSeconds: values.SESSION_REMEMBER_IDLE,
       rememberAbsoluteSeconds: values.SESSION_REMEMBER_ABSOLUTE,
     },
+    shutdownDelaySeconds: values.SHUTDOWN_DELAY,
     /** How many live sessions one address may have; one more ends the least recently used. */
     sessionsPerAddress: values.SESSIONS_PER_ADDRESS,
     /** Addresses and `@domains` that may sign in; undefined: everybody. */

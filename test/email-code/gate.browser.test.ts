@@ -1,15 +1,20 @@
 import { expect, test } from 'vitest';
 import { startDemoApp } from '../gate/demo-app.ts';
-import { chromiumBehind, origins, startProxy } from '../gate/proxies.ts';
+import { origins, startGateProxy } from '../gate/proxies.ts';
 import { loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
+import { chromiumBehind } from '../support/proxies.ts';
 import { enterCode } from './browser.ts';
 import { newAddress, startCodeApp, wrongCode } from './code-login.ts';
 
 const { login, wiki } = origins;
 const { url, mails } = await startCodeApp({ env: { BASE_URL: login, TRUST_PROXY: 'loopback', GATE_SITES: wiki } });
 const demo = await startDemoApp();
-const proxy = await startProxy('nginx', { latchkey: Number(new URL(url).port), wiki: demo.port, reports: demo.port });
+const proxy = await startGateProxy('nginx', {
+  latchkey: Number(new URL(url).port),
+  wiki: demo.port,
+  reports: demo.port,
+});
 const openProfile = useChromium(() => [login, wiki], chromiumBehind(proxy));
 
 test.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])(

@@ -7,10 +7,11 @@ import { Assertions } from '../../src/features/gate/assertions.ts';
 import { SiteSessions } from '../../src/features/gate/site-sessions.ts';
 import { openSites } from '../../src/features/gate/sites.ts';
 import { testSecret } from '../support/app.ts';
+import { askProxy, type RunningProxy } from '../support/proxies.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { startDemoApp } from './demo-app.ts';
 import { navigation, script, startGateApp } from './gate-app.ts';
-import { askProxy, hosts, origins, ProxiedBrowser, type RunningProxy, startProxy } from './proxies.ts';
+import { hosts, origins, ProxiedBrowser, startGateProxy } from './proxies.ts';
 
 const { login, wiki, reports } = origins;
 const redis = await startRedisServer('secret');
@@ -21,7 +22,7 @@ const app = await startGateApp({
 const [wikiApp, reportsApp] = await Promise.all([startDemoApp(), startDemoApp()]);
 const upstreams = { latchkey: Number(new URL(app.url).port), wiki: wikiApp.port, reports: reportsApp.port };
 const proxies = await Promise.all(
-  (['nginx', 'caddy', 'haproxy'] as const).map(async (name) => [name, await startProxy(name, upstreams)] as const),
+  (['nginx', 'caddy', 'haproxy'] as const).map(async (name) => [name, await startGateProxy(name, upstreams)] as const),
 );
 
 /** What the gate was asked, and over how many connections. */

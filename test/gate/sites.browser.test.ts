@@ -2,15 +2,16 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { afterEach, expect, test } from 'vitest';
 import { loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
+import { chromiumBehind } from '../support/proxies.ts';
 import { startDemoApp } from './demo-app.ts';
 import { startGateApp } from './gate-app.ts';
-import { chromiumBehind, origins, startProxy } from './proxies.ts';
+import { origins, startGateProxy } from './proxies.ts';
 
 const { login, wiki, reports } = origins;
 const app = await startGateApp({ env: { GATE_SITES: `${wiki}, ${reports} = ann@example.com` } });
 const [wikiApp, reportsApp] = await Promise.all([startDemoApp(), startDemoApp()]);
 const latchkey = Number(new URL(app.url).port);
-const proxy = await startProxy('nginx', { latchkey, wiki: wikiApp.port, reports: reportsApp.port });
+const proxy = await startGateProxy('nginx', { latchkey, wiki: wikiApp.port, reports: reportsApp.port });
 const openProfile = useChromium(() => Object.values(origins), chromiumBehind(proxy));
 
 /** How many bytes the gate was sent with its checks. */

@@ -1,25 +1,25 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-export const shipped = fileURLToPath(new URL('../../deploy/gate', import.meta.url));
 
 export type NginxPlace = {
+  /** The directory of the shipped files, of which `latchkey.conf` is the main one. */
+  shipped: string;
   directory: string;
   port: number;
   /** Where http is redirected to https. */
   redirectPort: number;
   certificate: string;
   key: string;
-  /** Puts addresses in place of those in the shipped files. */
+  /** Replaces addresses in the shipped files. */
   replace: (text: string) => string;
 };
 
 /** Writes the shipped files, and a main file that includes them, for an nginx without a service. @returns its arguments */
-export function writeNginxFiles({ directory, port, redirectPort, certificate, key, replace }: NginxPlace): string[] {
+export function writeNginxFiles(place: NginxPlace): string[] {
+  const { shipped, directory, port, redirectPort, certificate, key, replace } = place;
   mkdirSync(directory, { recursive: true });
-  for (const file of readdirSync(join(shipped, 'nginx'))) {
-    const text = replace(readFileSync(join(shipped, 'nginx', file), 'utf8'))
+  for (const file of readdirSync(shipped)) {
+    const text = replace(readFileSync(join(shipped, file), 'utf8'))
       .replaceAll(/^ *listen \[::\].*\n/gm, '')
       .replaceAll('listen 443', `listen 127.0.0.1:${port}`)
       .replaceAll('listen 80', `listen 127.0.0.1:${redirectPort}`)

@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { readConfig } from '../../src/config.ts';
+import { read } from '../support/documents.ts';
+import { newDirectory } from '../support/process.ts';
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+type Model = new (object: object) => { validate: () => void };
+// Not imported, since its types don't fit our strict settings.
+const load: (name: string) => Record<string, Model> = createRequire(import.meta.url);
+const versions = ['v1', 'apps/v1', 'policy/v1', 'networking.k8s.io/v1'];
+const models: Record<string, Model> = Object.assign({}, ...versions.map((name) => load(`kubernetes-models/${name}`)));
+const kinds = ['ConfigMap', 'Deployment', 'Ingress', 'NetworkPolicy', 'PodDisruptionBudget', 'Service'];
+function validate(object: { kind: string }): void {
+  const model = models[object.kind];
+  if (!model) throw new Error(`there is no schema of ${object.kind}`);
+  new model(object).validate();
+}
+
+const objects = parseAllDocuments(read('deploy/kubernetes/latchkey.yaml')).map((document) => document.toJS());
+const find = (kind: string) => objects.find((object) => object.kind === kind);
+
+test('the objects for Kubernetes are as its schemas have them', () => {
+  expect(objects.map(({ kind }) => kind).sort()).toEqual(kinds);
+  for (const object of objects) validate(object);
+  expect(() => validate({ ...find('Deployment'), spec: { replicas: 'three' } })).toThrow('replicas');
+});
+
+test('the objects for Kubernetes fit together', () => {
+  const { template } = find('Deployment').spec;
+  const [container] = template.spec.containers;
+  const ports = container.ports.map(({ name }: { name: string }) => name);
+  for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) {
+    expect(ports).toContain(container[probe].httpGet.port);
+  }
+  for (const selector of [find('Service').spec.selector, find('NetworkPolicy').spec.podSelector.matchLabels]) {
+    expect(template.metadata.labels).toMatchObject(selector);
+  }
+  const { data } = find('ConfigMap');
+  const secrets = { SESSION_SECRET: 'x'.repeat(32), REDIS_URL: 'redis://redis:6379', SIGN_IN: 'trust' };
+  const { origin } = readConfig({ NODE_ENV: 'production', ...data, ...secrets });
+  expect(new URL(origin ?? '').host).toBe(find('Ingress').spec.rules[0].host);
+});
+
+test('the files for Traefik are as its schemas have them', () => {
+  const files = ['deploy/traefik', 'deploy/gate/traefik'].filter((directory) => existsSync(join(project, directory)));
+  const lines = files.flatMap((directory) => [
+    `(${JSON.stringify(parse(read(`${directory}/traefik.yml`)))}) satisfies Static;`,
+    `(${JSON.stringify(parse(read(`${directory}/latchkey.yml`)))}) satisfies Dynamic;`,
+  ]);
+  const typesOf = (name: string) => JSON.stringify(join(project, `node_modules/@schemastore/${name}/index.d.ts`));
+  const imports = [
+    `import type { TraefikV3StaticConfiguration as Static } from ${typesOf('traefik-v3')};`,
+    `import type { HttpsJsonSchemastoreOrgTraefikV3FileProviderJson as Dynamic } from ${typesOf('traefik-v3-file-provider')};`,
+  ];
+  const program = join(newDirectory('traefik-'), 'traefik.ts');
+  const check = (text: string) => {
+    writeFileSync(program, [...imports, text].join('\n'));
+    const args = ['--ignoreConfig', '--noEmit', '--strict', '--skipLibCheck', '--module', 'preserve', program];
+    return spawnSync(join(project, 'node_modules/.bin/tsc'), args, { encoding: 'utf8' }).stdout;
+  };
+  expect(check(lines.join('\n'))).toBe('');
+  expect(check(lines.join('\n').replaceAll('"servers":', '"server":'))).toContain('server');
+});
