@@ -1,12 +1,14 @@
 // `npm run docs`: what is written about the settings, from their schema. `npm run docs -- --check` only says what is stale.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { settingGroups } from '../src/config.ts';
+import { settingGroups as allGroups } from '../src/config.ts';
 import type { Setting } from '../src/settings/setting.ts';
 import { aclPages } from './redis-checks/acl-pages.ts';
 
 const pathOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const read = (name: string) => (existsSync(pathOf(name)) ? readFileSync(pathOf(name), 'utf8') : '');
+/** A feature may have none. */
+const settingGroups = allGroups.filter(({ settings }) => Object.keys(settings).length > 0);
 const compose = 'docker-compose.yml';
 /** What the image sets itself. */
 const setByImage = ['NODE_ENV', 'HOST', 'PORT'];

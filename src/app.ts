@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
-import type { Config, RedisTarget, SessionSecrets, SignIn } from './config.ts';
+import type { Config, RedisTarget, SessionLimits, SessionSecrets, SignIn } from './config.ts';
 import type { AdminSection, Core, Development, Service, SignInWay } from './core.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { limitConnections } from './features/connection-limits/connection-limits.ts';
@@ -11,6 +11,7 @@ import { openWithFailover } from './features/failover/failover.ts';
 import { outageLog } from './features/failover/outage-log.ts';
 import { recoverForm } from './features/form-recovery/form-recovery.ts';
 import { openGate } from './features/gate/gate.ts';
+import { openIncidents } from './features/incidents/incidents.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
@@ -97,7 +98,8 @@ export async function openRedis<Kind extends RedisKind>(
 /** The whole request path, top to bottom. Static files and health never touch a session. */
 export function createApp(parts: AppParts): { app: Express; server: Server; services: Service[]; core: Core } {
   const { config, secrets, redis, log, development } = parts;
-  const { https, origin, sessionLimits: limits } = config;
+  const { https, origin } = config;
+  const limits: SessionLimits = { ...config.sessionLimits };
   const reload = !config.production;
   const isAllowed = config.allowedEmails ? isOnList(config.allowedEmails) : () => true;
   const outages = { note: (err: RedisUnavailable): void => log.error({ err }, 'Redis failed a request') };
@@ -132,6 +134,9 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
   const mail = openMail(core);
   services.push(mail.service);
   services.push(serveMetrics(core));
+  const incidents = openIncidents(core);
+  services.push(incidents.service);
+  limits.minSignedInAt = incidents.minSignedInAt;
   const gate = openGate(core);
   const adminSections: AdminSection[] = [];
   adminSections.push(...gate.adminSections);
@@ -187,6 +192,7 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
   app.use(sessions({ store, secrets, log, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
   app.use(viewLocals);
 
+  app.use('/login', incidents.refuseBlocked);
   app.use(mail.routes);
   app.use(gate.pages);
   if (signInWay.routes) app.use(signInWay.routes);

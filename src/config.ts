@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { clusterUrl } from './features/cluster/url.ts';
 import { emailCodeSettings } from './features/email-code/settings.ts';
 import { gateSettings } from './features/gate/settings.ts';
+import { incidentsSettings } from './features/incidents/settings.ts';
 import { mailSettings } from './features/mail/settings.ts';
 import { metricsSettings } from './features/metrics/settings.ts';
 import { rateLimitSettings } from './features/rate-limits/settings.ts';
@@ -24,6 +25,7 @@ const features = {
   metrics: metricsSettings,
   gate: gateSettings,
   rateLimits: rateLimitSettings,
+  incidents: incidentsSettings,
 };
 
 /** The forms of `REDIS_URL`; `app.ts` says how each is connected to. */

@@ -2,13 +2,19 @@ import { createApp, openRedis } from '../app.ts';
 import type { Config } from '../config.ts';
 import type { Core } from '../core.ts';
 import { findRedis, findSecrets } from '../development-defaults.ts';
+import { channel } from '../features/incidents/incidents.ts';
 import { Keyspace } from '../features/incidents/keyspace.ts';
+import { OperatorLog } from '../features/incidents/operator-log.ts';
 import type { Logger } from '../log.ts';
 import type { Actor } from './actor.ts';
 import { confirm } from './confirm.ts';
 
 /** The app's own parts, and all of its Redis. */
-export type Opened = Core & { keyspace: Keyspace };
+export type Opened = Core & {
+  keyspace: Keyspace;
+  /** Writes what was done to the app's log, and lets all processes look at what has changed. */
+  report: (about: { command: string } & Record<string, unknown>) => Promise<void>;
+};
 
 /** What a command works with. */
 export type Operator = {
@@ -36,7 +42,16 @@ export function newOperator(config: Config, options: { actor: Actor; log: Logger
     const secrets = findSecrets(config, development);
     // Put together like the server's, but nothing is started: neither the app listens nor do its services run.
     const { core } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
-    return { ...core, keyspace: new Keyspace(nodes, config.redisKeyPrefix) };
+    const keyspace = new Keyspace(nodes, config.redisKeyPrefix);
+    const operatorLog = new OperatorLog(redis);
+    return {
+      ...core,
+      keyspace,
+      async report(about) {
+        await operatorLog.add({ ...about, actor, at: Date.now() });
+        await keyspace.publish(channel);
+      },
+    };
   }
 
   return {

@@ -7,12 +7,17 @@ type Commands = {
   del: (key: string) => Promise<number>;
   eval: (script: string, options: { keys: string[]; arguments: string[] }) => Promise<unknown>;
   time: () => Promise<string[]>;
+  subscribe: (channel: string, listener: (message: string) => void) => Promise<unknown>;
+  /** `ready`: connected again; for one node of a Cluster, `node-ready`. */
+  on: (event: 'ready' | 'node-ready', listener: () => void) => unknown;
 };
 
 /** Redis for all of Latchkey, be it a single one, one watched by Sentinels, or a Cluster. */
 export type RedisClient = Commands & {
   /** Redis counts as writable when one of these keys is; each may be on another node. */
   probeKeys?: readonly string[];
+  /** Calls `greet` now, and for each later connection before its first command. */
+  onConnect?: (greet: () => void) => void;
   /** Closes the connection after the pending commands. */
   close: () => Promise<unknown>;
   /** Closes the connection immediately. */
@@ -29,12 +34,28 @@ export type RedisConnection = Pick<RedisClient, 'probeKeys' | 'close' | 'destroy
  */
 export function redisClient({ current, ...connection }: RedisConnection, keyPrefix: string): RedisClient {
   const prefixed = (key: string) => prefixedKey(keyPrefix, key);
+  const greetings: (() => void)[] = [];
+  let greeted: Commands | undefined;
+  function connected(): Commands {
+    const commands = current();
+    if (commands !== greeted) {
+      greeted = commands;
+      for (const greet of greetings) greet();
+    }
+    return commands;
+  }
   return {
-    get: (key) => current().get(prefixed(key)),
-    set: (key, value, options) => current().set(prefixed(key), value, options),
-    del: (key) => current().del(prefixed(key)),
-    eval: (script, options) => current().eval(script, { ...options, keys: options.keys.map(prefixed) }),
-    time: () => current().time(),
+    get: (key) => connected().get(prefixed(key)),
+    set: (key, value, options) => connected().set(prefixed(key), value, options),
+    del: (key) => connected().del(prefixed(key)),
+    eval: (script, options) => connected().eval(script, { ...options, keys: options.keys.map(prefixed) }),
+    time: () => connected().time(),
+    subscribe: (channel, listener) => connected().subscribe(keyPrefix + channel, listener),
+    on: (event, listener) => connected().on(event, listener),
+    onConnect(greet) {
+      greetings.push(greet);
+      greet();
+    },
     ...connection,
   };
 }

@@ -7,6 +7,8 @@ export type SessionLimits = {
   /** The pair for visitors who asked to be kept signed in. */
   rememberIdleSeconds: number;
   rememberAbsoluteSeconds: number;
+  /** Sessions that signed in earlier have been ended, all at once; milliseconds since the epoch. */
+  minSignedInAt?: () => number;
 };
 
 type Remember = Pick<StoredSession, 'remember'>;
@@ -27,7 +29,13 @@ export function checkLimits(limits: SessionLimits): void {
 
 /** When a session ends, by its idle or its absolute limit (ASVS 7.3.1, 7.3.2). Milliseconds since the epoch. */
 export function endOf(session: Lifetime, limits: SessionLimits): number {
+  if (session.signedInAt < minSignedInAt(limits)) return 0;
   return Math.min(session.lastSeenAt + idleSecondsOf(session, limits) * 1000, absoluteEndOf(session, limits));
+}
+
+/** When a session must have signed in at the earliest. Milliseconds since the epoch. */
+export function minSignedInAt(limits: SessionLimits): number {
+  return limits.minSignedInAt?.() ?? 0;
 }
 
 /** When a session ends at the latest, however much it is used. Milliseconds since the epoch. */

@@ -7,7 +7,7 @@ import { deadlineMs, RedisUnavailable } from '../redis/deadline.ts';
 import { SessionCommands, SessionEnded, type SessionRedis } from './commands.ts';
 import { cookieAttributes } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
-import { checkLimits, endOf, type SessionLimits, touchGrainSeconds } from './lifetime.ts';
+import { checkLimits, endOf, minSignedInAt, type SessionLimits, touchGrainSeconds } from './lifetime.ts';
 import { decode, encode, encodeMoment, type StoredSession } from './record.ts';
 import { createScript, replaceScript, touchScript } from './scripts.ts';
 import { belongsTo, handleOf, isSessionId, keysOf, memberOf, sessionKey, tagIn } from './session-id.ts';
@@ -181,11 +181,11 @@ export class SessionStore extends RedisStore {
       throw new Error('the session id and req.session.email do not belong together: only signIn() sets the address');
     }
     const now = Date.now();
-    // An anonymous session begins when something is first kept in it.
-    session.signedInAt ??= now;
+    const stored = this.#stored.get(session);
+    // An anonymous session begins when something is first kept in it. This clock may be behind the one that counts.
+    session.signedInAt = Math.max(session.signedInAt ?? now, stored ? 0 : minSignedInAt(this.#options.limits));
     session.lastSeenAt ??= now;
     const record = encode(session);
-    const stored = this.#stored.get(session);
     // After regenerate and save, express-session saves once more (express-session#935).
     if (stored?.record === record) return;
     if (!stored) await this.#create(sessionId, session, record, now);

@@ -145,7 +145,7 @@ describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
   test('does not wait for long where the first one could not store its session', async () => {
     const { browser, code } = await waiting();
     const [first, second] = copies(browser, 2) as [Visitor, Visitor];
-    await redis.sendCommand(['ACL', 'SETUSER', 'default', 'resetkeys', '~[cdln]:*']);
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', 'resetkeys', '~[cdhln]:*', '~blocks']);
     const refused = await enterCode(first, code).finally(() => redis.sendCommand(['ACL', 'SETUSER', 'default', '~*']));
     expect(refused.status).toBe(503);
     const startedAt = performance.now();

@@ -1,7 +1,9 @@
 import type { Command } from '../../cli/command.ts';
+import { block, blocks } from './commands/block.ts';
 import { count } from './commands/count.ts';
 import { end } from './commands/end.ts';
 import { sessions } from './commands/sessions.ts';
+import { unblock } from './commands/unblock.ts';
 
 /** What `latchkey` can be told, by name. */
-export const commands: Record<string, Command> = { sessions, end, count };
+export const commands: Record<string, Command> = { sessions, end, count, block, unblock, blocks };

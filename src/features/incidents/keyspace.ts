@@ -51,6 +51,12 @@ export class Keyspace {
     yield* this.#prefix === '' ? this.scan('*') : this.scan('*{*');
   }
 
+  /** Tells whoever is subscribed to a channel, on any node. */
+  async publish(channel: string): Promise<void> {
+    const [node] = await withTimeout(batchDeadlineMs, this.#nodes());
+    if (node) await withTimeout(batchDeadlineMs, node.publish(this.#prefix + channel, ''));
+  }
+
   /** A key without its prefix, as the code that wrote it calls it. */
   nameOf(key: string): string {
     const name = key.slice(this.#prefix.length);

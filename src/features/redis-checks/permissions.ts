@@ -41,8 +41,9 @@ export function permissionsByKind<Kind extends string>(
 
 /** The rule that lets a Redis user do just what these parts need, as for `ACL SETUSER`. */
 export function aclRule(permissions: readonly RedisPermissions[], keyPrefix: string): string {
-  const allowed = commandNames(permissions).map((name) => `+${name}`);
-  return [`~${keyPrefix}*`, '-@all', ...allowed].join(' ');
+  const names = commandNames(permissions);
+  const channels = names.includes('subscribe') ? [`&${keyPrefix}*`] : [];
+  return [`~${keyPrefix}*`, ...channels, '-@all', ...names.map((name) => `+${name}`)].join(' ');
 }
 
 // Redis itself says what the user may do, to the user itself; nothing is carried out.

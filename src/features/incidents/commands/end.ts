@@ -2,6 +2,7 @@ import { type Command, type Outcome, UsageError } from '../../../cli/command.ts'
 import type { Operator } from '../../../cli/operator.ts';
 import type { EmailAddress } from '../../../session/email-address.ts';
 import { handleOf, tagOf } from '../../../session/session-id.ts';
+import { CutOff } from '../cut-off.ts';
 import { deleteKeys } from '../keyspace.ts';
 import { readAddress } from '../operands.ts';
 import { findSessionIds, isIndexKey, sessionIdOf } from '../session-keys.ts';
@@ -24,22 +25,33 @@ export const end: Command = {
 };
 
 async function endOf(email: EmailAddress, handle: unknown, { open }: Operator): Promise<Outcome> {
-  const { store, keyspace } = await open();
+  const { store, keyspace, report } = await open();
   const listed = handle === undefined ? await store.index.endAll(email) : 0;
   const ids = await findSessionIds(keyspace, tagOf(email));
   const meant = ids.filter((id) => handle === undefined || handleOf(id) === handle);
   const ended = await Promise.all(meant.map((id) => store.index.endById(id)));
   const count = listed + ended.filter(Boolean).length;
+  await report({
+    command: 'end',
+    person: tagOf(email),
+    ...(handle !== undefined && { session: handle }),
+    ended: count,
+  });
   return {
     text: `Ended ${countText(count, 'session')} of ${email}.\n`,
     json: { address: email, ended: count },
   };
 }
 
+// The cut-off holds at once, in every process. The sessions are deleted as well: it would not hold for one of a process
+// whose clock is ahead, and they take memory.
 async function endEveryone({ open, confirm }: Operator): Promise<Outcome> {
   await confirm('End the sessions of everybody?');
-  const { keyspace } = await open();
+  const { config, keyspace, redis, report } = await open();
   const startedAt = performance.now();
+  const { absoluteSeconds, rememberAbsoluteSeconds } = config.sessionLimits;
+  await new CutOff(redis).set(Math.max(absoluteSeconds, rememberAbsoluteSeconds));
+  await report({ command: 'end --everyone' });
   let ended = 0;
   for await (const { node, keys } of keyspace.scanAll()) {
     const names = keys.map((key) => ({ key, name: keyspace.nameOf(key) }));

@@ -1,0 +1,42 @@
+import { type Command, UsageError } from '../../../cli/command.ts';
+import { Blocks } from '../blocks.ts';
+import { readClientNetwork, readDuration } from '../operands.ts';
+import { tableText, timeText } from '../text.ts';
+
+const defaultDuration = '24h';
+
+/** Lets nobody sign in from a network. Sessions go on. */
+export const block: Command = {
+  usage: ['block IP-OR-RANGE [--for 24h]'],
+  about: 'let nobody sign in from a network, such as 203.0.113.0/24, for a while',
+  options: { for: { type: 'string' } },
+  operands: [1, 1],
+  async run({ operands: [typed], values }, { open }) {
+    const network = readClientNetwork(typed);
+    if (!network) throw new UsageError(`"${typed}" is neither an IP address nor a range`);
+    const seconds = readDuration('--for', String(values.for ?? defaultDuration));
+    const { redis, report } = await open();
+    const blocked = await new Blocks(redis).add(network, seconds);
+    const until = new Date(blocked.until);
+    await report({ command: 'block', network: blocked.network, until });
+    return {
+      text: `Nobody can sign in from ${blocked.network} until ${timeText(blocked.until)}. Sessions go on.\n`,
+      json: { network: blocked.network, until },
+    };
+  },
+};
+
+/** Lists what is blocked. */
+export const blocks: Command = {
+  usage: ['blocks'],
+  about: 'list the networks from which nobody can sign in',
+  operands: [0, 0],
+  async run(_given, { open }) {
+    const list = await new Blocks((await open()).redis).list();
+    const rows = list.map(({ network, until }) => [network, timeText(until)]);
+    return {
+      text: list.length === 0 ? 'Nothing is blocked.\n' : tableText([['NETWORK', 'UNTIL'], ...rows]),
+      json: { blocks: list.map(({ network, until }) => ({ network, until: new Date(until) })) },
+    };
+  },
+};

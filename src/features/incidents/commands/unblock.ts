@@ -1,0 +1,68 @@
+import { type Command, type Outcome, UsageError } from '../../../cli/command.ts';
+import type { Opened } from '../../../cli/operator.ts';
+import { tagOf } from '../../../session/session-id.ts';
+import { Blocks } from '../blocks.ts';
+import { deleteKeys } from '../keyspace.ts';
+import { counterEnds, type Network, namesAround, networkName, networkText } from '../network.ts';
+import { readAddress, readClientNetwork } from '../operands.ts';
+import { countText } from '../text.ts';
+
+/** Sets the rate limits of an address or a client back, and lifts the block of a network. */
+export const unblock: Command = {
+  usage: ['unblock ADDRESS', 'unblock IP-OR-RANGE'],
+  about: 'give an address or a client all its attempts back, and lift a block',
+  operands: [1, 1],
+  async run({ operands: [typed = ''] }, { open }) {
+    if (typed.includes('@')) return unblockAddress(typed, await open());
+    const network = readClientNetwork(typed);
+    if (!network) throw new UsageError(`"${typed}" is neither an e-mail address nor an IP address or a range`);
+    return unblockNetwork(network, await open());
+  },
+};
+
+async function unblockAddress(typed: string, opened: Opened): Promise<Outcome> {
+  const email = readAddress(typed);
+  const counters = await deleteCounters(opened, `{${tagOf(email)}}`, () => true);
+  await opened.report({ command: 'unblock', person: tagOf(email), counters });
+  return {
+    text: `Reset ${countText(counters, 'counter')} of ${email}. Counters of the client it signs in from are apart: unblock its IP address as well.\n`,
+    json: { address: email, counters },
+  };
+}
+
+async function unblockNetwork(network: Network, opened: Opened): Promise<Outcome> {
+  const blocks = new Blocks(opened.redis);
+  const text = networkText(networkName(network));
+  const wasBlocked = await blocks.remove(network);
+  const counters = network.bits === network.maxBits ? await deleteClientCounters(network, opened) : 0;
+  await opened.report({ command: 'unblock', network: text, wasBlocked, counters });
+  const around = namesAround(text.split('/')[0]).map(networkText);
+  const still = (await blocks.list()).filter((block) => around.includes(block.network));
+  const lines = [
+    wasBlocked ? `${text} is not blocked any more.` : `${text} was not blocked.`,
+    `Reset ${countText(counters, 'counter')}.`,
+    ...still.map((block) => `It is still in ${block.network}, which is blocked: unblock that.`),
+  ];
+  return {
+    text: `${lines.join('\n')}\n`,
+    json: { network: text, wasBlocked, counters, stillIn: still.map((block) => block.network) },
+  };
+}
+
+/** The counters of an IPv6 client's /64, and of the /56 and the /48 around it. */
+async function deleteClientCounters(network: Network, opened: Opened): Promise<number> {
+  const ends = counterEnds(network);
+  return deleteCounters(opened, ends[0] ?? '', (name) => ends.some((end) => name.endsWith(end)));
+}
+
+async function deleteCounters(
+  { keyspace }: Opened,
+  hashTag: string,
+  isMeant: (name: string) => boolean,
+): Promise<number> {
+  let deleted = 0;
+  for await (const { node, keys } of keyspace.scan(`l:*${hashTag}*`)) {
+    deleted += await deleteKeys({ node, keys: keys.filter((key) => isMeant(keyspace.nameOf(key))) });
+  }
+  return deleted;
+}

@@ -1,0 +1,83 @@
+import type { RequestHandler } from 'express';
+import type { Core, Service } from '../../core.ts';
+import { HttpError } from '../../http/http-error.ts';
+import type { Logger } from '../../log.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { auditRefused } from '../../session/audit-log.ts';
+import { Blocks } from './blocks.ts';
+import { CutOff } from './cut-off.ts';
+import { OperatorLog } from './operator-log.ts';
+
+export type Incidents = {
+  /** When a session must have signed in at the earliest; milliseconds since the epoch. */
+  minSignedInAt: () => number;
+  /** Refuses to sign anybody in from a blocked network, before anything is counted. */
+  refuseBlocked: RequestHandler;
+  service: Service;
+};
+
+/** The channel on which `latchkey` tells the app to look at what it has left in Redis. */
+export const channel = 'operator';
+const retryMs = 250;
+
+/** What the operator's commands ask of the running app. */
+export function openIncidents({ redis, log }: Core): Incidents {
+  const cutOff = new CutOff(redis);
+  return {
+    minSignedInAt: () => cutOff.minSignedInAt,
+    refuseBlocked: refuseBlocked(new Blocks(redis), log),
+    service: follow(redis, log, cutOff),
+  };
+}
+
+/** Every request that signs somebody in, in whichever way, is a POST below `/login`. */
+function refuseBlocked(blocks: Blocks, log: Logger): RequestHandler {
+  return async function refuseBlocked(req, _res, next) {
+    if (req.method === 'POST' && (await blocks.isBlocked(req.ip))) {
+      auditRefused(log, req, 'blocked');
+      throw new HttpError(403, 'Logging in from your network is not possible at the moment. Please try again later.');
+    }
+    next();
+  };
+}
+
+/**
+ * Looks at the cut-off and the operator's log whenever it is told to, and on each new connection before anything else
+ * is asked there: what was said while this process was cut off is not lost.
+ */
+function follow(redis: RedisClient, log: Logger, cutOff: CutOff): Service {
+  const operatorLog = new OperatorLog(redis);
+  let isStopped = false;
+  let first: Promise<void> | undefined;
+
+  async function look(): Promise<void> {
+    await cutOff.read();
+    await operatorLog.drainTo(log);
+  }
+  function lookSoon(): void {
+    look().catch(() => {
+      if (!isStopped) setTimeout(lookSoon, retryMs).unref();
+    });
+  }
+  function greet(): void {
+    // The library subscribes again by itself when it reconnects.
+    const told = redis.subscribe(channel, lookSoon);
+    redis.on('ready', lookSoon);
+    redis.on('node-ready', lookSoon);
+    const looked = look();
+    first ??= looked;
+    Promise.all([told, looked]).catch(() => {
+      if (!isStopped) setTimeout(lookSoon, retryMs).unref();
+    });
+  }
+
+  return {
+    async start() {
+      redis.onConnect?.(greet);
+      await first?.catch(() => {});
+    },
+    async stop() {
+      isStopped = true;
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import { describe, expect, test, vi } from 'vitest';
+import { latchkeyOn } from '../cli/run-latchkey.ts';
+import { startApp, testRedis } from '../support/app.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const redisAddress = await testRedis();
+const app = await startApp({ redisAddress, env: { TRUST_PROXY: '1', SIGN_INS_PER_DAY: '2' } });
+const latchkey = latchkeyOn(`unix://${redisAddress.socketPath}`);
+const from = (ip: string, headers = {}) => new Visitor(app.url, { 'X-Forwarded-For': ip, ...headers });
+const signIn = async (visitor: Visitor) =>
+  (await visitor.post('/login', { form: { email: 'ann@example.com' } })).status;
+
+test('nobody signs in from a blocked network, for as long as it is blocked; sessions go on', async () => {
+  const ann = from('198.51.100.7');
+  expect(await signIn(ann)).toBe(303);
+  expect((await latchkey('block', '198.51.100.0/24', '--for', '1h')).text).toMatch(
+    /^Nobody can sign in from 198\.51\.100\.0\/24 until /,
+  );
+  expect(await signIn(ann)).toBe(403);
+  expect((await ann.get('/admin')).status).toBe(200);
+  expect((await ann.get('/login')).status).toBe(303);
+  expect(await signIn(from('198.51.101.7'))).toBe(303);
+  expect(app.logged().find(({ reason }) => reason === 'blocked')).toMatchObject({ msg: 'sign-in refused' });
+  const [{ until }] = ((await latchkey('blocks')).json as { blocks: [{ network: string; until: Date }] }).blocks;
+  expect(Math.abs(until.valueOf() - Date.now() - 3_600_000)).toBeLessThan(60_000);
+  expect((await latchkey('unblock', '198.51.100.9')).json).toMatchObject({
+    wasBlocked: false,
+    stillIn: ['198.51.100.0/24'],
+  });
+  expect(await signIn(ann)).toBe(403);
+  expect((await latchkey('unblock', '198.51.100.0/24')).json).toMatchObject({ wasBlocked: true, stillIn: [] });
+  expect(await signIn(ann)).toBe(303);
+});
+
+test('the answer fits the client, and says that it is the network', async () => {
+  await latchkey('block', '2001:db8:1::/48');
+  const visitor = from('2001:db8:1:2::3', { Accept: 'text/html' });
+  const page = await visitor.post('/login', { form: { email: 'ann@example.com' } });
+  expect(page).toMatchObject({ status: 403, text: expect.stringContaining('from your network') });
+  const json = await visitor.post('/login', {
+    json: { email: 'ann@example.com' },
+    headers: { Accept: 'application/json' },
+  });
+  expect(JSON.parse(json.text)).toMatchObject({ error: expect.stringContaining('from your network') });
+});
+
+test('a block is asked about before anything is counted, and on a sign-in only', async () => {
+  await latchkey('block', '192.0.2.1', '--for', '1m');
+  const blocked = from('192.0.2.1');
+  for (let tries = 0; tries < 4; tries += 1) expect(await signIn(blocked)).toBe(403);
+  expect(await app.redis.keys('l:*192.0.2.1*')).toEqual([]);
+  await latchkey('unblock', '192.0.2.1');
+  expect([await signIn(blocked), await signIn(blocked), await signIn(blocked)]).toEqual([303, 303, 429]);
+});
+
+test('unblocking a client gives it its attempts back, and no other', async () => {
+  const [one, other] = [from('192.0.2.10'), from('192.0.2.100')];
+  for (const visitor of [one, other]) for (let tries = 0; tries < 3; tries += 1) await signIn(visitor);
+  expect((await latchkey('unblock', '192.0.2.10')).json).toMatchObject({ counters: 1 });
+  expect([await signIn(one), await signIn(other)]).toEqual([303, 429]);
+});
+
+test("a block ends by Redis's clock, by itself", async () => {
+  await latchkey('block', '192.0.2.50', '--for', '1s');
+  expect(await signIn(from('192.0.2.50'))).toBe(403);
+  await vi.waitFor(async () => expect(await signIn(from('192.0.2.50'))).toBe(303), { timeout: 5000, interval: 100 });
+});
+
+describe('refuses what would lock the wrong people out', () => {
+  test.each([
+    ['0.0.0.0/0', 'too wide'],
+    ['10.0.0.0/7', 'too wide'],
+    ['::/0', 'too wide'],
+    ['ann@example.com', 'neither an IP address nor a range'],
+    ['localhost', 'neither an IP address nor a range'],
+  ])('%s', async (typed, message) => {
+    await expect(latchkey('block', typed)).rejects.toThrow(message);
+  });
+
+  test('a time that is none', async () => {
+    await expect(latchkey('block', '192.0.2.1', '--for', 'ever')).rejects.toThrow(
+      '--for takes a whole number and a unit',
+    );
+  });
+});
