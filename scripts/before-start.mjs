@@ -2,7 +2,7 @@
 // built behind the operator's back.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { loadEnvFile } from './env.mjs';
+import { loadEnvFile } from './env-file/load.mjs';
 
 await loadEnvFile();
 

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { loadEnvFile } from './env.mjs';
+import { loadEnvFile } from './env-file/load.mjs';
 
 await loadEnvFile();
 

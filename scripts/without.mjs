@@ -20,7 +20,14 @@ const foldersOf = (name) => [
   `docs/${name}.md`,
 ];
 /** The code that names features, one to a line. */
-const composition = ['src/app.ts', 'src/config.ts', 'src/dev/index.ts', 'scripts/docs.ts'];
+const composition = [
+  'src/app.ts',
+  'src/config.ts',
+  'src/dev/index.ts',
+  'scripts/docs.ts',
+  'scripts/setup.mjs',
+  'scripts/before-start.mjs',
+];
 const textFiles =
   /(\.(md|ts|mjs|ya?ml|ejs|css|html|json|conf|cfg|toml|service|example|dockerignore)|Dockerfile|Caddyfile|run)$/;
 const notOurs = new Set(['node_modules', '.git', '.data', 'dist', 'coverage']);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { clusterUrl } from './features/cluster/url.ts';
 import { emailCodeSettings } from './features/email-code/settings.ts';
+import { readSources } from './features/env-file/sources.ts';
 import { gateSettings } from './features/gate/settings.ts';
 import { incidentsSettings } from './features/incidents/settings.ts';
 import { mailSettings } from './features/mail/settings.ts';
@@ -10,8 +11,6 @@ import { permissionsByKind } from './features/redis-checks/permissions.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
 import { type RedisUrlForm, RedisUrlProblem, singleRedisUrl } from './redis/url.ts';
 import { type CoreValues, coreChecks, coreSettings, readCoreSettings } from './settings/core.ts';
-import type { EnvFile } from './settings/env-file.ts';
-import { gatherTexts } from './settings/environment.ts';
 import type { FeatureSettings, Values } from './settings/feature.ts';
 import { type Check, optional, type Settings } from './settings/setting.ts';
 
@@ -130,26 +129,32 @@ export const settingGroups: { title: string; settings: Settings }[] = [
 /** Every setting by its name. */
 export const settings: Settings = Object.assign({}, ...settingGroups.map((group) => group.settings));
 
+/** The texts of the settings, and what is wrong with the way in which they are given. */
+export type Given = { env: NodeJS.ProcessEnv; problems: string[]; warnings: { about: object; message: string }[] };
+
+/** Where the process reads its settings. */
+export const sources = { read: (env: NodeJS.ProcessEnv): Given => ({ env, problems: [], warnings: [] }) };
+sources.read = (env) => readSources(settings, env, '.env');
+
 /**
- * The one reader of the environment.
- * @param env usually `process.env`; an empty value counts as unset
- * @param file what `.env` says; the environment takes precedence
+ * @param env the texts of the settings by their names; an empty one counts as unset
+ * @param problems mistakes in how they are given
  * @throws {ConfigError} with every mistake at once
  */
-export function readConfig(env: NodeJS.ProcessEnv, file?: EnvFile): Config {
-  const given = gatherTexts(settings, env, file);
+export function readConfig(env: NodeJS.ProcessEnv, problems: string[] = []): Config {
+  const texts = Object.entries(env).filter(([name, text]) => Object.hasOwn(settings, name) && text !== '');
   const schema = z.object(Object.fromEntries(Object.entries(settings).map(([name, { schema }]) => [name, schema])));
-  const issues = schema.safeParse(Object.fromEntries(given.texts)).error?.issues ?? [];
+  const issues = schema.safeParse(Object.fromEntries(texts)).error?.issues ?? [];
   const malformed = new Map(issues.map(({ path, message }) => [String(path[0]), message]));
   // Malformed settings count as unset here, so that contradictions among the others are reported as well.
-  const wellFormed = [...given.texts].filter(([name]) => !malformed.has(name));
+  const wellFormed = texts.filter(([name]) => !malformed.has(name));
   const values = schema.parse(Object.fromEntries(wellFormed)) as OwnValues;
   // A text that could not be read may be the one that is missed here.
-  const contradictory = (given.problems.length > 0 ? [] : [...checks, ...groups.flatMap((group) => group.checks)])
+  const contradictory = (problems.length > 0 ? [] : [...checks, ...groups.flatMap((group) => group.checks)])
     .filter(({ between }) => !between.some((name) => malformed.has(name)))
     .flatMap((check) => check.problem(values) ?? []);
-  const problems = [...given.problems, ...[...malformed].map(([name, fix]) => `${name} ${fix}`), ...contradictory];
-  if (problems.length > 0) throw new ConfigError(problems);
+  const mistakes = [...problems, ...[...malformed].map(([name, fix]) => `${name} ${fix}`), ...contradictory];
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
   const ofFeatures = Object.entries<FeatureSettings>(features).map(([name, { read }]) => [name, read(values)]);
   return {
     ...readCoreSettings(values),

@@ -1,15 +1,13 @@
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, openRedis } from './app.ts';
-import { type Config, ConfigError, readConfig, settings } from './config.ts';
+import { type Config, ConfigError, readConfig, sources } from './config.ts';
 import { findRedis, findSecrets } from './development-defaults.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, listen, portOf } from './http/http-server.ts';
 import { findProxyRanges } from './http/proxies.ts';
 import { createLogger, type Logger } from './log.ts';
 import { type RedisClient, withDeadline } from './redis/connect.ts';
-import { readEnvFile } from './settings/env-file.ts';
-import { misspeltNames } from './settings/environment.ts';
 
 const redisCloseDeadlineMs = 400;
 
@@ -18,11 +16,10 @@ const closers: (() => Promise<void>)[] = [];
 let closing: Promise<void> | undefined;
 
 try {
-  const config = readConfig(process.env, readEnvFile('.env'));
+  const { env, problems, warnings } = sources.read(process.env);
+  const config = readConfig(env, problems);
   const log = createLogger(config.logLevel);
-  for (const { name, setting } of misspeltNames(settings, process.env)) {
-    log.warn({ name, setting }, 'a variable in the environment looks like a misspelt setting');
-  }
+  for (const { about, message } of warnings) log.warn(about, message);
   // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
   const starting = Promise.resolve().then(() => start(config, log));
   const close = () => starting.catch(() => {}).then(closeAll);

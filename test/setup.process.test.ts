@@ -68,24 +68,10 @@ describe('setup.mjs', () => {
     expect(result).toEqual({ code: 0, printed: '', calls: '' });
   });
 
-  test.each(['environment', '.env'])('asks for no Redis where the %s names one', async (where) => {
+  test('asks for no Redis where REDIS_URL names one', async () => {
     const path = pathWith({ 'apt-get': note('apt-get'), brew: note('brew') });
-    const cwd = newDirectory('cwd-');
-    if (where === '.env') writeFileSync(join(cwd, '.env'), 'REDIS_URL=redis://localhost\n');
-    const env = { PATH: path, ...(where === 'environment' && { REDIS_URL: 'redis://localhost' }) };
-    const run = startProcess({ cwd, command: ['node', script, 'redis'], env });
-    expect(await run.ended).toEqual({ code: 0, signal: null });
-    expect(run.printed() + calls(path)).toBe('');
-  });
-
-  test('stops where a line of .env is not understood, since it may be the one that says production', async () => {
-    const path = pathWith({ 'apt-get': note('apt-get'), brew: note('brew') });
-    const cwd = newDirectory('cwd-');
-    writeFileSync(join(cwd, '.env'), 'NODE_ENV: production\n');
-    const run = startProcess({ cwd, command: ['node', script, 'redis'], env: { PATH: path } });
-    expect(await run.ended).toEqual({ code: 1, signal: null });
-    expect(run.printed()).toContain('.env, line 1: expected NAME=value');
-    expect(calls(path)).toBe('');
+    const result = await setUp(path, ['redis'], { REDIS_URL: 'redis://localhost' });
+    expect(result).toEqual({ code: 0, printed: '', calls: '' });
   });
 
   test.each([

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
-import { ConfigError, readConfig } from '../config.ts';
+import { ConfigError, readConfig, sources } from '../config.ts';
 import { commands } from '../features/incidents/commands.ts';
 import { createLogger } from '../log.ts';
-import { readEnvFile } from '../settings/env-file.ts';
 import { currentActor } from './actor.ts';
 import { type ExitCode, exitCodes, NotConfirmed, UsageError } from './command.ts';
 import { readCommandLine, usageText } from './command-line.ts';
@@ -23,7 +22,8 @@ async function run(): Promise<ExitCode> {
     return exitCodes.done;
   }
   const { command, given, json, yes } = line;
-  const config = readConfig(process.env, readEnvFile('.env'));
+  const { env, problems } = sources.read(process.env);
+  const config = readConfig(env, problems);
   // Standard output is for the answer.
   const log = createLogger('warn', process.stderr);
   const operator = newOperator(config, { actor: currentActor(process.env), log, yes });

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readConfig, settings } from '../../src/config.ts';
-import { misspeltNames } from '../../src/settings/environment.ts';
+import { settings } from '../../src/config.ts';
+import { readSources } from '../../src/features/env-file/sources.ts';
 import { newDirectory } from '../support/process.ts';
-import { problemsOf } from '../support/settings.ts';
+import { configWith, problemsWith } from './configuration.ts';
 
 const directory = newDirectory('secrets-');
 const secret = 'a secret of 32 characters and more that is kept in a file';
@@ -22,30 +22,30 @@ describe('a secret in a file', () => {
     ['as Windows saves it', `\ufeff${secret}\r\n`],
     ['in UTF-16', Buffer.from(`\ufeff${secret}\r\n`, 'utf16le')],
   ])('is read %s', (_, content) => {
-    expect(readConfig({ SESSION_SECRET_FILE: fileWith(content) }).sessionSecrets).toEqual([secret]);
+    expect(configWith({ SESSION_SECRET_FILE: fileWith(content) }).sessionSecrets).toEqual([secret]);
   });
 
   test('is checked like one in the environment, and what is wrong does not repeat it', () => {
-    expect(problemsOf({ SESSION_SECRET_FILE: fileWith('hunter2') })).toEqual([
+    expect(problemsWith({ SESSION_SECRET_FILE: fileWith('hunter2') })).toEqual([
       expect.stringMatching(/^SESSION_SECRET takes secrets of at least 32 characters(?!.*hunter2)/),
     ]);
-    expect(problemsOf({ REDIS_URL_FILE: fileWith('http://:hunter2@redis') }).join()).toMatch(
+    expect(problemsWith({ REDIS_URL_FILE: fileWith('http://:hunter2@redis') }).join()).toMatch(
       /^REDIS_URL (?!.*hunter2)/,
     );
   });
 
   test('may be given once only, and must be there', () => {
     const path = fileWith(secret);
-    expect(problemsOf({ SESSION_SECRET: secret, SESSION_SECRET_FILE: path })).toEqual([
+    expect(problemsWith({ SESSION_SECRET: secret, SESSION_SECRET_FILE: path })).toEqual([
       'SESSION_SECRET and SESSION_SECRET_FILE are both set; keep one of them',
     ]);
-    expect(problemsOf({ SESSION_SECRET: '', SESSION_SECRET_FILE: path })).toEqual([]);
+    expect(problemsWith({ SESSION_SECRET: '', SESSION_SECRET_FILE: path })).toEqual([]);
     const empty = fileWith('\n');
     // In production the secret is not reported as missing as well.
-    expect(problemsOf({ NODE_ENV: 'production', SESSION_SECRET_FILE: empty })).toEqual([
+    expect(problemsWith({ NODE_ENV: 'production', SESSION_SECRET_FILE: empty })).toEqual([
       `SESSION_SECRET_FILE names ${empty}, which is empty`,
     ]);
-    expect(problemsOf({ REDIS_URL_FILE: directory, SESSION_SECRET_FILE: '/nowhere/at-all' })).toEqual([
+    expect(problemsWith({ REDIS_URL_FILE: directory, SESSION_SECRET_FILE: '/nowhere/at-all' })).toEqual([
       `REDIS_URL_FILE names ${directory}, which is a directory, not a file`,
       expect.stringMatching(/^SESSION_SECRET_FILE names \/nowhere\/at-all, which cannot be read \(ENOENT\)/),
     ]);
@@ -53,6 +53,9 @@ describe('a secret in a file', () => {
 });
 
 describe('a variable of the environment', () => {
+  const misspelt = (env: NodeJS.ProcessEnv) =>
+    readSources(settings, env, '/nowhere/.env').warnings.map(({ about }) => about);
+
   test.each([
     ['SESSION_SECERT', 'SESSION_SECRET'],
     ['SESSION_SECRETS', 'SESSION_SECRET'],
@@ -60,13 +63,13 @@ describe('a variable of the environment', () => {
     ['REDIS_URI', 'REDIS_URL'],
     ['REDIS_URL_FIEL', 'REDIS_URL_FILE'],
   ])('%s is taken for a misspelt %s', (name, setting) => {
-    expect(misspeltNames(settings, { [name]: 'x' })).toEqual([{ name, setting }]);
+    expect(misspelt({ [name]: 'x' })).toEqual([{ name, setting }]);
   });
 
   test('that platforms set is not', () => {
     const names = ['PATH', 'HOME', 'HOSTNAME', 'host', 'POST', 'PWD', 'DATABASE_URL', 'REDIS_TLS_URL', 'NODE_VERSION'];
     const ours = Object.keys(settings);
     const env = Object.fromEntries([...names, 'LOG_FILE', 'npm_config_loglevel', ...ours].map((name) => [name, 'x']));
-    expect(misspeltNames(settings, env)).toEqual([]);
+    expect(misspelt(env)).toEqual([]);
   });
 });

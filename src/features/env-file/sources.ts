@@ -1,37 +1,36 @@
-import { type EnvFile, readTextFile } from './env-file.ts';
-import type { Settings } from './setting.ts';
+import type { Given } from '../../config.ts';
+import type { Settings } from '../../settings/setting.ts';
+import { type EnvFile, readEnvFile, readTextFile } from './env-file.ts';
 import { similarName } from './similar-name.ts';
 
 /** Names in `.env` that are for others who read it: Compose, docker-compose.yml, and the browser tests. */
 const namesOfOthers = /^(COMPOSE_\w+|REDIS_PASSWORD|PORTS|CHROMIUM_PATH)$/;
 
-const noFile: EnvFile = { path: '', entries: [], problems: [] };
-
-/** What the settings are given as, and the mistakes in how they are given. */
-export type Given = { texts: Map<string, string>; problems: string[] };
-
 /**
- * Gathers the texts of the settings from the environment, else from `.env`; those of secrets also from the files that
- * `NAME_FILE` names. An empty text counts as unset.
+ * Reads the settings from the environment, else from `.env`; secrets also from the files that `NAME_FILE` names.
+ * @param path of a file that need not exist
  */
-export function gatherTexts(settings: Settings, env: NodeJS.ProcessEnv, file: EnvFile = noFile): Given {
-  const texts = new Map<string, string>();
+export function readSources(settings: Settings, env: NodeJS.ProcessEnv, path: string): Given {
+  const file = readEnvFile(path);
+  const texts: NodeJS.ProcessEnv = {};
   const problems = [...file.problems, ...unknownNames(settings, file)];
   const inFile = new Map(file.entries.map(({ name, value }) => [name, value]));
   const read = (name: string) => env[name] ?? inFile.get(name) ?? '';
   for (const [name, { isSecret }] of Object.entries(settings)) {
     const text = read(name);
-    const path = isSecret ? read(`${name}_FILE`) : '';
-    const secret = path === '' ? { text } : readSecret(path);
-    if (path !== '' && text !== '') problems.push(`${name} and ${name}_FILE are both set; keep one of them`);
-    else if ('problem' in secret) problems.push(`${name}_FILE names ${path}, which ${secret.problem}`);
-    else if (secret.text !== '') texts.set(name, secret.text);
+    const secretPath = isSecret ? read(`${name}_FILE`) : '';
+    const secret = secretPath === '' ? { text } : readSecret(secretPath);
+    if (secretPath !== '' && text !== '') problems.push(`${name} and ${name}_FILE are both set; keep one of them`);
+    else if ('problem' in secret) problems.push(`${name}_FILE names ${secretPath}, which ${secret.problem}`);
+    else texts[name] = secret.text;
   }
-  return { texts, problems };
+  const message = 'a variable in the environment looks like a misspelt setting';
+  const warnings = misspeltNames(settings, env).map((about) => ({ about, message }));
+  return { env: texts, problems, warnings };
 }
 
 /** Variables of the environment that look like misspelt settings. Platforms set many of their own, so these are no mistakes. */
-export function misspeltNames(settings: Settings, env: NodeJS.ProcessEnv): { name: string; setting: string }[] {
+function misspeltNames(settings: Settings, env: NodeJS.ProcessEnv): { name: string; setting: string }[] {
   const names = namesOf(settings);
   return Object.keys(env)
     .filter((name) => !names.includes(name))

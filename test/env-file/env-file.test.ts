@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../../src/config.ts';
-import { readEnvFile } from '../../src/settings/env-file.ts';
+import { readEnvFile } from '../../src/features/env-file/env-file.ts';
 import { newDirectory } from '../support/process.ts';
-import { problemsOf as problemsWith } from '../support/settings.ts';
+import { configWith, problemsWith } from './configuration.ts';
 
 const directory = newDirectory('env-file-');
 let files = 0;
@@ -26,7 +25,7 @@ function read(content: string | Uint8Array): Record<string, string> {
 }
 
 function problemsOf(content: string): string[] {
-  return problemsWith({}, readEnvFile(write(content))).map((problem) => problem.replace(/^\S+\.env, /, ''));
+  return problemsWith({}, write(content)).map((problem) => problem.replace(/^\S+\.env, /, ''));
 }
 
 const text = 'NODE_ENV=production\r\nPORT=3001\r\n';
@@ -156,7 +155,7 @@ describe('the names in it', () => {
   });
 
   test('give way to those of the environment', () => {
-    expect(readConfig({ PORT: '3001' }, readEnvFile(write('PORT=3002\nHOST=::1')))).toMatchObject({
+    expect(configWith({ PORT: '3001' }, write('PORT=3002\nHOST=::1'))).toMatchObject({
       port: 3001,
       host: '::1',
     });

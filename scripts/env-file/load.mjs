@@ -1,8 +1,8 @@
 // `.env` for scripts, by the server's own reader: a line that cannot be understood stops them too.
 import { existsSync } from 'node:fs';
 
-const reader = new URL('../src/settings/env-file.ts', import.meta.url);
-const builtReader = new URL('../dist/settings/env-file.js', import.meta.url);
+const reader = new URL('../../src/features/env-file/env-file.ts', import.meta.url);
+const builtReader = new URL('../../dist/features/env-file/env-file.js', import.meta.url);
 
 /** Adds what `.env` says to the environment, which takes precedence. */
 export async function loadEnvFile() {

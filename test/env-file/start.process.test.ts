@@ -1,0 +1,68 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { newDirectory, startProcess, startServer } from '../support/process.ts';
+
+const secret = 'a secret of the operator of 32 characters and more';
+
+describe('settings', () => {
+  test('are read from .env, and the environment goes first', async () => {
+    const cwd = newDirectory('env-');
+    writeFileSync(join(cwd, '.env'), 'BASE_URL=http://localhost:8080\nPORT=wrong\n');
+    const server = await startServer({ cwd });
+    expect(server.printed()).toContain('Latchkey is ready: open http://localhost:8080\n');
+  });
+
+  test('are read from .env as PowerShell saves it: production stays production', async () => {
+    const cwd = newDirectory('env-');
+    writeFileSync(join(cwd, '.env'), '\ufeffNODE_ENV=production\r\nLOG_LEVEL=warn\r\n', 'utf16le');
+    const server = startProcess({ cwd, env: { PORT: '0' } });
+    expect(await server.ended).toEqual({ code: 1, signal: null });
+    expect(server.printed()).toMatch(/^ {2}- REDIS_URL is missing/m);
+  });
+
+  test('stop the start where a line of .env is not understood', async () => {
+    const cwd = newDirectory('env-');
+    writeFileSync(join(cwd, '.env'), `SESSION_SECRET='${secret}'\nSESSION_IDEL=5m\nNODE_ENV production\n`);
+    const server = startProcess({ cwd, env: { PORT: '0' } });
+    expect(await server.ended).toEqual({ code: 1, signal: null });
+    expect(server.printed()).toBe(`Latchkey can't start: 
+  - .env, line 3: expected NAME=value, or a comment that begins with #
+  - .env, line 2: SESSION_IDEL is not a setting; did you mean SESSION_IDLE?
+`);
+    expect(existsSync(join(cwd, '.data'))).toBe(false);
+  });
+
+  test('are looked for under misspelt names in the environment, which are warned of', async () => {
+    const server = await startServer({ env: { SESSION_IDEL: '5m' } });
+    expect(server.logged('a variable in the environment looks like a misspelt setting')).toMatchObject([
+      { name: 'SESSION_IDEL', setting: 'SESSION_IDLE' },
+    ]);
+  });
+});
+
+describe('setup.mjs', () => {
+  const script = fileURLToPath(new URL('../../scripts/setup.mjs', import.meta.url));
+  // Whatever it wanted to install could not be found.
+  const PATH = newDirectory('path-');
+  const setUp = (text: string) => {
+    const cwd = newDirectory('cwd-');
+    writeFileSync(join(cwd, '.env'), text);
+    return startProcess({ cwd, command: [process.execPath, script, 'redis'], env: { PATH } });
+  };
+
+  test('asks for no Redis where .env names one', async () => {
+    const run = setUp('REDIS_URL=redis://localhost\n');
+    expect(await run.ended).toEqual({ code: 0, signal: null });
+    expect(run.printed()).toBe('');
+  });
+
+  test('stops where a line of .env is not understood, since it may be the one that says production', async () => {
+    const run = setUp('NODE_ENV: production\n');
+    expect(await run.ended).toEqual({ code: 1, signal: null });
+    expect(run.printed()).toBe(`Latchkey can't start: 
+  - .env, line 1: expected NAME=value, or a comment that begins with #
+`);
+  });
+});
