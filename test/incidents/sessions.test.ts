@@ -49,6 +49,13 @@ describe.each(keyPrefixes)('with the key prefix "%s"', async (prefix) => {
     expect((await bob.get('/admin')).status).toBe(200);
   });
 
+  test('ends none by listing them, not even those of an address that is no longer allowed', async () => {
+    const frank = await signedIn(url, 'frank@example.com');
+    const strict = latchkeyOn(`unix://${redisAddress.socketPath}`, { ...env, ALLOWED_EMAILS: '@example.org' });
+    expect((await strict('sessions', 'frank@example.com')).json).toMatchObject({ sessions: [{}] });
+    expect((await frank.get('/admin')).status).toBe(200);
+  });
+
   test('finds and ends sessions whose list somebody has deleted', async () => {
     const lost = await signedIn(url, 'lost@example.com');
     await redis.del(keyOf(tagOf('lost@example.com')));

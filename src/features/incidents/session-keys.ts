@@ -1,5 +1,6 @@
-import { sessionKey } from '../../session/session-id.ts';
-import type { Keyspace } from './keyspace.ts';
+import { decode, type StoredSession } from '../../session/record.ts';
+import { handleOf, sessionKey } from '../../session/session-id.ts';
+import { type Keyspace, readTexts } from './keyspace.ts';
 
 const sessionName = /^\{([\w-]{14})\}([\w-]{22})$/;
 const indexName = /^[\w-]{14}$/;
@@ -28,4 +29,21 @@ export async function findSessionIds(keyspace: Keyspace, tag: string): Promise<s
     }
   }
   return [...ids];
+}
+
+/**
+ * The sessions with this tag, found in the same way. Reading them is no use of them, and ends none.
+ * @throws {RedisUnavailable}
+ */
+export async function readSessions(keyspace: Keyspace, tag: string): Promise<(StoredSession & { handle: string })[]> {
+  const sessions = new Map<string, StoredSession & { handle: string }>();
+  for await (const batch of keyspace.scan(`${sessionKey(tag)}*`)) {
+    const records = await readTexts(batch);
+    batch.keys.forEach((key, position) => {
+      const id = sessionIdOf(keyspace.nameOf(key));
+      const session = decode(records[position] ?? '');
+      if (id !== undefined && session) sessions.set(id, { ...session, handle: handleOf(id) });
+    });
+  }
+  return [...sessions.values()];
 }

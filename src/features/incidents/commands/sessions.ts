@@ -1,7 +1,8 @@
 import type { Command } from '../../../cli/command.ts';
-import { handleOf, tagOf } from '../../../session/session-id.ts';
+import { endOf } from '../../../session/lifetime.ts';
+import { tagOf } from '../../../session/session-id.ts';
 import { readAddress } from '../operands.ts';
-import { findSessionIds } from '../session-keys.ts';
+import { readSessions } from '../session-keys.ts';
 import { countText, tableText, timeText } from '../text.ts';
 
 /** Lists the sessions of an address. */
@@ -11,11 +12,11 @@ export const sessions: Command = {
   operands: [1, 1],
   async run({ operands: [typed] }, { open }) {
     const email = readAddress(typed);
-    const { store, keyspace } = await open();
-    const ids = await findSessionIds(keyspace, tagOf(email));
-    const found = await Promise.all(ids.map(async (id) => ({ handle: handleOf(id), session: await store.peek(id) })));
+    const { config, keyspace } = await open();
+    const found = await readSessions(keyspace, tagOf(email));
+    const now = Date.now();
     const live = found
-      .flatMap(({ handle, session }) => (session ? { ...session, handle } : []))
+      .filter((session) => endOf(session, config.sessionLimits) > now)
       .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
     const rows = live.map(({ handle, device = '', signedInAt, lastSeenAt }) => {
       return [handle, device, timeText(signedInAt), timeText(lastSeenAt)];
