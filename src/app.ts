@@ -189,7 +189,7 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
   app.use(knownBodiesOnly);
   app.use(sameOrigin(origin, identityProvider));
-  app.use(sessions({ store, secrets, log, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
+  app.use(sessions({ store, secrets, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
   app.use(viewLocals);
 
   app.use('/login', incidents.refuseBlocked);

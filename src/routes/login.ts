@@ -3,9 +3,8 @@ import type { Core, SignInWay } from '../core.ts';
 import { answerAs, isXhr } from '../http/content-negotiation.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import { bodyField } from '../middleware/bodies.ts';
-import { auditRefused, auditSignedIn } from '../session/audit-log.ts';
 import { type EmailAddress, parseAddress } from '../session/email-address.ts';
-import { signIn } from '../session/sign-in.ts';
+import { auditRefused, signIn } from '../session/sign-in.ts';
 
 /** Shows the form; redirects if already signed in. */
 export function showLogin({ findLoginNotice }: SignInWay): RequestHandler {
@@ -27,14 +26,7 @@ type TrustOptions = Core & { refuseTooOften?: RefuseTooOften; signInOnce?: SignI
 
 /** Signs in under the address that was typed, which nothing proves. */
 export function trust(options: TrustOptions): SignInWay {
-  const { isAllowed, log, refuseTooOften, signInOnce = signInAndAudit } = options;
-
-  async function signInAndAudit(req: Request, email: EmailAddress, remember: boolean): Promise<boolean> {
-    await signIn(req, email, { remember });
-    auditSignedIn(log, req, email);
-    return true;
-  }
-
+  const { isAllowed, log, refuseTooOften, signInOnce = signInEachTime } = options;
   const begin: RequestHandler = async function trustAddress(req, res) {
     const form = readLoginForm(req);
     const address = parseAddress(form.email);
@@ -56,6 +48,11 @@ export function trust(options: TrustOptions): SignInWay {
   };
   const note = 'This site is in trust mode: it believes whatever address you enter.';
   return { form: { button: 'Log in', note }, begin };
+}
+
+async function signInEachTime(req: Request, email: EmailAddress, remember: boolean): Promise<boolean> {
+  await signIn(req, email, { remember });
+  return true;
 }
 
 /** What the login form says. */

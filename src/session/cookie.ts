@@ -4,12 +4,12 @@ import type { Request, Response } from 'express';
 /** The first secret signs cookies; all of them verify. Removing one invalidates everything that it alone signed. */
 export type SessionSecrets = readonly [string, ...string[]];
 
-/** The attributes of every session cookie (ASVS 3.3.1 to 3.3.4), `secure` when the site's origin is https. */
+/** The attributes of every session cookie (ASVS 3.3.1 to 3.3.4). */
 export function cookieAttributes(secure: boolean) {
   return { path: '/', httpOnly: true, sameSite: 'lax', secure } as const;
 }
 
-/** The session cookie's name, a generic one (OWASP Session Management Cheat Sheet). */
+/** The session cookie's name: a generic one (OWASP Session Management Cheat Sheet). */
 export function cookieName(secure: boolean): string {
   return prefixedName('session', secure);
 }

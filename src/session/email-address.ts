@@ -43,18 +43,16 @@ const domainName = new RegExp(String.raw`^(?:${label}\.)*(?!\d+$)${label}$`);
 export function parseAddress(typed: unknown): ParsedAddress {
   const text = typeof typed === 'string' ? typed.trim() : '';
   if (text === '') return { problem: 'Enter your e-mail address.' };
-  const [local, domain] = splitAddress(text);
+  if (text.length > maxTypedLength) return tooLong('That address', maxAddressBytes);
+  const at = text.lastIndexOf(text.includes('@') ? '@' : '＠');
+  const typedDomain = text.slice(at + 1);
+  const local = canonicalLocalPart(text.slice(0, Math.max(at, 0)));
+  const domain = domainCharacters.test(typedDomain) ? domainToASCII(typedDomain) : '';
   const email = `${local ?? ''}@${domain}` as EmailAddress;
   // The standard counts bytes.
-  if (text.length > maxTypedLength || Buffer.byteLength(email) > maxAddressBytes) {
-    return {
-      problem: `That address is too long. It can have up to ${maxAddressBytes} characters, or fewer with letters like é.`,
-    };
-  }
+  if (Buffer.byteLength(email) > maxAddressBytes) return tooLong('That address', maxAddressBytes);
   if (local !== undefined && Buffer.byteLength(local) > maxLocalPartBytes) {
-    return {
-      problem: `The part before the @ is too long. It can have up to ${maxLocalPartBytes} characters, or fewer with letters like é.`,
-    };
+    return tooLong('The part before the @', maxLocalPartBytes);
   }
   if (local === undefined || !domainName.test(domain)) {
     return { problem: 'That is not an e-mail address. It should look like name@example.com.' };
@@ -62,25 +60,17 @@ export function parseAddress(typed: unknown): ParsedAddress {
   return { email };
 }
 
-function splitAddress(text: string): [local: string | undefined, domain: string] {
-  if (text.length > maxTypedLength) return [undefined, ''];
-  const at = text.lastIndexOf(text.includes('@') ? '@' : '＠');
-  const domain = text.slice(at + 1);
-  return [
-    canonicalLocalPart(text.slice(0, Math.max(at, 0))),
-    domainCharacters.test(domain) ? domainToASCII(domain) : '',
-  ];
+function tooLong(what: string, max: number): ParsedAddress {
+  return { problem: `${what} is too long. It can have up to ${max} characters, or fewer with letters like é.` };
 }
 
 // Quotes and backslashes that are not needed name the same mailbox as without them (RFC 5321, 4.1.2), and each
 // spelling would be an identity with limits of its own.
 function canonicalLocalPart(typed: string): string | undefined {
   if (hasAsciiLookalike(typed)) return undefined;
+  const lower = typed.normalize('NFC').replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
   // Lower case can make a pair that has a composed form of its own: J with a caron has none, j has.
-  const local = typed
-    .normalize('NFC')
-    .replace(/[A-Z]+/g, lowerCase)
-    .normalize('NFC');
+  const local = lower.normalize('NFC');
   if (dotAtom.test(local)) return local;
   if (!quotedString.test(local)) return undefined;
   const content = local.slice(1, -1).replace(/\\(.)/g, '$1');
@@ -90,8 +80,4 @@ function canonicalLocalPart(typed: string): string | undefined {
 // A few characters are nothing but another spelling of an ASCII one to NFC: the Kelvin sign, the Greek question mark.
 function hasAsciiLookalike(text: string): boolean {
   return [...text].some((character) => /[^\0-\x7f]/.test(character) && /[\0-\x7f]/.test(character.normalize('NFC')));
-}
-
-function lowerCase(letters: string): string {
-  return letters.toLowerCase();
 }

@@ -30,12 +30,11 @@ export function holdUntilSaved(
     return send === raw.end ? res : false;
   }
 
-  // A session that can't be serialized, such as one with a circular reference, fails in the save.
   function hasChanges(): boolean {
     try {
       return store.hasChanges(req.session);
     } catch {
-      return true;
+      return true; // It can't be serialized, for example with a circular reference: the save fails and says so.
     }
   }
 
@@ -48,9 +47,8 @@ export function holdUntilSaved(
 
   function refuse(error: unknown): void {
     held = undefined;
-    if (!res.headersSent) {
-      for (const name of res.getHeaderNames()) if (!headersOfEveryResponse.has(name)) res.removeHeader(name);
-    }
+    const added = res.headersSent ? [] : res.getHeaderNames().filter((name) => !headersOfEveryResponse.has(name));
+    for (const name of added) res.removeHeader(name);
     next(error);
   }
 

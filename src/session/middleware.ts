@@ -1,7 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import session from 'express-session';
 import { explainInsecure } from '../http/proxies.ts';
-import type { SessionLog } from '../log.ts';
 import { addMaxAge, cookieAttributes, cookieName, isSignedBefore, renewCookie, type SessionSecrets } from './cookie.ts';
 import { holdUntilSaved } from './hold-response.ts';
 import { handleOf } from './session-id.ts';
@@ -9,11 +8,10 @@ import type { ListedSession, SessionIndex } from './session-index.ts';
 import { generateSessionId } from './sign-in.ts';
 import type { SessionStore } from './store.ts';
 
-/** `secrets`: the first signs cookies, all verify them; each has at least 32 characters. */
 export type SessionsOptions = {
   store: SessionStore;
+  /** The first signs cookies, all verify them; each has at least 32 characters. */
   secrets: SessionSecrets;
-  log?: SessionLog;
   /** Which requests show the visitor's sessions. For those, the list is requested together with the session. */
   preloadsList?: (req: Request) => boolean;
 };
@@ -38,7 +36,7 @@ export async function listSessions(req: Request, index: SessionIndex): Promise<L
  * Loads the visitor's session into `req.session`, stores what a page changes in it before the response leaves, and
  * keeps the cookie current. Visitors who only look get neither a session nor a cookie (ASVS 7.6.2).
  */
-export function sessions({ store, secrets, log, preloadsList }: SessionsOptions): RequestHandler[] {
+export function sessions({ store, secrets, preloadsList }: SessionsOptions): RequestHandler[] {
   const [newestSecret] = secrets;
   if (secrets.length === 0 || secrets.some((secret) => !(secret?.length >= 32))) {
     throw new Error('sessions need secrets of at least 32 characters; make one with: openssl rand -hex 32');
@@ -52,9 +50,18 @@ export function sessions({ store, secrets, log, preloadsList }: SessionsOptions)
     resave: false,
     saveUninitialized: false,
   });
-  const secretsRotate = secrets.length > 1;
+  let warned = false;
+
+  // Only a request can show that the proxy doesn't pass on the scheme (express-session#281).
+  function warnIfInsecure(req: Request): void {
+    if (warned || !store.https || req.secure) return;
+    warned = true;
+    const about = 'BASE_URL is https, but a request arrived as http, and nobody can sign in that way';
+    store.log.warn({}, `${about}: ${explainInsecure(req)}`);
+  }
 
   function loadSession(req: Request, res: Response, next: NextFunction): void {
+    warnIfInsecure(req);
     const { write, end } = res;
     addMaxAge(res);
     load(req, res, (error?: unknown) => {
@@ -74,24 +81,11 @@ export function sessions({ store, secrets, log, preloadsList }: SessionsOptions)
   function keepCookieCurrent(req: Request, res: Response, next: NextFunction): void {
     if (req.session.email !== undefined) {
       const expiryMoved = req.session.remember === true && store.wasTouched(req.session);
-      if (expiryMoved || (secretsRotate && isSignedBefore(req, newestSecret))) renewCookie(req, res, newestSecret);
+      const mayBeOld = secrets.length > 1 && isSignedBefore(req, newestSecret);
+      if (expiryMoved || mayBeOld) renewCookie(req, res, newestSecret);
     }
     next();
   }
 
-  const handlers = [loadSession, keepCookieCurrent];
-  return store.https && log ? [warnOnceIfInsecure(log), ...handlers] : handlers;
-}
-
-// Only a request can show that the proxy doesn't pass on the scheme (express-session#281).
-function warnOnceIfInsecure(log: SessionLog): RequestHandler {
-  let warned = false;
-  return function warnIfInsecure(req, _res, next) {
-    if (!warned && !req.secure) {
-      warned = true;
-      const about = 'BASE_URL is https, but a request arrived as http, and nobody can sign in that way';
-      log.warn({}, `${about}: ${explainInsecure(req)}`);
-    }
-    next();
-  };
+  return [loadSession, keepCookieCurrent];
 }

@@ -1,9 +1,10 @@
 import type { Request, Response } from 'express';
 import type { SessionData } from 'express-session';
-import { signedIn } from '../diagnostics.ts';
+import { signedIn, signIns } from '../diagnostics.ts';
 import { HttpError } from '../http/http-error.ts';
 import { explainInsecure, isFromProxy } from '../http/proxies.ts';
 import { describeDevice } from '../http/user-agent.ts';
+import type { SessionLog } from '../log.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
 import { extraFields, type OwnField } from './record.ts';
@@ -22,7 +23,7 @@ export function generateSessionId(req: Request): string {
 
 /**
  * Makes this address the visitor's identity, under a new session id: whoever knew the old one gains nothing
- * (ASVS 7.2.4). Publishes `latchkey:signed-in` once the session is stored. Respond only afterwards.
+ * (ASVS 7.2.4). Once the session is stored, logs that and publishes `latchkey:signed-in`. Respond only afterwards.
  * @param email proven, or trusted
  * @param options.remember whether the session outlives the browser, under the longer pair of limits
  * @param options.sessionId the id that the session will have, where it was chosen beforehand: under the tag of the address
@@ -35,24 +36,30 @@ export async function signIn(
   options: { remember: boolean; sessionId?: string; keep?: readonly KeptField[] },
 ): Promise<void> {
   if (req.session.cookie.secure) requireSecure(req);
-  const { remember, keep = [] } = options;
-  const { session: previous } = req;
+  const { remember, sessionId = newSessionId(tagOf(email)), keep = [] } = options;
+  const { session: previous, sessionStore } = req;
   const isOwn = previous.email === undefined || previous.email === email;
   const kept = extraFields(previous).filter(([name]) => isOwn && keep.some((field) => field === name));
-  newIds.set(req, options.sessionId ?? newSessionId(tagOf(email)));
-  try {
-    await new Promise<void>((done, fail) => req.session.regenerate((error) => (error ? fail(error) : done())));
-  } catch (error) {
-    // Otherwise the error page would set a cookie and try to save again.
-    Reflect.deleteProperty(req, 'session');
-    throw error;
-  }
+  newIds.set(req, sessionId);
+  await run(req, 'regenerate');
   const now = Date.now();
   const device = describeDevice(req.headers['user-agent'] ?? '');
   const identity = { email, signedInAt: now, lastSeenAt: now, remember, device };
   Object.assign(req.session, Object.fromEntries(kept), identity);
   await saveSession(req);
-  signedIn.publish({ email, device, remember, session: handleOf(req.sessionID) });
+  const session = handleOf(sessionId);
+  // ASVS 16.3.1
+  if (sessionStore instanceof SessionStore) {
+    sessionStore.log.info({ id: req.id, session, person: tagOf(email) }, 'signed in');
+  }
+  signIns.publish({ outcome: 'signed in' });
+  signedIn.publish({ email, device, remember, session });
+}
+
+/** Records a refused sign-in (ASVS 16.3.1). */
+export function auditRefused(log: SessionLog, req: Request, reason: string, email?: EmailAddress): void {
+  log.info({ id: req.id, reason, ...(email !== undefined && { person: tagOf(email) }) }, 'sign-in refused');
+  signIns.publish({ outcome: reason });
 }
 
 /**
@@ -61,7 +68,7 @@ export async function signIn(
  */
 export async function signOut(req: Request, res: Response): Promise<void> {
   const attributes = cookieAttributes(req.session.cookie.secure === true);
-  await new Promise<void>((done, fail) => req.session.destroy((error) => (error ? fail(error) : done())));
+  await run(req, 'destroy');
   res.clearCookie(cookieName(attributes.secure), attributes);
   // Also clears what scripts of this site stored (ASVS 14.3.1). "cache" is left out: pages are never cached, and clearing
   // a large cache takes seconds (rails#54379).
@@ -84,19 +91,12 @@ export function currentEmail(req: Request): EmailAddress {
  * @throws {SessionEnded} when the session has ended meanwhile
  * @throws {RedisUnavailable}
  */
-export async function saveSession(req: Request): Promise<void> {
-  try {
-    await new Promise<void>((done, fail) => req.session.save((error) => (error ? fail(error) : done())));
-  } catch (error) {
-    // Otherwise the error page would set a cookie and try to save again.
-    Reflect.deleteProperty(req, 'session');
-    throw error;
-  }
+export function saveSession(req: Request): Promise<void> {
+  return run(req, 'save');
 }
 
 /** Discards what a failed request changed in its session since that was last stored. */
-export function discardChanges(req: Request): void {
-  const { session, sessionStore } = req;
+export function discardChanges({ session, sessionStore }: Request): void {
   if (session && sessionStore instanceof SessionStore) sessionStore.discardChanges(session);
 }
 
@@ -110,13 +110,15 @@ export function requireSecure(req: Request): void {
   if (isFromProxy(req) && req.headers['x-forwarded-proto'] === 'http') {
     throw new HttpError(403, 'This page was opened over http. Open it over https to log in.');
   }
-  throw new InsecureRequest(req);
+  throw new Error(`BASE_URL is https, but this request arrived as http: ${explainInsecure(req)}`);
 }
 
-/** The site's origin is https, but this request did not come that way, so its cookie could not be set. */
-class InsecureRequest extends Error {
-  constructor(req: Request) {
-    super(`BASE_URL is https, but this request arrived as http: ${explainInsecure(req)}`);
-    this.name = 'InsecureRequest';
+async function run(req: Request, method: 'regenerate' | 'save' | 'destroy'): Promise<void> {
+  try {
+    await new Promise<void>((done, fail) => req.session[method]((error) => (error ? fail(error) : done())));
+  } catch (error) {
+    // Otherwise the error page would set a cookie and try to save again.
+    Reflect.deleteProperty(req, 'session');
+    throw error;
   }
 }

@@ -43,6 +43,7 @@ type Found = { session: SessionData; record: string; now: number };
 export class SessionStore extends RedisStore {
   readonly index: SessionIndex;
   readonly https: boolean;
+  readonly log: SessionLog;
   readonly #options: Required<SessionStoreOptions>;
   readonly #commands: SessionCommands;
   /** What Redis has of each session object that was loaded or saved; an object that is not here is new. */
@@ -55,6 +56,7 @@ export class SessionStore extends RedisStore {
     this.#options = { ...defaults, ...options };
     checkLimits(options.limits);
     this.https = options.https;
+    this.log = this.#options.log;
     this.#commands = new SessionCommands(options.redis, this.#options.deadlineMs);
     this.index = new SessionIndex(this.#commands, options.limits);
   }
@@ -92,7 +94,7 @@ export class SessionStore extends RedisStore {
     }
     const session = handleOf(req.sessionID);
     super.regenerate(req, (error) => {
-      if (!error) this.#options.log.info({ id: req.id, session, by: 'new sign-in' }, 'session ended');
+      if (!error) this.log.info({ id: req.id, session, by: 'new sign-in' }, 'session ended');
       callback(error);
     });
   }
@@ -135,20 +137,20 @@ export class SessionStore extends RedisStore {
   }
 
   async #read(sessionId: string): Promise<Found | null> {
-    const { limits, isAllowed, log } = this.#options;
+    const { limits, isAllowed } = this.#options;
     const record = isSessionId(sessionId) ? await this.#commands.read(sessionKey(sessionId)) : null;
     if (record === null) return null;
     const now = Date.now();
     const stored = decode(record);
     if (!stored || !belongsTo(sessionId, stored.email)) {
-      log.warn({ session: handleOf(sessionId) }, 'a stored session is corrupt; its visitor is signed out');
+      this.log.warn({ session: handleOf(sessionId) }, 'a stored session is corrupt; its visitor is signed out');
       return null;
     }
     if (endOf(stored, limits) <= now) return null;
     if (stored.email !== undefined && !isAllowed(stored.email)) {
       // For good: when the address is allowed again, sessions from before must not come back with it.
       const wasLive = await this.index.endById(sessionId);
-      if (wasLive) log.info({ session: handleOf(sessionId), by: 'ALLOWED_EMAILS' }, 'session ended');
+      if (wasLive) this.log.info({ session: handleOf(sessionId), by: 'ALLOWED_EMAILS' }, 'session ended');
       return null;
     }
     return { session: Object.assign(stored, { cookie: this.#cookieOf(stored) }), record, now };
@@ -195,7 +197,7 @@ export class SessionStore extends RedisStore {
   }
 
   async #create(sessionId: string, session: SessionData, record: string, now: number): Promise<void> {
-    const { limits, sessionsPerAddress, log } = this.#options;
+    const { limits, sessionsPerAddress } = this.#options;
     const endsAt = endOf(session, limits);
     const values = [record, now, endsAt, memberOf(sessionId)];
     const count = await this.#commands.run(createScript, keysOf(sessionId), values);
@@ -204,7 +206,7 @@ export class SessionStore extends RedisStore {
     if (session.remember) session.cookie.maxAge = endsAt - now;
     if (Number(count) <= sessionsPerAddress) return;
     for (const ended of await this.index.trim(tagIn(sessionId), sessionsPerAddress)) {
-      log.info({ session: ended, by: 'SESSIONS_PER_ADDRESS' }, 'session ended');
+      this.log.info({ session: ended, by: 'SESSIONS_PER_ADDRESS' }, 'session ended');
     }
   }
 }

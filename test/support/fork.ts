@@ -43,7 +43,7 @@ export async function startFork(
   const { extendStep, ...sessionOptions } = options;
   const app = express();
   app.use(requestLog(log));
-  app.use(sessions({ store: newStore(redis), secrets: [testSecret], log, ...sessionOptions }));
+  app.use(sessions({ store: newStore(redis), secrets: [testSecret], ...sessionOptions }));
   addRoutes(app);
   app.use(errorPage({ log, noteOutage() {}, ...(extendStep && { extendStep }) }));
   const server: Server = createHttpServer(app);

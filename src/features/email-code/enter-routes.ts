@@ -2,9 +2,8 @@ import type { Request, RequestHandler, Response } from 'express';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { bodyField } from '../../middleware/bodies.ts';
 import { answerDone, readLoginForm } from '../../routes/login.ts';
-import { auditRefused, auditSignedIn } from '../../session/audit-log.ts';
 import { tagIn } from '../../session/session-id.ts';
-import { signIn } from '../../session/sign-in.ts';
+import { auditRefused, signIn } from '../../session/sign-in.ts';
 import { answerTooOften } from '../rate-limits/too-often.ts';
 import { resumeSession, storedWithinMs } from '../repeated-forms/repeated-forms.ts';
 import { triesText } from './answers.ts';
@@ -80,7 +79,6 @@ async function answerEntered(
         service.prepareSignIn(entered, clientOf(parts, req)),
         signIn(req, email, { remember, sessionId }),
       ]);
-      auditSignedIn(log, req, email);
       await announce();
       return answerSignedIn(parts, req, res, entries, entered);
     }

@@ -1,6 +1,6 @@
 import type { Core } from '../../core.ts';
 import type { RefuseTooOften } from '../../routes/login.ts';
-import { auditRefused } from '../../session/audit-log.ts';
+import { auditRefused } from '../../session/sign-in.ts';
 import { clientCounters } from './client-networks.ts';
 import { takePoints } from './take-points.ts';
 import { answerTooOften } from './too-often.ts';

@@ -5,7 +5,6 @@ import type { Core } from '../../core.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { SignInOnce } from '../../routes/login.ts';
-import { auditSignedIn } from '../../session/audit-log.ts';
 import { newSessionId, tagOf } from '../../session/session-id.ts';
 import { signIn } from '../../session/sign-in.ts';
 import { SessionStore } from '../../session/store.ts';
@@ -18,14 +17,13 @@ export const storedWithinMs = 1500;
 const pollMs = 25;
 
 /** Signs in, but only once for all copies of a form, whichever processes they reach. */
-export function signInOnce({ redis, log }: Pick<Core, 'redis' | 'log'>): SignInOnce {
+export function signInOnce({ redis }: Pick<Core, 'redis'>): SignInOnce {
   return async function signInOnce(req, email, remember) {
     const sessionId = newSessionId(tagOf(email));
     const seed = formSeed(req);
     const begun = seed && (await claimForm(redis, seed + email, sessionId));
     if (begun !== undefined) return resumeSession(req, begun, storedWithinMs);
     await signIn(req, email, { remember, sessionId });
-    auditSignedIn(log, req, email);
     return true;
   };
 }
