@@ -3,7 +3,7 @@ import type { Core, Service } from '../../core.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
-import { auditRefused } from '../../session/audit-log.ts';
+import { auditRefused } from '../../session/sign-in.ts';
 import { Blocks } from './blocks.ts';
 import { CutOff } from './cut-off.ts';
 import { OperatorLog } from './operator-log.ts';
