@@ -3,7 +3,7 @@ import { parseUrl } from '../http/url.ts';
 
 /** One environment variable: what it decides, and how its text is read. */
 export type Setting<Value = unknown> = {
-  /** What it decides, for the operator; `.env.example`, docs/settings.md and the Compose file are made from this. */
+  /** What it decides, for the operator; the documents and the Compose file are made from this. */
   about: string;
   /** The text that counts when the variable is unset. */
   default?: string | undefined;
