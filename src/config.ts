@@ -8,8 +8,9 @@ import { mailSettings } from './features/mail/settings.ts';
 import { metricsSettings } from './features/metrics/settings.ts';
 import { rateLimitSettings } from './features/rate-limits/settings.ts';
 import { permissionsByKind } from './features/redis-checks/permissions.ts';
+import { singleRedisUrl } from './features/redis-urls/url.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
-import { type RedisUrlForm, RedisUrlProblem, singleRedisUrl } from './redis/url.ts';
+import { plainRedisUrl, type RedisUrlForm, RedisUrlProblem } from './redis/url.ts';
 import { type CoreValues, coreChecks, coreSettings, readCoreSettings } from './settings/core.ts';
 import type { FeatureSettings, Values } from './settings/feature.ts';
 import { type Check, optional, type Settings } from './settings/setting.ts';
@@ -29,10 +30,11 @@ const features = {
 
 /** The forms of `REDIS_URL`; `app.ts` says how each is connected to. */
 export const redisUrlForms = {
-  single: singleRedisUrl,
+  single: plainRedisUrl,
   sentinel: sentinelUrl,
   cluster: clusterUrl,
 };
+redisUrlForms.single = singleRedisUrl;
 
 type Features = typeof features;
 type SignInNameOf<Feature> = Feature extends FeatureSettings<unknown, infer Name> ? Name : never;

@@ -13,7 +13,7 @@ import { closeHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/connect.ts';
 import { type NodeClient, newNode } from '../../src/redis/node.ts';
-import { type SingleRedis, singleRedisUrl } from '../../src/redis/url.ts';
+import { plainRedisUrl, type SingleRedis } from '../../src/redis/url.ts';
 import { afterwards } from './afterwards.ts';
 import { newLogFile } from './secrets.ts';
 
@@ -64,7 +64,7 @@ export async function connectNode(address: RedisAddress): Promise<NodeClient> {
 }
 
 export function targetOf(address: RedisAddress): SingleRedis {
-  const target = 'url' in address ? singleRedisUrl.read(address.url) : { kind: 'single' as const, address };
+  const target = 'url' in address ? plainRedisUrl.read(address.url) : { kind: 'single' as const, address };
   if (!target) throw new Error('not the URL of a single Redis');
   return target;
 }

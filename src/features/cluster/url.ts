@@ -1,12 +1,6 @@
-import {
-  type Credentials,
-  type HostAndPort,
-  type RedisUrlForm,
-  RedisUrlProblem,
-  readHosts,
-  splitRedisUrl,
-} from '../../redis/url.ts';
+import { type Credentials, type HostAndPort, type RedisUrlForm, RedisUrlProblem } from '../../redis/url.ts';
 import type { RedisPermissions } from '../../settings/feature.ts';
+import { readHosts, splitRedisUrl } from '../redis-urls/url.ts';
 
 /** A Redis Cluster. */
 export type ClusterTarget = { kind: 'cluster'; nodes: HostAndPort[]; credentials: Credentials; tls: boolean };

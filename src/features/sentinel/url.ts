@@ -1,12 +1,5 @@
-import {
-  type Credentials,
-  credentialsOf,
-  type HostAndPort,
-  type RedisUrlForm,
-  RedisUrlProblem,
-  readHosts,
-  splitRedisUrl,
-} from '../../redis/url.ts';
+import { type Credentials, type HostAndPort, type RedisUrlForm, RedisUrlProblem } from '../../redis/url.ts';
+import { credentialsOf, readHosts, splitRedisUrl } from '../redis-urls/url.ts';
 
 /** The primary that Sentinels know. */
 export type SentinelTarget = {
