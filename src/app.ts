@@ -4,6 +4,7 @@ import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
 import type { Config, RedisTarget, SessionLimits, SessionSecrets, SignIn } from './config.ts';
 import type { AdminSection, Core, Development, Service, SignInWay } from './core.ts';
+import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { limitConnections } from './features/connection-limits/connection-limits.ts';
 import { emailCode } from './features/email-code/email-code.ts';
@@ -15,6 +16,7 @@ import { openIncidents } from './features/incidents/incidents.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
+import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
 import { checkRedis } from './features/redis-checks/check-server.ts';
 import { checkClock } from './features/redis-checks/clock-check.ts';
@@ -28,10 +30,8 @@ import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
 import { knownBodiesOnly, plainBodiesOnly } from './middleware/bodies.ts';
 import { allowOnly, errorPage, notFound, postOnly } from './middleware/errors.ts';
-import { readForwardedScheme } from './middleware/forwarded-scheme.ts';
 import { requestLog } from './middleware/request-log.ts';
 import { requireLogin } from './middleware/require-login.ts';
-import { requireOwnHost } from './middleware/require-own-host.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders, securityHeaderValues } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
@@ -137,7 +137,11 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
   const incidents = openIncidents(core);
   services.push(incidents.service);
   limits.minSignedInAt = incidents.minSignedInAt;
+  const proxies = proxyHeaders(core);
+  services.push(proxies.service);
+  const hosts = new AllowedHosts(config);
   const gate = openGate(core);
+  hosts.allow(...gate.hosts);
   const adminSections: AdminSection[] = [];
   adminSections.push(...gate.adminSections);
 
@@ -180,10 +184,8 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
     .all(allowOnly('GET', 'HEAD'));
 
   app.use(requestLog(log));
-  const ownHosts = [origin && new URL(origin).hostname, config.host];
-  ownHosts.push(...gate.hosts);
-  if (!config.production || !https) app.use(requireOwnHost(...ownHosts));
-  app.use(readForwardedScheme(log));
+  app.use(hosts.check);
+  app.use(proxies.read);
   app.route('/session-owner').get(sessionOwner({ store, secrets })).all(allowOnly('GET', 'HEAD'));
   app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
   app.use(bodyParser.json({ inflate: false, limit: maxBody }));
@@ -216,6 +218,7 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
   app.route('/admin/end-other-sessions').post(endOtherSessions(admin)).all(postOnly('/admin'));
 
   app.use(notFound);
+  app.use(proxies.explain);
   app.use(
     errorPage({
       ...core,

@@ -5,7 +5,6 @@ import { type Config, ConfigError, readConfig, sources } from './config.ts';
 import { findRedis, findSecrets } from './development-defaults.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, listen, portOf } from './http/http-server.ts';
-import { findProxyRanges } from './http/proxies.ts';
 import { createLogger, type Logger } from './log.ts';
 import { type RedisClient, withDeadline } from './redis/connect.ts';
 
@@ -77,12 +76,6 @@ function announce(server: Server, config: Config, log: Logger): void {
   const port = portOf(server);
   const url = config.origin ?? `http://${hostToOpen(config.host)}:${port}`;
   if (config.signIn === 'trust') log.warn('SIGN_IN=trust: anyone can sign in as any address');
-  const ranges = findProxyRanges(config.trustProxy);
-  if (ranges.length > 0)
-    log.warn(
-      { ranges },
-      'TRUST_PROXY: whoever has an address in these ranges can forge X-Forwarded-For; name a number of proxies, or their exact addresses',
-    );
   log.info({ host: config.host, port, url }, 'listening');
   if (!config.production) console.log(`Latchkey is ready: open ${url}`);
 }

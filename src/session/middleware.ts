@@ -1,6 +1,5 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import session from 'express-session';
-import { explainInsecure } from '../http/proxies.ts';
 import { addMaxAge, cookieAttributes, cookieName, isSignedBefore, renewCookie, type SessionSecrets } from './cookie.ts';
 import { holdUntilSaved } from './hold-response.ts';
 import { handleOf } from './session-id.ts';
@@ -50,18 +49,8 @@ export function sessions({ store, secrets, preloadsList }: SessionsOptions): Req
     resave: false,
     saveUninitialized: false,
   });
-  let warned = false;
-
-  // Only a request can show that the proxy doesn't pass on the scheme (express-session#281).
-  function warnIfInsecure(req: Request): void {
-    if (warned || !store.https || req.secure) return;
-    warned = true;
-    const about = 'BASE_URL is https, but a request arrived as http, and nobody can sign in that way';
-    store.log.warn({}, `${about}: ${explainInsecure(req)}`);
-  }
 
   function loadSession(req: Request, res: Response, next: NextFunction): void {
-    warnIfInsecure(req);
     const { write, end } = res;
     addMaxAge(res);
     load(req, res, (error?: unknown) => {

@@ -2,7 +2,6 @@ import type { Request, Response } from 'express';
 import type { SessionData } from 'express-session';
 import { signedIn, signIns } from '../diagnostics.ts';
 import { HttpError } from '../http/http-error.ts';
-import { explainInsecure, isFromProxy } from '../http/proxies.ts';
 import { describeDevice } from '../http/user-agent.ts';
 import type { SessionLog } from '../log.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
@@ -103,14 +102,19 @@ export function discardChanges({ session, sessionStore }: Request): void {
 /**
  * Refuses to begin or complete a sign-in whose cookie would not be set.
  * @throws {HttpError} 403 when the visitor came by http
- * @throws {Error} when nobody trusted says how the visitor came
+ * @throws {InsecureRequest} when nobody trusted says how the visitor came
  */
 export function requireSecure(req: Request): void {
   if (req.secure) return;
-  if (isFromProxy(req) && req.headers['x-forwarded-proto'] === 'http') {
+  if (req.headers['x-forwarded-proto'] === 'http') {
     throw new HttpError(403, 'This page was opened over http. Open it over https to log in.');
   }
-  throw new Error(`BASE_URL is https, but this request arrived as http: ${explainInsecure(req)}`);
+  throw new InsecureRequest('BASE_URL is https, but this request arrived as http');
+}
+
+/** The site's origin is https, but this request did not come that way, so its cookie could not be set. */
+export class InsecureRequest extends Error {
+  override readonly name = 'InsecureRequest';
 }
 
 async function run(req: Request, method: 'regenerate' | 'save' | 'destroy'): Promise<void> {

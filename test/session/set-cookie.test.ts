@@ -137,8 +137,8 @@ describe('visitors who only look', () => {
 
 // express-session#281: a secure cookie that is silently missing behind a proxy.
 describe('a proxy that does not say how visitors come', () => {
-  test('prevents signing in: nothing is stored, and the log says once what to do', async () => {
-    const { url, redis, logged } = await startApp({ redisAddress, env: behindProxy });
+  test('prevents signing in, and nothing is stored', async () => {
+    const { url, redis } = await startApp({ redisAddress, env: behindProxy });
     const before = await redis.dbSize();
     const requests: [number, Record<string, string>][] = [
       [500, {}],
@@ -151,16 +151,6 @@ describe('a proxy that does not say how visitors come', () => {
       expect(answer.text).not.toContain('done');
     }
     expect(await redis.dbSize()).toBe(before);
-    const warnings = logged().filter(({ level }) => level === 40);
-    expect(warnings).toEqual([
-      expect.objectContaining({ msg: expect.stringMatching(/let it send X-Forwarded-Proto: https/) }),
-    ]);
-  });
-
-  test('causes no warning while requests come as https', async () => {
-    const { url, logged } = await startApp({ redisAddress, env: behindProxy });
-    await new Visitor(url, viaTls).signIn('ann@example.com');
-    expect(logged().filter(({ level }) => Number(level) >= 40)).toEqual([]);
   });
 
   test('is not believed when it is not the one that TRUST_PROXY names', async () => {

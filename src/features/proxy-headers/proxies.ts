@@ -7,15 +7,6 @@ export function isFromProxy(req: Request): boolean {
   return trusts(req.socket.remoteAddress, 0);
 }
 
-/** Why a request does not count as https, for the operator of a site that visitors reach by https. */
-export function explainInsecure(req: Request): string {
-  if (!isFromProxy(req)) return `it came from ${req.socket.remoteAddress}, which TRUST_PROXY does not name`;
-  const scheme = req.headers['x-forwarded-proto'];
-  return scheme
-    ? `the proxy says that the visitor came by ${scheme} (X-Forwarded-Proto)`
-    : 'the proxy does not say how the visitor came: let it send X-Forwarded-Proto: https';
-}
-
 /** Those of the trusted proxies that stand for several machines: each of them can forge `X-Forwarded-For`. */
 export function findProxyRanges(trustProxy: number | string[] | false): string[] {
   return Array.isArray(trustProxy) ? trustProxy.filter(isRange) : [];

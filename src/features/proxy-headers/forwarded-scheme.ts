@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
-import { HttpError } from '../http/http-error.ts';
-import { isFromProxy } from '../http/proxies.ts';
-import { cutText, type Logger } from '../log.ts';
+import { HttpError } from '../../http/http-error.ts';
+import { cutText, type Logger } from '../../log.ts';
+import { isFromProxy } from './proxies.ts';
 
 const meansHttps = new Set(['https', 'wss', 'on']);
 const meansHttp = new Set(['http', 'ws', 'off']);
@@ -11,7 +11,6 @@ const headerNames = ['x-forwarded-proto', 'forwarded', 'x-forwarded-ssl'] as con
 /**
  * Reads how a visitor came, where a trusted proxy says so in another way than Express understands: `HTTPS`, one value
  * per proxy (`https, http`; the first is the visitor's), `Forwarded: proto=https` (RFC 7239), `X-Forwarded-Ssl: on`.
- * Comes before everything that reads `req.protocol` or `req.secure`.
  * @throws {HttpError} 400 for anything else: to guess https could show a session to others on the way
  */
 export function readForwardedScheme(log: Logger): RequestHandler {

@@ -1,0 +1,50 @@
+import { isIP } from 'node:net';
+import type { RequestHandler } from 'express';
+import type { Config } from '../../config.ts';
+import { HttpError } from '../../http/http-error.ts';
+import { parseUrl } from '../../http/url.ts';
+
+/**
+ * Refuses requests for a host name that is not ours. Where no certificate proves the name, a foreign site can make its
+ * own name resolve to this machine, and its pages then sign in and read here as their own (DNS rebinding). Allowed are
+ * `localhost`, IP addresses, which no name server can turn into another machine, and the names that the operator chose
+ * in `BASE_URL` and `HOST`. In production with https the certificate decides.
+ */
+export class AllowedHosts {
+  readonly #names = new Set<string>();
+  readonly #isOn: boolean;
+
+  constructor({ production, https, origin, host }: Config) {
+    this.#isOn = !production || !https;
+    this.allow(host, ...(origin === undefined ? [] : [new URL(origin).hostname]));
+  }
+
+  /** Allows more host names. */
+  allow(...names: string[]): void {
+    for (const name of names) this.#names.add(name.toLowerCase());
+  }
+
+  /** @throws {HttpError} 421 (RFC 9110, 15.5.20) */
+  readonly check: RequestHandler = (req, _res, next) => {
+    // A page's script can't set `Host`, but it can set the header by which a trusted proxy passes it on.
+    if (!this.#isOn || (this.#allows(req.headers.host) && this.#allows(req.host))) return next();
+    next(
+      new HttpError(
+        421,
+        'This site does not answer to this host name. Open it as localhost or by its IP address, or set BASE_URL to the address that you want to use.',
+      ),
+    );
+  };
+
+  #allows(host: string | undefined): boolean {
+    const name = hostnameOf(host);
+    if (name === undefined) return false;
+    return this.#names.has(name) || /^(?:.+\.)?localhost$/.test(name) || isIP(name.replace(/^\[|\]$/g, '')) !== 0;
+  }
+}
+
+function hostnameOf(host: string | undefined): string | undefined {
+  if (!host || /[^\w.:[\]-]/.test(host)) return undefined;
+  // The dot at the end of a full domain name.
+  return parseUrl(`http://${host}`)?.hostname.replace(/\.$/, '');
+}
