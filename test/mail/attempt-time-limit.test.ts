@@ -1,10 +1,14 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { AttemptTimeLimit } from '../../src/features/mail/attempt-time-limit.ts';
 import type { Lane } from '../../src/features/mail/queue.ts';
 
 const nobody = { high: false, normal: false };
 const highOnly = { high: true, normal: false };
 const normalOnly = { high: false, normal: true };
+afterEach(() => {
+  vi.useRealTimers();
+});
+
 const never = Number.POSITIVE_INFINITY;
 
 describe('an attempt to deliver', () => {
@@ -30,7 +34,8 @@ describe('an attempt to deliver', () => {
     expect(total()).toBe(6000);
   });
 
-  test('has no limit after ten slow ones in a row, one at a time, unless mail of high priority waits for it', () => {
+  test('has no limit if ten in a row were slow and none was accepted for a minute', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
     const limit = new AttemptTimeLimit();
     const remaining = (id: string, isWaiting: typeof nobody, lane: Lane = 'normal') =>
       limit.remainingMs(id, lane, isWaiting, 2000);
@@ -47,6 +52,10 @@ describe('an attempt to deliver', () => {
     limit.noteEnded('d');
     for (let count = 1; count <= 10; count += 1) limit.noteSlow();
     limit.noteAccepted(100);
+    for (let count = 1; count <= 10; count += 1) limit.noteSlow();
+    vi.advanceTimersByTime(60_000);
     expect(remaining('e', normalOnly)).toBe(-1000);
+    vi.advanceTimersByTime(1);
+    expect(remaining('e', normalOnly)).toBe(never);
   });
 });

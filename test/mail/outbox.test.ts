@@ -4,6 +4,7 @@ import { openRedis } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { type Figure, figures } from '../../src/diagnostics.ts';
 import type { Courier, Delivered, Sealed } from '../../src/features/mail/delivery.ts';
+import { type Claim, Queue } from '../../src/features/mail/queue.ts';
 import { deriveSealKeys } from '../../src/features/mail/seal.ts';
 import { createLogger } from '../../src/log.ts';
 import { connectNode, targetOf, testRedis, testSecret } from '../support/app.ts';
@@ -505,6 +506,18 @@ describe('several processes', () => {
     await heir.outbox.stop();
     await killed.outbox.stop();
     expect(server.inbox).toHaveLength(1);
+  });
+
+  test('deliver at once what they have leased without learning of it, because a reply was lost', async () => {
+    const limits = { connections: 5, ordinaryConnections: 5, connectionsPerDomain: 5, mailsPerMinute: 60_000 };
+    const queue = new Queue(redis, 'this process');
+    const own = { lane: 'normal', domain: 'a', sealed: 'x', ttlSeconds: 60, delayMs: 0 } as const;
+    await queue.enqueue({ ...own, id: 'in progress' });
+    await queue.enqueue({ ...own, id: 'unknown' });
+    const idsOf = ({ jobs }: Claim) => jobs.map(({ id }) => id);
+    expect(idsOf(await queue.claim([], limits)).sort()).toEqual(['in progress', 'unknown']);
+    expect(idsOf(await new Queue(redis, 'another').claim([], limits))).toEqual([]);
+    expect(idsOf(await queue.claim(['in progress'], limits))).toEqual(['unknown']);
   });
 
   test('keep their leases while they deliver', async () => {

@@ -33,13 +33,19 @@ describe('mail settings', () => {
     const production = (host: string, env: Record<string, string> = {}) =>
       blamed({ NODE_ENV: 'production', SMTP_URL: `smtp://user:pass@${host}?tls=optional`, ...env });
 
-    test.each(['mail.example.com', '203.0.113.7', '[2001:db8::7]', '172.32.0.1', '11.0.0.1', 'localhost.example.com'])(
-      'is rejected for %s, which may be outside a private network',
-      (host) => {
-        expect(production(host)).toContain('SMTP_URL');
-        expect(production(host, { SMTP_PLAINTEXT_HOST: 'other.example.com' })).toContain('SMTP_URL');
-      },
-    );
+    test.each([
+      'mail.example.com',
+      '203.0.113.7',
+      '[2001:db8::7]',
+      '172.32.0.1',
+      '11.0.0.1',
+      'localhost.example.com',
+      '3405803783',
+      '0xcb007107',
+    ])('is rejected for %s, which may be outside a private network', (host) => {
+      expect(production(host)).toContain('SMTP_URL');
+      expect(production(host, { SMTP_PLAINTEXT_HOST: 'other.example.com' })).toContain('SMTP_URL');
+    });
 
     test.each([
       '10.1.2.3',

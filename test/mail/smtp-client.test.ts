@@ -2,10 +2,11 @@ import type { SMTPServerOptions } from 'smtp-server';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { SmtpClient } from '../../src/features/mail/smtp-client.ts';
+import { explainProblem } from '../../src/features/mail/smtp-replies.ts';
 import { parseAddress } from '../../src/session/email-address.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { freePort } from '../support/process.ts';
-import { deliver, newSmtpClient, testKeys } from './courier.ts';
+import { deliver, newSmtpClient, smtpOptions, testKeys } from './courier.ts';
 import { ownAddress, startMailServer } from './mail-server.ts';
 
 const noTls: SMTPServerOptions = { hideSTARTTLS: true, disabledCommands: ['STARTTLS'] };
@@ -89,7 +90,7 @@ describe('the session', () => {
     const options = { host: ownAddress, port: trusted.port, tls: way === 'smtps' ? 'implicit' : 'required' } as const;
     expect(await deliver(newSmtpClient(options))).toMatchObject({
       outcome: 'unavailable',
-      problem: expect.stringContaining('is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT): use the host name'),
+      problem: expect.stringContaining('is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT): set CA_FILE to the CA'),
     });
     expect(await deliver(newSmtpClient({ ...options, ca: [certificate.cert] }))).toMatchObject({ outcome: 'accepted' });
     expect(trusted.inbox).toMatchObject([{ secure: true }]);
@@ -109,6 +110,26 @@ describe('the check of the mail server finds', () => {
 
   test('an unknown host name', async () => {
     expect(await problemOf('smtp://nowhere.invalid')).toBe('there is no host named nowhere.invalid: check SMTP_URL');
+  });
+
+  test('a certificate for another host', async () => {
+    const certificate = certificateFor('mail.example.com');
+    const other = await startMailServer({ ...certificate, secure: true });
+    const client = newSmtpClient({ host: '127.0.0.1', port: other.port, tls: 'implicit', ca: [certificate.cert] });
+    expect(await client.check()).toBe(
+      `the certificate of 127.0.0.1:${other.port} is for another host: use a name that it was issued for`,
+    );
+  });
+
+  test.each([
+    ['CERT_HAS_EXPIRED', 'certificate has expired', 'mail.example.com:587 is not valid at this time'],
+    ['ENETUNREACH', 'connect ENETUNREACH', 'mail.example.com:587 cannot be reached (ENETUNREACH)'],
+    ['EAI_AGAIN', 'getaddrinfo EAI_AGAIN', 'mail.example.com cannot be looked up (EAI_AGAIN): check DNS'],
+  ])('what cannot be had in a test: %s', (originalCode, message, problem) => {
+    const code = originalCode === 'EAI_AGAIN' ? 'EDNS' : 'ESOCKET';
+    const failure = Object.assign(new Error(message), { code, originalCode });
+    const { server: smtp } = smtpOptions({ host: 'mail.example.com', port: 587 });
+    expect(explainProblem(failure, smtp)).toContain(problem);
   });
 
   test('a port on which nothing listens', async () => {

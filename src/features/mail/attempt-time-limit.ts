@@ -6,19 +6,25 @@ const minLimitMs = 1000;
 const factor = 3;
 /** The server's own time is the shortest of this many attempts: slow recipients can only make theirs longer. */
 const maxRemembered = 20;
-/** After this many slow attempts in a row one has no limit, or a server that is slow for everybody would get no mail. */
+/**
+ * After so many slow attempts in a row, and so long after anything was accepted, one attempt has no limit. Otherwise a
+ * server that has become slow for everybody would get no mail.
+ */
 const maxSlowInARow = 10;
+const maxWithoutAcceptedMs = 60_000;
 
 /** Decides how long an attempt may keep other mail waiting. */
 export class AttemptTimeLimit {
   readonly #acceptedMs: number[] = [];
   #slowInARow = 0;
+  #acceptedAt = Number.NEGATIVE_INFINITY;
   #unlimited: string | undefined;
 
   noteAccepted(tookMs: number): void {
     this.#acceptedMs.push(tookMs);
     if (this.#acceptedMs.length > maxRemembered) this.#acceptedMs.shift();
     this.#slowInARow = 0;
+    this.#acceptedAt = performance.now();
   }
 
   noteSlow(): void {
@@ -42,7 +48,8 @@ export class AttemptTimeLimit {
   }
 
   #isUnlimited(id: string): boolean {
-    if (this.#unlimited === undefined && this.#slowInARow >= maxSlowInARow) {
+    const isStuck = this.#slowInARow >= maxSlowInARow && performance.now() - this.#acceptedAt > maxWithoutAcceptedMs;
+    if (this.#unlimited === undefined && isStuck) {
       this.#unlimited = id;
       this.#slowInARow = 0;
     }

@@ -124,10 +124,8 @@ export class Dispatcher {
     await this.#settleAll();
     // Read before the limits: a pause may end in between, and must not be slept through.
     const pausesMs = [this.#health.pausedMs, this.#health.ordinaryPausedMs, this.#leaseFrom - performance.now()];
-    const claim = await this.#queue.claim(
-      [...this.#underWay.keys()],
-      performance.now() < this.#leaseFrom ? undefined : this.#health.limits,
-    );
+    const limits = performance.now() < this.#leaseFrom ? undefined : this.#health.limits;
+    const claim = await this.#queue.claim([...this.#underWay.keys(), ...this.#unsettled.keys()], limits);
     if (this.#redisAwaySince !== undefined) {
       const isLong = performance.now() - this.#redisAwaySince > afterOutageMs;
       this.#redisAwaySince = undefined;

@@ -57,11 +57,11 @@ keep(key(ARGV[7]), ms)
 enqueue(id, mail, now + tonumber(ARGV[8]))`;
 
 /**
- * Renews the leases of a process, takes over expired ones, and leases mails that are due: lane by lane, the domains in
- * turn, within the limits.
+ * Renews the leases of a process, takes over expired ones and those that the process has not learnt of because a reply
+ * was lost, and leases mails that are due: lane by lane, the domains in turn, within the limits.
  *
  * ARGV: owner, leaseMs, limit, limit for all lanes but `high`, limit per domain, ms between mails (0: any), whether to
- * lease at all, then the ids of the attempts in progress in this process.
+ * lease at all, then the ids of mails that this process is delivering or has not settled.
  *
  * Returns the leased mails, whether due mail of the lanes `high` and `normal` waits for a connection, the milliseconds
  * until the next check (-1: nothing to wait for), how many mails are leased, how many are undelivered, and the age of
@@ -71,7 +71,9 @@ export const claimScript = `${common}
 local owner, leaseMs, maxLeased, maxOrdinary, maxPerDomain = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local interval, mayLease = tonumber(ARGV[6]), ARGV[7] == '1'
 local maxWithheld = 50
+local isInProgress = {}
 for position = 8, #ARGV do
+  isInProgress[ARGV[position]] = true
   if redis.call('HGET', key('mail', ARGV[position]), 'owner') == owner then
     redis.call('ZADD', key('leases'), now + leaseMs, ARGV[position])
   end
@@ -93,7 +95,9 @@ local function count(mail)
 end
 for _, id in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
   local mail = mailOf(id)
-  if mail then count(mail) else forget(id) end
+  if not mail then forget(id)
+  elseif mail.owner == owner and not isInProgress[id] then release(id, mail, mail.asked)
+  else count(mail) end
 end
 
 local function isFull(lane)

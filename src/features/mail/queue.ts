@@ -86,15 +86,16 @@ export class Queue {
 
   /**
    * Leases mails that are due, and renews leases.
-   * @param underWay the ids of mails that this process is delivering
+   * @param inProgress the ids of mails that this process is delivering, or whose outcome it has yet to record; its other
+   * leases are from a claim whose reply was lost, and start anew
    * @param limits undefined to renew leases only
    * @throws {RedisUnavailable}
    */
-  async claim(underWay: string[], limits: Limits | undefined): Promise<Claim> {
+  async claim(inProgress: string[], limits: Limits | undefined): Promise<Claim> {
     const { connections, ordinaryConnections, connectionsPerDomain, mailsPerMinute } = limits ?? noLimits;
     const intervalMs = mailsPerMinute === Number.POSITIVE_INFINITY ? 0 : 60_000 / mailsPerMinute;
     const own = [connections, ordinaryConnections, connectionsPerDomain, intervalMs, limits ? 1 : 0];
-    const reply = await this.#run(claimScript, [this.#owner, leaseMs, ...own, ...underWay]);
+    const reply = await this.#run(claimScript, [this.#owner, leaseMs, ...own, ...inProgress]);
     const [jobs, high, normal, nextMs, leased, queued, oldestMs] = reply as ClaimReply;
     return {
       jobs: jobs.map(([id, lane, domain, sealed, ageMs, deferredMs, leftMs]) => {

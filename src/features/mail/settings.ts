@@ -139,8 +139,8 @@ function hostOf(smtpUrl: string): string {
 
 function isPrivate(host: string): boolean {
   const family = isIP(host);
-  // Names without a dot are local, as in a Compose file.
-  if (family === 0 && !host.includes('.')) return true;
+  // Names without a dot are local, as in a Compose file. Numbers are IPv4 addresses in another notation.
+  if (family === 0 && !host.includes('.')) return !/^(?:0x[\da-f]+|\d+)$/i.test(host);
   return (
     host === '::1' || isLoopback(host) || (family !== 0 && privateNetworks.check(host, family === 6 ? 'ipv6' : 'ipv4'))
   );

@@ -85,12 +85,13 @@ export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer
   }
   if (code === 'ENOAUTH')
     return `${where} offers no authentication on this connection, but SMTP_URL has a user: remove it, or use TLS`;
-  if (code === 'EDNS' || originalCode === 'ENOTFOUND') return `there is no host named ${host}: check SMTP_URL`;
+  if (originalCode === 'ENOTFOUND') return `there is no host named ${host}: check SMTP_URL`;
+  if (code === 'EDNS') return `the address of ${host} cannot be looked up (${originalCode}): check DNS`;
   if (/wrong version number|packet length too long/i.test(message)) {
     return `${where} does not use TLS from the start: use smtp:// instead of smtps://, or the server's port for smtps (465)`;
   }
   if (/certificate|self.signed|altnames|unable to verify/i.test(message)) {
-    return `the certificate of ${where} is not trusted (${originalCode ?? code}): use the host name that it was issued for, or set CA_FILE to the CA that signed it`;
+    return explainCertificate(where, originalCode ?? code);
   }
   if (code === 'ETLS') {
     return command === 'STARTTLS' && responseCode !== undefined
@@ -102,6 +103,9 @@ export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer
       ? `${where} sends no greeting`
       : `${where} sends no greeting: if the port is for smtps, use smtps://`;
   }
+  if (originalCode === 'EHOSTUNREACH' || originalCode === 'ENETUNREACH') {
+    return `${where} cannot be reached (${originalCode}): check the host in SMTP_URL, routes and firewall`;
+  }
   if (originalCode === 'ECONNREFUSED') return `nothing listens on ${where}: check the port in SMTP_URL`;
   if (code === 'ETIMEDOUT') return `${where} does not answer: check host and port in SMTP_URL, and the firewall`;
   if (command === 'MAIL FROM' && (responseCode ?? 0) >= 500) {
@@ -111,6 +115,16 @@ export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer
   return responseCode === undefined
     ? `${where} closes the connection`
     : `${where} accepts no mail at the moment (${responseCode})`;
+}
+
+function explainCertificate(where: string, code: string | undefined): string {
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return `the certificate of ${where} is for another host: use a name that it was issued for`;
+  }
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+    return `the certificate of ${where} is not valid at this time (${code}): renew it, or check the clock`;
+  }
+  return `the certificate of ${where} is not trusted (${code}): set CA_FILE to the CA that signed it`;
 }
 
 function errorOf(failure: unknown): SmtpError {
