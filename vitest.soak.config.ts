@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     ...(everyday.test?.provide && { provide: everyday.test.provide }),
     setupFiles: ['test/support/close-after-file.ts'],
-    include: ['test/soak/soak.ts'],
+    include: ['test/soak/soak.ts', 'test/*/*.soak.ts'],
     hookTimeout: 30_000,
     disableConsoleIntercept: true,
   },

@@ -33,4 +33,5 @@ process.on('message', async (question) => {
   process.send({ question, answer: await answers[question]() });
 });
 process.on('disconnect', () => process.exit());
-process.channel.unref();
+// In a worker thread, which loads this too, there is no channel.
+process.channel?.unref();

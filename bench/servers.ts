@@ -34,7 +34,7 @@ export type RunningServer<Name = ServerName> = {
   stopProfile: () => Promise<unknown>;
   /** Signs in over HTTP. @returns the Cookie header, empty where there is no session */
   signIn: (address?: string) => Promise<string>;
-  stop: () => Promise<void>;
+  stop: (signal?: NodeJS.Signals) => Promise<void>;
 };
 
 export type StartOptions = { node: string; redisUrl: string; nodeFlags?: string[]; env?: Record<string, string> };
@@ -86,9 +86,9 @@ export async function startModule<Name extends string>(
     startProfile: () => ask('startProfile'),
     stopProfile: () => ask('stopProfile'),
     signIn: async (address = email) => (withoutSignIn.has(name) ? '' : await signIn(url, address)),
-    async stop() {
-      if (child.exitCode !== null) return;
-      child.kill('SIGKILL');
+    async stop(signal = 'SIGKILL') {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill(signal);
       await once(child, 'exit');
     },
   };

@@ -1,0 +1,81 @@
+// npm run bench:mail -- [--quick] [--load NAME]... [--node 20]
+// What becomes of codes while mail servers, app processes and Redis are slow, full or killed. With --quick, the loads
+// are ten times smaller, run all at once, and are not published.
+import { availableParallelism, loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { findNode } from '../../scripts/nodes.ts';
+import { publish, table } from '../bench.ts';
+import { crowds, type Load, newStage, quietLoads, type Row, restarts } from './loads.ts';
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    load: { type: 'string', multiple: true, default: [] },
+    node: { type: 'string', default: String(process.versions.node.split('.')[0]) },
+  },
+});
+const node = findNode(values.node);
+const scale = values.quick ? 0.1 : 1;
+const maxKnownSeconds = 2;
+
+const wanted = ({ name }: Load) => values.load.length === 0 || values.load.some((text) => name.includes(text));
+const alone = crowds.filter(wanted);
+const inTurn = restarts.filter(wanted);
+const together = quietLoads.filter(wanted);
+const rows = new Map<string, Row>();
+const startedAt = performance.now();
+const [loadBefore = 0] = loadavg();
+
+if (values.quick) await Promise.all([...alone, ...inTurn, ...together].map(startInTurn));
+else {
+  await oneAfterTheOther(alone);
+  await Promise.all([oneAfterTheOther(inTurn), ...together.map(startInTurn)]);
+}
+report();
+
+// Apps that start all at once keep each other from starting in time.
+async function startInTurn(load: Load, position: number): Promise<void> {
+  await sleep(position * 2500);
+  await measure(load);
+}
+
+async function oneAfterTheOther(loads: Load[]): Promise<void> {
+  for (const load of loads) await measure(load);
+}
+
+async function measure(load: Load): Promise<void> {
+  const stage = await newStage({ node: node.path, isDurable: load.isDurable === true });
+  try {
+    const row = await load.run(stage, scale);
+    rows.set(load.name, row);
+    console.log(`${load.name}: ${JSON.stringify(row)}`);
+  } finally {
+    await stage.close();
+  }
+}
+
+function report(): void {
+  const measured = [...crowds, ...quietLoads, ...restarts].flatMap(({ name }) => {
+    const row = rows.get(name);
+    return row ? [{ name, ...row }] : [];
+  });
+  const cells = measured.map(({ name, promised, sent, doubled, lost, slowestSeconds, knownSeconds }) => [
+    name,
+    ...[promised, sent, doubled, lost].map(String),
+    slowestSeconds.toFixed(1),
+    knownSeconds?.toFixed(2) ?? '',
+  ]);
+  const head = ['load', 'promised', 'sent', 'doubled', 'lost', 'slowest s', 'known browser s'];
+  const seconds = (performance.now() - startedAt) / 1000;
+  const text = [
+    `# Mail on Node ${node.version}`,
+    `\`npm run bench:mail\` on ${new Date().toISOString().slice(0, 10)}, in ${seconds.toFixed(0)} s, on ${availableParallelism()} cores with a load of ${loadBefore.toFixed(1)} before. Real app processes and SMTP servers on sockets; where something is killed or stopped, Redis with \`appendfsync always\`. "Slowest" is from the answer to the acceptance of the code, and so is "known browser", of a browser known to its address, without the relay's own time.`,
+    table(head, cells),
+  ].join('\n\n');
+  if (values.quick || values.load.length > 0) console.log(text);
+  else publish('mail.md', text);
+  const failed = measured.filter(({ lost, knownSeconds = 0 }) => lost > 0 || knownSeconds > maxKnownSeconds);
+  for (const { name } of failed) console.error(`${name}: a code was lost, or the known browser's was late`);
+  if (failed.length > 0) process.exitCode = 1;
+}
