@@ -12,11 +12,16 @@ local function enlist(index, member, endsAt, millisecondsLeft)
 end
 `;
 
+/** Stands at the key of a session whose id has been granted, until the session is stored. */
+export const reserved = 'reserved';
+
 /** Stores a new session. Returns the length of its list, or -1 if the session's key is taken. */
 export const createScript = `${enlist}
 local record, now, endsAt, member = unpack(ARGV)
 local millisecondsLeft = math.max(1, endsAt - now)
-if not redis.call('SET', KEYS[1], record, 'NX', 'PX', millisecondsLeft) then return -1 end
+local taken = redis.call('GET', KEYS[1])
+if taken and taken ~= '${reserved}' then return -1 end
+redis.call('SET', KEYS[1], record, 'PX', millisecondsLeft)
 if not KEYS[2] then return 1 end
 enlist(KEYS[2], member, endsAt, millisecondsLeft)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)

@@ -9,7 +9,7 @@ import { cookieAttributes } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
 import { checkLimits, endOf, minSignedInAt, type SessionLimits, touchGrainSeconds } from './lifetime.ts';
 import { decode, encode, encodeMoment, type StoredSession } from './record.ts';
-import { createScript, replaceScript, touchScript } from './scripts.ts';
+import { createScript, replaceScript, reserved, touchScript } from './scripts.ts';
 import { belongsTo, handleOf, isSessionId, keysOf, memberOf, sessionKey, tagIn } from './session-id.ts';
 import { SessionIndex } from './session-index.ts';
 
@@ -139,7 +139,7 @@ export class SessionStore extends RedisStore {
   async #read(sessionId: string): Promise<Found | null> {
     const { limits, isAllowed } = this.#options;
     const record = isSessionId(sessionId) ? await this.#commands.read(sessionKey(sessionId)) : null;
-    if (record === null) return null;
+    if (record === null || record === reserved) return null;
     const now = Date.now();
     const stored = decode(record);
     if (!stored || !belongsTo(sessionId, stored.email)) {

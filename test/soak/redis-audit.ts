@@ -1,6 +1,7 @@
 import type { SessionLimits } from '../../src/config.ts';
 import { endOf, idleSecondsOf } from '../../src/session/lifetime.ts';
 import { decode, type StoredSession } from '../../src/session/record.ts';
+import { reserved } from '../../src/session/scripts.ts';
 import { sessionKey, tagOf } from '../../src/session/session-id.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
@@ -79,7 +80,7 @@ export async function auditRedis(
     }
   }
   for (const { name, endsAt, value } of keys) {
-    if (typeof value !== 'string') continue;
+    if (typeof value !== 'string' || value === reserved) continue;
     const session = sessionIn(value);
     require(session !== undefined, `${name} holds no session: ${value}`);
     if (!session) continue;

@@ -1,3 +1,4 @@
+import { reserved } from '../../session/scripts.ts';
 import { takeFunction } from '../rate-limits/take-points.ts';
 import { pending } from './known-browsers.ts';
 
@@ -73,7 +74,7 @@ return {'asked', refusedBy}`;
  * Enters a code, in one step: however many requests come at once, one of them has the right code accepted, and every
  * try is counted (ASVS 6.5.1).
  *
- * Keys: the record, a decoy, the key that keeps a browser unknown, the counters of guesses. Arguments: tries per code; the
+ * Keys: the record, a decoy, the key that keeps a browser unknown, that of the new session, the counters of guesses. Arguments: tries per code; the
  * window in which the same form ends in the same session, in milliseconds; the random part of the id that a new session
  * would have; the device; for how many milliseconds it stays unknown until its owner has been told (0: it is known); how
  * many hashes follow; the hashes of the code, one for each secret; points, seconds and cost of each counter.
@@ -89,7 +90,7 @@ if record.state == 'u' and isRight then
   local ageMs = repeatMs - redis.call('PTTL', KEYS[1])
   return {'repeated', record.email, record.remember, record.device, record.first, ageMs}
 end
-local refusedBy = take(readCounters(4, 7 + hashes), KEYS[2])
+local refusedBy = take(readCounters(5, 7 + hashes), KEYS[2])
 record.tries = record.tries + 1
 if record.state == 'w' then
   local tries = tonumber(record.first)
@@ -100,6 +101,7 @@ if record.state == 'w' then
       if unknownMs > 0 then redis.call('SET', KEYS[3], '${pending}', 'PX', unknownMs) end
     end
     write(KEYS[1], record, 'PX', repeatMs)
+    redis.call('SET', KEYS[4], '${reserved}', 'PX', repeatMs)
     return {'right', record.email, record.remember, record.device, member}
   end
   record.first = string.format('%d', math.max(0, tries - 1))

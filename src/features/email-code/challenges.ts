@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
 import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
+import { reserved } from '../../session/scripts.ts';
 import { newSessionId, sessionKey, tagIn, tagOf } from '../../session/session-id.ts';
 import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
 import { askScript, enterScript } from './challenge-scripts.ts';
@@ -115,7 +116,7 @@ export class Challenges {
     const member = newSessionId('');
     const hashes = this.#secrets.map((secret) => hashOf(salt, code, secret));
     const { deviceId, isNewDevice, counters } = options;
-    const keys = [keyOf(id), decoyKey(tag), unknownKey(tag, deviceId)];
+    const keys = [keyOf(id), decoyKey(tag), unknownKey(tag, deviceId), sessionKey(tag + member)];
     const reply = await this.#run(enterScript, keys, counters, [
       ...[triesPerCode, repeatSeconds * 1000, member, deviceId, isNewDevice ? cookieMaxAgeMs : 0, hashes.length],
       ...hashes,
@@ -131,6 +132,11 @@ export class Challenges {
       default:
         return { outcome: 'over' };
     }
+  }
+
+  /** Whether the session that a right code stands for has never been stored. One that has ended was. */
+  async isReserved({ sessionId }: Granted): Promise<boolean> {
+    return (await readStoredText(this.#redis, sessionKey(sessionId))) === reserved;
   }
 
   /** Stops waiting. */

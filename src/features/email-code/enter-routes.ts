@@ -73,21 +73,21 @@ async function answerEntered(
 ): Promise<void> {
   const { service, answers, log } = parts;
   switch (entered.outcome) {
-    case 'right': {
-      const { email, remember, sessionId } = entered;
-      const [announce] = await Promise.all([
-        service.prepareSignIn(entered, clientOf(parts, req)),
-        signIn(req, email, { remember, sessionId }),
-      ]);
-      await announce();
+    case 'right':
+      await signInGranted(parts, req, entered);
       return answerSignedIn(parts, req, res, entries, entered);
-    }
-    case 'repeated':
+    case 'repeated': {
       if (await resumeSession(req, entered.sessionId, storedWithinMs - entered.ageMs)) {
         return answerSignedIn(parts, req, res, entries, entered);
       }
+      const again = await service.grantAgain(entered);
+      if (again) {
+        await signInGranted(parts, req, again);
+        return answerSignedIn(parts, req, res, entries, again);
+      }
       auditRefused(log, req, 'code no longer good', entered.email);
       return answerOver(parts, req, res, entries, entered);
+    }
     case 'wrong': {
       const { waiting, triesLeft, isRefused } = entered;
       // Answered the same: that others entered codes for this address is not for this browser to know.
@@ -110,6 +110,19 @@ async function answerEntered(
     case 'not waiting':
       return answerNotWaiting(parts, req, res, entries);
   }
+}
+
+async function signInGranted(
+  parts: CodeRoutes,
+  req: Request,
+  granted: Extract<EnterResult, { outcome: 'right' }>,
+): Promise<void> {
+  const { email, remember, sessionId } = granted;
+  const [announce] = await Promise.all([
+    parts.service.prepareSignIn(granted, clientOf(parts, req)),
+    signIn(req, email, { remember, sessionId }),
+  ]);
+  await announce();
 }
 
 function answerSignedIn(

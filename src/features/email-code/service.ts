@@ -123,6 +123,17 @@ export class EmailCodeService {
   }
 
   /**
+   * Grants once more what a code stands for that was entered before, but whose session was never stored.
+   * @returns undefined where it was stored, and has ended since
+   */
+  async grantAgain(granted: Granted): Promise<Extract<EnterResult, { outcome: 'right' }> | undefined> {
+    const { challenges, knownBrowsers } = this.#parts;
+    if (!(await challenges.isReserved(granted))) return undefined;
+    const isKnown = await knownBrowsers.isKnown(tagOf(granted.email), granted.deviceId);
+    return { ...granted, outcome: 'right', isNewBrowser: !isKnown };
+  }
+
+  /**
    * Does what a sign-in needs besides its session; may run while that is stored.
    * @returns what to do once it is stored. Neither can fail
    */
