@@ -1,9 +1,11 @@
 import { channel } from 'node:diagnostics_channel';
+import type { SessionLog } from './log.ts';
 
 /** Events for whoever subscribes, such as a feature that counts them. They cost nothing without subscribers. */
 type Channel<Message> = {
   publish: (message: Message) => void;
-  subscribe: (listener: (message: Message) => void) => void;
+  /** @returns what ends it */
+  subscribe: (listener: (message: Message) => void) => () => void;
   readonly hasListeners: boolean;
 };
 
@@ -17,6 +19,18 @@ export const signIns = newChannel<{ outcome: string }>('latchkey:sign-in');
 export const signedIn = newChannel<{ email: string; device: string; remember: boolean; session: string }>(
   'latchkey:signed-in',
 );
+
+/**
+ * What happens to the sign-ins and mails of an address: `person` is its tag, `log` that of the app in which it happens.
+ * A decoy takes the same work and leaves nothing, where one address has something to report and another has not.
+ */
+export const personEvents = newChannel<{
+  log: SessionLog;
+  person: string;
+  request: string;
+  what: string;
+  isDecoy?: boolean;
+}>('latchkey:person-event');
 
 /**
  * A figure that a feature keeps for the operator: `add` counts, `set` replaces, `observe` measures. One that is
@@ -34,7 +48,11 @@ function newChannel<Message>(name: string): Channel<Message> {
   const inner = channel(name);
   return {
     publish: (message) => inner.publish(message),
-    subscribe: (listener) => inner.subscribe((message) => listener(message as Message)),
+    subscribe(listener) {
+      const receive = (message: unknown) => listener(message as Message);
+      inner.subscribe(receive);
+      return () => void inner.unsubscribe(receive);
+    },
     get hasListeners() {
       return inner.hasSubscribers;
     },

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { SessionData } from 'express-session';
-import { signedIn, signIns } from '../diagnostics.ts';
+import { personEvents, signedIn, signIns } from '../diagnostics.ts';
 import { HttpError } from '../http/http-error.ts';
 import { describeDevice } from '../http/user-agent.ts';
 import type { SessionLog } from '../log.ts';
@@ -49,7 +49,10 @@ export async function signIn(
   const session = handleOf(sessionId);
   // ASVS 16.3.1
   if (sessionStore instanceof SessionStore) {
-    sessionStore.log.info({ id: req.id, session, person: tagOf(email) }, 'signed in');
+    const { log } = sessionStore;
+    const person = tagOf(email);
+    log.info({ id: req.id, session, person }, 'signed in');
+    personEvents.publish({ log, person, request: req.id, what: `signed in: session ${session}` });
   }
   signIns.publish({ outcome: 'signed in' });
   signedIn.publish({ email, device, remember, session });
@@ -57,7 +60,9 @@ export async function signIn(
 
 /** Records a refused sign-in (ASVS 16.3.1). */
 export function auditRefused(log: SessionLog, req: Request, reason: string, email?: EmailAddress): void {
-  log.info({ id: req.id, reason, ...(email !== undefined && { person: tagOf(email) }) }, 'sign-in refused');
+  const person = email && tagOf(email);
+  log.info({ id: req.id, reason, person }, 'sign-in refused');
+  if (person) personEvents.publish({ log, person, request: req.id, what: `sign-in refused: ${reason}` });
   signIns.publish({ outcome: reason });
 }
 

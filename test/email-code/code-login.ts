@@ -111,8 +111,8 @@ export async function exhaust(app: CodeApp, email: string): Promise<void> {
 }
 
 /**
- * How often Redis runs each command for this work, the delivery of mail left out: that happens in the background, at any
- * time.
+ * How often Redis runs each command for this work; without the delivery of mail and the history of addresses, which are
+ * written in the background, at any time.
  */
 export async function commandsWithoutMail(
   { redis }: Pick<CodeApp, 'redis'>,
@@ -126,7 +126,7 @@ export async function commandsWithoutMail(
     void monitor.monitor((line) => {
       const [, command = ''] = /\] "(\w+)"/.exec(line) ?? [];
       if (line.includes(end)) done();
-      else if (!line.includes('{outbox}') && !/^(ping|hello|info|time)$/i.test(command)) {
+      else if (!/\{outbox\}|"h:\{/.test(line) && !/^(ping|hello|info|time)$/i.test(command)) {
         counts[command.toLowerCase()] = (counts[command.toLowerCase()] ?? 0) + 1;
       }
     });

@@ -17,9 +17,9 @@ return {redis.call('TIME'), found}`;
 
 const dayMs = 86_400_000;
 
-/** Counters of rate limits, and forms that were sent: no sessions, and gone within a day. */
+/** Counters of rate limits, forms that were sent, and what happened to an address: no sessions, and gone within days. */
 function isPassing(name: string): boolean {
-  return /^[lf]:/.test(name);
+  return /^[lfh]:/.test(name);
 }
 
 /** Times are whole milliseconds, taken one after the other. */
@@ -59,7 +59,8 @@ export async function auditRedis(
   }
 
   for (const { name, endsAt } of all) {
-    if (isPassing(name)) require(endsAt > 0 && endsAt <= now + dayMs, `${name} outlives its day`);
+    const days = name.startsWith('h:') ? 7 : 1;
+    if (isPassing(name)) require(endsAt > 0 && endsAt <= now + days * dayMs, `${name} outlives its time`);
   }
   for (const { name, endsAt, value } of keys) {
     require(endsAt > 0, `${name} has no end`);

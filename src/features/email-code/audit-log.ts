@@ -1,13 +1,19 @@
-import { signIns } from '../../diagnostics.ts';
+import { personEvents, signIns } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
 import { tagOf } from '../../session/session-id.ts';
 import type { WithheldReason } from './rate-limits.ts';
 
-/** Records that no code was mailed, which the visitor is not told. */
-export function auditMailWithheld(log: Logger, requestId: string, reason: WithheldReason, email: string): void {
-  const about = { id: requestId, person: tagOf(email), reason };
+/**
+ * Records that a code was asked for, and why none was mailed, which the visitor is not told.
+ * @param reason undefined if one was mailed
+ */
+export function auditAsked(log: Logger, requestId: string, reason: WithheldReason | undefined, email: string): void {
+  const person = tagOf(email);
+  const what = reason === undefined ? 'code asked for' : `code kept back: ${reason}`;
+  personEvents.publish({ log, person, request: requestId, what });
+  if (reason === undefined) return;
   // An address or its visitors cause the others; this one means that nobody new can sign in.
-  if (reason === 'MAILS_PER_HOUR') log.error(about, 'code kept back');
-  else log.info(about, 'code kept back');
-  signIns.publish({ outcome: `code kept back: ${reason}` });
+  const level = reason === 'MAILS_PER_HOUR' ? 'error' : 'info';
+  log[level]({ id: requestId, person, reason }, 'code kept back');
+  signIns.publish({ outcome: what });
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '../../log.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { tagIn, tagOf } from '../../session/session-id.ts';
-import { auditMailWithheld } from './audit-log.ts';
+import { auditAsked } from './audit-log.ts';
 import type { Asked, Attempt, Challenge, Challenges, Granted } from './challenges.ts';
 import { newCode } from './code.ts';
 import type { Cause, CodeMails } from './code-mails.ts';
@@ -98,7 +98,7 @@ export class EmailCodeService {
       throw error;
     }
     const reason = reasonOf(asked, { isListed, hasOverall: known || hasOverall });
-    if (reason !== undefined) auditMailWithheld(this.#parts.log, client.requestId, reason, email);
+    auditAsked(this.#parts.log, client.requestId, reason, email);
     return { outcome: 'asked', id };
   }
 

@@ -4,6 +4,7 @@ import { count } from './commands/count.ts';
 import { end } from './commands/end.ts';
 import { sessions } from './commands/sessions.ts';
 import { unblock } from './commands/unblock.ts';
+import { why } from './commands/why.ts';
 
 /** What `latchkey` can be told, by name. */
-export const commands: Record<string, Command> = { sessions, end, count, block, unblock, blocks };
+export const commands: Record<string, Command> = { sessions, end, count, block, unblock, blocks, why };

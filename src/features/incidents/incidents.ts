@@ -6,6 +6,7 @@ import type { RedisClient } from '../../redis/client.ts';
 import { auditRefused } from '../../session/sign-in.ts';
 import { Blocks } from './blocks.ts';
 import { CutOff } from './cut-off.ts';
+import { History } from './history.ts';
 import { OperatorLog } from './operator-log.ts';
 
 export type Incidents = {
@@ -47,6 +48,7 @@ function refuseBlocked(blocks: Blocks, log: Logger): RequestHandler {
  */
 function follow(redis: RedisClient, log: Logger, cutOff: CutOff): Service {
   const operatorLog = new OperatorLog(redis);
+  const history = new History(redis);
   let isStopped = false;
   let first: Promise<void> | undefined;
 
@@ -75,9 +77,11 @@ function follow(redis: RedisClient, log: Logger, cutOff: CutOff): Service {
     async start() {
       redis.onConnect?.(greet);
       await first?.catch(() => {});
+      history.start(log);
     },
     async stop() {
       isStopped = true;
+      await history.stop();
     },
   };
 }

@@ -9,11 +9,12 @@ export const incidentsSettings = featureSettings({
       exists: 'KEY',
       get: 'KEY',
       lpop: 'KEY',
+      set: 'KEY value',
       subscribe: 'KEY',
       time: '',
       zmscore: 'KEY member',
     },
-    keys: ['blocks', 'cut-off', 'operator-log'],
+    keys: ['blocks', 'cut-off', 'h:{tag}', 'operator-log'],
   },
   read: () => ({}),
 });

@@ -187,7 +187,7 @@ export class Dispatcher {
 
   #judge(job: Job, delivered: Delivered, tookMs: number): Settlement {
     const { lane, domain, leftMs } = job;
-    if (lane === 'withheld') return { record: async () => {} };
+    if (lane === 'withheld') return { record: () => this.#recorder.accepted(job, delivered) };
     if (leftMs <= 0) return { record: () => this.#recorder.failed(job, delivered) };
     switch (delivered.outcome) {
       case 'accepted':

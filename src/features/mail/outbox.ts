@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { personEvents } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/connect.ts';
 import { type Courier, type Delivered, type Envelope, errorWithoutMessage, type Mail } from './delivery.ts';
@@ -137,10 +138,15 @@ export class RedisOutbox implements Outbox {
 
   #recorder(): Recorder {
     return {
-      accepted: async ({ ageMs }, { envelope, reply }) => {
+      accepted: async ({ ageMs, lane }, { envelope, reply }) => {
         if (!envelope) return;
+        if (lane === 'withheld') return this.#tell(envelope, '', { isDecoy: true });
         publishSent(envelope.kind, ageMs);
         this.#log.info({ ...logFieldsOf(envelope), ...reply, seconds: inSeconds(ageMs) }, 'mail sent');
+        this.#tell(
+          envelope,
+          `mail delivered: ${envelope.kind}, ${reply.queueId ? `queue id ${reply.queueId}` : `reply ${reply.reply}`}`,
+        );
         await this.#call('onAccepted', envelope);
       },
       failed: async (job, delivered) => {
@@ -150,12 +156,15 @@ export class RedisOutbox implements Outbox {
         publishFailed(envelope?.kind ?? 'unknown', reason);
         if (reason === 'refused') this.#log.warn(about, 'mail not sent');
         else this.#log.error(about, 'mail not sent');
-        if (envelope) await this.#call('onFailed', envelope);
+        if (!envelope) return;
+        this.#tell(envelope, `mail not delivered: ${envelope.kind}, ${about.reason}`);
+        await this.#call('onFailed', envelope);
       },
       deferred: ({ envelope, reply, outcome }, delayMs) => {
         publishDeferred(envelope?.kind ?? 'unknown');
         const about = { ...(envelope && logFieldsOf(envelope)), ...reply, outcome, retryInSeconds: inSeconds(delayMs) };
         this.#log.info(about, 'mail deferred');
+        if (envelope) this.#tell(envelope, `mail deferred: ${envelope.kind}, ${reply.reply ?? reply.code ?? outcome}`);
       },
       unavailable: (problem, { reply }) => this.#reportUnavailable(problem, reply),
       available: () => {
@@ -170,6 +179,11 @@ export class RedisOutbox implements Outbox {
     if (this.#isAvailable) this.#log.error({ problem, ...reply }, 'mail cannot be sent');
     this.#isAvailable = false;
     publishAvailable(false);
+  }
+
+  #tell({ about }: Omit<Envelope, 'mail'>, what: string, options: { isDecoy?: boolean } = {}): void {
+    const { person, id: request = '' } = about;
+    if (person !== undefined) personEvents.publish({ log: this.#log, person, request, what, ...options });
   }
 
   async #call(handler: keyof MailHandlers<Context>, { kind, about, context }: Omit<Envelope, 'mail'>): Promise<void> {

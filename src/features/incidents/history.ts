@@ -1,0 +1,128 @@
+import { personEvents } from '../../diagnostics.ts';
+import type { Logger } from '../../log.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
+
+/** Something that happened to the sign-ins or mails of an address. */
+export type HistoryEntry = {
+  what: string;
+  /** When last; milliseconds since the epoch, by Redis's clock. */
+  at: number;
+  /** How often. */
+  times: number;
+  /** The last request, as the log names it. */
+  request: string;
+};
+
+type Event = { what: string; request: string };
+
+export const maxEntries = 20;
+export const keptSeconds = 7 * 86_400;
+/** Of what happens within this time, all that belongs to an address is written at once. */
+const gatherMs = 20;
+const maxTextLength = 120;
+
+// The same thing once more takes no other entry: a stranger who asks again and again must not push out what matters. An
+// entry is a line with the time in seconds, how often it has happened, the latest request, and what it is.
+const addScript = `
+local now = tonumber(redis.call('TIME')[1])
+local keptSeconds, maxEntries = tonumber(ARGV[1]), tonumber(ARGV[2])
+local text = redis.pcall('GET', KEYS[1])
+local entries = {}
+for at, times, request, what in string.gmatch(type(text) == 'string' and text or '', '(%d+) (%d+) (%S+) ([^\\n]*)\\n') do
+  if now - tonumber(at) < keptSeconds then entries[#entries + 1] = {at, times, request, what} end
+end
+for position = 3, #ARGV, 2 do
+  local request, what, times = ARGV[position], ARGV[position + 1], 1
+  for place, entry in ipairs(entries) do
+    if entry[4] == what then
+      times = table.remove(entries, place)[2] + 1
+      break
+    end
+  end
+  table.insert(entries, 1, {string.format('%d', now), string.format('%d', times), request, what})
+end
+local lines = {}
+for position = 1, math.min(#entries, maxEntries) do lines[position] = table.concat(entries[position], ' ') .. '\\n' end
+redis.call('SET', KEYS[1], table.concat(lines), 'EX', keptSeconds)`;
+
+/**
+ * What happened to the last sign-ins and mails of each address, for its owner's questions to the operator. Nobody waits
+ * for it, and it costs the same whichever address it is (ASVS 6.3.8). It holds no address, of mail or of a network.
+ */
+export class History {
+  readonly #redis: RedisClient;
+  readonly #gathered = new Map<string, Event[]>();
+  #timer: NodeJS.Timeout | undefined;
+  #unsubscribe = () => {};
+
+  constructor(redis: RedisClient) {
+    this.#redis = redis;
+  }
+
+  /** Begins to write down what happens in the app with this log. */
+  start(log: Logger): void {
+    this.#unsubscribe = personEvents.subscribe((event) => {
+      if (event.log !== log) return;
+      const key = event.isDecoy ? decoyKeyOf(event.person) : keyOf(event.person);
+      const events = this.#gathered.get(key) ?? [];
+      events.push(event);
+      if (events.length > maxEntries) events.shift();
+      this.#gathered.set(key, events);
+      this.#timer ??= setTimeout(() => void this.#write(), gatherMs);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    await this.#write();
+  }
+
+  /**
+   * What happened to an address, the latest first.
+   * @param person the tag of the address
+   * @throws {RedisUnavailable}
+   */
+  async read(person: string): Promise<HistoryEntry[]> {
+    return parseHistory((await withTimeout(deadlineMs, this.#redis.get(keyOf(person)))) ?? '');
+  }
+
+  // A history that can't be written is no reason to fail anything, and the connection reports why.
+  async #write(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const gathered = [...this.#gathered];
+    this.#gathered.clear();
+    await Promise.allSettled(
+      gathered.map(([key, events]) => {
+        const seconds = key.endsWith('decoy') ? 1 : keptSeconds;
+        const values = events.flatMap(({ request, what }) => [request.replace(/\s/g, '') || '-', oneLine(what)]);
+        const step = { keys: [key], arguments: [String(seconds), String(maxEntries), ...values] };
+        return withTimeout(deadlineMs, this.#redis.eval(addScript, step));
+      }),
+    );
+  }
+}
+
+/** The entries of a stored history; those that are too old are left out. */
+export function parseHistory(text: string): HistoryEntry[] {
+  const oldest = Date.now() - keptSeconds * 1000;
+  return [...text.matchAll(/^(\d+) (\d+) (\S+) (.*)$/gm)]
+    .map(([, at, times, request = '', what = '']) => ({
+      ...{ what, request, times: Number(times) },
+      at: Number(at) * 1000,
+    }))
+    .filter(({ at }) => at > oldest);
+}
+
+function keyOf(person: string): string {
+  return `h:{${person}}`;
+}
+
+function decoyKeyOf(person: string): string {
+  return `h:{${person}}decoy`;
+}
+
+function oneLine(what: string): string {
+  return what.replace(/\p{C}/gu, ' ').slice(0, maxTextLength);
+}
