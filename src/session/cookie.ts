@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Request, Response } from 'express';
 
 /** The first secret signs cookies; all of them verify. Removing one invalidates everything that it alone signed. */
@@ -22,14 +22,6 @@ export function prefixedName(name: string, secure: boolean): string {
 /** The value of a cookie as it was sent, that is, percent-encoded. */
 export function readCookie(req: Request, name: string): string | undefined {
   return new RegExp(`(?:^|; ?)${name}=([^;]*)`).exec(req.headers.cookie ?? '')?.[1];
-}
-
-/** The session id in the visitor's cookie, if one of the secrets signed it. */
-export function readSessionId(req: Request, secrets: SessionSecrets, secure: boolean): string | undefined {
-  const cookie = readCookie(req, cookieName(secure)) ?? '';
-  const [, sessionId = ''] = /^s%3A([\w-]+)\./.exec(cookie) ?? [];
-  const isSigned = secrets.some((secret) => isEqual(encodeURIComponent(sign(sessionId, secret)), cookie));
-  return isSigned ? sessionId : undefined;
 }
 
 /** Whether the visitor's cookie was signed with an older secret, which may soon be removed (express-session#591). */
@@ -67,14 +59,7 @@ function withMaxAge(cookie: string): string {
   return cookie.replace(attribute, () => `; Max-Age=${seconds}${attribute}`);
 }
 
-// In the format that express-session reads.
-function sign(sessionId: string, secret: string): string {
+/** A session id with its signature, in the format that express-session reads. */
+export function sign(sessionId: string, secret: string): string {
   return `s:${sessionId}.${createHmac('sha256', secret).update(sessionId).digest('base64').replace(/=+$/, '')}`;
-}
-
-/** Whether two texts are the same, in a time that does not tell where they differ. */
-export function isEqual(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)];
-  // A cookie may hold characters of two bytes each, so the texts' own lengths say too little.
-  return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -78,7 +78,7 @@ describe('when the secret is replaced', () => {
     const replaced = await startApp({ redisAddress, secrets: [newSecret] });
     for (const visitor of visitors) {
       const there = visitor.copy(replaced.url);
-      for (const path of ['/admin', '/', '/session-owner']) {
+      for (const path of ['/admin', '/']) {
         const { text, setCookies } = await there.get(path);
         expect([path, text.includes('ann@example.com'), setCookies]).toEqual([path, false, []]);
       }

@@ -16,7 +16,6 @@ export const coreRoutes: Routes = {
   '/admin': ['get', 'head'],
   '/admin/end-session': ['post'],
   '/admin/end-other-sessions': ['post'],
-  '/session-owner': ['get', 'head'],
 };
 /** The routes of the core and of all features, whatever the settings. */
 export async function knownRoutes(): Promise<Routes> {

@@ -34,7 +34,7 @@ export function endLinkedSession({ links, knownBrowsers, store, log }: Parts): R
     if (!(await links.use(token))) throw usedUp(req);
     if (sessionId === req.sessionID) {
       await signOut(req, res);
-      Reflect.deleteProperty(res.locals, 'email');
+      res.locals.email = undefined;
     }
     // Whoever can read the mail may have signed in once more since, and that session is another one.
     res.render('email-code/end-session', { wasLive });

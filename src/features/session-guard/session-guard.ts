@@ -1,0 +1,40 @@
+import { timingSafeEqual } from 'node:crypto';
+import { type Request, Router } from 'express';
+import type { Core } from '../../core.ts';
+import { allowOnly } from '../../middleware/errors.ts';
+import { cookieName, readCookie, sign } from '../../session/cookie.ts';
+import { tagIn, tagOf } from '../../session/session-id.ts';
+
+/**
+ * Marks each page with the owner of its session, the tag of the address, and tells open pages whose session the browser
+ * has now: `session-guard.js` asks whether they may still be shown. That does not count as use, so a tab in the
+ * background keeps no session alive.
+ */
+export function sessionGuard({ store, secrets }: Core): Router {
+  /** The session id in the visitor's cookie, if one of the secrets signed it. */
+  function readSessionId(req: Request): string {
+    const cookie = Buffer.from(readCookie(req, cookieName(store.https)) ?? '');
+    const [, sessionId = ''] = /^s%3A([\w-]+)\./.exec(cookie.toString()) ?? [];
+    const isSigned = secrets.some((secret) => {
+      const expected = Buffer.from(encodeURIComponent(sign(sessionId, secret)));
+      return expected.length === cookie.length && timingSafeEqual(expected, cookie);
+    });
+    return isSigned ? sessionId : '';
+  }
+
+  const routes = Router();
+  routes.use((_req, res, next) => {
+    res.locals.ownerOf = tagOf;
+    next();
+  });
+  routes
+    .route('/session-owner')
+    .get(async (req, res) => {
+      const sessionId = readSessionId(req);
+      const session = await store.peek(sessionId);
+      res.set('Cache-Control', 'no-store').type('text');
+      res.send(session?.email === undefined ? '' : tagIn(sessionId));
+    })
+    .all(allowOnly('GET', 'HEAD'));
+  return routes;
+}
