@@ -5,6 +5,10 @@ RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build
+# What changes with each version goes into one layer of the image.
+COPY public ./version/public
+COPY views ./version/views
+RUN mv dist package.json version/
 
 FROM node:24-slim AS dependencies
 WORKDIR /app
@@ -14,11 +18,8 @@ RUN npm ci --omit=dev --ignore-scripts
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
 WORKDIR /app
-COPY package.json ./
 COPY --from=dependencies /app/node_modules ./node_modules
-COPY --from=build /app/dist ./dist
-COPY public ./public
-COPY views ./views
+COPY --from=build /app/version ./
 # feature: incidents
 COPY deploy/docker/latchkey /usr/local/bin/latchkey
 # end: incidents

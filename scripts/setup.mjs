@@ -21,6 +21,8 @@ const tools = {
   promtool: 'prometheus',
   'fail2ban-regex': 'fail2ban',
   'systemd-analyze': 'systemd',
+  buildah: 'buildah',
+  debootstrap: 'debootstrap',
 };
 
 /** @param {string} program */
@@ -111,7 +113,7 @@ function getTool(program) {
   // Debian keeps servers where not everybody's PATH leads.
   const isThere = () => onPath(program) || existsSync(`/usr/sbin/${program}`);
   if (isThere()) return;
-  console.log(`latchkey: no ${program} on this machine; getting one for the tests of deploy/`);
+  console.log(`latchkey: no ${program} on this machine; getting one for the tests`);
   const installed = withoutService(name, () => aptInstall(name)) || (onPath('brew') && run('brew', ['install', name]));
   if (installed && isThere()) return;
   stop(`could not get ${program}. Install it so that \`${program}\` is on PATH; no service of it needs to run.`);
