@@ -10,10 +10,10 @@ import { rateLimitSettings } from './features/rate-limits/settings.ts';
 import { permissionsByKind } from './features/redis-checks/permissions.ts';
 import { singleRedisUrl } from './features/redis-urls/url.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
-import { plainRedisUrl, type RedisUrlForm, RedisUrlProblem } from './redis/url.ts';
+import { plainRedisUrl, type RedisUrlForm } from './redis/url.ts';
 import { type CoreValues, coreChecks, coreSettings, readCoreSettings } from './settings/core.ts';
 import type { FeatureSettings, Values } from './settings/feature.ts';
-import { type Check, optional, type Settings } from './settings/setting.ts';
+import { type Check, optional, readBy, required, SettingProblem, type Settings } from './settings/setting.ts';
 
 export type { SessionSecrets } from './session/cookie.ts';
 export type { SessionLimits } from './session/lifetime.ts';
@@ -78,16 +78,10 @@ const choices = {
     about: `The Redis that holds the sessions: version 7.0 or newer, or Valkey. ${forms.map(({ example }) => example).join('; ')}.`,
     isSecret: true,
     unset: 'in development, a private one is started and keeps its data in `.data/`',
-    read: z.string().transform((text, context) => {
-      try {
-        const target = forms.map((form) => form.read(text)).find((read) => read !== undefined);
-        if (target) return target;
-        throw new RedisUrlProblem(`takes ${forms.map(({ example }) => example).join(', or ')}`);
-      } catch (error) {
-        if (!(error instanceof RedisUrlProblem)) throw error;
-        context.addIssue({ code: 'custom', message: error.message });
-        return z.NEVER;
-      }
+    read: readBy((text) => {
+      const target = forms.map((form) => form.read(text)).find((read) => read !== undefined);
+      if (!target) throw new SettingProblem(`takes ${forms.map(({ example }) => example).join(', or ')}`);
+      return target;
     }),
   }),
   SIGN_IN: optional({
@@ -103,21 +97,16 @@ const choices = {
 type OwnValues = Values & CoreValues & { REDIS_URL: RedisTarget | undefined; SIGN_IN: SignIn | undefined };
 
 const checks: Check<OwnValues>[] = [
-  {
-    between: ['NODE_ENV', 'REDIS_URL'],
-    problem: ({ NODE_ENV, REDIS_URL }) =>
-      NODE_ENV === 'production' && REDIS_URL === undefined
-        ? 'REDIS_URL is missing; name the Redis that holds the sessions, such as redis://:password@redis:6379'
-        : undefined,
-  },
+  required('REDIS_URL', 'name the Redis that holds the sessions, such as redis://:password@redis:6379'),
   ...coreChecks,
   {
     between: ['NODE_ENV', 'SIGN_IN'],
     problem: (values) => {
       const { NODE_ENV, SIGN_IN } = values;
-      if (NODE_ENV !== 'production' || SIGN_IN === 'trust' || isReady(SIGN_IN, values)) return undefined;
-      const way = signInWays.find(({ name }) => name === SIGN_IN) ?? signInWays[0];
-      const missing = way?.missing ?? 'SIGN_IN is missing; nothing here proves an address';
+      if (NODE_ENV !== 'production' || SIGN_IN === 'trust') return undefined;
+      const ways = signInWays.filter(({ name }) => SIGN_IN === undefined || name === SIGN_IN);
+      if (ways.some((way) => way.isReady(values))) return undefined;
+      const missing = ways[0]?.missing ?? 'SIGN_IN is missing; nothing here proves an address';
       return `${missing} (or set SIGN_IN=trust, which believes any address that is typed)`;
     },
   },
@@ -152,7 +141,7 @@ export function readConfig(env: NodeJS.ProcessEnv, problems: string[] = []): Con
   const wellFormed = texts.filter(([name]) => !malformed.has(name));
   const values = schema.parse(Object.fromEntries(wellFormed)) as OwnValues;
   // A text that could not be read may be the one that is missed here.
-  const contradictory = (problems.length > 0 ? [] : [...checks, ...groups.flatMap((group) => group.checks)])
+  const contradictory = (problems.length > 0 ? [] : [...checks, ...groups.flatMap(({ checks = [] }) => checks)])
     .filter(({ between }) => !between.some((name) => malformed.has(name)))
     .flatMap((check) => check.problem(values) ?? []);
   const mistakes = [...problems, ...[...malformed].map(([name, fix]) => `${name} ${fix}`), ...contradictory];
@@ -160,17 +149,8 @@ export function readConfig(env: NodeJS.ProcessEnv, problems: string[] = []): Con
   const ofFeatures = Object.entries<FeatureSettings>(features).map(([name, { read }]) => [name, read(values)]);
   return {
     ...readCoreSettings(values),
-    signIn: values.SIGN_IN ?? defaultSignIn(values),
+    signIn: values.SIGN_IN ?? ((signInWays.find((way) => way.isReady(values))?.name ?? 'trust') as SignIn),
     redis: values.REDIS_URL,
     ...Object.fromEntries(ofFeatures),
   };
-}
-
-function isReady(signIn: SignIn | undefined, values: OwnValues): boolean {
-  return signInWays.some((way) => (signIn === undefined || way.name === signIn) && way.isReady(values));
-}
-
-function defaultSignIn(values: OwnValues): SignIn {
-  const way = signInWays.find((candidate) => candidate.isReady(values));
-  return (way?.name ?? 'trust') as SignIn;
 }

@@ -19,17 +19,12 @@ export type RedisUrlForm<Target> = {
   example: string;
   /**
    * What a URL of this form names; undefined for a URL of another form.
-   * @throws {RedisUrlProblem}
+   * @throws {SettingProblem} for a part that cannot be used
    */
   read: (text: string) => Target | undefined;
   /** What this kind of Redis must allow, besides what all kinds must. */
   permissions?: RedisPermissions;
 };
-
-/** A part of `REDIS_URL` that cannot be used, and its fix. Never quotes a password. */
-export class RedisUrlProblem extends Error {
-  override name = 'RedisUrlProblem';
-}
 
 const hostUrl =
   /^redis(s?):\/\/(?:([^:/?#@]*):([^/?#@]+)@)?([\w.-]+|\[[\dA-Fa-f:.]+\])(?::([1-9]\d*))?(?:\/(\d{0,4}))?$/;

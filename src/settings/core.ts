@@ -1,13 +1,28 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { rootCertificates } from 'node:tls';
 import { z } from 'zod';
 import { isLoopback } from '../http/url.ts';
 import { readAllowListEntry } from '../session/allow-list.ts';
 import type { SessionSecrets } from '../session/cookie.ts';
-import { caFile } from './ca-file.ts';
-import { type Check, duration, optional, port, setting, url, type ValuesOf, wholeNumber } from './setting.ts';
+import {
+  type Check,
+  duration,
+  optional,
+  port,
+  readBy,
+  required,
+  SettingProblem,
+  setting,
+  url,
+  type ValuesOf,
+  wholeNumber,
+} from './setting.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
+const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const trustProxyFix =
   'takes a number of proxies (1), or their addresses (10.0.0.5, loopback); "true" would believe anybody';
 
@@ -113,9 +128,9 @@ export const coreSettings = {
   }),
   CA_FILE: optional({
     about:
-      'A PEM file with CA certificates that are trusted besides the well-known ones, for TLS to Redis (rediss) and to the mail server (smtps).',
+      'A PEM file with CA certificates that are trusted besides the well-known ones, wherever Latchkey connects by TLS.',
     unset: 'the well-known ones only',
-    read: caFile,
+    read: readBy(readCas),
   }),
   LOG_LEVEL: setting({
     about:
@@ -128,24 +143,14 @@ export const coreSettings = {
 export type CoreValues = ValuesOf<typeof coreSettings>;
 
 export const coreChecks: Check<CoreValues>[] = [
-  {
-    between: ['NODE_ENV', 'SESSION_SECRET'],
-    problem: ({ NODE_ENV, SESSION_SECRET }) =>
-      NODE_ENV === 'production' && SESSION_SECRET === undefined
-        ? 'SESSION_SECRET is missing; make one with: openssl rand -hex 32'
-        : undefined,
-  },
+  required('SESSION_SECRET', 'make one with: openssl rand -hex 32'),
+  required('BASE_URL', 'name the origin that visitors see, such as https://login.example.com'),
   {
     between: ['NODE_ENV', 'BASE_URL'],
-    problem: ({ NODE_ENV, BASE_URL }) => {
-      if (NODE_ENV !== 'production') return undefined;
-      if (BASE_URL === undefined) {
-        return 'BASE_URL is missing; name the origin that visitors see, such as https://login.example.com';
-      }
-      return BASE_URL.startsWith('http:') && !isLoopback(new URL(BASE_URL).hostname)
+    problem: ({ NODE_ENV, BASE_URL }) =>
+      NODE_ENV === 'production' && BASE_URL?.startsWith('http:') && !isLoopback(new URL(BASE_URL).hostname)
         ? 'BASE_URL must be https in production: over http the session cookie can be read on the way'
-        : undefined;
-    },
+        : undefined,
   },
   {
     between: ['BASE_URL', 'TRUST_PROXY'],
@@ -154,21 +159,19 @@ export const coreChecks: Check<CoreValues>[] = [
         ? 'TRUST_PROXY is missing; BASE_URL is https, so a proxy in front speaks TLS: name it (TRUST_PROXY=1, or its address), or the secure cookie is never set'
         : undefined,
   },
-  {
-    between: ['SESSION_IDLE', 'SESSION_ABSOLUTE'],
-    problem: ({ SESSION_IDLE, SESSION_ABSOLUTE }) =>
-      SESSION_IDLE > SESSION_ABSOLUTE
-        ? 'SESSION_IDLE is longer than SESSION_ABSOLUTE; make it the shorter one'
-        : undefined,
-  },
-  {
-    between: ['SESSION_REMEMBER_IDLE', 'SESSION_REMEMBER_ABSOLUTE'],
-    problem: ({ SESSION_REMEMBER_IDLE, SESSION_REMEMBER_ABSOLUTE }) =>
-      SESSION_REMEMBER_IDLE > SESSION_REMEMBER_ABSOLUTE
-        ? 'SESSION_REMEMBER_IDLE is longer than SESSION_REMEMBER_ABSOLUTE; make it the shorter one'
-        : undefined,
-  },
+  notLonger('SESSION_IDLE', 'SESSION_ABSOLUTE'),
+  notLonger('SESSION_REMEMBER_IDLE', 'SESSION_REMEMBER_ABSOLUTE'),
 ];
+
+type Limit = 'SESSION_IDLE' | 'SESSION_ABSOLUTE' | 'SESSION_REMEMBER_IDLE' | 'SESSION_REMEMBER_ABSOLUTE';
+
+function notLonger(idle: Limit, absolute: Limit): Check<CoreValues> {
+  return {
+    between: [idle, absolute],
+    problem: (values) =>
+      values[idle] > values[absolute] ? `${idle} is longer than ${absolute}; make it the shorter one` : undefined,
+  };
+}
 
 /** What the core makes of its settings. All durations are seconds. */
 export function readCoreSettings(values: CoreValues) {
@@ -201,6 +204,19 @@ export function readCoreSettings(values: CoreValues) {
     ca: values.CA_FILE,
     logLevel: values.LOG_LEVEL,
   };
+}
+
+/** Node's own CAs and those in a PEM file, as `tls.connect` takes them: the option replaces the default. */
+function readCas(path: string): string[] {
+  try {
+    const added = readFileSync(path, 'utf8').match(certificate) ?? [];
+    for (const pem of added) new X509Certificate(pem);
+    if (added.length > 0) return [...rootCertificates, ...added];
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SettingProblem(`takes the path of a PEM file that can be read; this one can't (${reason})`);
+  }
+  throw new SettingProblem('names a file without a certificate; it takes a PEM file (-----BEGIN CERTIFICATE-----)');
 }
 
 // What Express's `trust proxy` reads; it throws at anything else.

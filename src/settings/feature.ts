@@ -27,25 +27,15 @@ type SignInSetting<Name extends string> = {
 };
 
 /** What a feature adds to the settings: `config.ts` names each feature's in one line. */
-export type FeatureSettings<Result = unknown, SignInName extends string = string> = {
+export type FeatureSettings<Result = unknown, SignInName extends string = string, Seen = Values> = {
   /** The heading above them in docs/settings.md. */
   title: string;
   settings: Settings;
-  checks: Check<Values>[];
-  signIn: SignInSetting<SignInName> | undefined;
-  /** What it asks of Redis. */
-  redisPermissions: RedisPermissions | undefined;
-  /** What the feature finds under its name in the configuration. */
-  read: (values: Values) => Result;
-};
-
-type Declaration<Own extends Settings, Result, SignInName extends string> = {
-  title: string;
-  settings: Own;
-  checks?: Check<CoreValues & ValuesOf<Own>>[];
+  checks?: Check<Seen>[];
   signIn?: SignInSetting<SignInName>;
   redisPermissions?: RedisPermissions;
-  read: (values: CoreValues & ValuesOf<Own>) => Result;
+  /** What the feature finds under its name in the configuration. */
+  read: (values: Seen) => Result;
 };
 
 /**
@@ -53,17 +43,14 @@ type Declaration<Own extends Settings, Result, SignInName extends string> = {
  * @public for the features of a fork, also when it has removed all of ours
  */
 export function featureSettings<Own extends Settings, Result, const SignInName extends string = never>(
-  declaration: Declaration<Own, Result, SignInName>,
+  declaration: FeatureSettings<Result, SignInName, CoreValues & ValuesOf<Own>> & { settings: Own },
 ): FeatureSettings<Result, SignInName> {
-  const { title, settings, checks = [], signIn, redisPermissions, read } = declaration;
-  // `config.ts` has read these values with the schemas of `settings` and of the core.
-  const typed = (values: Values) => values as CoreValues & ValuesOf<Own>;
+  const { checks = [], read, ...rest } = declaration;
+  // `config.ts` reads the values with these very schemas.
+  const seen = (values: Values) => values as CoreValues & ValuesOf<Own>;
   return {
-    title,
-    settings,
-    checks: checks.map(({ between, problem }) => ({ between, problem: (values) => problem(typed(values)) })),
-    signIn,
-    redisPermissions,
-    read: (values) => read(typed(values)),
+    ...rest,
+    checks: checks.map(({ between, problem }) => ({ between, problem: (values) => problem(seen(values)) })),
+    read: (values) => read(seen(values)),
   };
 }

@@ -21,6 +21,15 @@ export type ValuesOf<Group extends Settings> = { [Name in keyof Group]: z.output
 /** A mistake that only several settings together make; it is looked for once each of them can be read. */
 export type Check<Values> = { between: (keyof Values & string)[]; problem: (values: Values) => string | undefined };
 
+/** A setting that production can't do without. */
+export function required<Name extends string>(name: Name, fix: string): Check<Record<'NODE_ENV' | Name, unknown>> {
+  return {
+    between: ['NODE_ENV', name],
+    problem: (values) =>
+      values.NODE_ENV === 'production' && values[name] === undefined ? `${name} is missing; ${fix}` : undefined,
+  };
+}
+
 type Description<Value> = { about: string; isSecret?: true; read: z.ZodType<Value, string> };
 
 /** A setting that always has a value. */
@@ -36,6 +45,22 @@ export function optional<Value>(given: Description<Value> & { unset: string }): 
     isSecret: given.isSecret ?? false,
     schema: given.read.optional(),
   };
+}
+
+/** What is wrong with the text of a setting, and how to put it right. It never quotes the text, which may be secret. */
+export class SettingProblem extends Error {}
+
+/** A text that this function reads, or throws a `SettingProblem` about. */
+export function readBy<Value>(read: (text: string) => Value): z.ZodType<Value, string> {
+  return z.string().transform((text, context) => {
+    try {
+      return read(text);
+    } catch (error) {
+      if (!(error instanceof SettingProblem)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+  });
 }
 
 const secondsPerUnit = { s: 1, m: 60, h: 3600, d: 86_400 };

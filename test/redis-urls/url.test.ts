@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { singleRedisUrl } from '../../src/features/redis-urls/url.ts';
-import { plainRedisUrl, RedisUrlProblem } from '../../src/redis/url.ts';
+import { plainRedisUrl } from '../../src/redis/url.ts';
+import { SettingProblem } from '../../src/settings/setting.ts';
 import { connectUrl } from '../support/app.ts';
 import { freePort, newDirectory } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -82,7 +83,7 @@ describe('what cannot be used is refused, with its fix', () => {
     ['unix:///run/redis.sock?db=1&db=2', 'remove one'],
     [`unix:///${'long'.repeat(27)}`, 'shorter'],
   ])('%s', (url, fix) => {
-    expect(() => singleRedisUrl.read(url)).toThrow(RedisUrlProblem);
+    expect(() => singleRedisUrl.read(url)).toThrow(SettingProblem);
     expect(() => singleRedisUrl.read(url)).toThrow(fix);
   });
 

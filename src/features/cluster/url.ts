@@ -1,5 +1,6 @@
-import { type Credentials, type HostAndPort, type RedisUrlForm, RedisUrlProblem } from '../../redis/url.ts';
+import type { Credentials, HostAndPort, RedisUrlForm } from '../../redis/url.ts';
 import type { RedisPermissions } from '../../settings/feature.ts';
+import { SettingProblem } from '../../settings/setting.ts';
 import { readHosts, splitRedisUrl } from '../redis-urls/url.ts';
 
 /** A Redis Cluster. */
@@ -20,7 +21,7 @@ export const clusterUrl: RedisUrlForm<ClusterTarget> = {
     if (!/^rediss?\+cluster:/.test(text)) return undefined;
     const { scheme, credentials, hosts, path, options } = splitRedisUrl(text);
     if (!/^\/?0?$/.test(path) || options.size > 0) {
-      throw new RedisUrlProblem(`takes hosts and nothing behind them: ${example} (which has no database but 0)`);
+      throw new SettingProblem(`takes hosts and nothing behind them: ${example} (which has no database but 0)`);
     }
     return { kind: 'cluster', nodes: readHosts(hosts, 6379), credentials, tls: scheme.startsWith('rediss') };
   },

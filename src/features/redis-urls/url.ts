@@ -1,11 +1,6 @@
 import { isDecodable, parseUrl } from '../../http/url.ts';
-import {
-  type Credentials,
-  type HostAndPort,
-  type RedisUrlForm,
-  RedisUrlProblem,
-  type SingleRedis,
-} from '../../redis/url.ts';
+import type { Credentials, HostAndPort, RedisUrlForm, SingleRedis } from '../../redis/url.ts';
+import { SettingProblem } from '../../settings/setting.ts';
 
 const examples = {
   host: 'redis://:password@localhost:6379/0',
@@ -26,13 +21,13 @@ function readHostUrl(text: string): SingleRedis {
   const { scheme, credentials, hosts, path, options } = splitRedisUrl(text);
   const [address, ...others] = readHosts(hosts, 6379);
   if (!address || others.length > 0)
-    throw new RedisUrlProblem(`names several hosts; this form takes one: ${examples.host}`);
+    throw new SettingProblem(`names several hosts; this form takes one: ${examples.host}`);
   if (!/^(?:\/\d{0,4})?$/.test(path)) {
-    throw new RedisUrlProblem(`has a path that is not the number of a database; write ${examples.host}`);
+    throw new SettingProblem(`has a path that is not the number of a database; write ${examples.host}`);
   }
   const [option] = options.keys();
   if (option !== undefined) {
-    throw new RedisUrlProblem(
+    throw new SettingProblem(
       `has the option "${option}", but takes none: the password goes before the host and the database behind it, as in ${examples.host}; a CA goes into CA_FILE`,
     );
   }
@@ -40,20 +35,20 @@ function readHostUrl(text: string): SingleRedis {
 }
 
 function readSocketUrl(text: string): SingleRedis {
-  if (!text.startsWith('unix://')) throw new RedisUrlProblem(`takes unix:// and an absolute path: ${examples.socket}`);
+  if (!text.startsWith('unix://')) throw new SettingProblem(`takes unix:// and an absolute path: ${examples.socket}`);
   const { credentials, hosts, path, options } = splitRedisUrl(text);
   if (hosts !== '' || path.length < 2 || !isDecodable(path)) {
-    throw new RedisUrlProblem(`takes an absolute path behind unix://, percent-encoded: ${examples.socket}`);
+    throw new SettingProblem(`takes an absolute path behind unix://, percent-encoded: ${examples.socket}`);
   }
   const socketPath = decodeURIComponent(path);
   if (Buffer.byteLength(socketPath) > maxSocketPathBytes) {
-    throw new RedisUrlProblem(
+    throw new SettingProblem(
       `has a path of over ${maxSocketPathBytes} bytes, too long for a unix socket; use a shorter one`,
     );
   }
   const { db = '0', ...unknown } = Object.fromEntries(options);
   if (Object.keys(unknown).length > 0 || !/^\d{1,4}$/.test(db)) {
-    throw new RedisUrlProblem(`takes no option but the number of a database: ${examples.socket}`);
+    throw new SettingProblem(`takes no option but the number of a database: ${examples.socket}`);
   }
   return { kind: 'single', address: { socketPath }, credentials, database: Number(db) };
 }
@@ -70,14 +65,14 @@ export type RedisUrlParts = {
 /**
  * Takes a URL apart. Unlike `new URL()` it drops nothing: that removes line breaks, reads `#` in a password as the
  * start of a fragment, and takes one host only.
- * @throws {RedisUrlProblem}
+ * @throws {SettingProblem}
  */
 export function splitRedisUrl(text: string): RedisUrlParts {
-  if (/[\s\p{C}]/u.test(text)) throw new RedisUrlProblem('contains white space or control characters; remove them');
+  if (/[\s\p{C}]/u.test(text)) throw new SettingProblem('contains white space or control characters; remove them');
   const [, scheme = '', userInfo, location = ''] = /^([a-z+]+):\/\/(?:(.*)@)?(.*)$/.exec(text) ?? [];
   const [, hosts = '', path = '', query = '', fragment] =
     /^([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?(#.*)?$/.exec(location) ?? [];
-  if (fragment !== undefined) throw new RedisUrlProblem('has a "#"; in a password write %23, elsewhere remove it');
+  if (fragment !== undefined) throw new SettingProblem('has a "#"; in a password write %23, elsewhere remove it');
   const credentials = userInfo === undefined ? {} : readUserInfo(userInfo);
   return { scheme, credentials, hosts, path, options: readOptions(query) };
 }
@@ -86,13 +81,13 @@ function readUserInfo(userInfo: string): Credentials {
   const [username = '', ...rest] = userInfo.split(':');
   const password = rest.join(':');
   if (/[/?#@]/.test(userInfo) || !isDecodable(userInfo)) {
-    throw new RedisUrlProblem(
+    throw new SettingProblem(
       'has special characters in its user name or password; percent-encode them: % as %25, # as %23, / as %2F, ? as %3F, @ as %40',
     );
   }
   // node-redis would connect as the default user, and an unset variable in a template would go unnoticed.
   if (password === '') {
-    throw new RedisUrlProblem(
+    throw new SettingProblem(
       'has no password in front of the "@"; write :password@ or user:password@, or leave out the "@"',
     );
   }
@@ -104,8 +99,8 @@ function readOptions(query: string): Map<string, string> {
   const options = new Map<string, string>();
   for (const option of query.split('&').filter(Boolean)) {
     const [name = '', ...value] = option.split('=');
-    if (!isDecodable(option)) throw new RedisUrlProblem('has an option that is not percent-encoded; write % as %25');
-    if (options.has(name)) throw new RedisUrlProblem(`has the option "${name}" twice; remove one`);
+    if (!isDecodable(option)) throw new SettingProblem('has an option that is not percent-encoded; write % as %25');
+    if (options.has(name)) throw new SettingProblem(`has the option "${name}" twice; remove one`);
     options.set(name, decodeURIComponent(value.join('=')));
   }
   return options;
@@ -113,14 +108,14 @@ function readOptions(query: string): Map<string, string> {
 
 /**
  * Reads `host1:port,host2,[::1]:port`.
- * @throws {RedisUrlProblem}
+ * @throws {SettingProblem}
  */
 export function readHosts(text: string, defaultPort: number): HostAndPort[] {
   return text.split(',').map((host) => {
     const isNamed = /^([\w.-]+|\[[\da-f:.]+\])(:[1-9]\d*)?$/i.test(host);
     const url = isNamed ? parseUrl(`redis://${host}`) : undefined;
     if (!url) {
-      throw new RedisUrlProblem(
+      throw new SettingProblem(
         'has a host or port that is not valid; write host:port, and an IPv6 address as [::1]:port',
       );
     }

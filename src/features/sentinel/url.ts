@@ -1,4 +1,5 @@
-import { type Credentials, type HostAndPort, type RedisUrlForm, RedisUrlProblem } from '../../redis/url.ts';
+import type { Credentials, HostAndPort, RedisUrlForm } from '../../redis/url.ts';
+import { SettingProblem } from '../../settings/setting.ts';
 import { credentialsOf, readHosts, splitRedisUrl } from '../redis-urls/url.ts';
 
 /** The primary that Sentinels know. */
@@ -26,17 +27,17 @@ export const sentinelUrl: RedisUrlForm<SentinelTarget> = {
     const { scheme, credentials, hosts, path, options } = splitRedisUrl(text);
     const [, primaryName, database = '0'] = /^\/([\w.-]+)(?:\/(\d{1,4}))?$/.exec(path) ?? [];
     if (primaryName === undefined) {
-      throw new RedisUrlProblem(
+      throw new SettingProblem(
         `takes the name of the primary behind the hosts, and perhaps a database (/mymaster/0): ${example}`,
       );
     }
     const { sentinel_username: user, sentinel_password: password, ...unknown } = Object.fromEntries(options);
     const [option] = Object.keys(unknown);
     if (option !== undefined) {
-      throw new RedisUrlProblem(`has the option "${option}"; it takes sentinel_username and sentinel_password only`);
+      throw new SettingProblem(`has the option "${option}"; it takes sentinel_username and sentinel_password only`);
     }
     if (user !== undefined && !password)
-      throw new RedisUrlProblem('has a sentinel_username without a sentinel_password');
+      throw new SettingProblem('has a sentinel_username without a sentinel_password');
     return {
       kind: 'sentinel',
       sentinels: readHosts(hosts, 26_379),
