@@ -3,15 +3,18 @@ import { fileURLToPath } from 'node:url';
 import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
 import type { Config, RedisTarget, SessionLimits, SessionSecrets, SignIn } from './config.ts';
-import type { AdminSection, Core, Development, Service, SignInWay } from './core.ts';
+import type { AdminSection, Core, Development, PersonalKeys, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { limitConnections } from './features/connection-limits/connection-limits.ts';
 import { emailCode } from './features/email-code/email-code.ts';
+import { emailCodeKeys } from './features/email-code/personal-keys.ts';
 import { openWithFailover } from './features/failover/failover.ts';
 import { outageLog } from './features/failover/outage-log.ts';
 import { recoverForm } from './features/form-recovery/form-recovery.ts';
 import { openGate } from './features/gate/gate.ts';
+import { gateKeys } from './features/gate/personal-keys.ts';
+import { historyKeys } from './features/incidents/history.ts';
 import { openIncidents } from './features/incidents/incidents.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openMail } from './features/mail/mail.ts';
@@ -21,7 +24,7 @@ import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
 import { checkRedis } from './features/redis-checks/check-server.ts';
 import { checkClock } from './features/redis-checks/clock-check.ts';
 import { newFormId } from './features/repeated-forms/form-id.ts';
-import { signInOnce } from './features/repeated-forms/repeated-forms.ts';
+import { repeatedFormKeys, signInOnce } from './features/repeated-forms/repeated-forms.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
 import { sessionGuard } from './features/session-guard/session-guard.ts';
 import { formatAgo, formatDuration, formatTime } from './http/date-format.ts';
@@ -64,6 +67,8 @@ export type AppParts = {
   development?: Development | undefined;
 };
 
+type App = { app: Express; server: Server; services: Service[]; core: Core; personalKeys: PersonalKeys[] };
+
 const publicDirectory = fileURLToPath(new URL('../public', import.meta.url));
 const viewsDirectory = fileURLToPath(new URL('../views', import.meta.url));
 const maxBody = '16kb';
@@ -96,7 +101,7 @@ export async function openRedis<Kind extends RedisKind>(
 }
 
 /** The whole request path, top to bottom. Static files and health never touch a session. */
-export function createApp(parts: AppParts): { app: Express; server: Server; services: Service[]; core: Core } {
+export function createApp(parts: AppParts): App {
   const { config, secrets, redis, log, development } = parts;
   const { https, origin } = config;
   const limits: SessionLimits = { ...config.sessionLimits };
@@ -133,6 +138,12 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
   services.push(checkClock(redis, log));
   const mail = openMail(core);
   services.push(mail.service);
+  const personalKeys: PersonalKeys[] = [];
+  personalKeys.push(...mail.personalKeys);
+  personalKeys.push(...emailCodeKeys);
+  personalKeys.push(...gateKeys);
+  personalKeys.push(repeatedFormKeys);
+  personalKeys.push(historyKeys);
   services.push(serveMetrics(core));
   const incidents = openIncidents(core);
   services.push(incidents.service);
@@ -228,5 +239,5 @@ export function createApp(parts: AppParts): { app: Express; server: Server; serv
 
   const server = createHttpServer(app);
   limitConnections(server, headers);
-  return { app, server, services, core };
+  return { app, server, services, core, personalKeys };
 }

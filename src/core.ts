@@ -57,5 +57,25 @@ export type AdminSection = {
   load: (visitor: { email: EmailAddress; sessions: ListedSession[] }) => Promise<object>;
 };
 
+/** An address, and its tag. */
+export type Person = { email: EmailAddress; tag: string };
+
+/** A kind of key that says something about a person: `latchkey export` shows it, and `latchkey forget` deletes it. */
+export type PersonalKeys = {
+  /** Such as `codes`. */
+  kind: string;
+  /** What its keys begin with: `c:{tag}` for those that carry the tag of an address, otherwise such as `n:`. */
+  prefix: string;
+  /**
+   * What the export shows of a key, and never what would let somebody sign in. Undefined if it is somebody else's.
+   * @param name the key
+   * @param value a string, the members of a list, set or sorted set, or a hash
+   */
+  describe: (name: string, value: StoredValue, person: Person) => object | undefined;
+  /** Deletes what belongs to the key besides. */
+  forget?: (name: string) => Promise<unknown>;
+};
+export type StoredValue = string | string[] | Record<string, string>;
+
 /** What runs beside the requests, such as a port for metrics: started before the app listens, stopped after it. */
 export type Service = { start?: () => Promise<void>; stop: () => Promise<void> };

@@ -1,6 +1,6 @@
 import { createApp, openRedis } from '../app.ts';
 import type { Config } from '../config.ts';
-import type { Core } from '../core.ts';
+import type { Core, PersonalKeys } from '../core.ts';
 import { findRedis, findSecrets } from '../development-defaults.ts';
 import { channel } from '../features/incidents/incidents.ts';
 import { Keyspace } from '../features/incidents/keyspace.ts';
@@ -12,6 +12,7 @@ import { confirm } from './confirm.ts';
 /** The app's own parts, and all of its Redis. */
 export type Opened = Core & {
   keyspace: Keyspace;
+  personalKeys: PersonalKeys[];
   /** Writes what was done to the app's log, and lets all processes look at what has changed. */
   report: (about: { command: string } & Record<string, unknown>) => Promise<void>;
 };
@@ -41,11 +42,12 @@ export function newOperator(config: Config, options: { actor: Actor; log: Logger
     closers.push(async () => redis.destroy());
     const secrets = findSecrets(config, development);
     // Put together like the server's, but nothing is started: neither the app listens nor do its services run.
-    const { core } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
+    const { core, personalKeys } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
     const keyspace = new Keyspace(nodes, config.redisKeyPrefix);
     const operatorLog = new OperatorLog(redis);
     return {
       ...core,
+      personalKeys,
       keyspace,
       async report(about) {
         await operatorLog.add({ ...about, actor, at: Date.now() });

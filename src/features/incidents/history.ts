@@ -1,3 +1,4 @@
+import type { PersonalKeys } from '../../core.ts';
 import { personEvents } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
@@ -45,6 +46,15 @@ end
 local lines = {}
 for position = 1, math.min(#entries, maxEntries) do lines[position] = table.concat(entries[position], ' ') .. '\\n' end
 redis.call('SET', KEYS[1], table.concat(lines), 'EX', keptSeconds)`;
+
+/** What `latchkey why` shows. */
+export const historyKeys: PersonalKeys = {
+  kind: 'history',
+  prefix: 'h:{tag}',
+  describe: (_name, text) => ({
+    events: parseHistory(String(text)).map((entry) => ({ ...entry, at: new Date(entry.at) })),
+  }),
+};
 
 /**
  * What happened to the last sign-ins and mails of each address, for its owner's questions to the operator. Nobody waits

@@ -1,4 +1,5 @@
 import { ErrorReply } from 'redis';
+import type { StoredValue } from '../../core.ts';
 import { withTimeout } from '../../redis/deadline.ts';
 import type { NodeClient } from '../../redis/node.ts';
 
@@ -74,6 +75,39 @@ export function readTexts({ node, keys }: Batch): Promise<(string | null)[]> {
     (some) => node.mGet(some),
     async (key) => node.get(key).catch(nullIfWrongType),
   );
+}
+
+/**
+ * What is at a key, and when it ends; undefined if it is gone, or of a type that Latchkey doesn't use.
+ * @throws {RedisUnavailable}
+ */
+export async function readKey(
+  node: NodeClient,
+  key: string,
+): Promise<{ value: StoredValue; endsAt: number } | undefined> {
+  const read = async () => {
+    const [type, endsAt] = await Promise.all([node.type(key), node.pExpireTime(key)]);
+    const value = await readAs(type, node, key);
+    return value === null ? undefined : { value, endsAt };
+  };
+  return withTimeout(batchDeadlineMs, read());
+}
+
+async function readAs(type: string, node: NodeClient, key: string): Promise<StoredValue | null> {
+  switch (type) {
+    case 'string':
+      return node.get(key);
+    case 'hash':
+      return node.hGetAll(key);
+    case 'list':
+      return node.lRange(key, 0, -1);
+    case 'set':
+      return node.sMembers(key);
+    case 'zset':
+      return node.zRange(key, 0, -1);
+    default:
+      return null;
+  }
 }
 
 /**

@@ -1,7 +1,8 @@
 import { Router } from 'express';
-import type { Core, Service } from '../../core.ts';
+import type { Core, PersonalKeys, Service } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import { type Outbox, RedisOutbox } from './outbox.ts';
+import { queuedMailKeys } from './personal-keys.ts';
 import { deriveSealKeys } from './seal.ts';
 import { SmtpThread } from './smtp-thread.ts';
 
@@ -12,6 +13,8 @@ export type MailFeature = {
   isCaught: boolean;
   service: Service;
   routes: Router;
+  /** Mail that waits, to whoever it is. */
+  personalKeys: PersonalKeys[];
 };
 
 /** Sends mail by the server in `SMTP_URL`. In development without one, a mail catcher shows it. */
@@ -35,5 +38,5 @@ export function openMail({ config, secrets, redis, log, development }: Core): Ma
       await outbox?.stop();
     },
   };
-  return { outbox, isCaught, service, routes };
+  return { outbox, isCaught, service, routes, personalKeys: [queuedMailKeys(redis, keys)] };
 }

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request } from 'express';
-import type { Core } from '../../core.ts';
+import type { Core, PersonalKeys } from '../../core.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { SignInOnce } from '../../routes/login.ts';
-import { newSessionId, tagOf } from '../../session/session-id.ts';
+import { handleOf, newSessionId, tagIn, tagOf } from '../../session/session-id.ts';
 import { signIn } from '../../session/sign-in.ts';
 import { SessionStore } from '../../session/store.ts';
 import { formSeed } from './form-id.ts';
@@ -15,6 +15,14 @@ export const repeatSeconds = 30;
 /** How long the first copy of a form may take to store its session. */
 export const storedWithinMs = 1500;
 const pollMs = 25;
+
+/** A form that was sent names the session that it has begun. */
+export const repeatedFormKeys: PersonalKeys = {
+  kind: 'sent forms',
+  prefix: 'f:',
+  describe: (_name, value, { tag }) =>
+    typeof value === 'string' && tagIn(value) === tag ? { session: handleOf(value) } : undefined,
+};
 
 /** Signs in, but only once for all copies of a form, whichever processes they reach. */
 export function signInOnce({ redis }: Pick<Core, 'redis'>): SignInOnce {
