@@ -19,6 +19,7 @@ import { openIncidents } from './features/incidents/incidents.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
+import { openPasskeys } from './features/passkeys/passkeys.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
 import { checkRedis } from './features/redis-checks/check-server.ts';
@@ -167,6 +168,8 @@ export function createApp(parts: AppParts): App {
   };
   const signInWay = signInWays[config.signIn]();
   const { identityProvider } = signInWay;
+  const passkeys = openPasskeys(core, mail, signInWay);
+  adminSections.push(...passkeys.adminSections);
   const headers = securityHeaderValues({ https, identityProvider });
 
   const app = express();
@@ -182,6 +185,7 @@ export function createApp(parts: AppParts): App {
   app.locals.sessionLimits = limits;
   app.locals.signInForm = signInWay.form;
   app.locals.newFormId = newFormId;
+  app.locals.pageAfterSignIn = passkeys.pageAfterSignIn;
   registerEjs(app, { directory: viewsDirectory, reload });
 
   app.use(gate.checks); // Sets the security headers itself, on the answers that a visitor may see.
@@ -208,6 +212,7 @@ export function createApp(parts: AppParts): App {
   app.use('/login', incidents.refuseBlocked);
   app.use(mail.routes);
   app.use(gate.pages);
+  app.use(passkeys.routes);
   if (signInWay.routes) app.use(signInWay.routes);
 
   app.route('/').get(showHome(signInWay)).all(allowOnly('GET', 'HEAD'));

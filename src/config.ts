@@ -6,6 +6,7 @@ import { gateSettings } from './features/gate/settings.ts';
 import { incidentsSettings } from './features/incidents/settings.ts';
 import { mailSettings } from './features/mail/settings.ts';
 import { metricsSettings } from './features/metrics/settings.ts';
+import { passkeysSettings } from './features/passkeys/settings.ts';
 import { rateLimitSettings } from './features/rate-limits/settings.ts';
 import { permissionsByKind } from './features/redis-checks/permissions.ts';
 import { singleRedisUrl } from './features/redis-urls/url.ts';
@@ -26,6 +27,7 @@ const features = {
   gate: gateSettings,
   rateLimits: rateLimitSettings,
   incidents: incidentsSettings,
+  passkeys: passkeysSettings,
 };
 
 /** The forms of `REDIS_URL`; `app.ts` says how each is connected to. */

@@ -1,4 +1,4 @@
-import type { Request, RequestHandler, Router } from 'express';
+import type { Request, RequestHandler, Response, Router } from 'express';
 import type { Config, SessionSecrets } from './config.ts';
 import type { Logger } from './log.ts';
 import type { RedisClient } from './redis/connect.ts';
@@ -35,10 +35,23 @@ export type SignInWay = {
   begin: RequestHandler;
   /** Looks up a sign-in that is under way in this browser, for the pages with the login form to mention. */
   findLoginNotice?: (req: Request) => Promise<LoginNotice | undefined>;
+  /** For sign-ins to an address that this way has proved before, by other means. */
+  noticeNewBrowser?: NoticeNewBrowser;
   routes?: Router;
   /** Another site that takes part in it. */
   identityProvider?: IdentityProvider;
 };
+
+/**
+ * Recognizes the browser that signs in, and prepares to tell the owner of the address of one that is new to it. May run
+ * while the session is being stored.
+ * @returns what to do once it is stored; that can't fail
+ */
+export type NoticeNewBrowser = (
+  req: Request,
+  res: Response,
+  session: { email: EmailAddress; remember: boolean; sessionId: string },
+) => Promise<() => Promise<void>>;
 
 /** A site that a form may lead to, and that posts its answer back (OAuth 2.0 Form Post Response Mode). */
 export type IdentityProvider = {

@@ -88,7 +88,7 @@ export function typedAddress(email: unknown): string {
 export function answerDone(req: Request, res: Response, next: string): void {
   const done = () => res.type('text').send('done');
   answerAs(req, res, {
-    html: () => res.redirect(303, next),
+    html: () => res.redirect(303, req.app.locals.pageAfterSignIn?.(req, res, next) ?? next),
     text: done,
     json: () => (isXhr(req) ? done() : res.json({ status: 'done', next })),
   });

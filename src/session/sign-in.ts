@@ -26,23 +26,24 @@ export function generateSessionId(req: Request): string {
  * @param email proven, or trusted
  * @param options.remember whether the session outlives the browser, under the longer pair of limits
  * @param options.sessionId the id that the session will have, where it was chosen beforehand: under the tag of the address
+ * @param options.means how the address was proved, such as `with a passkey`, for the list of sessions
  * @param options.keep fields of the previous session to take along, unless that was somebody else's
  * @throws {RedisUnavailable} the visitor is then not signed in, and no cookie is set
  */
 export async function signIn(
   req: Request,
   email: EmailAddress,
-  options: { remember: boolean; sessionId?: string; keep?: readonly KeptField[] },
+  options: { remember: boolean; sessionId?: string; means?: string; keep?: readonly KeptField[] },
 ): Promise<void> {
   if (req.session.cookie.secure) requireSecure(req);
-  const { remember, sessionId = newSessionId(tagOf(email)), keep = [] } = options;
+  const { remember, sessionId = newSessionId(tagOf(email)), means, keep = [] } = options;
   const { session: previous, sessionStore } = req;
   const isOwn = previous.email === undefined || previous.email === email;
   const kept = extraFields(previous).filter(([name]) => isOwn && keep.some((field) => field === name));
   newIds.set(req, sessionId);
   await run(req, 'regenerate');
   const now = Date.now();
-  const device = describeDevice(req.headers['user-agent'] ?? '');
+  const device = [describeDevice(req.headers['user-agent'] ?? ''), means].filter(Boolean).join(', ');
   const identity = { email, signedInAt: now, lastSeenAt: now, remember, device };
   Object.assign(req.session, Object.fromEntries(kept), identity);
   await saveSession(req);

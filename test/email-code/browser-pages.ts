@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
 import { longestAddress } from '../support/address.ts';
@@ -17,7 +16,7 @@ import {
   wrongCode,
 } from './code-login.ts';
 
-const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)), 'Latchkey');
+const writer = new MailTemplates('Latchkey');
 const about = { device: 'Firefox on Linux', origin: 'https://login.example.com', now: 0 };
 
 /** One of each mail. */

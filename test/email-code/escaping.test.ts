@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
 import type { Mail } from '../../src/features/mail/delivery.ts';
@@ -11,7 +10,7 @@ import { askForCode, enterCode, newBrowser, startCodeApp } from './code-login.ts
 const caughtMails: Mail[] = [];
 const byCode = await startCodeApp();
 const catching = await startApp({ env: { SIGN_IN: 'code' }, development: catchIn(caughtMails) });
-const writer = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)), 'Latchkey');
+const writer = new MailTemplates('Latchkey');
 
 /** The pages of sign-in by code that show an address: where it waits, after one wrong code, after five. */
 async function codePages(email: string): Promise<string[]> {

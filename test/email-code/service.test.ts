@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { expect, test, vi } from 'vitest';
 import { Challenges } from '../../src/features/email-code/challenges.ts';
 import { codeMails } from '../../src/features/email-code/code-mails.ts';
@@ -26,7 +25,7 @@ type Enqueue = ReturnType<Outbox['register']>['enqueue'];
 function serviceOn(client: RedisClient, enqueue: Enqueue) {
   const knownBrowsers = new KnownBrowsers(client, [testSecret]);
   const links = new RevocationLinks(client);
-  const templates = new MailTemplates(fileURLToPath(new URL('../../views', import.meta.url)), 'Latchkey');
+  const templates = new MailTemplates('Latchkey');
   const challenges = new Challenges(client, [testSecret]);
   const rateLimits = new RateLimits(client, 1000);
   const outbox = { register: () => ({ enqueue }) };

@@ -29,6 +29,8 @@ export type Trouble = {
   words?: string;
 };
 
+type MailKind = keyof typeof subjects | RegExp;
+
 export type MailServer = {
   port: number;
   /** As `SMTP_URL` names it, on loopback. */
@@ -38,8 +40,8 @@ export type MailServer = {
   /** The steps that clients have reached: `greeting`, `sender`, `recipient`, `data`, `user:password`. */
   seen: string[];
   trouble: Trouble | undefined;
-  /** Waits until an address has received this many mails of a kind, and returns the last. */
-  mailTo: (address: string, kind: keyof typeof subjects, count?: number) => Promise<ParsedMail>;
+  /** Waits until an address has received this many mails of a kind, or with such a subject, and returns the last. */
+  mailTo: (address: string, kind: MailKind, count?: number) => Promise<ParsedMail>;
   /** Waits until an address has received this many codes, and returns the last. */
   codeFor: (address: string, count?: number) => Promise<string>;
   /** Stops, and closes its connections. */
@@ -114,12 +116,11 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
     if (stopped) await new Promise<void>((done) => stopped.close(() => done()));
   }
 
-  async function mailTo(address: string, kind: keyof typeof subjects, count = 1): Promise<ParsedMail> {
+  async function mailTo(address: string, kind: MailKind, count = 1): Promise<ParsedMail> {
+    const subject = typeof kind === 'string' ? subjects[kind] : kind;
     return vi.waitFor(
       () => {
-        const got = mails.inbox.filter(
-          ({ to, mail }) => to.includes(address) && subjects[kind].test(mail.subject ?? ''),
-        );
+        const got = mails.inbox.filter(({ to, mail }) => to.includes(address) && subject.test(mail.subject ?? ''));
         const last = got[count - 1];
         if (!last || got.length > count) throw new Error(`${address} has got ${got.length} of ${kind}, not ${count}`);
         return last.mail;

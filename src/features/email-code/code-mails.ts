@@ -6,7 +6,7 @@ import { tagOf } from '../../session/session-id.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import { codeSeconds, type Granted } from './challenges.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
-import type { MailTemplates } from './mail-templates.ts';
+import type { MailTemplates, SignInMeans } from './mail-templates.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { RevocationLinks } from './revocation-links.ts';
 
@@ -69,7 +69,11 @@ export function codeMails({ outbox, templates, links, knownBrowsers, rateLimits,
      * Prepares the notice that a session is from a browser the address has not signed in with before.
      * @returns what sends it, once the session is stored. Both log their failures: they must not cost anybody a sign-in
      */
-    async prepareNotice(granted: Granted, { requestId, device, origin }: Cause): Promise<() => Promise<void>> {
+    async prepareNotice(
+      granted: Granted,
+      { requestId, device, origin }: Cause,
+      means: SignInMeans = 'code',
+    ): Promise<() => Promise<void>> {
       const { email, remember, sessionId, deviceId } = granted;
       const tag = tagOf(email);
       const about = { id: requestId, person: tag };
@@ -81,6 +85,7 @@ export function codeMails({ outbox, templates, links, knownBrowsers, rateLimits,
         const mail = templates.notice({
           to: email,
           device,
+          means,
           endUrl: `${origin}/end-session?token=${token}`,
           now,
         });

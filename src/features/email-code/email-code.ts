@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { Router } from 'express';
 import type { Core, SignInWay } from '../../core.ts';
 import { allowOnly, postOnly } from '../../middleware/errors.ts';
@@ -12,12 +11,11 @@ import { CodeCookies } from './cookies.ts';
 import { enterCode, showCodeForm } from './enter-routes.ts';
 import { KnownBrowsers } from './known-browsers.ts';
 import { MailTemplates } from './mail-templates.ts';
+import { noticeNewBrowser } from './new-browser.ts';
 import { RateLimits } from './rate-limits.ts';
 import { RevocationLinks } from './revocation-links.ts';
 import { endLinkedSession, showEndSession } from './revocation-routes.ts';
 import { EmailCodeService } from './service.ts';
-
-const viewsDirectory = fileURLToPath(new URL('../../../views', import.meta.url));
 
 /**
  * Sign-in by a code that is mailed to the address.
@@ -30,12 +28,13 @@ export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignIn
   const knownBrowsers = new KnownBrowsers(redis, secrets);
   const links = new RevocationLinks(redis);
   const rateLimits = new RateLimits(redis, config.emailCode.mailsPerHour);
-  const templates = new MailTemplates(viewsDirectory, config.siteName);
+  const templates = new MailTemplates(config.siteName);
+  const mails = codeMails({ outbox, templates, links, knownBrowsers, rateLimits, limits, log });
   const service = new EmailCodeService({
     challenges: new Challenges(redis, secrets),
     rateLimits,
     knownBrowsers,
-    mails: codeMails({ outbox, templates, links, knownBrowsers, rateLimits, limits, log }),
+    mails,
     isAllowed,
     log,
   });
@@ -61,5 +60,6 @@ export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignIn
     begin: askForCode(codes),
     routes,
     findLoginNotice: findWaitingCode(codes),
+    noticeNewBrowser: noticeNewBrowser(codes, mails),
   };
 }

@@ -1,31 +1,27 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import ejs from 'ejs';
 import { formatTime } from '../../http/date-format.ts';
 import type { Mail } from '../mail/delivery.ts';
+import { MailWriter } from '../mail/mail-writer.ts';
 import { codeSeconds } from './challenges.ts';
 import { groupCode } from './code.ts';
 
 export type CodeMail = { to: string; code: string; device: string; origin: string; now: number };
-export type NoticeMail = { to: string; device: string; endUrl: string; now: number };
+/** How somebody has signed in. */
+export type SignInMeans = 'code' | 'passkey';
+export type NoticeMail = { to: string; device: string; means?: SignInMeans; endUrl: string; now: number };
 
-type Paragraphs = {
-  heading: string;
-  lines: string[];
-  code?: string;
-  link: { label: string; button: string; url: string };
-  last: string[];
+const afterStrangerBy: Record<SignInMeans, string> = {
+  code: 'Then find out who else can read your mail: a code is sent to it each time somebody signs in.',
+  passkey:
+    'Then log in, and remove the passkey that was used: whoever signed in has it, or can unlock a device of yours.',
 };
 
 /** Writes the mails of sign-in by code, each as text and as HTML. */
 export class MailTemplates {
   readonly #siteName: string;
-  readonly #html: ejs.TemplateFunction;
+  readonly #writer = new MailWriter();
 
-  constructor(viewsDirectory: string, siteName: string) {
-    const path = join(viewsDirectory, 'mail', 'mail.ejs');
+  constructor(siteName: string) {
     this.#siteName = siteName;
-    this.#html = ejs.compile(readFileSync(path, 'utf8'), { filename: path, strict: true });
   }
 
   /**
@@ -34,7 +30,7 @@ export class MailTemplates {
    */
   code({ to, code, device, origin, now }: CodeMail): Mail {
     const site = this.#siteName;
-    return this.#compose(to, `${groupCode(code)} is your code for ${site}`, {
+    return this.#writer.write(to, `${groupCode(code)} is your code for ${site}`, {
       heading: `Your code for ${site}`,
       lines: [
         `Enter it in the browser where you asked for it (${device}).`,
@@ -54,28 +50,16 @@ export class MailTemplates {
   }
 
   /** Reports a sign-in from a browser that was not seen before, and how to end it. */
-  notice({ to, device, endUrl, now }: NoticeMail): Mail {
+  notice({ to, device, means = 'code', endUrl, now }: NoticeMail): Mail {
     const site = this.#siteName;
-    return this.#compose(to, `New sign-in to ${site}`, {
+    return this.#writer.write(to, `New sign-in to ${site}`, {
       heading: `New sign-in to ${site}`,
       lines: [
-        `${device} signed in with your address on ${formatTime(now)}.`,
+        `${device} signed in with ${means === 'code' ? 'your address' : 'a passkey of yours'} on ${formatTime(now)}.`,
         'If this was you, there is nothing to do.',
       ],
       link: { label: 'If it was not you, end that session here:', button: 'End that session', url: endUrl },
-      last: ['Then find out who else can read your mail: a code is sent to it each time somebody signs in.'],
+      last: [afterStrangerBy[means]],
     });
-  }
-
-  #compose(to: string, subject: string, parts: Paragraphs): Mail {
-    const { heading, lines, code, link, last } = parts;
-    const blocks = [
-      heading,
-      ...(code === undefined ? [] : [code]),
-      lines.join('\n'),
-      `${link.label}\n${link.url}`,
-      last.join('\n'),
-    ];
-    return { to, subject, text: `${blocks.join('\n\n')}\n`, html: this.#html({ code: undefined, ...parts, subject }) };
   }
 }

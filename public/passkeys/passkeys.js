@@ -1,0 +1,181 @@
+// Optional: logs in with passkeys, adds them, and tells whatever keeps them which ones are left. A browser without the
+// JSON methods of PublicKeyCredential is shown none of it.
+const { PublicKeyCredential: passkeys } = globalThis;
+const isAvailable =
+  typeof passkeys?.parseRequestOptionsFromJSON === 'function' &&
+  typeof passkeys.parseCreationOptionsFromJSON === 'function' &&
+  typeof passkeys.prototype.toJSON === 'function';
+/** Before the challenge is too old: it can be answered for five minutes. */
+const renewMs = 240_000;
+const offline = 'That did not work just now. Check your connection, then try again.';
+
+async function post(path, body = {}) {
+  const response = await fetch(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const answer = await response.json().catch(() => ({ error: offline }));
+  return { ok: response.ok, isLoginNeeded: response.status === 401, answer };
+}
+
+/** Tells the provider that a passkey is no longer known here, so that it stops offering it. */
+function signalUnknown(credential) {
+  void passkeys.signalUnknownCredential?.(credential).catch(() => {});
+}
+
+/** A button, and two places below it that screen readers watch. */
+function partsOf(box) {
+  const [button, problem, status] = ['button', '[role=alert]', '[role=status]'].map((part) => box.querySelector(part));
+  box.hidden = false;
+  return {
+    button,
+    show({ error = '', note = '' } = {}) {
+      problem.textContent = error;
+      status.textContent = note;
+    },
+  };
+}
+
+function offerLogin(box) {
+  const form = box.closest('form');
+  const { button, show } = partsOf(box);
+  /** The request that the browser is to answer; there can be one at a time. */
+  let request;
+  let isSending = false;
+  let renewal;
+
+  async function ask(mediation) {
+    clearTimeout(renewal);
+    request?.abort();
+    request = new AbortController();
+    const { signal } = request;
+    const { ok, answer } = await post('/login/passkey/options');
+    if (!ok) throw new Error(answer.error);
+    signal.throwIfAborted();
+    const publicKey = passkeys.parseRequestOptionsFromJSON(answer);
+    return navigator.credentials.get({ publicKey, signal, ...(mediation && { mediation }) });
+  }
+
+  async function send(credential) {
+    isSending = true;
+    show({ note: 'Checking your passkey…' });
+    const next = form.elements.next?.value;
+    const remember = form.elements.remember.checked;
+    try {
+      const { ok, answer } = await post('/login/passkey', { credential: credential.toJSON(), next, remember });
+      if (answer.unknownCredential) signalUnknown(answer.unknownCredential);
+      if (!ok) show({ error: answer.error });
+      // A form that is kept on this page is still to be sent; what logs in opens a new tab then.
+      else if (form.target) show({ note: 'You are logged in. Go on with what you were doing on this page.' });
+      else location.assign(answer.next);
+    } catch {
+      show({ error: offline });
+    }
+    isSending = false;
+  }
+
+  /** Offers passkeys in the address field, among what the browser fills in. */
+  async function waitInField() {
+    if (isSending || !(await passkeys.isConditionalMediationAvailable?.())) return;
+    renewal = undefined;
+    try {
+      const asked = ask('conditional');
+      renewal = setTimeout(waitInField, renewMs);
+      const credential = await asked;
+      clearTimeout(renewal);
+      if (credential) await send(credential);
+    } catch {
+      // Nobody asked for it, so nobody misses it; the button says what is wrong.
+    }
+  }
+
+  button.addEventListener('click', async () => {
+    if (isSending) return;
+    show();
+    try {
+      const credential = await ask();
+      if (credential) await send(credential);
+    } catch (error) {
+      if (error.name === 'AbortError') return;
+      const isOurs = error.name === 'Error' && error.message;
+      show({ error: isOurs || explain(error, 'No passkey was used. Try again, or log in with your e-mail address.') });
+      void waitInField();
+    }
+  });
+  addEventListener('pagehide', () => request?.abort());
+  addEventListener('pageshow', ({ persisted }) => persisted && void waitInField());
+  void waitInField();
+}
+
+function explain(error, otherwise) {
+  return error instanceof TypeError ? offline : otherwise;
+}
+
+function offerAdding(box) {
+  const { button, show } = partsOf(box);
+  const { owner } = document.documentElement.dataset;
+  const { next } = box.dataset;
+  let isBusy = false;
+  box.closest('section').hidden = false;
+
+  async function add() {
+    const { ok, isLoginNeeded, answer: options } = await post('/passkeys/options', { owner });
+    if (isLoginNeeded) return logInAgain();
+    if (!ok) return show({ error: options.error });
+    const publicKey = passkeys.parseCreationOptionsFromJSON(options);
+    const credential = await navigator.credentials.create({ publicKey });
+    show({ note: 'Adding your passkey…' });
+    const forget = () => signalUnknown({ rpId: options.rp.id, credentialId: credential.id });
+    try {
+      const added = await post('/passkeys', { owner, next, credential: credential.toJSON() });
+      if (added.ok) return location.assign(added.answer.next);
+      forget();
+      if (added.isLoginNeeded) return logInAgain();
+      show({ error: added.answer.error });
+    } catch {
+      // It may have been added all the same: the answer was lost, so it must not be forgotten.
+      show({ error: `${offline} Perhaps the passkey has been added: the list of your passkeys will tell.` });
+    }
+  }
+
+  function logInAgain() {
+    location.assign(`/passkeys/add${next === '/passkeys' ? '' : `?next=${encodeURIComponent(next)}`}`);
+  }
+
+  button.addEventListener('click', async () => {
+    if (isBusy) return;
+    isBusy = true;
+    show();
+    try {
+      await add();
+    } catch (error) {
+      const isThere = error.name === 'InvalidStateError';
+      const otherwise = isThere
+        ? 'A passkey for this address is there already. You can log in with it.'
+        : 'No passkey was added. You can try again whenever you like.';
+      show({ error: explain(error, otherwise) });
+    }
+    isBusy = false;
+  });
+}
+
+/** Tells the provider which passkeys are left, and how the address is written now (WebAuthn, 5.1.10). */
+function signal({ rpId, userId, ids, name }) {
+  const signals = [
+    passkeys.signalAllAcceptedCredentials?.({ rpId, userId, allAcceptedCredentialIds: ids }),
+    name && passkeys.signalCurrentUserDetails?.({ rpId, userId, name, displayName: name }),
+  ];
+  for (const sent of signals) sent?.catch?.(() => {});
+}
+
+const [loginBox, addBox, signals] = ['login', 'add', 'signals'].map((part) =>
+  document.querySelector(`[data-passkey-${part}]`),
+);
+if (isAvailable) {
+  if (loginBox) offerLogin(loginBox);
+  if (addBox) offerAdding(addBox);
+  if (signals) signal(JSON.parse(signals.dataset.passkeySignals));
+} else if (addBox?.dataset.passkeyAdd === 'on the way') {
+  location.replace(addBox.dataset.next);
+}

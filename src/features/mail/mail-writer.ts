@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import ejs from 'ejs';
+import type { Mail } from './delivery.ts';
+
+const template = fileURLToPath(new URL('../../../views/mail/mail.ejs', import.meta.url));
+
+/** What a mail says: in a frame that all of them share, as text and as HTML. */
+export type Paragraphs = {
+  heading: string;
+  /** Shown large, in the middle. */
+  code?: string;
+  lines: string[];
+  link: { label: string; button: string; url: string };
+  last: string[];
+};
+
+/** Writes mails, each as text and as HTML. */
+export class MailWriter {
+  readonly #html: ejs.TemplateFunction;
+
+  constructor() {
+    this.#html = ejs.compile(readFileSync(template, 'utf8'), { filename: template, strict: true });
+  }
+
+  write(to: string, subject: string, paragraphs: Paragraphs): Mail {
+    const { heading, lines, code, link, last } = paragraphs;
+    const blocks = [
+      heading,
+      ...(code === undefined ? [] : [code]),
+      lines.join('\n'),
+      `${link.label}\n${link.url}`,
+      last.join('\n'),
+    ];
+    const html = this.#html({ code: undefined, ...paragraphs, subject });
+    return { to, subject, text: `${blocks.join('\n\n')}\n`, html };
+  }
+}

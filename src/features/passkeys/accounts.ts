@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import { isWrongType } from '../../redis/deadline.ts';
+import type { EmailAddress } from '../../session/email-address.ts';
+import { tagOf } from '../../session/session-id.ts';
+import { addScript, loadScript, prepareScript, removeScript, renameScript, useScript } from './account-scripts.ts';
+import { challengeSeconds } from './challenges.ts';
+import { type Account, decodeAccount, encode, encodeUse, handleOf, type Passkey, type PasskeyUse } from './record.ts';
+
+export const maxPasskeys = 20;
+/** For how long a removal can be undone. */
+export const undoSeconds = 7 * 86_400;
+/** For how long we know that a passkey was removed, so that a browser which still has it can be told. */
+const removedSeconds = 400 * 86_400;
+const removed = 'removed';
+
+/** The key that exists once any address has a passkey: the set of their tags. */
+export const accountsKey = 'p:accounts';
+
+/** What is known of a credential id that a browser presents. */
+export type Found = { account: Account; passkey: Passkey } | 'removed' | 'unknown';
+
+/**
+ * The passkeys of each address, without expiry. All of an address is one hash under the tag of the address, so that one
+ * script changes it in one Cluster slot. A passkey that is presented says nothing of its address, so a key named by a hash
+ * of its credential id leads to the tag; alone it grants nothing. Every method throws `RedisUnavailable`.
+ */
+export class Accounts {
+  readonly #redis: RedisClient;
+
+  constructor(redis: RedisClient) {
+    this.#redis = redis;
+  }
+
+  /** The passkey with this credential id, and whose it is. Two Redis commands. */
+  async find(credentialId: string): Promise<Found> {
+    const tag = await this.#readPointer(handleOf(credentialId));
+    if (tag === removed || tag === undefined) return tag ?? 'unknown';
+    const account = await this.#load(tag);
+    const passkey = account?.passkeys.find(({ id }) => id === credentialId);
+    return account && passkey ? { account, passkey } : 'unknown';
+  }
+
+  /** The passkeys of an address. One Redis command. */
+  load(email: EmailAddress): Promise<Account | undefined> {
+    return this.#load(tagOf(email));
+  }
+
+  /** The same; an address without passkeys gets a user handle for as long as a challenge can be answered. */
+  async prepare(email: EmailAddress): Promise<Account> {
+    const handle = randomBytes(32).toString('base64url');
+    const fields = await this.#run(prepareScript, tagOf(email), [email, handle, 2 * challengeSeconds * 1000]);
+    return decodeAccount(mapOf(fields)) ?? { email, userHandle: handle, passkeys: [] };
+  }
+
+  /**
+   * @returns `full` when there are 20 already; `there` for a passkey of this or of another address; `other` when the
+   * user handle is not the one that this address has now
+   */
+  async add(
+    { email, userHandle }: Omit<Account, 'passkeys'>,
+    passkey: Passkey,
+  ): Promise<'added' | 'full' | 'there' | 'other'> {
+    const handle = handleOf(passkey.id);
+    const tag = tagOf(email);
+    const pointer = await this.#readPointer(handle);
+    // A pointer that leads nowhere is left of an attempt that failed halfway.
+    const isTaken = pointer !== tag && typeof (await this.find(passkey.id)) === 'object';
+    if (isTaken) return 'there';
+    await this.#point(handle, tag);
+    const { made, use, name } = encode(passkey);
+    const reply = await this.#run(addScript, tag, [email, userHandle, maxPasskeys, handle, made, use, name]);
+    const outcome = (['added', 'there', 'full'] as const).find((known) => known === reply) ?? 'other';
+    if (outcome === 'full' || outcome === 'other') await this.#point(handle, removed);
+    else await this.#eval(`return redis.call('SADD', KEYS[1], ARGV[1])`, accountsKey, [tag]);
+    return outcome;
+  }
+
+  /**
+   * Removes a passkey. That it was there is remembered, to tell browsers that still have it.
+   * @returns how many are left; undefined if there was no such passkey
+   */
+  async remove(email: EmailAddress, handle: string): Promise<number | undefined> {
+    const tag = tagOf(email);
+    const left = Number(await this.#run(removeScript, tag, [handle, undoSeconds * 1000]));
+    if (left < 0) return undefined;
+    await this.#point(handle, removed);
+    if (left === 0) await this.#unlist(tag);
+    return left;
+  }
+
+  /** @returns whether there is such a passkey */
+  async rename(email: EmailAddress, handle: string, name: string): Promise<boolean> {
+    return (await this.#run(renameScript, tagOf(email), [handle, name])) === 1;
+  }
+
+  /**
+   * Records a sign-in.
+   * @returns undefined if the passkey has been removed meanwhile; else the counter before, if this one should be greater
+   */
+  async use(
+    email: EmailAddress,
+    handle: string,
+    use: PasskeyUse,
+  ): Promise<{ counterBefore: number | undefined } | undefined> {
+    const [counter = '', ...rest] = encodeUse(use).split(' ');
+    const reply = await this.#run(useScript, tagOf(email), [handle, counter, rest.join(' ')]);
+    const [isThere, before] = Array.isArray(reply) ? reply.map(Number) : [];
+    if (isThere !== 1) return undefined;
+    return { counterBefore: before === undefined || before < 0 ? undefined : before };
+  }
+
+  /** Deletes all that is held of an address. Nothing of it can be undone. Returns how many passkeys there were. */
+  async forget(email: EmailAddress): Promise<number> {
+    const tag = tagOf(email);
+    const passkeys = (await this.#load(tag))?.passkeys ?? [];
+    for (const { id } of passkeys) await this.remove(email, handleOf(id));
+    await withDeadline(deadlineMs, this.#redis.del(accountKey(tag)));
+    await this.#unlist(tag);
+    return passkeys.length;
+  }
+
+  async #load(tag: string): Promise<Account | undefined> {
+    return decodeAccount(mapOf(await this.#run(loadScript, tag, [])));
+  }
+
+  async #readPointer(handle: string): Promise<string | undefined> {
+    try {
+      return (await withDeadline(deadlineMs, this.#redis.get(pointerKey(handle)))) ?? undefined;
+    } catch (error) {
+      if (isWrongType(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #point(handle: string, to: string): Promise<void> {
+    const options = to === removed ? { expiration: { type: 'EX', value: removedSeconds } as const } : undefined;
+    await withDeadline(deadlineMs, this.#redis.set(pointerKey(handle), to, options));
+  }
+
+  // First out, then perhaps in again: a passkey that is added meanwhile lists its address after it is stored.
+  async #unlist(tag: string): Promise<void> {
+    await this.#eval(`return redis.call('SREM', KEYS[1], ARGV[1])`, accountsKey, [tag]);
+    const account = await this.#load(tag);
+    if (account && account.passkeys.length > 0) {
+      await this.#eval(`return redis.call('SADD', KEYS[1], ARGV[1])`, accountsKey, [tag]);
+    }
+  }
+
+  #run(script: string, tag: string, values: (string | number)[]): Promise<unknown> {
+    return this.#eval(script, accountKey(tag), values);
+  }
+
+  #eval(script: string, key: string, values: (string | number)[]): Promise<unknown> {
+    return withDeadline(deadlineMs, this.#redis.eval(script, { keys: [key], arguments: values.map(String) }));
+  }
+}
+
+function accountKey(tag: string): string {
+  return `p:{${tag}}`;
+}
+
+function pointerKey(handle: string): string {
+  return `p:id:${handle}`;
+}
+
+function mapOf(reply: unknown): Map<string, string> {
+  const flat = Array.isArray(reply) ? reply.map(String) : [];
+  return new Map(flat.flatMap((field, position) => (position % 2 === 0 ? [[field, flat[position + 1] ?? '']] : [])));
+}

@@ -1,0 +1,89 @@
+import { formatTime } from '../../http/date-format.ts';
+import type { Mail } from '../mail/delivery.ts';
+import { MailWriter } from '../mail/mail-writer.ts';
+import { undoSeconds } from './accounts.ts';
+import { providerName } from './providers.ts';
+import type { Passkey } from './record.ts';
+
+/** What a mail tells: of which passkey, where it happened, and the link that undoes it. */
+export type PasskeyMail = {
+  to: string;
+  passkey: Pick<Passkey, 'aaguid' | 'createdAt'>;
+  device: string;
+  url: string;
+  now: number;
+};
+
+/**
+ * Writes the mails about passkeys, each as text and as HTML. They name a passkey by what keeps it, never by the name that
+ * somebody gave it: whoever has got into a session must not write to the owner of its address in our name.
+ */
+export class PasskeyMailTemplates {
+  readonly #siteName: string;
+  readonly #writer = new MailWriter();
+
+  constructor(siteName: string) {
+    this.#siteName = siteName;
+  }
+
+  added({ to, passkey, device, url, now }: PasskeyMail): Mail {
+    const site = this.#siteName;
+    const keeper = providerName(passkey.aaguid);
+    return this.#writer.write(to, `A passkey was added for ${site}`, {
+      heading: `A passkey was added for ${site}`,
+      lines: [
+        `On ${formatTime(now)}, ${device} added it to your address.${keeper === undefined ? '' : ` It is kept by ${keeper}.`}`,
+        'Whoever has it can log in as you, without a code.',
+        'If this was you, there is nothing to do.',
+      ],
+      link: { label: 'If it was not you, remove it and log out everywhere:', button: 'Remove the passkey', url },
+      last: [
+        'Somebody who adds a passkey was logged in as you. Then find out who else can read your mail, or use your devices.',
+      ],
+    });
+  }
+
+  removed({ to, passkey, device, url, now }: PasskeyMail): Mail {
+    const site = this.#siteName;
+    return this.#writer.write(to, `A passkey was removed from ${site}`, {
+      heading: `A passkey was removed from ${site}`,
+      lines: [
+        `On ${formatTime(now)}, ${device} removed ${describe(passkey)}.`,
+        'Nobody can log in with it any more. You can still log in with a code by mail.',
+        'If this was you, there is nothing to do.',
+      ],
+      link: {
+        label: `If it was not you, bring it back. This works until ${formatTime(now + undoSeconds * 1000)}:`,
+        button: 'Bring the passkey back',
+        url,
+      },
+      last: [
+        'Somebody who removes a passkey was logged in as you. Then find out who else can read your mail, or use your devices.',
+      ],
+    });
+  }
+
+  /** Reports a signature counter that went back (WebAuthn, 6.1.1). */
+  counter({ to, passkey, device, url, now }: PasskeyMail): Mail {
+    const site = this.#siteName;
+    return this.#writer.write(to, `Check your passkey for ${site}`, {
+      heading: `Check your passkey for ${site}`,
+      lines: [
+        `On ${formatTime(now)}, ${device} logged in with ${describe(passkey)}.`,
+        'Passkeys that count their sign-ins count up. This one counted back, which may mean that somebody has copied it.',
+        'It happens without harm, too: when a device was reset or restored, or a passkey was moved to another app.',
+      ],
+      link: {
+        label: 'If none of that fits, remove the passkey and log out everywhere:',
+        button: 'Remove the passkey',
+        url,
+      },
+      last: ['You can still log in with a code by mail, and then add a new passkey.'],
+    });
+  }
+}
+
+function describe({ aaguid, createdAt }: PasskeyMail['passkey']): string {
+  const keeper = providerName(aaguid);
+  return `the ${keeper === undefined ? '' : `${keeper} `}passkey that was added on ${formatTime(createdAt)}`;
+}

@@ -1,0 +1,106 @@
+import { type Request, type RequestHandler, type Response, Router } from 'express';
+import type { AdminSection, Core, SignInWay } from '../../core.ts';
+import { allowOnly, postOnly } from '../../middleware/errors.ts';
+import { requireFreshLogin, requireLogin } from '../../middleware/require-login.ts';
+import type { MailFeature } from '../mail/mail.ts';
+import { Accounts } from './accounts.ts';
+import { addPasskey, addPath, listPath, sendCreationOptions, showOffer } from './add-routes.ts';
+import { Challenges } from './challenges.ts';
+import { PasskeyCookies } from './cookies.ts';
+import { removePasskey, renamePasskey, showPasskeys, showRemoval, showRenaming } from './list-routes.ts';
+import { sendRequestOptions, signInWithPasskey } from './login-routes.ts';
+import { PasskeyMailTemplates } from './mail-templates.ts';
+import { passkeyMails } from './passkey-mails.ts';
+import type { PasskeyRoutes } from './passkey-request.ts';
+import { relyingPartyOf } from './relying-party.ts';
+import { PasskeyService } from './service.ts';
+import { UndoLinks } from './undo-links.ts';
+import { showUndo, undoChange } from './undo-routes.ts';
+import { wellKnown } from './well-known.ts';
+
+export type PasskeysFeature = {
+  routes: Router;
+  adminSections: AdminSection[];
+  /** Where a page load goes after a sign-in by other means, on its way to `next`. */
+  pageAfterSignIn: (req: Request, res: Response, next: string) => string;
+};
+
+/** Adding and removing passkeys takes a login of at most ten minutes ago (ASVS 7.5.1). */
+const requireFresh = requireFreshLogin({ withinSeconds: 600 });
+
+/**
+ * Passkeys: a second way in, for addresses that were proved by the first. There are none where addresses are trusted: one
+ * that a stranger added would outlive the trust.
+ */
+export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: SignInWay): PasskeysFeature {
+  const { config, secrets, redis, log, store, isAllowed } = core;
+  const { noticeNewBrowser } = signInWay;
+  if (!outbox || !noticeNewBrowser) {
+    return { routes: Router(), adminSections: [], pageAfterSignIn: (_req, _res, next) => next };
+  }
+  const accounts = new Accounts(redis);
+  const links = new UndoLinks(redis);
+  const templates = new PasskeyMailTemplates(config.siteName);
+  const mails = passkeyMails({ outbox, templates, links, redis, log });
+  const challenges = new Challenges(redis, secrets);
+  const { siteName, https } = config;
+  const displayAddress = (email: string) => core.displayAddress(email);
+  const service = new PasskeyService({ challenges, accounts, mails, redis, isAllowed, siteName, displayAddress, log });
+  const cookies = new PasskeyCookies(https);
+  const partyOf = relyingPartyOf(config);
+  const parts = { service, accounts, links, cookies, partyOf, noticeNewBrowser, https, log, store };
+  return {
+    routes: routesOf(parts, core),
+    adminSections: [{ view: 'passkeys/admin-section', load: async () => ({}) }],
+    pageAfterSignIn(req, res, next) {
+      const isLater = cookies.wasOffered(req) || next.startsWith(listPath);
+      // Only a script that found passkeys to work has asked for that cookie.
+      if (isLater || !partyOf(req) || cookies.readBrowser(req) === undefined) return next;
+      cookies.noteOffered(res);
+      return `${addPath}?next=${encodeURIComponent(next)}`;
+    },
+  };
+}
+
+function routesOf(parts: PasskeyRoutes, core: Core): Router {
+  const routes = Router();
+  routes.use(offerLogin(parts));
+  routes.use(wellKnown(parts, core.config));
+  routes.route('/login/passkey/options').post(sendRequestOptions(parts)).all(postOnly('/login'));
+  routes.route('/login/passkey').post(signInWithPasskey(parts)).all(postOnly('/login'));
+  routes
+    .route('/passkeys/undo')
+    .get(showUndo(parts))
+    .post(undoChange(parts))
+    .all(allowOnly('GET', 'HEAD', 'POST'));
+  routes.use(listPath, requireLogin);
+  routes
+    .route(listPath)
+    .get(showPasskeys(parts))
+    .post(requireFresh, addPasskey(parts))
+    .all(allowOnly('GET', 'HEAD', 'POST'));
+  routes.route(addPath).get(requireFresh, showOffer(parts)).all(allowOnly('GET', 'HEAD'));
+  routes.route('/passkeys/options').post(requireFresh, sendCreationOptions(parts)).all(postOnly(addPath));
+  routes
+    .route('/passkeys/rename')
+    .get(showRenaming(parts))
+    .post(renamePasskey(parts))
+    .all(allowOnly('GET', 'HEAD', 'POST'));
+  routes
+    .route('/passkeys/remove')
+    .get(requireFresh, showRemoval(parts))
+    .post(requireFresh, removePasskey(parts))
+    .all(allowOnly('GET', 'HEAD', 'POST'));
+  return routes;
+}
+
+/** Lets the views offer passkeys, where browsers have them. */
+function offerLogin({ partyOf }: PasskeyRoutes): RequestHandler {
+  return function offerLogin(req, res, next) {
+    if (partyOf(req)) {
+      const offer = { hasPasskeys: true, loginOffer: 'passkeys/login', addressAutocomplete: 'username webauthn' };
+      Object.assign(res.locals, offer);
+    }
+    next();
+  };
+}

@@ -1,0 +1,242 @@
+import type { Logger } from '../../log.ts';
+import type { RedisClient } from '../../redis/connect.ts';
+import type { EmailAddress } from '../../session/email-address.ts';
+import { tagOf } from '../../session/session-id.ts';
+import { clientCounters } from '../rate-limits/client-networks.ts';
+import { type Limit, takePoints } from '../rate-limits/take-points.ts';
+import { type Accounts, maxPasskeys } from './accounts.ts';
+import { type Challenges, challengeSeconds } from './challenges.ts';
+import type { Cause, PasskeyMails } from './passkey-mails.ts';
+import { providerName } from './providers.ts';
+import { type Account, handleOf, type Passkey } from './record.ts';
+import type { RelyingParty } from './relying-party.ts';
+import {
+  type Assertion,
+  algorithms,
+  NotVerified,
+  readAssertion,
+  readRegistration,
+  verifyAssertion,
+  verifyRegistration,
+} from './verification.ts';
+
+/** Who sent a request. */
+export type Client = Cause & {
+  ip: string | undefined;
+  /** The random value in the cookie of this browser. */
+  browser: string | undefined;
+  party: RelyingParty;
+};
+
+/** The result of a sign-in. */
+export type SignInResult =
+  /** The session is not stored yet: that takes the request. */
+  | { outcome: 'verified'; account: Account; passkey: Passkey; counterBefore: number | undefined }
+  /** Too late, used already, or asked for by another browser. */
+  | { outcome: 'expired' }
+  /** We have no such passkey; `wasRemoved` when we know that it was removed here. */
+  | { outcome: 'unknown'; credentialId: string; wasRemoved: boolean }
+  | Refused
+  | { outcome: 'not allowed'; email: EmailAddress }
+  | { outcome: 'too often'; waitSeconds: number; email: EmailAddress | undefined };
+
+/** The result of adding a passkey. */
+export type AddResult =
+  | { outcome: 'added'; passkey: Passkey }
+  | { outcome: 'expired' | 'full' | 'there' | 'not allowed' }
+  | Refused
+  | { outcome: 'too often'; waitSeconds: number };
+
+/**
+ * How often passkeys may be used (ASVS 6.3.1). A signature cannot be guessed, so an answer that proves a passkey is never
+ * refused because of what others did: failures only slow down whoever goes on failing, and only whoever has a passkey can
+ * use up its sign-ins.
+ */
+export const passkeyLimits = {
+  /** Answers that prove nothing, per client. */
+  failuresPerClient: [
+    { points: 100, seconds: 600 },
+    { points: 1000, seconds: 86_400 },
+  ],
+  /** Sign-ins with one passkey: each may cause a mail, and ends another session of the address once there are many. */
+  signInsPerPasskey: [
+    { points: 30, seconds: 600 },
+    { points: 300, seconds: 86_400 },
+  ],
+  /** Passkeys added to an address, each of which causes a mail. */
+  addedPerAddress: [{ points: 40, seconds: 86_400 }],
+} as const;
+
+type Parts = {
+  challenges: Challenges;
+  accounts: Accounts;
+  mails: PasskeyMails;
+  redis: RedisClient;
+  isAllowed: (email: EmailAddress) => boolean;
+  siteName: string;
+  displayAddress: (email: string) => string;
+  log: Logger;
+};
+
+const timeout = challengeSeconds * 1000;
+
+/** Sign-in by passkey, and the passkeys of an address, without HTTP. Every method throws `RedisUnavailable`. */
+export class PasskeyService {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** What a browser needs for a sign-in (PublicKeyCredentialRequestOptionsJSON). Nothing is stored for it. */
+  requestOptions(browser: string, party: RelyingParty): object {
+    const challenge = this.#parts.challenges.issue('sign-in', browser);
+    return { challenge, rpId: party.id, timeout, userVerification: 'required', allowCredentials: [] };
+  }
+
+  /**
+   * Finds out who signs in. What does not answer a challenge of ours is refused before Redis is asked; the challenge is
+   * used up by the first answer that proves a passkey.
+   */
+  async signIn(answer: unknown, client: Client): Promise<SignInResult> {
+    const assertion = await orRefused(async () => readAssertion(answer));
+    if ('outcome' in assertion) return assertion;
+    if (!this.#parts.challenges.isGood(assertion.challenge, 'sign-in', client.browser)) return { outcome: 'expired' };
+    const result = await orRefused(() => this.#verify(assertion, client));
+    if (result.outcome !== 'refused' && result.outcome !== 'unknown') return result;
+    const waitSeconds = await this.#take(clientCounters('passkey', client.ip, passkeyLimits.failuresPerClient));
+    return waitSeconds > 0 ? { outcome: 'too often', waitSeconds, email: undefined } : result;
+  }
+
+  /** Reports a sign-in whose counter went back. It does not fail. */
+  async reportCounter(
+    { account, passkey, counterBefore }: Extract<SignInResult, { outcome: 'verified' }>,
+    client: Client,
+  ): Promise<void> {
+    const { mails, log } = this.#parts;
+    if (counterBefore === undefined) return;
+    const about = { id: client.requestId, person: tagOf(account.email), passkey: handleOf(passkey.id) };
+    log.warn({ ...about, counterBefore, counter: passkey.counter }, 'the counter of a passkey went back');
+    await mails.sendCounter({ ...account, passkey }, client);
+  }
+
+  /**
+   * What a browser needs to make a passkey (PublicKeyCredentialCreationOptionsJSON).
+   * @returns undefined when the address has 20 already
+   */
+  async creationOptions(email: EmailAddress, browser: string, party: RelyingParty): Promise<object | undefined> {
+    const { challenges, accounts, siteName, displayAddress } = this.#parts;
+    const { userHandle, passkeys } = await accounts.prepare(email);
+    if (passkeys.length >= maxPasskeys) return undefined;
+    const name = displayAddress(email);
+    return {
+      rp: { id: party.id, name: siteName },
+      user: { id: userHandle, name, displayName: name },
+      challenge: challenges.issue(purposeOf(email, userHandle), browser),
+      pubKeyCredParams: algorithms.map((alg) => ({ type: 'public-key', alg })),
+      excludeCredentials: passkeys.map(({ id, transports }) => ({ type: 'public-key', id, transports })),
+      authenticatorSelection: { residentKey: 'required', requireResidentKey: true, userVerification: 'required' },
+      attestation: 'none',
+      timeout,
+    };
+  }
+
+  /** Adds the passkey that a browser has made for this address. */
+  async add(email: EmailAddress, answer: unknown, client: Client): Promise<AddResult> {
+    const { challenges, accounts, isAllowed } = this.#parts;
+    if (!isAllowed(email)) return { outcome: 'not allowed' };
+    return orRefused(async () => {
+      const registration = readRegistration(answer);
+      const { challenge } = registration;
+      const account = await accounts.load(email);
+      const isGood = account && challenges.isGood(challenge, purposeOf(email, account.userHandle), client.browser);
+      if (!isGood) return { outcome: 'expired' };
+      const made = await verifyRegistration(registration, client.party);
+      return (await challenges.use(challenge)) ? this.#addVerified(account, made, client) : { outcome: 'expired' };
+    });
+  }
+
+  /**
+   * Removes a passkey of this address.
+   * @returns how many are left; undefined if there was no such passkey
+   */
+  async remove(email: EmailAddress, handle: string, cause: Cause): Promise<number | undefined> {
+    const { accounts, mails } = this.#parts;
+    const account = await accounts.load(email);
+    const passkey = account?.passkeys.find(({ id }) => handleOf(id) === handle);
+    if (!account || !passkey) return undefined;
+    // First the mail: its owner must not lose a passkey without a word.
+    await mails.sendRemoved({ email, userHandle: account.userHandle, passkey }, cause);
+    return accounts.remove(email, handle);
+  }
+
+  async #verify(assertion: Assertion, { party }: Client): Promise<SignInResult> {
+    const { challenges, accounts, isAllowed } = this.#parts;
+    const { challenge, id: credentialId } = assertion;
+    const found = await accounts.find(credentialId);
+    if (typeof found === 'string') return { outcome: 'unknown', credentialId, wasRemoved: found === 'removed' };
+    const { account, passkey } = found;
+    const { email, userHandle } = account;
+    const verified = await verifyAssertion(assertion, { passkey, userHandle, party });
+    if (!isAllowed(email)) return { outcome: 'not allowed', email };
+    if (!(await challenges.use(challenge))) return { outcome: 'expired' };
+    const handle = handleOf(credentialId);
+    const waitSeconds = await this.#take(countersOf(email, `passkey:${handle}`, 'signInsPerPasskey'));
+    if (waitSeconds > 0) return { outcome: 'too often', waitSeconds, email };
+    const use = { ...verified, lastUsedAt: Date.now() };
+    const recorded = await accounts.use(email, handle, use);
+    if (!recorded) return { outcome: 'unknown', credentialId, wasRemoved: true };
+    return { outcome: 'verified', account, passkey: { ...passkey, ...use }, counterBefore: recorded.counterBefore };
+  }
+
+  async #addVerified(
+    { email, userHandle }: Omit<Account, 'passkeys'>,
+    made: Omit<Passkey, 'name' | 'createdAt'>,
+    client: Client,
+  ): Promise<AddResult> {
+    const { accounts, mails } = this.#parts;
+    const waitSeconds = await this.#take(countersOf(email, 'passkeys-added', 'addedPerAddress'));
+    if (waitSeconds > 0) return { outcome: 'too often', waitSeconds };
+    const name = providerName(made.aaguid) ?? client.device;
+    const passkey = { ...made, name, createdAt: Date.now() };
+    const outcome = await accounts.add({ email, userHandle }, passkey);
+    if (outcome === 'other') return { outcome: 'expired' };
+    if (outcome !== 'added') return { outcome };
+    try {
+      await mails.sendAdded({ email, userHandle, passkey }, client);
+    } catch (error) {
+      // Nobody must have a passkey that the owner of the address is not told of.
+      await accounts.remove(email, handleOf(passkey.id));
+      throw error;
+    }
+    return { outcome, passkey };
+  }
+
+  async #take(counters: Parameters<typeof takePoints>[1]): Promise<number> {
+    return Math.ceil((await takePoints(this.#parts.redis, counters)) / 1000);
+  }
+}
+
+type Refused = { outcome: 'refused'; problem: string };
+
+async function orRefused<Result>(verify: () => Promise<Result>): Promise<Result | Refused> {
+  try {
+    return await verify();
+  } catch (error) {
+    if (!(error instanceof NotVerified)) throw error;
+    return { outcome: 'refused', problem: error.message };
+  }
+}
+
+function purposeOf(email: EmailAddress, userHandle: string): string {
+  return `add ${userHandle} ${email}`;
+}
+
+function countersOf(
+  email: EmailAddress,
+  what: string,
+  limit: Exclude<keyof typeof passkeyLimits, 'failuresPerClient'>,
+) {
+  const limits: readonly Limit[] = passkeyLimits[limit];
+  return limits.map(({ points, seconds }) => ({ key: `l:{${tagOf(email)}}${what}:${seconds}`, points, seconds }));
+}

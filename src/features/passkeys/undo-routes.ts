@@ -1,0 +1,74 @@
+import type { Request, RequestHandler } from 'express';
+import { HttpError } from '../../http/http-error.ts';
+import { bodyField } from '../../middleware/bodies.ts';
+import { tagOf } from '../../session/session-id.ts';
+import { signOut } from '../../session/sign-in.ts';
+import { maxPasskeys } from './accounts.ts';
+import { listPath } from './add-routes.ts';
+import { signalsOf } from './list-routes.ts';
+import type { PasskeyRoutes } from './passkey-request.ts';
+import { handleOf } from './record.ts';
+import type { Undo } from './undo-links.ts';
+
+/** Where the link of a mail leads: a button, since whatever opens links must not change anything. */
+export function showUndo({ links }: PasskeyRoutes): RequestHandler {
+  return async function showUndo(req, res) {
+    const { token } = req.query;
+    const undo = await links.find(token);
+    if (!undo) throw usedUp(req);
+    res.render('passkeys/undo', { token, action: undo.action, passkey: undo.passkey });
+  };
+}
+
+/** Undoes what the mail told of. */
+export function undoChange(parts: PasskeyRoutes): RequestHandler {
+  return async function undoChange(req, res) {
+    const token = bodyField(req, 'token');
+    const undo = await parts.links.find(token);
+    if (typeof token !== 'string' || !undo) throw usedUp(req);
+    const { action, email, passkey } = undo;
+    // First the change: if Redis refuses, the link is still there for another try.
+    const outcome = await undoAs[action](parts, undo, req);
+    if (!(await parts.links.use(token))) throw usedUp(req);
+    const about = { id: req.id, person: tagOf(email), passkey: handleOf(passkey.id), by: 'link' };
+    parts.log.info(about, action === 'remove' ? 'passkey removed' : 'passkey brought back');
+    if (action === 'remove' && req.session.email === email) {
+      await signOut(req, res);
+      Reflect.deleteProperty(res.locals, 'email');
+    }
+    const party = parts.partyOf(req);
+    const account = party && (await parts.accounts.load(email));
+    const signals = account && signalsOf(account, party.id);
+    res.render('passkeys/undo', { token: undefined, action, outcome, signals });
+  };
+}
+
+type Undoing = (parts: PasskeyRoutes, undo: Undo, req: Request) => Promise<string>;
+
+const undoAs: Record<Undo['action'], Undoing> = {
+  // Whoever added it was logged in, and would only add another one.
+  async remove({ accounts, store, log }, { email, passkey }, req) {
+    const left = await accounts.remove(email, handleOf(passkey.id));
+    const ended = await store.index.endAll(email);
+    log.info({ id: req.id, person: tagOf(email), ended, by: 'link' }, 'all sessions ended');
+    return left === undefined ? 'was gone' : 'removed';
+  },
+  async restore({ accounts }, { email, userHandle, passkey }, req) {
+    const outcome = await accounts.add({ email, userHandle }, passkey);
+    if (outcome === 'full') {
+      throw new HttpError(
+        422,
+        `This address has ${maxPasskeys} passkeys again, which is as many as it can have. Remove one, then open the link once more.`,
+        { link: { href: listPath, label: 'Your passkeys' } },
+      );
+    }
+    if (outcome === 'other') throw usedUp(req);
+    return outcome === 'there' ? 'was there' : 'restored';
+  },
+};
+
+function usedUp(req: Request): HttpError {
+  const isSignedIn = req.session.email !== undefined;
+  const nextStep = isSignedIn ? { link: { href: listPath, label: 'Your passkeys' } } : { loginUrl: '/login' };
+  return new HttpError(410, 'This link has been used, or is too old.', nextStep);
+}

@@ -1,0 +1,219 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Accounts } from '../../src/features/passkeys/accounts.ts';
+import { handleOf } from '../../src/features/passkeys/record.ts';
+import { tagOf } from '../../src/session/session-id.ts';
+import { address } from '../support/address.ts';
+import type { Visitor } from '../support/visitor.ts';
+import type { Authenticator } from './authenticator.ts';
+import {
+  addPasskey,
+  commandsFor,
+  newMember,
+  newVisitor,
+  signInWith,
+  startPasskeyApp,
+  subjects,
+} from './passkey-app.ts';
+
+const app = await startPasskeyApp();
+const accounts = new Accounts(app.redis);
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+async function memberWithPasskey(): Promise<{
+  visitor: Visitor;
+  email: string;
+  passkey: Authenticator;
+  handle: string;
+}> {
+  const { visitor, email } = await newMember(app);
+  const passkey = await addPasskey(visitor);
+  return { visitor, email, passkey, handle: handleOf(passkey.id) };
+}
+
+function remove(visitor: Visitor, handle: string) {
+  return visitor.post('/passkeys/remove', { form: { passkey: handle } });
+}
+
+async function linkFor(email: string, subject: RegExp) {
+  const { text = '' } = await app.mails.mailTo(email, subject);
+  const url = new URL(/https:\S+/.exec(text)?.[0] ?? '');
+  return { path: url.pathname + url.search, token: url.searchParams.get('token') ?? '' };
+}
+
+test('the list says when each was added and used, and whether it is synced', async () => {
+  const { visitor, passkey } = await memberWithPasskey();
+  const first = (await visitor.get('/passkeys')).text;
+  expect(first).toMatch(/<strong>Firefox on Linux<\/strong> <span class="tag">Synced<\/span>/);
+  expect(first).toContain('Not used yet');
+  await signInWith(newVisitor(app), passkey, { flags: ['up', 'uv', 'be'] });
+  const second = (await visitor.get('/passkeys')).text;
+  expect(second).toContain('Not synced yet');
+  expect(second).toContain('Last used just now');
+  await addPasskey(visitor, { flags: ['up', 'uv'] });
+  expect((await visitor.get('/passkeys')).text).toContain('On one device');
+});
+
+test('passkeys cost Redis nothing on any page but their list, which takes one command', async () => {
+  const { visitor } = await memberWithPasskey();
+  const commands = await commandsFor(app, async () => {
+    for (const path of ['/', '/admin', '/login', '/passkeys/add']) await visitor.get(path);
+    for (const path of ['/', '/admin', '/login']) await newVisitor(app).get(path);
+  });
+  expect(commands).toEqual([]);
+  expect(await commandsFor(app, () => visitor.get('/passkeys'))).toHaveLength(1);
+});
+
+describe('a name', () => {
+  test('can be changed by its owner', async () => {
+    const { visitor, handle } = await memberWithPasskey();
+    const form = await visitor.get(`/passkeys/rename?passkey=${handle}`);
+    expect(form.text).toContain('value="Firefox on Linux"');
+    const { status, location } = await visitor.post('/passkeys/rename', {
+      form: { passkey: handle, name: '  My <b>phone</b> ' },
+    });
+    expect({ status, location }).toEqual({ status: 303, location: '/passkeys' });
+    expect((await visitor.get('/passkeys')).text).toContain('<strong>My &lt;b&gt;phone&lt;/b&gt;</strong>');
+  });
+
+  test.each([
+    ['', 'Enter a name.'],
+    ['x'.repeat(61), 'up to 60 characters'],
+    ['pho\u200bne', 'characters that nobody can see'],
+  ])('such as %j is refused at its field', async (name, problem) => {
+    const { visitor, handle } = await memberWithPasskey();
+    const { status, text } = await visitor.post('/passkeys/rename', { form: { passkey: handle, name } });
+    expect(status).toBe(422);
+    expect(text).toContain(problem);
+    expect(text).toContain('aria-describedby="name-problem"');
+  });
+
+  test('of somebody else’s passkey cannot be changed', async () => {
+    const { handle, email } = await memberWithPasskey();
+    const { visitor: other } = await newMember(app);
+    expect((await other.post('/passkeys/rename', { form: { passkey: handle, name: 'Mine' } })).status).toBe(404);
+    expect((await accounts.load(address(email)))?.passkeys[0]?.name).toBe('Firefox on Linux');
+  });
+});
+
+describe('removing', () => {
+  test('asks first, ends what the passkey could do, and says that it was the last one', async () => {
+    const { visitor, email, passkey, handle } = await memberWithPasskey();
+    const page = await visitor.get(`/passkeys/remove?passkey=${handle}`);
+    expect(page.text).toContain('It is your only passkey: from then on, you log in with a code by mail.');
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
+    expect((await remove(visitor, handle)).location).toBe('/passkeys');
+    const list = (await visitor.get('/passkeys')).text;
+    expect(list).toContain('It was your last one: from now on, log in with a code.');
+    // So that the provider learns that none is left.
+    expect(list).toMatch(/data-passkey-signals="[^"]*&#34;ids&#34;:\[\]/);
+    const { status, text } = await signInWith(newVisitor(app), passkey);
+    expect({ status, answer: JSON.parse(text) }).toEqual({
+      status: 422,
+      answer: {
+        error: 'This passkey has been removed. Log in with your e-mail address instead.',
+        unknownCredential: { rpId: 'login.example.com', credentialId: passkey.id },
+      },
+    });
+    expect((await newMember(app, email, 2)).email).toBe(email);
+    expect(app.logged().findLast(({ msg }) => msg === 'passkey removed')).toMatchObject({ passkey: handle });
+  });
+
+  test('takes a login of at most ten minutes ago', async () => {
+    const { visitor, handle, email } = await memberWithPasskey();
+    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.setSystemTime(Date.now() + 601_000);
+    expect((await visitor.get(`/passkeys/remove?passkey=${handle}`)).status).toBe(401);
+    expect((await remove(visitor, handle)).status).toBe(401);
+    expect((await visitor.get('/passkeys')).status).toBe(200);
+    expect((await accounts.load(address(email)))?.passkeys).toHaveLength(1);
+  });
+
+  test('is for the owner alone', async () => {
+    const { handle, passkey } = await memberWithPasskey();
+    const { visitor: other } = await newMember(app);
+    expect((await other.get(`/passkeys/remove?passkey=${handle}`)).status).toBe(404);
+    await remove(other, handle);
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
+  });
+
+  test('is mailed, with a link that brings the passkey back, once', async () => {
+    const { visitor, email, passkey, handle } = await memberWithPasskey();
+    await visitor.post('/passkeys/rename', { form: { passkey: handle, name: 'Call +1 555 0100 now' } });
+    await remove(visitor, handle);
+    const mail = await app.mails.mailTo(email, subjects.removed);
+    expect(mail.text).toMatch(/Firefox on Linux removed the passkey that was added on \w{3}, /);
+    expect(`${mail.text}${mail.html}`).not.toContain('555');
+    const { path, token } = await linkFor(email, subjects.removed);
+    expect((await newVisitor(app).get(path)).text).toContain('Bring this passkey back?');
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
+    const undone = await newVisitor(app).post('/passkeys/undo', { form: { token } });
+    expect(undone.text).toContain('The passkey is back');
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
+    expect((await visitor.get('/admin')).status).toBe(200);
+    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(410);
+  });
+
+  test('can’t be undone past the limit of passkeys, and the link stays good', async () => {
+    const { visitor, email, handle, passkey } = await memberWithPasskey();
+    await remove(visitor, handle);
+    const { token } = await linkFor(email, subjects.removed);
+    const account = await accounts.prepare(address(email));
+    const made = { publicKey: '', aaguid: '', transports: [], createdAt: 1, counter: 0, lastUsedAt: undefined };
+    for (let count = 1; count <= 20; count += 1) {
+      const other = { ...made, id: crypto.randomUUID(), name: 'Other', isSyncable: false, isSynced: false };
+      expect(await accounts.add(account, other)).toBe('added');
+    }
+    const refused = await visitor.post('/passkeys/undo', { form: { token } });
+    expect(refused.status).toBe(422);
+    expect(refused.text).toContain('20 passkeys');
+    expect(await accounts.find(passkey.id)).toBe('removed');
+    const [other] = (await accounts.load(address(email)))?.passkeys ?? [];
+    await accounts.remove(address(email), handleOf(other?.id ?? ''));
+    expect((await visitor.post('/passkeys/undo', { form: { token } })).status).toBe(200);
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
+  });
+
+  test('everything of an address leaves nothing that a link could bring back', async () => {
+    const { visitor, email, passkey, handle } = await memberWithPasskey();
+    await addPasskey(visitor);
+    await remove(visitor, handle);
+    const { token } = await linkFor(email, subjects.removed);
+    expect(await accounts.forget(address(email))).toBe(1);
+    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(410);
+    expect(await app.redis.keys(`p:{${tagOf(email)}}`)).toEqual([]);
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
+  });
+});
+
+test.each(['', 'x'.repeat(22), '../../..'])('a link with the token %j leads nowhere', async (token) => {
+  const visitor = newVisitor(app);
+  expect((await visitor.get(`/passkeys/undo?token=${token}`)).status).toBe(410);
+  expect((await visitor.post('/passkeys/undo', { form: { token } })).status).toBe(410);
+});
+
+describe('what Redis holds', () => {
+  test('a key of another type counts as no passkey, and gives way to one', async () => {
+    const { visitor, email } = await newMember(app);
+    await app.redis.set(`p:{${tagOf(email)}}`, 'not ours');
+    expect((await visitor.get('/passkeys')).text).toContain('There are none yet');
+    const passkey = await addPasskey(visitor);
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
+  });
+
+  test('a passkey that can’t be read is left out', async () => {
+    const { visitor, email, passkey, handle } = await memberWithPasskey();
+    await app.redis.hSet(`p:{${tagOf(email)}}`, handle, '{"id":1}');
+    expect((await visitor.get('/passkeys')).text).toContain('There are none yet');
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
+  });
+
+  test('the list of addresses with passkeys names those that have any', async () => {
+    const { visitor, email, handle } = await memberWithPasskey();
+    expect(await app.redis.sIsMember('p:accounts', tagOf(email))).toBe(1);
+    await remove(visitor, handle);
+    expect(await app.redis.sIsMember('p:accounts', tagOf(email))).toBe(0);
+  });
+});
