@@ -1,6 +1,5 @@
 import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import bodyParser from 'body-parser';
 import express, { type Express } from 'express';
 import type { Config, RedisTarget, SessionLimits, SessionSecrets, SignIn } from './config.ts';
 import type { AdminSection, Core, Development, PersonalKeys, Service, SignInWay } from './core.ts';
@@ -33,7 +32,7 @@ import { createHttpServer } from './http/http-server.ts';
 import { staticFiles } from './http/static-files.ts';
 import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
-import { knownBodiesOnly, plainBodiesOnly } from './middleware/bodies.ts';
+import { readBodies } from './middleware/bodies.ts';
 import { allowOnly, errorPage, notFound, postOnly } from './middleware/errors.ts';
 import { requestLog } from './middleware/request-log.ts';
 import { requireLogin } from './middleware/require-login.ts';
@@ -72,7 +71,6 @@ type App = { app: Express; server: Server; services: Service[]; core: Core; pers
 
 const publicDirectory = fileURLToPath(new URL('../public', import.meta.url));
 const viewsDirectory = fileURLToPath(new URL('../views', import.meta.url));
-const maxBody = '16kb';
 
 type RedisKind = RedisTarget['kind'];
 type TargetOf<Kind extends RedisKind> = Extract<RedisTarget, { kind: Kind }>;
@@ -190,7 +188,6 @@ export function createApp(parts: AppParts): App {
 
   app.use(gate.checks); // Sets the security headers itself, on the answers that a visitor may see.
   app.use(securityHeaders(headers));
-  app.use(plainBodiesOnly);
   app.use(serveStaticFile);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app
@@ -202,9 +199,7 @@ export function createApp(parts: AppParts): App {
   app.use(hosts.check);
   app.use(proxies.read);
   app.use(sessionGuard(core));
-  app.use(bodyParser.urlencoded({ extended: false, inflate: false, limit: maxBody, parameterLimit: 50 }));
-  app.use(bodyParser.json({ inflate: false, limit: maxBody }));
-  app.use(knownBodiesOnly);
+  app.use(readBodies);
   app.use(sameOrigin(origin, identityProvider));
   app.use(sessions({ store, secrets, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
   app.use(viewLocals);

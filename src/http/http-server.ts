@@ -52,10 +52,8 @@ export function createHttpServer(app: http.RequestListener): http.Server {
   return server;
 }
 
-type Constructors = Pick<http.ServerOptions, 'IncomingMessage' | 'ServerResponse'>;
-
 // Old-style constructors, because a class can't choose its prototype and Reflect.construct costs what is saved.
-function withPrototypesOf(app: { request: unknown; response: unknown }): Constructors {
+function withPrototypesOf(app: { request: unknown; response: unknown }): http.ServerOptions {
   function Request(this: http.IncomingMessage, socket: Socket) {
     Reflect.apply(http.IncomingMessage, this, [socket]);
   }
@@ -64,7 +62,7 @@ function withPrototypesOf(app: { request: unknown; response: unknown }): Constru
   }
   Request.prototype = app.request;
   Response.prototype = app.response;
-  return { IncomingMessage: Request, ServerResponse: Response } as unknown as Constructors;
+  return { IncomingMessage: Request, ServerResponse: Response } as unknown as http.ServerOptions;
 }
 
 /**

@@ -1,19 +1,18 @@
+import bodyParser from 'body-parser';
 import type { Request, RequestHandler } from 'express';
 import { HttpError } from '../http/http-error.ts';
 
+const limit = '16kb';
+
 /**
- * Refuses compressed bodies: a few bytes can inflate to a thousand times as many, and no client of ours needs to
- * compress. Comes before anything that reads a body.
+ * Refuses compressed bodies: a few bytes can inflate to a thousand times as many, and no client of ours compresses.
  * @throws {HttpError} 415, which names the one encoding that is read (RFC 9110, 15.5.16)
  */
-export const plainBodiesOnly: RequestHandler = function plainBodiesOnly(req, _res, next) {
+const refuseCompressed: RequestHandler = function refuseCompressed(req, _res, next) {
   const encoding = req.headers['content-encoding']?.toLowerCase() || 'identity';
   if (encoding === 'identity') return next();
-  next(
-    new HttpError(415, 'The form was sent compressed, which this site does not accept.', {
-      headers: { 'Accept-Encoding': 'identity' },
-    }),
-  );
+  const headers = { 'Accept-Encoding': 'identity' };
+  next(new HttpError(415, 'The form was sent compressed, which this site does not accept.', { headers }));
 };
 
 /**
@@ -21,14 +20,19 @@ export const plainBodiesOnly: RequestHandler = function plainBodiesOnly(req, _re
  * to the visitor send the POST of a button as an empty chunked body.
  * @throws {HttpError} 415
  */
-export const knownBodiesOnly: RequestHandler = async function knownBodiesOnly(req, _res, next) {
-  if (req.body === undefined && (await hasContent(req))) {
-    throw new HttpError(415, 'The form was sent in a format that this page does not accept.', {
-      headers: { 'Accept-Post': 'application/x-www-form-urlencoded, application/json' },
-    });
-  }
-  next();
+const refuseUnknown: RequestHandler = async function refuseUnknown(req, _res, next) {
+  if (req.body !== undefined || !(await hasContent(req))) return next();
+  const headers = { 'Accept-Post': 'application/x-www-form-urlencoded, application/json' };
+  throw new HttpError(415, 'The form was sent in a format that this page does not accept.', { headers });
 };
+
+/** Reads forms and JSON into `req.body`. */
+export const readBodies: RequestHandler[] = [
+  refuseCompressed,
+  bodyParser.urlencoded({ extended: false, inflate: false, limit, parameterLimit: 50 }),
+  bodyParser.json({ inflate: false, limit }),
+  refuseUnknown,
+];
 
 async function hasContent(req: Request): Promise<boolean> {
   if (req.headers['transfer-encoding'] === undefined) return Number(req.headers['content-length']) > 0;

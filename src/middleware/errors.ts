@@ -129,12 +129,8 @@ function nextStep(status: number, { link, note }: HttpErrorDetails, req: Request
 
 function explain(error: unknown): Pick<HttpError, 'status' | 'message' | 'details'> {
   if (error instanceof HttpError) return error;
-  const status = error instanceof RedisUnavailable ? 503 : clientErrorStatus(error);
+  // Errors of the body parser and the router carry a status; any other error is our fault.
+  const given = error instanceof Error && 'status' in error ? Number(error.status) : 500;
+  const status = error instanceof RedisUnavailable ? 503 : given >= 400 && given < 500 ? given : 500;
   return { status, message: messages[status] ?? messages[400] ?? '', details: {} };
-}
-
-// Errors of the body parser and the router carry a status; any other error is our fault.
-function clientErrorStatus(error: unknown): number {
-  const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
-  return status >= 400 && status < 500 ? status : 500;
 }

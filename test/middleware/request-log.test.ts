@@ -40,6 +40,11 @@ describe('a request', () => {
     });
   });
 
+  test('that is refused because its body is compressed leaves one, too', async () => {
+    await ask(url, 'post', '/nowhere/compressed').set('Content-Encoding', 'br').expect(415);
+    expect(await lineOf('/nowhere/compressed')).toMatchObject({ status: 415, id: expect.any(String) });
+  });
+
   test('leaves out the query, which may contain codes and addresses', async () => {
     const query = `query-${crypto.randomUUID()}`;
     keepOutOfLogs(query);
