@@ -151,6 +151,7 @@ export function createApp(parts: AppParts): App {
   services.push(proxies.service);
   const hosts = new AllowedHosts(config);
   const gate = openGate(core);
+  services.push(gate.service);
   hosts.allow(...gate.hosts);
   const adminSections: AdminSection[] = [];
   adminSections.push(...gate.adminSections);

@@ -13,6 +13,8 @@ const redisCloseDeadlineMs = 400;
 /** Closes what is open; in the order in which it was opened. */
 const closers: (() => Promise<void>)[] = [];
 let closing: Promise<void> | undefined;
+/** From the first signal on. */
+let isClosing = false;
 
 try {
   const { env, problems, warnings } = sources.read(process.env);
@@ -21,29 +23,34 @@ try {
   for (const { about, message } of warnings) log.warn(about, message);
   // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
   const starting = Promise.resolve().then(() => start(config, log));
-  const close = () => starting.catch(() => {}).then(closeAll);
+  const close = () => {
+    isClosing = true;
+    return starting.catch(() => {}).then(closeAll);
+  };
   shutDownGracefully(log, close, config.shutdownDelaySeconds);
-  announce(await starting, config, log);
+  await starting;
 } catch (error) {
-  if (error instanceof ConfigError) console.error(error.message);
-  else console.error(`Latchkey can't start: ${explainFailure(error)}`);
-  await closeAll().catch(() => {});
-  process.exit(1);
+  // Whoever ends a start is not told that it failed, and the shutdown that is under way closes everything.
+  if (!isClosing) {
+    console.error(error instanceof ConfigError ? error.message : `Latchkey can't start: ${explainFailure(error)}`);
+    await closeAll().catch(() => {});
+    process.exit(1);
+  }
 }
 
-async function start(config: Config, log: Logger): Promise<Server> {
+async function start(config: Config, log: Logger): Promise<void> {
   const development = config.production ? undefined : await import('./dev/index.ts');
   const { target, stop } = await findRedis(config, development);
   closers.push(stop);
   const { client: redis } = await openRedis(target, config, log);
   closers.push(() => closeRedis(redis));
   const secrets = findSecrets(config, development);
-  const isClosing = () => closing !== undefined;
-  const { server, services } = createApp({ config, secrets, redis, log, isClosing, development });
+  const { server, services } = createApp({ config, secrets, redis, log, isClosing: () => isClosing, development });
   for (const service of services) {
     await service.start?.();
     closers.push(() => service.stop());
   }
+  if (isClosing) return;
   await listen(server, config.port, config.host);
   closers.push(async () => {
     announceClosing(server);
@@ -51,7 +58,7 @@ async function start(config: Config, log: Logger): Promise<Server> {
     const cutOff = await closeHttpServer(server);
     if (cutOff > 0) log.warn({ connections: cutOff }, 'closed connections whose requests did not end');
   });
-  return server;
+  announce(server, config, log);
 }
 
 function closeAll(): Promise<void> {

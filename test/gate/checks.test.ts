@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { testRedis } from '../support/app.ts';
+import { type TestApp, testRedis } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 import { GateBrowser, login, navigation, proxyNames, reports, script, startGateApp, wiki } from './gate-app.ts';
 
@@ -227,3 +227,11 @@ describe('where the proxy replaces the Cookie header', () => {
 function cookieOf(browser: GateBrowser, origin: string): string {
   return `__Host-latchkey=${browser.cookies(origin).get('__Host-latchkey')}`;
 }
+
+test('a number of proxies is warned of at start, since the gate then believes whoever asks it', async () => {
+  const warnings = ({ logged }: TestApp) =>
+    logged().filter(({ msg }) => String(msg).startsWith('TRUST_PROXY is a number'));
+  expect(warnings(await startGateApp({ env: { TRUST_PROXY: '1' } }))).toMatchObject([{ level: 40 }]);
+  expect(warnings(await startGateApp())).toEqual([]);
+  expect(warnings(await startGateApp({ env: { TRUST_PROXY: '1', GATE_SITES: '' } }))).toEqual([]);
+});

@@ -1,14 +1,17 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterwards } from '../support/afterwards.ts';
 import {
   type Connection,
   connect,
   killGroup,
   type RunningServer,
+  startProcess,
   startServer,
   watchRedis,
 } from '../support/process.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const inOrder = { code: 0, signal: null };
@@ -172,3 +175,19 @@ describe('closing', () => {
 async function connectionsTo({ client }: RedisServer): Promise<number> {
   return client((asking) => asking.clientList()).then((clients) => clients.length - 1);
 }
+
+test('a signal during the start ends the process before it listens, whatever Redis does meanwhile', async () => {
+  const { port } = redis;
+  const link = await startTcpProxy({ host: '127.0.0.1', port });
+  afterwards(link.close);
+  link.hold();
+  const REDIS_URL = redis.url.replace(String(port), String(link.port));
+  const server = startProcess({ env: { REDIS_URL, PORT: '0', SIGN_IN: 'trust' } });
+  // Once it connects, it hears signals.
+  await expect.poll(link.accepted, { timeout: 20_000 }).toBeGreaterThan(0);
+  process.kill(server.pid, 'SIGTERM');
+  await expect.poll(() => server.logged('closing'), { timeout: 5000 }).toHaveLength(1);
+  link.release();
+  expect(await server.ended).toEqual(inOrder);
+  expect(server.printed()).not.toMatch(/listening|is ready/);
+});

@@ -1,5 +1,5 @@
 import { type RequestHandler, Router } from 'express';
-import type { AdminSection, Core } from '../../core.ts';
+import type { AdminSection, Core, Service } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import { Assertions } from './assertions.ts';
 import { checks } from './checks.ts';
@@ -18,12 +18,20 @@ export type Gate = {
   hosts: string[];
   /** The sites that each of a visitor's sessions has opened. */
   adminSections: AdminSection[];
+  /** Warns of settings that let others than the proxy ask the gate. */
+  service: Service;
 };
 
 /** The gate in front of other sites: a reverse proxy asks it about every request. */
 export function openGate(core: Core): Gate {
   const { config, secrets, redis, store, log, displayAddress, noteOutage } = core;
-  const gate: Gate = { checks: (_req, _res, next) => next(), pages: Router(), hosts: [], adminSections: [] };
+  const gate: Gate = {
+    checks: (_req, _res, next) => next(),
+    pages: Router(),
+    hosts: [],
+    adminSections: [],
+    service: { stop: async () => {} },
+  };
   const loginOrigin = config.origin;
   const sites = openSites(config.gate.sites);
   if (loginOrigin === undefined || sites.size === 0) return gate;
@@ -51,6 +59,13 @@ export function openGate(core: Core): Gate {
       loginOrigin,
     }),
   );
+  gate.service.start = async () => {
+    // Express believes the last hops then, whoever they are.
+    if (typeof config.trustProxy !== 'number') return;
+    log.warn(
+      'TRUST_PROXY is a number: the gate believes whoever can reach PORT, so name the addresses of the proxies, or let nothing else reach it',
+    );
+  };
   gate.hosts.push(...[...sites.keys()].map((site) => new URL(site).hostname));
   gate.adminSections.push({
     view: 'gate/opened-sites',
