@@ -27,6 +27,7 @@ export type Load = {
 /** A Redis, a relay and app processes of one load. */
 export type Stage = Awaited<ReturnType<typeof newStage>>;
 
+const server = new URL('../../dist/server.js', import.meta.url);
 /** Of a code, which is of no use later. */
 const lifeMs = 600_000;
 const fast = { SMTP_CONNECTIONS: '10', SMTP_MAILS_PER_MINUTE: '60000' };
@@ -44,27 +45,29 @@ export async function newStage({ node, isDurable }: { node: string; isDurable: b
       return relay;
     },
     async startApp(relay: Relay, env: Record<string, string> = {}): Promise<RunningServer<string>> {
-      const app = await startModule('latchkey', new URL('../../dist/server.js', import.meta.url), {
-        node,
-        redisUrl: redis.url,
-        env: {
-          SIGN_IN: 'code',
-          SMTP_URL: relay.url(),
-          MAIL_FROM: 'login@example.com',
-          // Each visitor comes from an address of its own.
-          TRUST_PROXY: 'loopback',
-          MAILS_PER_HOUR: '100000',
-          // Failures are what is tried here.
-          LOG_LEVEL: 'fatal',
-          ...env,
-        },
-      });
+      const start = () =>
+        startModule('latchkey', server, { node, redisUrl: redis.url, env: { ...envOf(relay), ...env } });
+      // On a busy machine the first start may time out.
+      const app = await start().catch(start);
       closers.push(app.stop);
       return app;
     },
     async close(): Promise<void> {
       for (const close of closers.reverse()) await close();
     },
+  };
+}
+
+function envOf(relay: Relay): Record<string, string> {
+  return {
+    SIGN_IN: 'code',
+    SMTP_URL: relay.url(),
+    MAIL_FROM: 'login@example.com',
+    // Each visitor comes from an address of its own.
+    TRUST_PROXY: 'loopback',
+    MAILS_PER_HOUR: '100000',
+    // Failures are what is tried here.
+    LOG_LEVEL: 'fatal',
   };
 }
 

@@ -1,17 +1,21 @@
-// npm run bench:mail -- [--quick] [--load NAME]... [--node 20]
+// npm run bench:mail -- [--quick] [--load NAME]... [--node 20], or [--beside DIRECTORY]
 // What becomes of codes while mail servers, app processes and Redis are slow, full or killed. With --quick, the loads
-// are ten times smaller, run all at once, and are not published.
+// are ten times smaller, run all at once, and are not published. --beside
+// measures POST /login beside another version instead, built in that directory.
 import { availableParallelism, loadavg } from 'node:os';
+import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { findNode } from '../../scripts/nodes.ts';
 import { publish, table } from '../bench.ts';
 import { crowds, type Load, newStage, quietLoads, type Row, restarts } from './loads.ts';
+import { measureSpeed } from './speed.ts';
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     load: { type: 'string', multiple: true, default: [] },
+    beside: { type: 'string' },
     node: { type: 'string', default: String(process.versions.node.split('.')[0]) },
   },
 });
@@ -27,6 +31,12 @@ const rows = new Map<string, Row>();
 const startedAt = performance.now();
 const [loadBefore = 0] = loadavg();
 
+if (values.beside !== undefined) {
+  const speed = await measureSpeed(node.path, resolve(values.beside));
+  const command = `\`npm run bench:mail -- --beside DIRECTORY\` ${machine()}, with ${basename(values.beside)} built in that directory.`;
+  publish('mail-speed.md', ['# POST /login beside another version', command, speed].join('\n\n'));
+  process.exit();
+}
 if (values.quick) await Promise.all([...alone, ...inTurn, ...together].map(startInTurn));
 else {
   await oneAfterTheOther(alone);
@@ -50,9 +60,18 @@ async function measure(load: Load): Promise<void> {
     const row = await load.run(stage, scale);
     rows.set(load.name, row);
     console.log(`${load.name}: ${JSON.stringify(row)}`);
+  } catch (error) {
+    // The others go on, and end what they have started.
+    console.error(`${load.name}:`, error);
+    process.exitCode = 1;
   } finally {
     await stage.close();
   }
+}
+
+function machine(): string {
+  const date = new Date().toISOString().slice(0, 10);
+  return `on ${date}, on ${availableParallelism()} cores with a load of ${loadBefore.toFixed(1)} before`;
 }
 
 function report(): void {
@@ -70,7 +89,7 @@ function report(): void {
   const seconds = (performance.now() - startedAt) / 1000;
   const text = [
     `# Mail on Node ${node.version}`,
-    `\`npm run bench:mail\` on ${new Date().toISOString().slice(0, 10)}, in ${seconds.toFixed(0)} s, on ${availableParallelism()} cores with a load of ${loadBefore.toFixed(1)} before. Real app processes and SMTP servers on sockets; where something is killed or stopped, Redis with \`appendfsync always\`. "Slowest" is from the answer to the acceptance of the code, and so is "known browser", of a browser known to its address, without the relay's own time.`,
+    `\`npm run bench:mail\` ${machine()}, in ${seconds.toFixed(0)} s. Real app processes and SMTP servers on sockets; where something is killed or stopped, Redis with \`appendfsync always\`. "Slowest" is from the answer to the acceptance of the code, and so is "known browser", of a browser known to its address, without the relay's own time.`,
     table(head, cells),
   ].join('\n\n');
   if (values.quick || values.load.length > 0) console.log(text);

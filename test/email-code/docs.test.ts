@@ -3,7 +3,7 @@ import { readConfig } from '../../src/config.ts';
 import { triesPerCode } from '../../src/features/email-code/challenges.ts';
 import { codeDigits } from '../../src/features/email-code/code.ts';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
-import { read, rowsBelow } from '../support/documents.ts';
+import { measured, read, rowsBelow } from '../support/documents.ts';
 
 type Limit = { points: number; seconds: number };
 
@@ -31,4 +31,12 @@ test('the chance of a crowd over all addresses follows from MAILS_PER_HOUR', () 
   const guesses = readConfig({ NODE_ENV: 'test' }).emailCode.mailsPerHour * 24 * triesPerCode;
   expect(page).toContain(`by default to ${guesses.toLocaleString('en')} a day`);
   expect(page).toContain(`about ${((guesses / 10 ** codeDigits) * 100).toFixed(2)} % per day`);
+});
+
+test('what becomes of codes under load is stated as it was measured: none is lost, known browsers wait under 2 s', () => {
+  const rows = rowsBelow('docs/mail.md', 'load | promised | sent | doubled | lost | slowest | known browser');
+  expect(rows.length).toBeGreaterThanOrEqual(13);
+  for (const [load = '', ...figures] of rows) expect([load, figures]).toEqual([load, measured('mail', load)[0]]);
+  expect(rows.filter(([, , , , lost]) => lost !== '0')).toEqual([]);
+  expect(rows.filter((row) => Number(row[6] ?? 0) >= 2)).toEqual([]);
 });

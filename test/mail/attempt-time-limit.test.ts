@@ -48,6 +48,8 @@ describe('an attempt to deliver', () => {
     limit.noteEnded('b');
     expect(remaining('c', normalOnly)).toBe(-1000);
     for (let count = 1; count <= 10; count += 1) limit.noteSlow();
+    expect(remaining('c', normalOnly)).toBe(-1000);
+    vi.advanceTimersByTime(60_001);
     expect(remaining('d', highOnly, 'high')).toBe(never);
     limit.noteEnded('d');
     for (let count = 1; count <= 10; count += 1) limit.noteSlow();

@@ -7,7 +7,7 @@ const factor = 3;
 /** The server's own time is the shortest of this many attempts: slow recipients can only make theirs longer. */
 const maxRemembered = 20;
 /**
- * After so many slow attempts in a row, and so long after anything was accepted, one attempt has no limit. Otherwise a
+ * After so many slow attempts in a row, and so long after the last was accepted, one attempt has no limit. Otherwise a
  * server that has become slow for everybody would get no mail.
  */
 const maxSlowInARow = 10;
@@ -17,14 +17,14 @@ const maxWithoutAcceptedMs = 60_000;
 export class AttemptTimeLimit {
   readonly #acceptedMs: number[] = [];
   #slowInARow = 0;
-  #acceptedAt = Number.NEGATIVE_INFINITY;
+  #stuckSince = Number.NEGATIVE_INFINITY;
   #unlimited: string | undefined;
 
   noteAccepted(tookMs: number): void {
     this.#acceptedMs.push(tookMs);
     if (this.#acceptedMs.length > maxRemembered) this.#acceptedMs.shift();
     this.#slowInARow = 0;
-    this.#acceptedAt = performance.now();
+    this.#stuckSince = performance.now();
   }
 
   noteSlow(): void {
@@ -48,10 +48,11 @@ export class AttemptTimeLimit {
   }
 
   #isUnlimited(id: string): boolean {
-    const isStuck = this.#slowInARow >= maxSlowInARow && performance.now() - this.#acceptedAt > maxWithoutAcceptedMs;
+    const isStuck = this.#slowInARow >= maxSlowInARow && performance.now() - this.#stuckSince > maxWithoutAcceptedMs;
     if (this.#unlimited === undefined && isStuck) {
       this.#unlimited = id;
       this.#slowInARow = 0;
+      this.#stuckSince = performance.now();
     }
     return this.#unlimited === id;
   }
