@@ -23,9 +23,9 @@ describe('ALLOWED_EMAILS, with sign-in by code', () => {
       const visit = await askForCode(newBrowser(app.url), email);
       expect([visit.status, visit.location]).toEqual([303, '/login/code']);
       const mailed = email === stranger ? 0 : 1;
-      expect(await outcomes(app, email, 1)).toEqual({ mailed, keptBack: 1 - mailed });
+      expect(await outcomes(app, email, 1)).toEqual({ mailed, withheld: 1 - mailed });
     }
-    expect(app.logged().find(({ msg }) => msg === 'code kept back')).toMatchObject({
+    expect(app.logged().find(({ msg }) => msg === 'code withheld')).toMatchObject({
       reason: 'not in ALLOWED_EMAILS',
     });
     expect(app.mails.inbox.map(({ to }) => to)).not.toContainEqual([stranger]);
@@ -67,6 +67,6 @@ describe('ALLOWED_EMAILS, with sign-in by code', () => {
 
     // Nor does the device cookie bring a mail.
     await askForCode(there, email);
-    expect(await outcomes(restarted, email, 1)).toEqual({ mailed: 0, keptBack: 1 });
+    expect(await outcomes(restarted, email, 1)).toEqual({ mailed: 0, withheld: 1 });
   });
 });

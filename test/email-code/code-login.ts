@@ -74,15 +74,15 @@ export async function untilKnown({ redis }: Pick<CodeApp, 'redis'>, email: strin
   await vi.waitFor(areKnown, { timeout: 10_000, interval: 5 });
 }
 
-type Outcomes = { mailed: number; keptBack: number };
+type Outcomes = { mailed: number; withheld: number };
 
-/** Waits until it is decided what became of so many wishes for a code, and counts the mails and the rest. */
+/** Waits until it is decided what became of so many requests for a code, and counts the mails and the rest. */
 export async function outcomes(app: Pick<CodeApp, 'logged'>, email: string, wishes: number): Promise<Outcomes> {
   return vi.waitFor(
     () => {
-      const { mailed, keptBack } = decided(app, email);
-      if (mailed + keptBack !== wishes) throw new Error(`${mailed} mailed and ${keptBack} kept back of ${wishes}`);
-      return { mailed, keptBack };
+      const { mailed, withheld } = decided(app, email);
+      if (mailed + withheld !== wishes) throw new Error(`${mailed} mailed and ${withheld} withheld of ${wishes}`);
+      return { mailed, withheld };
     },
     { timeout: 10_000, interval: 10 },
   );
@@ -92,19 +92,19 @@ function decided({ logged }: Pick<CodeApp, 'logged'>, email: string): Outcomes {
   const lines = logged().filter(({ person }) => person === tagOf(email));
   return {
     mailed: lines.filter(({ msg, mail }) => msg === 'mail sent' && mail === 'code').length,
-    keptBack: lines.filter(({ msg }) => msg === 'code kept back').length,
+    withheld: lines.filter(({ msg }) => msg === 'code withheld').length,
   };
 }
 
 /** Uses up what strangers may have mailed to an address in an hour, each time from another place. */
 export async function exhaust(app: CodeApp, email: string): Promise<void> {
   const { points } = rateLimits.mailsPerAddress[0];
-  const { mailed, keptBack } = decided(app, email);
+  const { mailed, withheld } = decided(app, email);
   for (let wishes = 1; wishes <= points; wishes += 1) await askForCode(newBrowser(app.url), email);
   await vi.waitFor(
     () => {
       const now = decided(app, email);
-      if (now.mailed + now.keptBack < mailed + keptBack + points) throw new Error('not all of it is decided');
+      if (now.mailed + now.withheld < mailed + withheld + points) throw new Error('not all of it is decided');
     },
     { timeout: 10_000, interval: 10 },
   );

@@ -184,7 +184,7 @@ test('an https site mails no code for a request over http, where it could not be
   const email = newAddress();
   expect((await askForCode(newBrowser(overHttps.url), email)).status).toBe(500);
   await askForCode(newBrowser(overHttps.url, byHttps), email);
-  expect(await outcomes(overHttps, email, 1)).toEqual({ mailed: 1, keptBack: 0 });
+  expect(await outcomes(overHttps, email, 1)).toEqual({ mailed: 1, withheld: 0 });
 });
 
 describe('asking again', () => {
@@ -210,7 +210,7 @@ describe('asking again', () => {
     }
     const visit = await browser.post('/login/code/again');
     expect([visit.status, visit.location]).toEqual([303, '/login/code?sent=again']);
-    expect(await outcomes(app, email, points + 1)).toEqual({ mailed: points, keptBack: 1 });
+    expect(await outcomes(app, email, points + 1)).toEqual({ mailed: points, withheld: 1 });
     expect(isSignIn(await enterCode(browser, last))).toBe(true);
   });
 

@@ -15,7 +15,7 @@ import {
   untilKnown,
 } from './code-login.ts';
 
-// ASVS 6.3.8: who asks for a code learns nothing about the address, whether mail to it is sent or kept back.
+// ASVS 6.3.8: who asks for a code learns nothing about the address, whether mail to it is sent or withheld.
 const env = { ALLOWED_EMAILS: '@example.com', MAILS_PER_HOUR: '100000' };
 const app = await startCodeApp({ env });
 const enough = newAddress();
@@ -84,7 +84,7 @@ describe('the work behind an answer', () => {
     await untilKnown(small, owner);
     const second = await commandsWithoutMail(small, () => askForCode(newBrowser(small.url), newAddress()));
     await askForCode(browser, owner);
-    expect(await outcomes(small, owner, 2)).toEqual({ mailed: 2, keptBack: 0 });
+    expect(await outcomes(small, owner, 2)).toEqual({ mailed: 2, withheld: 0 });
     expect(second).toEqual(first);
   });
 

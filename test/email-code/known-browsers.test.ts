@@ -81,8 +81,8 @@ describe('the device cookie', () => {
       await exhaust(app, email);
       await askForCode(browser.copy(), email);
     }
-    expect(await outcomes(app, second, 7)).toEqual({ mailed: 6, keptBack: 1 });
-    expect(await outcomes(app, oldest, 7)).toEqual({ mailed: 5, keptBack: 2 });
+    expect(await outcomes(app, second, 7)).toEqual({ mailed: 6, withheld: 1 });
+    expect(await outcomes(app, oldest, 7)).toEqual({ mailed: 5, withheld: 2 });
   });
 
   test('signs nobody in, and shows no session', async () => {
@@ -150,7 +150,7 @@ describe('a forged or foreign device cookie gains nothing (ASVS 6.1.1)', () => {
     forger.cookies.set('device', forge(own, foreign));
     await askForCode(forger, email);
     // The owner's first and four more; then the hour was over, for the forger as well.
-    expect(await outcomes(app, email, 7)).toEqual({ mailed: 5, keptBack: 2 });
+    expect(await outcomes(app, email, 7)).toEqual({ mailed: 5, withheld: 2 });
   });
 });
 
@@ -163,7 +163,7 @@ describe('two people who share a browser (ASVS 6.1.1)', () => {
     expect(bobs).not.toBe(knownId(browser, ann));
     const { points } = rateLimits.mailsPerDevice[0];
     for (let wishes = 1; wishes <= points + 2; wishes += 1) await askForCode(browser.copy(), bob);
-    expect(await outcomes(app, bob, points + 3)).toEqual({ mailed: points + 1, keptBack: 2 });
+    expect(await outcomes(app, bob, points + 3)).toEqual({ mailed: points + 1, withheld: 2 });
     await signInByCode(app, browser, ann, { count: 2 });
   });
 
@@ -193,7 +193,7 @@ describe('somebody with a leaked secret that is still listed', () => {
     const email = newAddress();
     const { points } = rateLimits.mailsPerAddressOfKnown[0];
     await Promise.all(Array.from({ length: points + 10 }, () => askForCode(forged(email, newIp()), email)));
-    expect(await outcomes(app, email, points + 10)).toEqual({ mailed: points, keptBack: 10 });
+    expect(await outcomes(app, email, points + 10)).toEqual({ mailed: points, withheld: 10 });
   });
 
   test('gets no more guesses at an address than all of its known browsers together', async () => {

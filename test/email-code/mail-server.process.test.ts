@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ownAddress, startMailServer, type Trouble } from '../mail/mail-server.ts';
+import { type Failure, ownAddress, startMailServer } from '../mail/mail-server.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { clients } from '../support/client.ts';
 import { newDirectory, type RunningServer, startServer } from '../support/process.ts';
@@ -90,7 +90,7 @@ describe('a mail server that is away', () => {
   test('or refuses, is seen by the operator, and the visitor sees the same page', async () => {
     const mails = await startMailServer();
     const server = await startWith(mails.url);
-    mails.trouble = { at: 'data', answer: 554 };
+    mails.failure = { at: 'data', answer: 554 };
     const visitor = newBrowser(server.url(), clients.text);
     expect((await askForCode(visitor, newAddress())).text).toBe('code needed\n');
     await expect.poll(() => server.logged('mail not sent'), soon).toHaveLength(1);
@@ -102,7 +102,7 @@ describe('stopping and killing', () => {
     const mails = await startMailServer();
     const redis = await startRedisServer('of-the-operator', ['--appendonly', 'yes', '--appendfsync', 'always']);
     const env = { REDIS_URL: redis.url, SESSION_SECRET: 'a secret of the operator of 32 characters and more' };
-    mails.trouble = { at: 'recipient', answer: 450 };
+    mails.failure = { at: 'recipient', answer: 450 };
     const addresses = Array.from({ length: 8 }, () => newAddress());
     const first = await startWith(mails.url, env);
     for (const email of addresses.slice(0, 4)) await askForCode(newBrowser(first.url()), email);
@@ -113,21 +113,21 @@ describe('stopping and killing', () => {
     expect(await secondsToEnd(second)).toBeLessThan(5);
     await redis.kill();
     await redis.start();
-    mails.trouble = undefined;
+    mails.failure = undefined;
     await startWith(mails.url, env);
     for (const email of addresses) await mails.codeFor(email);
     expect(mails.inbox).toHaveLength(addresses.length);
   });
 
-  test.each<Trouble>([
+  test.each<Failure>([
     { at: 'greeting', answer: 'silence' },
     { at: 'data', answer: 'silence' },
-  ])('is not held up by a mail server that falls silent: $at', async (trouble) => {
+  ])('is not held up by a mail server that falls silent: $at', async (failure) => {
     const mails = await startMailServer();
-    mails.trouble = trouble;
+    mails.failure = failure;
     const server = await startWith(mails.url);
     await askForCode(newBrowser(server.url()), newAddress());
-    await expect.poll(() => mails.seen, soon).toContain(trouble.at);
+    await expect.poll(() => mails.seen, soon).toContain(failure.at);
     expect(await secondsToEnd(server)).toBeLessThan(5);
   });
 });

@@ -105,7 +105,7 @@ describe('mail to an address', () => {
   test('is limited to five codes an hour, from wherever and however many at once', async () => {
     const email = newAddress();
     expect(statuses(await askOften(40, newIp, email))).toEqual({ 303: 40 });
-    expect(await outcomes(app, email, 40)).toEqual({ mailed: 5, keptBack: 35 });
+    expect(await outcomes(app, email, 40)).toEqual({ mailed: 5, withheld: 35 });
     const left = await redis.ttl(counterKey(email, `mail:${hourly.seconds}`));
     expect(left).toBeLessThanOrEqual(hourly.seconds);
     expect(left).toBeGreaterThan(hourly.seconds - 60);
@@ -116,7 +116,7 @@ describe('mail to an address', () => {
     const browser = newBrowser(url);
     await askForCode(browser, email);
     for (let times = 1; times <= 9; times += 1) await browser.post('/login/code/again');
-    expect(await outcomes(app, email, 10)).toEqual({ mailed: 5, keptBack: 5 });
+    expect(await outcomes(app, email, 10)).toEqual({ mailed: 5, withheld: 5 });
   });
 
   test('is limited to twenty codes a day, without those that the hourly limit withheld', async () => {
@@ -127,7 +127,7 @@ describe('mail to an address', () => {
       // The hour is over.
       await redis.del(counterKey(email, `mail:${hourly.seconds}`));
     }
-    expect(await outcomes(app, email, 40)).toEqual({ mailed: 20, keptBack: 20 });
+    expect(await outcomes(app, email, 40)).toEqual({ mailed: 20, withheld: 20 });
     const left = await redis.ttl(counterKey(email, `mail:${daily.seconds}`));
     expect(left).toBeGreaterThan(daily.seconds - 60);
     expect(left).toBeLessThanOrEqual(daily.seconds);
@@ -178,12 +178,12 @@ describe('guesses at an address, over all its codes (ASVS 6.6.3; NIST SP 800-63B
     const code = await askAnew(last);
     expect((await enterCode(last, wrongCode(code))).text).toContain('That is not the code.');
     const said = await enterCode(last, code);
-    // As of any code that is kept back: that others entered some is not for this browser to know (ASVS 6.3.8).
+    // As of any code that is withheld: that others entered some is not for this browser to know (ASVS 6.3.8).
     expect([said.status, said.text.includes('That is not the code. You have three tries left.')]).toEqual([422, true]);
     // What could not be used is not mailed either.
     await redis.del(counterKey(email, `mail:${hourly.seconds}`));
     await askForCode(newBrowser(url), email);
-    expect(await outcomes(app, email, codes + 1)).toEqual({ mailed: codes, keptBack: 1 });
+    expect(await outcomes(app, email, codes + 1)).toEqual({ mailed: codes, withheld: 1 });
     const left = await redis.ttl(counterKey(email, 'guess:86400'));
     expect(left).toBeGreaterThan(daily.seconds - 60);
 
@@ -207,7 +207,7 @@ describe('guesses at an address, over all its codes (ASVS 6.6.3; NIST SP 800-63B
     const reasons = app
       .logged()
       .filter(({ reason, person }) => reason === 'enough guesses for now' && person === tagOf(email));
-    expect(reasons.map(({ msg }) => msg)).toEqual(['code kept back', 'sign-in refused']);
+    expect(reasons.map(({ msg }) => msg)).toEqual(['code withheld', 'sign-in refused']);
   });
 });
 
@@ -225,7 +225,7 @@ describe('a stranger who floods an address from everywhere (ASVS 6.1.1, 6.3.1)',
       expect(statuses(guesses)).toEqual({ 422: strangers.length });
     }
     const before = await outcomes(app, email, 41);
-    expect(before).toEqual({ mailed: 5, keptBack: 36 });
+    expect(before).toEqual({ mailed: 5, withheld: 36 });
 
     await signInByCode(app, owner, email, { count: before.mailed + 1 });
     expect((await owner.get('/admin')).text).toContain(`Hello ${email}`);
@@ -268,18 +268,18 @@ describe('all mail together', () => {
     await signInByCode(small, known, owner);
     for (let times = 1; times <= 10; times += 1) await ask(newAddress('example.org'));
     for (let times = 2; times <= 5; times += 1) await askForCode(known, owner);
-    expect(await outcomes(small, owner, 5)).toEqual({ mailed: 5, keptBack: 0 });
+    expect(await outcomes(small, owner, 5)).toEqual({ mailed: 5, withheld: 0 });
 
     for (let times = 2; times <= 4; times += 1) {
       const email = newAddress();
       await ask(email);
-      expect(await outcomes(small, email, 1)).toEqual({ mailed: 1, keptBack: 0 });
+      expect(await outcomes(small, email, 1)).toEqual({ mailed: 1, withheld: 0 });
     }
     const late = newAddress();
     await ask(late);
-    expect(await outcomes(small, late, 1)).toEqual({ mailed: 0, keptBack: 1 });
+    expect(await outcomes(small, late, 1)).toEqual({ mailed: 0, withheld: 1 });
     await askForCode(known, owner);
-    expect(await outcomes(small, owner, 6)).toEqual({ mailed: 6, keptBack: 0 });
+    expect(await outcomes(small, owner, 6)).toEqual({ mailed: 6, withheld: 0 });
   });
 
   test('does not use up the limit of an address whose mail it withholds, and tells the operator', async () => {
@@ -287,13 +287,13 @@ describe('all mail together', () => {
     await askForCode(newBrowser(small.url), newAddress());
     const email = newAddress();
     for (let times = 1; times <= 10; times += 1) await askForCode(newBrowser(small.url), email);
-    expect(await outcomes(small, email, 10)).toEqual({ mailed: 0, keptBack: 10 });
-    const told = small.logged().filter(({ msg, reason }) => msg === 'code kept back' && reason === 'MAILS_PER_HOUR');
+    expect(await outcomes(small, email, 10)).toEqual({ mailed: 0, withheld: 10 });
+    const told = small.logged().filter(({ msg, reason }) => msg === 'code withheld' && reason === 'MAILS_PER_HOUR');
     expect(told.map(({ level }) => level)).toEqual(Array.from({ length: 10 }, () => 50));
     // The hour is over.
     await small.redis.del(`l:{all-mail}${hourly.seconds}`);
     await askForCode(newBrowser(small.url), email);
-    expect(await outcomes(small, email, 11)).toEqual({ mailed: 1, keptBack: 10 });
+    expect(await outcomes(small, email, 11)).toEqual({ mailed: 1, withheld: 10 });
   });
 
   test('is not used up by refused clients, nor by a form that is sent twice', async () => {
@@ -314,8 +314,8 @@ describe('all mail together', () => {
     const [one, two] = [await startCodeApp(shared), await startCodeApp(shared)];
     const [first, second] = [newAddress(), newAddress()];
     await askForCode(newBrowser(one.url), first);
-    expect(await outcomes(one, first, 1)).toEqual({ mailed: 1, keptBack: 0 });
+    expect(await outcomes(one, first, 1)).toEqual({ mailed: 1, withheld: 0 });
     await askForCode(newBrowser(two.url), second);
-    expect(await outcomes(two, second, 1)).toEqual({ mailed: 0, keptBack: 1 });
+    expect(await outcomes(two, second, 1)).toEqual({ mailed: 0, withheld: 1 });
   });
 });

@@ -196,7 +196,7 @@ describe('the login form, sent again by the same browser', () => {
     const senders = [browser, ...thieves];
     for (const sender of senders) await sender.post('/login', { form });
     expect(new Set(senders.map((sender) => sender.cookies.get('login'))).size).toBe(3);
-    expect(await outcomes(app, email, 3)).toEqual({ mailed: 3, keptBack: 0 });
+    expect(await outcomes(app, email, 3)).toEqual({ mailed: 3, withheld: 0 });
   });
 
   test('has a name of its own each time it is shown', async () => {

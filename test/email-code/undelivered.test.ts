@@ -14,13 +14,13 @@ function outcomesOf(email: string, message: string, kind: string): number {
 test('a code that the mail server refuses does not use up the address’s allowance', async () => {
   const email = newAddress();
   const [{ points }] = rateLimits.mailsPerAddress;
-  mails.trouble = { at: 'recipient', answer: 550, words: '5.1.1 user unknown' };
+  mails.failure = { at: 'recipient', answer: 550, words: '5.1.1 user unknown' };
   for (let count = 1; count <= points + 1; count += 1) {
     await askForCode(newBrowser(url), email);
     await expect.poll(() => outcomesOf(email, 'mail not sent', 'code'), soon).toBe(count);
     await expect.poll(() => redis.get(`l:{${tagOf(email)}}mail:3600`), soon).toBe('0');
   }
-  mails.trouble = undefined;
+  mails.failure = undefined;
   await signInByCode(app, newBrowser(url), email);
 });
 
@@ -29,14 +29,14 @@ test('a browser is known once its notice is accepted, and until then each sign-i
   const browser = newBrowser(url);
   await askForCode(browser, email);
   const code = await mails.codeFor(email);
-  mails.trouble = { at: 'recipient', answer: 550 };
+  mails.failure = { at: 'recipient', answer: 550 };
   expect((await enterCode(browser, code)).status).toBe(303);
   await expect.poll(() => outcomesOf(email, 'mail not sent', 'notice'), soon).toBe(1);
 
-  mails.trouble = { at: 'recipient', answer: 450 };
+  mails.failure = { at: 'recipient', answer: 450 };
   await askForCode(browser, email);
   await expect.poll(() => outcomesOf(email, 'mail deferred', 'code'), soon).toBe(1);
-  mails.trouble = undefined;
+  mails.failure = undefined;
   expect((await enterCode(browser, await mails.codeFor(email, 2))).status).toBe(303);
   await mails.mailTo(email, 'notice', 1);
 

@@ -45,7 +45,7 @@ test('says why no mail came, and why a code was refused', async () => {
   const stranger = newAddress('example.org');
   await askForCode(newBrowser(app.url), stranger);
   await vi.waitFor(
-    async () => expect(await whatOf(stranger)).toEqual(['code kept back: not in ALLOWED_EMAILS']),
+    async () => expect(await whatOf(stranger)).toEqual(['code withheld: not in ALLOWED_EMAILS']),
     10_000,
   );
 
@@ -56,7 +56,7 @@ test('says why no mail came, and why a code was refused', async () => {
   await enterCode(browser, '00000000');
   await vi.waitFor(async () => {
     expect((await whatOf(busy)).slice(-2)).toEqual([
-      'code kept back: enough mail for now',
+      'code withheld: enough mail for now',
       'sign-in refused: wrong code',
     ]);
   }, 10_000);
@@ -69,7 +69,7 @@ test('keeps 20 entries for seven days, in which a stranger who repeats the same 
   for (let tries = 0; tries < 25; tries += 1) await askForCode(newBrowser(app.url), email);
   await vi.waitFor(async () => {
     const [latest] = (await historyOf(email)).toReversed();
-    expect(latest).toMatchObject({ what: 'code kept back: enough mail for now', times: expect.any(Number) });
+    expect(latest).toMatchObject({ what: 'code withheld: enough mail for now', times: expect.any(Number) });
     expect(latest?.times).toBeGreaterThan(10);
   }, 10_000);
   expect(await whatOf(email)).toContainEqual(expect.stringMatching(/^signed in: /));
@@ -88,7 +88,7 @@ test('keeps 20 entries for seven days, in which a stranger who repeats the same 
   expect((await app.redis.get(`h:{${tagOf(other)}}`))?.split('\n').length).toBe(21);
 });
 
-test('leaves nothing of a mail that was kept back but what was decided about it, and no address anywhere', async () => {
+test('leaves nothing of a mail that was withheld but what was decided about it, and no address anywhere', async () => {
   const email = newAddress('example.org');
   await askForCode(newBrowser(app.url, { 'X-Forwarded-For': '198.18.77.77' }), email);
   await vi.waitFor(async () => expect(await whatOf(email)).toHaveLength(1), 10_000);
@@ -122,7 +122,7 @@ test('what one client can leave there is bounded as the documentation says', asy
 });
 
 test.each(['example.com', 'example.org'])(
-  'is written as often whether mail to an address is sent or kept back: %s (ASVS 6.3.8)',
+  'is written as often whether mail to an address is sent or withheld: %s (ASVS 6.3.8)',
   async (domain) => {
     const email = newAddress(domain);
     const monitor = app.redis.duplicate();

@@ -23,7 +23,7 @@ type ReceivedMail = {
 };
 
 /** The step at which the server answers with an error, late, or not at all. */
-export type Trouble = {
+export type Failure = {
   at: 'greeting' | 'sender' | 'recipient' | 'data';
   answer: number | 'silence' | 'late';
   words?: string;
@@ -39,7 +39,7 @@ export type MailServer = {
   inbox: ReceivedMail[];
   /** The steps that clients have reached: `greeting`, `sender`, `recipient`, `data`, `user:password`. */
   seen: string[];
-  trouble: Trouble | undefined;
+  failure: Failure | undefined;
   /** Waits until an address has received this many mails of a kind, or with such a subject, and returns the last. */
   mailTo: (address: string, kind: MailKind, count?: number) => Promise<ParsedMail>;
   /** Waits until an address has received this many codes, and returns the last. */
@@ -59,13 +59,13 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
   let server: SMTPServer | undefined;
   const sockets = new Set<Socket>();
 
-  function failOrGoOn(at: Trouble['at'], done: (error?: Error | null) => void): void {
+  function failOrGoOn(at: Failure['at'], done: (error?: Error | null) => void): void {
     mails.seen.push(at);
-    const { trouble } = mails;
-    if (trouble?.at !== at) done();
-    else if (trouble.answer === 'late') setTimeout(done, 100);
-    else if (trouble.answer !== 'silence') {
-      done(Object.assign(new Error(trouble.words ?? 'no'), { responseCode: trouble.answer }));
+    const { failure } = mails;
+    if (failure?.at !== at) done();
+    else if (failure.answer === 'late') setTimeout(done, 100);
+    else if (failure.answer !== 'silence') {
+      done(Object.assign(new Error(failure.words ?? 'no'), { responseCode: failure.answer }));
     }
   }
 
@@ -130,7 +130,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
   }
 
   const mails: MailServer = {
-    ...{ port: 0, url: '', inbox: [], seen: [], trouble: undefined, mailTo, stop, start },
+    ...{ port: 0, url: '', inbox: [], seen: [], failure: undefined, mailTo, stop, start },
     codeFor: async (address, count) => codeIn(await mailTo(address, 'code', count)),
   };
   await start();

@@ -9,7 +9,7 @@ import { targetOf } from '../support/app.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { newSmtpClient } from './courier.ts';
-import { type MailServer, startMailServer, type Trouble } from './mail-server.ts';
+import { type Failure, type MailServer, startMailServer } from './mail-server.ts';
 import { newOutbox } from './outbox-rig.ts';
 
 /** The sessions get most of the time. */
@@ -20,7 +20,7 @@ const everyMs = 40;
 /** An acceptance, or the record of it, can be lost with a connection. Such a mail is sent again. */
 const maxDoubledPercent = 2;
 const settled = { timeout: 90_000, interval: 500 };
-const mailFaults: Trouble[] = [
+const mailFaults: Failure[] = [
   { at: 'greeting', answer: 421 },
   { at: 'sender', answer: 451 },
   { at: 'recipient', answer: 450 },
@@ -43,8 +43,8 @@ test(`${seconds} s of mail and faults`, { timeout: (seconds + 180) * 1000 }, asy
     await sleep(random.between(200, 4000));
     await end();
   }
-  const setTrouble = (trouble: Trouble | undefined) => () => {
-    server.trouble = trouble;
+  const setFailure = (failure: Failure | undefined) => () => {
+    server.failure = failure;
   };
   const faults: (() => Promise<unknown>)[] = [
     ...processes.flatMap(({ link }) => [
@@ -60,7 +60,7 @@ test(`${seconds} s of mail and faults`, { timeout: (seconds + 180) * 1000 }, asy
         () => redis.signal('SIGCONT'),
       ),
     () => during(server.stop, server.start),
-    ...mailFaults.map((trouble) => () => during(setTrouble(trouble), setTrouble(undefined))),
+    ...mailFaults.map((failure) => () => during(setFailure(failure), setFailure(undefined))),
   ];
 
   const endsAt = performance.now() + seconds * 1000;

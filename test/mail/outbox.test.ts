@@ -10,7 +10,7 @@ import { createLogger } from '../../src/log.ts';
 import { connectNode, targetOf, testRedis, testSecret } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 import { mail, newSmtpClient } from './courier.ts';
-import { startMailServer, type Trouble } from './mail-server.ts';
+import { type Failure, startMailServer } from './mail-server.ts';
 import { newOutbox, type Rig } from './outbox-rig.ts';
 
 const address = await testRedis();
@@ -38,7 +38,7 @@ const neverAnswers = () => scripted(() => new Promise(() => {}));
 afterEach(async () => {
   for (const { outbox } of rigs.splice(0)) await outbox.stop();
   await node.flushAll();
-  server.trouble = undefined;
+  server.failure = undefined;
   server.inbox.length = 0;
   server.seen.length = 0;
 });
@@ -160,7 +160,7 @@ describe('mail that strangers can cause', () => {
 });
 
 describe('a mail server', () => {
-  test.each<[string, Trouble, string]>([
+  test.each<[string, Failure, string]>([
     [
       'accepts no sender at the moment',
       { at: 'sender', answer: 451 },
@@ -176,15 +176,15 @@ describe('a mail server', () => {
       { at: 'sender', answer: 550 },
       `localhost:${server.port} rejects the sender (550): check MAIL_FROM, and whether SMTP_URL needs a user`,
     ],
-  ])('that %s gets a pause, and afterwards all mail', async (_what, trouble, problem) => {
-    server.trouble = trouble;
+  ])('that %s gets a pause, and afterwards all mail', async (_what, failure, problem) => {
+    server.failure = failure;
     const { enqueue, accepted, failed, logged } = start();
     for (let mails = 1; mails <= 10; mails += 1) await enqueue();
     await expect.poll(() => logged('mail cannot be sent'), soon).toMatchObject([{ problem }]);
     await sleep(150);
-    const tries = server.seen.filter((step) => step === trouble.at).length;
+    const tries = server.seen.filter((step) => step === failure.at).length;
     expect(tries).toBeLessThan(10);
-    server.trouble = undefined;
+    server.failure = undefined;
     await expect.poll(() => accepted, soon).toHaveLength(10);
     expect([failed, logged('mail deferred'), logged('mail cannot be sent').length]).toEqual([[], [], 1]);
     expect(logged('mail is being sent again')).toHaveLength(1);
@@ -229,11 +229,11 @@ describe('a mail server', () => {
 
   test('that dies in the middle of DATA gets the mail again, once', async () => {
     const { enqueue, accepted, failed } = start();
-    server.trouble = { at: 'data', answer: 'silence' };
+    server.failure = { at: 'data', answer: 'silence' };
     await enqueue();
     await expect.poll(() => server.seen, soon).toContain('data');
     await server.stop();
-    server.trouble = undefined;
+    server.failure = undefined;
     await server.start();
     await expect.poll(() => accepted, soon).toHaveLength(1);
     expect([failed, server.inbox.length]).toEqual([[], 1]);
@@ -251,30 +251,30 @@ describe('a mail server', () => {
 describe('a recipient', () => {
   // A stranger who types an address must not be able to make the mail server look broken.
   test('that is greylisted gets the mail later, and the server counts as available', async () => {
-    server.trouble = { at: 'recipient', answer: 450 };
+    server.failure = { at: 'recipient', answer: 450 };
     const { enqueue, accepted, logged } = start();
     await enqueue();
     await expect.poll(() => logged('mail deferred').length, soon).toBeGreaterThan(1);
-    server.trouble = undefined;
+    server.failure = undefined;
     await expect.poll(() => accepted, soon).toHaveLength(1);
     expect(logged('mail deferred')[0]).toMatchObject({ id: 'r1', mail: 'code', reply: 450, outcome: 'deferred' });
     expect([logged('mail cannot be sent'), server.inbox.length]).toEqual([[], 1]);
   });
 
-  test.each<Trouble>([
+  test.each<Failure>([
     { at: 'recipient', answer: 550, words: '5.1.1 user unknown' },
     { at: 'data', answer: 554, words: '5.6.0 looks like spam' },
     { at: 'data', answer: 550, words: '5.1.1 user unknown' },
-  ])('that the server rejects is tried once, and onFailed is called ($at, $words)', async (trouble) => {
-    server.trouble = trouble;
+  ])('that the server rejects is tried once, and onFailed is called ($at, $words)', async (failure) => {
+    server.failure = failure;
     const { enqueue, accepted, failed, logged } = start();
     await enqueue();
     await expect.poll(() => failed, soon).toEqual(['1']);
     expect(logged('mail not sent')).toMatchObject([
-      { id: 'r1', mail: 'code', reply: trouble.answer, enhanced: trouble.words?.slice(0, 5) },
+      { id: 'r1', mail: 'code', reply: failure.answer, enhanced: failure.words?.slice(0, 5) },
     ]);
     expect([accepted, logged('mail cannot be sent')]).toEqual([[], []]);
-    expect(server.seen.filter((step) => step === trouble.at)).toHaveLength(1);
+    expect(server.seen.filter((step) => step === failure.at)).toHaveLength(1);
     await expect.poll(() => node.keys('{outbox}:mail:*'), soon).toEqual([]);
   });
 
@@ -286,11 +286,11 @@ describe('a recipient', () => {
   });
 
   test('gets no expired mail, and onFailed is called', async () => {
-    server.trouble = { at: 'recipient', answer: 450 };
+    server.failure = { at: 'recipient', answer: 450 };
     const { enqueue, failed, logged } = start();
     await enqueue({ ttlSeconds: 1 });
     await expect.poll(() => failed, soon).toEqual(['1']);
-    server.trouble = undefined;
+    server.failure = undefined;
     expect(logged('mail not sent')).toMatchObject([{ mail: 'code', reason: 'it could not be delivered in time' }]);
     await sleep(100);
     expect(server.inbox).toEqual([]);
@@ -449,13 +449,13 @@ describe('the metrics', () => {
       mail_server_available: 1,
     };
     expect(seen).toEqual(none);
-    server.trouble = { at: 'recipient', answer: 450 };
+    server.failure = { at: 'recipient', answer: 450 };
     await enqueue();
     await expect.poll(() => seen['mails_deferred_total code'], soon).toBeGreaterThan(0);
     expect([seen.mails_queued, Number(seen.mail_oldest_seconds) > 0]).toEqual([1, true]);
-    server.trouble = { at: 'recipient', answer: 550 };
+    server.failure = { at: 'recipient', answer: 550 };
     await expect.poll(() => seen['mails_failed_total code refused'], soon).toBe(1);
-    server.trouble = undefined;
+    server.failure = undefined;
     await enqueue();
     await expect.poll(() => seen['mails_sent_total code'], soon).toBe(1);
     await expect.poll(() => seen.mails_queued, soon).toBe(0);
@@ -536,25 +536,25 @@ describe('stopping', () => {
     await first.enqueue();
     await first.outbox.stop();
     expect(server.inbox).toHaveLength(1);
-    server.trouble = { at: 'recipient', answer: 450 };
+    server.failure = { at: 'recipient', answer: 450 };
     const second = start();
     await second.enqueue();
     await expect.poll(() => second.logged('mail deferred').length, soon).toBeGreaterThan(0);
     await second.outbox.stop();
-    server.trouble = undefined;
+    server.failure = undefined;
     start();
     await expect.poll(() => server.inbox, soon).toHaveLength(2);
   });
 
-  test.each<Trouble>([
+  test.each<Failure>([
     { at: 'greeting', answer: 'silence' },
     { at: 'recipient', answer: 'silence' },
     { at: 'data', answer: 'silence' },
-  ])('does not wait for a mail server that stops responding ($at), and loses no mail', async (trouble) => {
-    server.trouble = trouble;
+  ])('does not wait for a mail server that stops responding ($at), and loses no mail', async (failure) => {
+    server.failure = failure;
     const { enqueue, outbox } = start();
     await enqueue();
-    await expect.poll(() => server.seen, soon).toContain(trouble.at);
+    await expect.poll(() => server.seen, soon).toContain(failure.at);
     const startedAt = performance.now();
     await outbox.stop();
     expect(performance.now() - startedAt).toBeLessThan(2500);

@@ -190,9 +190,9 @@ describe('a mail', () => {
   test('has the same Message-ID at each attempt', async () => {
     const flaky = await startMailServer();
     const client = newSmtpClient({ port: flaky.port });
-    flaky.trouble = { at: 'data', answer: 451 };
+    flaky.failure = { at: 'data', answer: 451 };
     expect(await deliver(client, {}, 'one')).toMatchObject({ outcome: 'deferred' });
-    flaky.trouble = undefined;
+    flaky.failure = undefined;
     await deliver(client, {}, 'one');
     expect(flaky.inbox[0]?.mail.messageId).toBe('<one@login.example.com>');
   });

@@ -17,7 +17,7 @@ function newThread(options: SmtpOptions) {
 describe('the mail thread', () => {
   test('survives a mail that cannot be processed, and so do the mails that it is delivering', async () => {
     const server = await startMailServer();
-    server.trouble = { at: 'recipient', answer: 'late' };
+    server.failure = { at: 'recipient', answer: 'late' };
     const { thread, logged } = newThread(smtpOptions({ port: server.port }));
     const inProgress = thread.deliver(sealed());
     await expect.poll(() => server.seen, { timeout: 8000, interval: 5 }).toContain('recipient');

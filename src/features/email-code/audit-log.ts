@@ -9,11 +9,11 @@ import type { WithheldReason } from './rate-limits.ts';
  */
 export function auditAsked(log: Logger, requestId: string, reason: WithheldReason | undefined, email: string): void {
   const person = tagOf(email);
-  const what = reason === undefined ? 'code asked for' : `code kept back: ${reason}`;
+  const what = reason === undefined ? 'code asked for' : `code withheld: ${reason}`;
   personEvents.publish({ log, person, request: requestId, what });
   if (reason === undefined) return;
   // An address or its visitors cause the others; this one means that nobody new can sign in.
   const level = reason === 'MAILS_PER_HOUR' ? 'error' : 'info';
-  log[level]({ id: requestId, person, reason }, 'code kept back');
+  log[level]({ id: requestId, person, reason }, 'code withheld');
   signIns.publish({ outcome: what });
 }
