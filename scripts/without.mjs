@@ -175,16 +175,22 @@ function withoutBlocks(/** @type {string} */ text) {
   return left.length === lines.length ? text : left.join('\n').replace(/\n{3,}/g, '\n\n');
 }
 
-/** JSON without the members and items that name a removed file. */
+/** JSON without the members and items that name a removed file, or what is built from it, and without what is then empty. */
 function withoutMentions(/** @type {string} */ json) {
-  const isGone = (value) => typeof value === 'string' && gone.some((path) => value.includes(path));
+  const paths = gone.flatMap((path) => [path, path.replace(/^src\//, 'dist/')]);
+  const isGone = (value) =>
+    typeof value === 'string' ? paths.some((path) => value.includes(path)) : isFull(value) && !isFull(prune(value));
   const prune = (value) => {
     if (Array.isArray(value)) return value.filter((item) => !isGone(item)).map(prune);
     if (typeof value !== 'object' || value === null) return value;
     const entries = Object.entries(value).filter(([, item]) => !isGone(item));
     return Object.fromEntries(entries.map(([key, item]) => [key, prune(item)]));
   };
-  return gone.some((path) => json.includes(path)) ? `${JSON.stringify(prune(JSON.parse(json)), null, 2)}\n` : json;
+  return paths.some((path) => json.includes(path)) ? `${JSON.stringify(prune(JSON.parse(json)), null, 2)}\n` : json;
+}
+
+function isFull(/** @type {unknown} */ value) {
+  return typeof value === 'object' && value !== null && Object.keys(value).length > 0;
 }
 
 function rewrite(/** @type {string} */ file, /** @type {(text: string) => string} */ change) {

@@ -1,5 +1,5 @@
 import { HttpError } from '../http/http-error.ts';
-import { isWrongType, withDeadline } from '../redis/deadline.ts';
+import { isWrongType, deadlineMs as usualDeadlineMs, withDeadline } from '../redis/deadline.ts';
 
 /** What sessions need of a Redis client; any client of the `redis` package fits. */
 export type SessionRedis = {
@@ -9,34 +9,31 @@ export type SessionRedis = {
 
 /** The session had ended before its changes were saved: by logout, revocation or expiry. Nothing was stored. */
 export class SessionEnded extends HttpError {
+  override readonly name = 'SessionEnded';
+
   constructor() {
     super(401, 'Your session has ended. Please login first.');
-    this.name = 'SessionEnded';
   }
 }
 
-/** Sends a store's commands to Redis, each with a deadline. Both methods throw `RedisUnavailable`. */
-export class SessionCommands {
-  readonly #redis: SessionRedis;
-  readonly #deadlineMs: number;
+export type SessionCommands = ReturnType<typeof sessionCommands>;
 
-  constructor(redis: SessionRedis, deadlineMs: number) {
-    this.#redis = redis;
-    this.#deadlineMs = deadlineMs;
-  }
+/** What a store sends to Redis, each call with a deadline. Both functions throw `RedisUnavailable`. */
+export function sessionCommands(redis: SessionRedis, deadlineMs = usualDeadlineMs) {
+  return {
+    /** The text at a key; null if there is none, and empty if the key holds something else. */
+    async read(key: string): Promise<string | null> {
+      try {
+        return await withDeadline(deadlineMs, redis.get(key));
+      } catch (error) {
+        if (isWrongType(error)) return '';
+        throw error;
+      }
+    },
 
-  /** The text at a key; null if there is none, and empty if the key holds something else. */
-  async read(key: string): Promise<string | null> {
-    try {
-      return await withDeadline(this.#deadlineMs, this.#redis.get(key));
-    } catch (error) {
-      if (isWrongType(error)) return '';
-      throw error;
-    }
-  }
-
-  /** Runs one of the scripts of scripts.ts. */
-  run(script: string, keys: string[], values: (string | number)[]): Promise<unknown> {
-    return withDeadline(this.#deadlineMs, this.#redis.eval(script, { keys, arguments: values.map(String) }));
-  }
+    /** Runs one of the scripts in scripts.ts. */
+    run(script: string, keys: string[], values: (string | number)[]): Promise<unknown> {
+      return withDeadline(deadlineMs, redis.eval(script, { keys, arguments: values.map(String) }));
+    },
+  };
 }

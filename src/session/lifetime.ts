@@ -14,19 +14,6 @@ export type SessionLimits = {
 type Remember = Pick<StoredSession, 'remember'>;
 type Lifetime = Remember & Pick<StoredSession, 'signedInAt' | 'lastSeenAt'>;
 
-/**
- * Rejects limits under which a session would never end.
- * @throws {RangeError}
- */
-export function checkLimits(limits: SessionLimits): void {
-  for (const remember of [false, true]) {
-    const idle = idleSecondsOf({ remember }, limits);
-    const absolute = absoluteSecondsOf({ remember }, limits);
-    if (idle > 0 && idle <= absolute && absolute < Infinity) continue;
-    throw new RangeError('session limits are seconds, and an idle limit is at most as long as its absolute one');
-  }
-}
-
 /** When a session ends, by its idle or its absolute limit (ASVS 7.3.1, 7.3.2). Milliseconds since the epoch. */
 export function endOf(session: Lifetime, limits: SessionLimits): number {
   if (session.signedInAt < minSignedInAt(limits)) return 0;
@@ -40,16 +27,13 @@ export function minSignedInAt(limits: SessionLimits): number {
 
 /** When a session ends at the latest, however much it is used. Milliseconds since the epoch. */
 export function absoluteEndOf(session: Omit<Lifetime, 'lastSeenAt'>, limits: SessionLimits): number {
-  return session.signedInAt + absoluteSecondsOf(session, limits) * 1000;
+  const seconds = session.remember ? limits.rememberAbsoluteSeconds : limits.absoluteSeconds;
+  return session.signedInAt + seconds * 1000;
 }
 
 /** The idle limit that applies to a session. */
 export function idleSecondsOf({ remember }: Remember, limits: SessionLimits): number {
   return remember ? limits.rememberIdleSeconds : limits.idleSeconds;
-}
-
-function absoluteSecondsOf({ remember }: Remember, limits: SessionLimits): number {
-  return remember ? limits.rememberAbsoluteSeconds : limits.absoluteSeconds;
 }
 
 /**

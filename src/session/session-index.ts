@@ -44,7 +44,8 @@ export class SessionIndex {
   /** The same for the address of this session, which is on the list even if its entry was lost from Redis. */
   async listFor(sessionId: string): Promise<ListedSession[]> {
     const tag = tagIn(sessionId);
-    return tag === anonymousTag ? [] : (await this.#live(tag, sessionId)).map(toListed);
+    if (!isSessionId(sessionId) || tag === anonymousTag) return [];
+    return (await this.#live(tag, sessionId)).map(toListed);
   }
 
   /**

@@ -3,11 +3,11 @@ import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
 import { ErrorReply } from 'redis';
 import type { SessionLog } from '../log.ts';
-import { deadlineMs, RedisUnavailable } from '../redis/deadline.ts';
-import { SessionCommands, SessionEnded, type SessionRedis } from './commands.ts';
+import { RedisUnavailable } from '../redis/deadline.ts';
+import { type SessionCommands, SessionEnded, type SessionRedis, sessionCommands } from './commands.ts';
 import { cookieAttributes } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
-import { checkLimits, endOf, minSignedInAt, type SessionLimits, touchGrainSeconds } from './lifetime.ts';
+import { endOf, minSignedInAt, type SessionLimits, touchGrainSeconds } from './lifetime.ts';
 import { decode, encode, encodeMoment, type StoredSession } from './record.ts';
 import { createScript, replaceScript, reserved, touchScript } from './scripts.ts';
 import { belongsTo, handleOf, isSessionId, keysOf, memberOf, sessionKey, tagIn } from './session-id.ts';
@@ -18,15 +18,22 @@ export type SessionStoreOptions = {
   limits: SessionLimits;
   /** Whether visitors come by https: the cookie is then `Secure`. */
   https: boolean;
-  /** Live sessions an address may have; one more sign-in ends the least recently used. Default: 50. */
-  sessionsPerAddress?: number;
+  /** Live sessions an address may have; one more sign-in ends the least recently used. */
+  sessionsPerAddress: number;
   /** Longest wait for each Redis call. Default: a second. */
   deadlineMs?: number;
-  /** Who may have a session; that of an address no longer allowed ends at its next request. Default: everybody. */
-  isAllowed?: (email: EmailAddress) => boolean;
-  log?: SessionLog;
+  /** Who may have a session; that of an address no longer allowed ends at its next request. */
+  isAllowed: (email: EmailAddress) => boolean;
+  log: SessionLog;
   /** Told when Redis refuses something that no visitor needs to know about. */
-  noteOutage?: (error: RedisUnavailable) => void;
+  noteOutage: (error: RedisUnavailable) => void;
+};
+
+/** In place of a client for connect-redis, whose other methods scan the whole keyspace (connect-redis#203). */
+const noScans = {
+  scanIterator(): never {
+    throw new Error('this would scan the whole keyspace; use the session index');
+  },
 };
 
 type Callback<Value> = (error: unknown, value?: Value) => void;
@@ -44,20 +51,18 @@ export class SessionStore extends RedisStore {
   readonly index: SessionIndex;
   readonly https: boolean;
   readonly log: SessionLog;
-  readonly #options: Required<SessionStoreOptions>;
+  readonly #options: SessionStoreOptions;
   readonly #commands: SessionCommands;
   /** What Redis has of each session object that was loaded or saved; an object that is not here is new. */
   readonly #stored = new WeakMap<object, { record: string; isTouched: boolean }>();
 
   constructor(options: SessionStoreOptions) {
     // Loading touches. Express-session would touch when the response ends, and delay it (express-session#891).
-    super({ client: { scanIterator: refuseScan }, disableTouch: true });
-    const defaults = { sessionsPerAddress: 50, deadlineMs, isAllowed: () => true, log: noLog, noteOutage() {} };
-    this.#options = { ...defaults, ...options };
-    checkLimits(options.limits);
+    super({ client: noScans, disableTouch: true });
+    this.#options = options;
     this.https = options.https;
-    this.log = this.#options.log;
-    this.#commands = new SessionCommands(options.redis, this.#options.deadlineMs);
+    this.log = options.log;
+    this.#commands = sessionCommands(options.redis, options.deadlineMs);
     this.index = new SessionIndex(this.#commands, options.limits);
   }
 
@@ -191,9 +196,13 @@ export class SessionStore extends RedisStore {
     // After regenerate and save, express-session saves once more (express-session#935).
     if (stored?.record === record) return;
     if (!stored) await this.#create(sessionId, session, record, now);
-    else if ((await this.#commands.run(replaceScript, [sessionKey(sessionId)], [record])) !== 1)
-      throw new SessionEnded();
+    else await this.#replace(sessionId, record);
     this.#stored.set(session, { record, isTouched: stored?.isTouched ?? false });
+  }
+
+  async #replace(sessionId: string, record: string): Promise<void> {
+    const isLive = await this.#commands.run(replaceScript, [sessionKey(sessionId)], [record]);
+    if (isLive !== 1) throw new SessionEnded();
   }
 
   async #create(sessionId: string, session: SessionData, record: string, now: number): Promise<void> {
@@ -209,13 +218,6 @@ export class SessionStore extends RedisStore {
       this.log.info({ session: ended, by: 'SESSIONS_PER_ADDRESS' }, 'session ended');
     }
   }
-}
-
-const noLog: SessionLog = { info() {}, warn() {} };
-
-/** What connect-redis's other methods begin with (connect-redis#203). */
-function refuseScan(): never {
-  throw new Error('this would scan the whole keyspace; use the session index');
 }
 
 function fieldsOf(session: Partial<SessionData>): string[] {

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../../src/config.ts';
 import { withDeadline } from '../../src/redis/connect.ts';
-import { SessionCommands, type SessionRedis } from '../../src/session/commands.ts';
+import type { SessionRedis } from '../../src/session/commands.ts';
 import { indexKey, sessionKey, tagOf } from '../../src/session/session-id.ts';
-import { SessionIndex } from '../../src/session/session-index.ts';
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { allKeys, gate, newStore, startFork } from '../support/fork.ts';
@@ -12,7 +10,6 @@ import { Visitor } from '../support/visitor.ts';
 const redisAddress = await testRedis();
 const app = await startApp({ redisAddress });
 const { redis } = app;
-const limits = readConfig({}).sessionLimits;
 
 let arrived = gate();
 let mayGoOn = gate();
@@ -130,7 +127,7 @@ describe('ending all sessions of an address while it signs in', () => {
         return reply;
       },
     };
-    expect(await new SessionIndex(new SessionCommands(raced, 1000), limits).endAll(email)).toBe(1);
+    expect(await newStore(raced).index.endAll(email)).toBe(1);
     expect(calls).toBe(2);
     expect([await isSignedIn(before), await isSignedIn(during)]).toEqual([false, true]);
     const { live, listed } = await audit();

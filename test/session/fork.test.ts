@@ -1,12 +1,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import express from 'express';
 import { afterEach, describe, expect, test } from 'vitest';
-import { sessions, setFlash, signIn, takeFlash } from '../../src/session/index.ts';
-import { checkLimits } from '../../src/session/lifetime.ts';
+import { setFlash, takeFlash } from '../../src/session/flash.ts';
 import { handleOf } from '../../src/session/session-id.ts';
+import { signIn } from '../../src/session/sign-in.ts';
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
-import { newStore, startFork } from '../support/fork.ts';
+import { startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
 
 declare module 'express-session' {
@@ -123,29 +123,6 @@ describe('a flash message', () => {
     await visitor.post('/message');
     expect((await visitor.get('/broken')).status).toBe(500);
     expect(await message(visitor)).toBe('Saved.');
-  });
-});
-
-describe('what would leave sessions open is refused at once', () => {
-  test.each([[[]], [['']], [['short']], [['x'.repeat(32), 'short']], [[undefined]]])('secrets %j', (secrets) => {
-    const unchecked = secrets as unknown as [string];
-    expect(() => sessions({ store: newStore(redis), secrets: unchecked })).toThrow('secrets of at least 32 characters');
-  });
-
-  const limits = { idleSeconds: 1, absoluteSeconds: 2, rememberIdleSeconds: 3, rememberAbsoluteSeconds: 4 };
-  test.each([
-    { idleSeconds: undefined },
-    { absoluteSeconds: undefined },
-    { rememberIdleSeconds: undefined },
-    { rememberAbsoluteSeconds: Number.NaN },
-    { idleSeconds: 0 },
-    { idleSeconds: -1 },
-    { idleSeconds: 3 },
-    { rememberIdleSeconds: 5 },
-    { rememberAbsoluteSeconds: Number.POSITIVE_INFINITY },
-  ])('limits with %j', (wrong) => {
-    expect(() => checkLimits(limits)).not.toThrow();
-    expect(() => checkLimits({ ...limits, ...wrong } as typeof limits)).toThrow(RangeError);
   });
 });
 

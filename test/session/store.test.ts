@@ -1,7 +1,6 @@
 import { RedisStore } from 'connect-redis';
 import session, { type SessionData } from 'express-session';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { readConfig } from '../../src/config.ts';
 import type { RedisClient } from '../../src/redis/connect.ts';
 import { SessionEnded } from '../../src/session/commands.ts';
 import { decode } from '../../src/session/record.ts';
@@ -14,7 +13,6 @@ import {
   tagIn,
   tagOf,
 } from '../../src/session/session-id.ts';
-import { SessionStore } from '../../src/session/store.ts';
 import { address } from '../support/address.ts';
 import { connectNode, testRedis } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
@@ -104,13 +102,6 @@ describe('SessionStore', () => {
     const never = new Promise<never>(() => {});
     const silent = newStore({ get: (key) => redis.get(key), eval: () => never }, { deadlineMs: 20 });
     await expect(silent.get(id)).rejects.toThrow('did not answer within 20 ms');
-  });
-
-  test('allows an address 50 sessions by default', async () => {
-    const { sessionLimits: limits } = readConfig({ NODE_ENV: 'test' });
-    const standalone = new SessionStore({ redis, limits, https: false });
-    for (let count = 1; count <= 52; count += 1) await standalone.set(annsId(), annsData());
-    expect(await standalone.index.list(ann)).toHaveLength(50);
   });
 
   // Sessions survive an update.

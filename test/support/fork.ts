@@ -26,7 +26,9 @@ export function newStore(
     limits: config.sessionLimits,
     sessionsPerAddress: config.sessionsPerAddress,
     https: false,
+    isAllowed: () => true,
     log,
+    noteOutage() {},
     ...options,
   });
 }

@@ -42,7 +42,11 @@ beforeAll(() => {
 describe('the package', () => {
   test('holds what it exports, and nothing of the tests, the sources or the settings', () => {
     expect(packed).toEqual(
-      expect.arrayContaining(['dist/session/index.js', 'dist/session/index.d.ts', 'views/admin.ejs']),
+      expect.arrayContaining([
+        'dist/features/session-store/index.js',
+        'dist/features/session-store/index.d.ts',
+        'views/admin.ejs',
+      ]),
     );
     const rooms = new Set(packed.map((path) => path.split('/')[0]));
     expect([...rooms].sort()).toEqual(['README.md', 'dist', 'package.json', 'public', 'views']);
