@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, expect, test, vi } from 'vitest';
+import { afterAll, test, vi } from 'vitest';
 import { afterwards } from '../support/afterwards.ts';
 import { startApp, type TestApp } from '../support/app.ts';
 import { contributed } from '../support/contributions.ts';
@@ -77,11 +77,11 @@ const faults: RedisFault[] = [
     begin: ({ redis }) =>
       redis.client(async (client) => {
         await client.configSet('requirepass', rotatedPassword);
-        await client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal']);
+        await client.sendCommand(['CLIENT', 'KILL', 'USER', 'default']);
       }),
     end: async ({ link, load }) => load.moveTo((await startAppOn(link, rotatedPassword)).url),
   },
-  { name: 'CLIENT KILL of all', ...repeatedly(command('CLIENT', 'KILL', 'TYPE', 'normal')) },
+  { name: 'CLIENT KILL of all', ...repeatedly(command('CLIENT', 'KILL', 'USER', 'default')) },
   { name: 'SCRIPT FLUSH', harmless: true, ...repeatedly(command('SCRIPT', 'FLUSH')) },
 ];
 
@@ -100,7 +100,7 @@ afterAll(() => {
   console.table(table);
 });
 
-test.concurrent.each(faults.map((fault) => [fault.name, fault] as const))('%s', async (_, fault) => {
+test.concurrent.for(faults)('$name', async (fault, { expect }) => {
   const { redisArgs = [], mayLoseMs = 0 } = fault;
   const redis = await startRedisServer(password, ['--appendonly', 'yes', ...redisArgs]);
   const link = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(redis.url).port) });

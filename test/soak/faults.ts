@@ -59,7 +59,7 @@ const faults: Record<string, (strike: Strike) => Promise<void>> = {
     await command(redis, 'REPLICAOF', 'NO', 'ONE');
   },
   'CLIENT KILL of all': ({ redis, random }) =>
-    repeatedly(random, () => command(redis, 'CLIENT', 'KILL', 'TYPE', 'normal')),
+    repeatedly(random, () => command(redis, 'CLIENT', 'KILL', 'USER', 'default')),
   'SCRIPT FLUSH': ({ redis, random }) => repeatedly(random, () => command(redis, 'SCRIPT', 'FLUSH')),
 };
 

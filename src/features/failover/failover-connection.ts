@@ -16,15 +16,25 @@ export type PrimaryResolver = {
   close?: () => void;
 };
 
-type Link = { name: string; client: NodeClient; heardAt: number; askedAt: number; isReplica: boolean };
+type Link = {
+  name: string;
+  client: NodeClient;
+  askedAt: number;
+  /** Since when a heartbeat has not been answered. */
+  silentSince: number | undefined;
+  isReplica: boolean;
+};
 
 /** A lost connection is not opened again by the library, which would stay with the address that it resolved. */
 const once = { socket: { reconnectStrategy: false } } as const;
 const checkIntervalMs = 250;
 const heartbeatIntervalMs = 500;
+/** While no command is sent, for so long, there are fewer checks. The next command starts them again. */
+const idleAfterMs = 3000;
+const idleCheckIntervalMs = 15_000;
 const openDeadlineMs = 1000;
-/** A connection that has been silent for this long is dead, even if its socket looks ready. */
-const maxSilenceMs = heartbeatIntervalMs + deadlineMs;
+/** A connection on which a heartbeat is not answered within this time is dead, even if its socket looks ready. */
+const maxSilenceMs = deadlineMs;
 
 /**
  * Stays connected to the primary that a resolver names. A connection is replaced when it breaks, when it goes silent,
@@ -40,6 +50,7 @@ export class FailoverConnection {
   readonly #opening = new Set<NodeClient>();
   #link: Link | undefined;
   #lastError: unknown;
+  #usedAt = 0;
   #endPause = () => {};
 
   constructor(resolver: PrimaryResolver, options: NodeOptions, log: Logger) {
@@ -57,6 +68,10 @@ export class FailoverConnection {
 
   /** The current connection; ask for it anew with every command. */
   get node(): NodeClient {
+    const now = performance.now();
+    const wasIdle = now - this.#usedAt > idleAfterMs;
+    this.#usedAt = now;
+    if (wasIdle) this.#endPause();
     if (!this.#link) throw new RedisUnavailable('Redis is not connected yet');
     return this.#link.client;
   }
@@ -93,8 +108,15 @@ export class FailoverConnection {
         if (!(error instanceof RedisUnavailable)) this.#lastError = error;
       }
       if (isDone()) return;
-      await this.#pause(failures === 0 ? checkIntervalMs : Math.min(10 * 2 ** failures, checkIntervalMs));
+      await this.#pause(this.#intervalMs(failures));
     }
+  }
+
+  #intervalMs(failures: number): number {
+    if (failures > 0) return Math.min(10 * 2 ** failures, checkIntervalMs);
+    const isIdle = performance.now() - this.#usedAt > idleAfterMs;
+    const isWell = this.#link?.client.isReady && !this.#link.isReplica && this.#link.silentSince === undefined;
+    return isIdle && isWell ? idleCheckIntervalMs : checkIntervalMs;
   }
 
   #pause(milliseconds: number): Promise<void> {
@@ -125,9 +147,10 @@ export class FailoverConnection {
     const link = this.#link;
     if (!link?.client.isReady || performance.now() - link.askedAt < heartbeatIntervalMs) return;
     link.askedAt = performance.now();
+    link.silentSince ??= link.askedAt;
     link.client.hello().then(
       ({ role }) => {
-        link.heardAt = performance.now();
+        link.silentSince = undefined;
         link.isReplica = role === 'replica';
       },
       (error: unknown) => {
@@ -150,7 +173,7 @@ export class FailoverConnection {
       client.destroy();
       return;
     }
-    this.#link = { name, client, heardAt: performance.now(), askedAt: performance.now(), isReplica: false };
+    this.#link = { name, client, askedAt: performance.now(), silentSince: undefined, isReplica: false };
     if (before?.client.isOpen) before.client.destroy();
     if (before && before.name !== name) this.#log.warn({ primary: name }, 'Redis failed over');
     this.#status.back();
@@ -201,8 +224,8 @@ function nameOf(address: NodeAddress): string {
   return 'socketPath' in address ? address.socketPath : `${address.host}:${address.port}`;
 }
 
-function silenceMsOf(link: Link): number {
-  return performance.now() - link.heardAt;
+function silenceMsOf({ silentSince }: Link): number {
+  return silentSince === undefined ? 0 : performance.now() - silentSince;
 }
 
 function faultOf(link: Link): Error | undefined {
