@@ -52,7 +52,7 @@ function start(env: Record<string, string>): Promise<RunningServer> {
 }
 
 describe('the fork that docs/forking.md describes', () => {
-  test('has a page with a form behind login, a choice in the session, and a role', async () => {
+  test('has a page with a form behind login, and a choice in the session', async () => {
     const server = await start({ SIGN_IN: 'trust', SITE_NAME: 'Notebook' });
     const ann = new Visitor(server.url(), { Accept: 'text/html' });
     expect((await ann.get('/notes')).status).toBe(401);
@@ -73,10 +73,12 @@ describe('the fork that docs/forking.md describes', () => {
     expect((await ann.get('/notes')).text).not.toContain('Your note was added.');
 
     expect((await ann.post('/theme', { form: { theme: 'dark' } })).status).toBe(303);
+    // feature: access-guards
     expect((await ann.get('/staff')).text).toContain('For staff only');
     const bob = new Visitor(server.url(), { Accept: 'text/html' });
     await bob.signIn('bob@example.com');
     expect((await bob.get('/staff')).status).toBe(403);
+    // end: access-guards
   });
 
   test('signs in through the portal, and believes nobody else', async () => {

@@ -1,7 +1,4 @@
 import type { RequestHandler } from 'express';
-import { HttpError } from '../http/http-error.ts';
-import { isOnList, readAllowListEntry } from '../session/allow-list.ts';
-import type { EmailAddress } from '../session/email-address.ts';
 import { currentEmail } from '../session/sign-in.ts';
 
 /**
@@ -12,40 +9,3 @@ export const requireLogin: RequestHandler = function requireLogin(req, _res, nex
   currentEmail(req);
   next();
 };
-
-/**
- * Lets some of the signed-in visitors through. An empty list lets nobody through.
- * @param members their addresses and `@domains`, or what decides about an address; only `true` is a yes
- * @throws {Error} at once, for an entry that is neither an address nor a domain
- * @throws {HttpError} 401, or 403 for the others
- */
-export function requireRole(
-  members: readonly string[] | ((email: EmailAddress) => boolean | Promise<boolean>),
-): RequestHandler {
-  const isMember = typeof members === 'function' ? members : isOnList(members.map(readEntry));
-  return async function requireRole(req, _res, next) {
-    const answer = await isMember(currentEmail(req));
-    if (answer !== true) throw new HttpError(403, 'Your address does not have access to this page.');
-    next();
-  };
-}
-
-/**
- * Lets visitors through who logged in a short time ago, for what a stolen or forgotten session must not do (ASVS 7.5.1).
- * @throws {HttpError} 401, with the form to log in once more
- */
-export function requireFreshLogin({ withinSeconds }: { withinSeconds: number }): RequestHandler {
-  if (!(withinSeconds > 0)) throw new RangeError('withinSeconds must be a positive number');
-  return function requireFreshLogin(req, _res, next) {
-    currentEmail(req);
-    const ageMs = Date.now() - (req.session.signedInAt ?? 0);
-    if (ageMs > withinSeconds * 1000) throw new HttpError(401, 'Please log in again to continue.');
-    next();
-  };
-}
-
-function readEntry(entry: string): string {
-  const canonical = readAllowListEntry(entry);
-  if (canonical === undefined) throw new Error(`${JSON.stringify(entry)} is neither an address nor an @domain`);
-  return canonical;
-}

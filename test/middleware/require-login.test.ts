@@ -1,7 +1,6 @@
 import type express from 'express';
-import { describe, expect, test, vi } from 'vitest';
-import { requireFreshLogin, requireLogin, requireRole } from '../../src/middleware/require-login.ts';
-import type { EmailAddress } from '../../src/session/email-address.ts';
+import { describe, expect, test } from 'vitest';
+import { requireLogin } from '../../src/middleware/require-login.ts';
 import { currentEmail } from '../../src/session/sign-in.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { clients, signedIn } from '../support/client.ts';
@@ -12,38 +11,9 @@ const redisAddress = await testRedis();
 const app = await startApp({ redisAddress });
 
 const forkUrl = await startFork(app.redis, (fork) => {
-  // The error page's data, as the view gets it.
-  fork.engine('ejs', (_path, data, done) => {
-    const [status, loginForm, email] = ['status', 'loginForm', 'email'].map((name) => Reflect.get(data, name));
-    done(null, JSON.stringify({ status, loginForm, email }));
-  });
-  fork.set('view engine', 'ejs').set('views', new URL('../../views', import.meta.url).pathname);
-  fork.use((req, res, next) => {
-    res.locals.email = req.session.email;
-    next();
-  });
   const answer: express.RequestHandler = (req, res) => void res.send(currentEmail(req));
   fork.get('/unguarded', answer);
   fork.use('/guarded', requireLogin, answer);
-  fork.get('/staff', requireRole(['ann@example.com', '@staff.example.com']), answer);
-  fork.get('/nobody', requireRole([]), answer);
-  fork.get(
-    '/predicate',
-    requireRole((email) => email.startsWith('ann@')),
-    answer,
-  );
-  fork.get(
-    '/later',
-    requireRole(async (email) => email.startsWith('ann@')),
-    answer,
-  );
-  fork.get(
-    '/broken',
-    requireRole(() => Promise.reject(new Error('the directory is away'))),
-    answer,
-  );
-  fork.get('/truthy', requireRole((() => 'no') as unknown as (email: EmailAddress) => boolean), answer);
-  fork.use('/fresh', requireFreshLogin({ withinSeconds: 300 }), answer);
 });
 
 async function statusFor(email: string, path: string): Promise<number> {
@@ -55,58 +25,6 @@ describe('currentEmail', () => {
     const { status, text } = await new Visitor(forkUrl).get('/unguarded', { headers: clients.text });
     expect([status, text]).toEqual([401, 'Please login first.\n']);
     expect(await statusFor('ann@example.com', '/unguarded')).toBe(200);
-  });
-});
-
-describe('requireRole', () => {
-  test('lets members through, by their address or their domain', async () => {
-    for (const email of ['ann@example.com', 'Bob@Staff.Example.com'])
-      expect(await statusFor(email, '/staff')).toBe(200);
-  });
-
-  test('refuses other visitors with 403, and those who are signed out with 401', async () => {
-    expect(await statusFor('eve@example.com', '/staff')).toBe(403);
-    expect(await statusFor('ann@staff.example.com.evil.example', '/staff')).toBe(403);
-    expect((await new Visitor(forkUrl).get('/staff')).status).toBe(401);
-  });
-
-  test('lets nobody through for an empty list', async () => {
-    expect(await statusFor('ann@example.com', '/nobody')).toBe(403);
-  });
-
-  test('asks a predicate, which may take its time, and lets nobody through unless it says true', async () => {
-    for (const path of ['/predicate', '/later']) {
-      expect([await statusFor('ann@example.com', path), await statusFor('eve@example.com', path)]).toEqual([200, 403]);
-    }
-    expect(await statusFor('ann@example.com', '/truthy')).toBe(403);
-    expect(await statusFor('ann@example.com', '/broken')).toBe(500);
-  });
-
-  test('refuses entries that would never match', () => {
-    expect(() => requireRole(['ann@example.com', 'staff'])).toThrow('"staff" is neither an address nor an @domain');
-  });
-});
-
-describe('requireFreshLogin', () => {
-  test('lets visitors through for as long as it says after their login, and asks them to log in again later', async () => {
-    const visitor = (await signedIn(app.url)).copy(forkUrl);
-    const now = Date.now();
-    vi.useFakeTimers({ toFake: ['Date'], now: now + 299_000 });
-    expect((await visitor.get('/fresh')).status).toBe(200);
-    vi.setSystemTime(now + 301_000);
-    const { status, text } = await visitor.get('/fresh?page=2');
-    vi.useRealTimers();
-    expect(status).toBe(401);
-    expect(JSON.parse(text)).toMatchObject({
-      loginForm: { next: '/fresh?page=2', typed: 'ann@example.com' },
-      email: 'ann@example.com',
-    });
-  });
-
-  test('takes only a positive number of seconds', () => {
-    for (const withinSeconds of [0, -1, Number.NaN]) {
-      expect(() => requireFreshLogin({ withinSeconds })).toThrow(RangeError);
-    }
   });
 });
 

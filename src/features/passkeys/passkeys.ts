@@ -1,7 +1,8 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { AdminSection, Core, SignInWay } from '../../core.ts';
 import { allowOnly, postOnly } from '../../middleware/errors.ts';
-import { requireFreshLogin, requireLogin } from '../../middleware/require-login.ts';
+import { requireLogin } from '../../middleware/require-login.ts';
+import { requireFreshLogin } from '../access-guards/access-guards.ts';
 import type { MailFeature } from '../mail/mail.ts';
 import { Accounts } from './accounts.ts';
 import { addPasskey, addPath, listPath, sendCreationOptions, showOffer } from './add-routes.ts';

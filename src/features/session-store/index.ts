@@ -2,7 +2,7 @@
 export { signedIn } from '../../diagnostics.ts';
 export { HttpError } from '../../http/http-error.ts';
 export type { SessionLog } from '../../log.ts';
-export { requireFreshLogin, requireLogin, requireRole } from '../../middleware/require-login.ts';
+export { requireLogin } from '../../middleware/require-login.ts';
 export { RedisUnavailable } from '../../redis/deadline.ts';
 export { SessionEnded, type SessionRedis } from '../../session/commands.ts';
 export type { SessionSecrets } from '../../session/cookie.ts';
@@ -12,4 +12,5 @@ export type { SessionLimits } from '../../session/lifetime.ts';
 export type { SessionsOptions } from '../../session/middleware.ts';
 export type { ListedSession, SessionIndex } from '../../session/session-index.ts';
 export { currentEmail, type KeptField, saveSession, signIn, signOut } from '../../session/sign-in.ts';
+export { requireFreshLogin, requireRole } from '../access-guards/access-guards.ts';
 export { SessionStore, type SessionStoreOptions, sessions } from './session-store.ts';
