@@ -7,7 +7,7 @@ const sameSignalMs = 1000;
 
 /**
  * Shuts the process down gracefully on a signal (exit code 0) or after an uncaught error (exit code 1). It is terminated
- * immediately (exit code 1) when a signal comes again after more than 1 s, or when closing takes longer than 9 s besides the delay.
+ * immediately (exit code 1) when a signal comes again after more than 1 s, or when closing takes 9 s beyond the delay.
  * @param close closes everything that is open; called once
  * @param delaySeconds how long `close` waits before it begins
  */

@@ -44,15 +44,7 @@ function fits(line: string): boolean {
   return line.length * 3 <= maxLineBytes || Buffer.byteLength(line) <= maxLineBytes;
 }
 
-type ErrorDescription = {
-  name: string;
-  message: string;
-  code?: unknown;
-  stack?: string;
-  cause?: ErrorDescription;
-};
-
-function describeError(error: unknown): ErrorDescription {
+function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { name: 'NotAnError', message: `a ${typeof error} was thrown` };
   return {
     name: error.name,

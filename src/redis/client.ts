@@ -16,7 +16,7 @@ type Commands = {
 export type RedisClient = Commands & {
   /** Redis counts as writable when one of these keys is; each may be on another node. */
   probeKeys?: readonly string[];
-  /** Calls `greet` now, and for each later connection before its first command. */
+  /** Calls `greet` for each connection that takes the place of another one, before its first command. */
   onConnect?: (greet: () => void) => void;
   /** Closes the connection after the pending commands. */
   close: () => Promise<unknown>;
@@ -25,7 +25,7 @@ export type RedisClient = Commands & {
 };
 
 /** Where commands go; `current` is asked anew for each of them. */
-export type RedisConnection = Pick<RedisClient, 'probeKeys' | 'close' | 'destroy'> & { current: () => Commands };
+export type RedisConnection = Omit<RedisClient, keyof Commands> & { current: () => Commands };
 
 /**
  * The one place where keys get their prefix: whatever key a command is called with here, Redis sees it prefixed. Scripts
@@ -34,28 +34,14 @@ export type RedisConnection = Pick<RedisClient, 'probeKeys' | 'close' | 'destroy
  */
 export function redisClient({ current, ...connection }: RedisConnection, keyPrefix: string): RedisClient {
   const prefixed = (key: string) => prefixedKey(keyPrefix, key);
-  const greetings: (() => void)[] = [];
-  let greeted: Commands | undefined;
-  function connected(): Commands {
-    const commands = current();
-    if (commands !== greeted) {
-      greeted = commands;
-      for (const greet of greetings) greet();
-    }
-    return commands;
-  }
   return {
-    get: (key) => connected().get(prefixed(key)),
-    set: (key, value, options) => connected().set(prefixed(key), value, options),
-    del: (key) => connected().del(prefixed(key)),
-    eval: (script, options) => connected().eval(script, { ...options, keys: options.keys.map(prefixed) }),
-    time: () => connected().time(),
-    subscribe: (channel, listener) => connected().subscribe(keyPrefix + channel, listener),
-    on: (event, listener) => connected().on(event, listener),
-    onConnect(greet) {
-      greetings.push(greet);
-      greet();
-    },
+    get: (key) => current().get(prefixed(key)),
+    set: (key, value, options) => current().set(prefixed(key), value, options),
+    del: (key) => current().del(prefixed(key)),
+    eval: (script, options) => current().eval(script, { ...options, keys: options.keys.map(prefixed) }),
+    time: () => current().time(),
+    subscribe: (channel, listener) => current().subscribe(keyPrefix + channel, listener),
+    on: (event, listener) => current().on(event, listener),
     ...connection,
   };
 }

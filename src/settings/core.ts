@@ -179,7 +179,7 @@ export function readCoreSettings(values: CoreValues) {
     production: values.NODE_ENV === 'production',
     host: values.HOST,
     port: values.PORT,
-    /** The public origin, such as `https://login.example.com`; undefined in development when it is not set. */
+    /** Such as `https://login.example.com`; undefined in development when it is not set. */
     origin: values.BASE_URL,
     /** Whether visitors come by https: cookies are then `Secure`. */
     https: values.BASE_URL?.startsWith('https:') ?? false,
@@ -223,6 +223,5 @@ function readCas(path: string): string[] {
 function isProxy(text: string): boolean {
   if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
   const [, address = '', bits = '1'] = /^([\d.]+|[\da-f:]+)(?:\/([1-9]\d{0,2}))?$/i.exec(text) ?? [];
-  const maxBits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
-  return Number(bits) <= maxBits;
+  return Number(bits) <= ({ 4: 32, 6: 128 }[isIP(address)] ?? 0);
 }

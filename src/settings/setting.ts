@@ -34,17 +34,12 @@ type Description<Value> = { about: string; isSecret?: true; read: z.ZodType<Valu
 
 /** A setting that always has a value. */
 export function setting<Value>(given: Description<Value> & { default: string }): Setting<Value> {
-  return { about: given.about, default: given.default, isSecret: false, schema: given.read.prefault(given.default) };
+  return { isSecret: false, ...given, schema: given.read.prefault(given.default) };
 }
 
 /** A setting that may be left unset. */
 export function optional<Value>(given: Description<Value> & { unset: string }): Setting<Value | undefined> {
-  return {
-    about: given.about,
-    unset: given.unset,
-    isSecret: given.isSecret ?? false,
-    schema: given.read.optional(),
-  };
+  return { isSecret: false, ...given, schema: given.read.optional() };
 }
 
 /** What is wrong with the text of a setting, and how to put it right. It never quotes the text, which may be secret. */

@@ -1,6 +1,6 @@
 import { redisClient } from '../../redis/client.ts';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
-import type { NodeOptions } from '../../redis/node.ts';
+import type { NodeClient, NodeOptions } from '../../redis/node.ts';
 import type { SingleRedis } from '../../redis/url.ts';
 import { FailoverConnection, type PrimaryResolver } from './failover-connection.ts';
 
@@ -14,8 +14,23 @@ export function openWithFailover(target: SingleRedis, options: RedisOptions): Op
 /** Opens a client that stays connected to the primary which the resolver names. */
 export function openPrimary(resolver: PrimaryResolver, node: NodeOptions, options: RedisOptions): OpenedRedis {
   const connection = new FailoverConnection(resolver, node, options.log);
+  const greetings: (() => void)[] = [];
+  let greeted: NodeClient | undefined;
+  const current = () => {
+    const { node } = connection;
+    if (node !== greeted) {
+      greeted = node;
+      for (const greet of greetings) greet();
+    }
+    return node;
+  };
   const client = redisClient(
-    { current: () => connection.node, close: () => connection.close(), destroy: () => connection.destroy() },
+    {
+      current,
+      onConnect: (greet) => void greetings.push(greet),
+      close: () => connection.close(),
+      destroy: () => connection.destroy(),
+    },
     options.keyPrefix,
   );
   return {

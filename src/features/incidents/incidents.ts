@@ -76,6 +76,7 @@ function follow(redis: RedisClient, log: Logger, cutOff: CutOff): Service {
   return {
     async start() {
       redis.onConnect?.(greet);
+      greet();
       await first?.catch(() => {});
       history.start(log);
     },
