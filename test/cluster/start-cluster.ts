@@ -4,8 +4,9 @@ import { expect, vi } from 'vitest';
 import { findRedis } from '../../src/dev/private-redis.ts';
 import { withDeadline } from '../../src/redis/connect.ts';
 import { freePort } from '../support/process.ts';
-import { isReplicated, password, readyWithinMs, replicated, startNode } from '../support/redis-nodes.ts';
+import { password, startNode } from '../support/redis-nodes.ts';
 import type { RedisServer } from '../support/redis-server.ts';
+import { isReplicated, readyWithinMs, replicated } from '../support/replication.ts';
 
 const askDeadlineMs = 500;
 

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { withDeadline } from '../../src/redis/connect.ts';
 import { newDirectory } from '../support/process.ts';
-import { isReplicated, password, readyWithinMs, replicated, startNode } from '../support/redis-nodes.ts';
+import { password, startNode } from '../support/redis-nodes.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
+import { isReplicated, readyWithinMs, replicated } from '../support/replication.ts';
 
 const askDeadlineMs = 500;
 
