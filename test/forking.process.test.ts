@@ -110,5 +110,5 @@ describe('the fork that docs/forking.md describes', () => {
     writeFileSync(app, whole.replace(/^.*\bportal\b.*\n/gm, ''));
     expect(run(join(cwd, 'node_modules/.bin/tsc'))).toContain("Property 'portal' is missing");
     writeFileSync(app, whole);
-  });
+  }, 120_000);
 });

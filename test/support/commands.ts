@@ -1,9 +1,30 @@
+import { isDeepStrictEqual } from 'node:util';
+import { expect } from 'vitest';
 import type { NodeClient } from '../../src/redis/node.ts';
+
+/** Longer than anything waits that is written a moment after a request, such as a history. */
+const quietMs = 50;
 
 /** How often Redis runs each command for this work; those of heartbeats and of this count are left out. */
 export async function commandsFor(redis: NodeClient, work: () => Promise<unknown>): Promise<Record<string, string>> {
+  await untilQuiet(redis);
   await redis.configResetStat();
   await work();
+  return countCalls(redis);
+}
+
+/** Waits for what earlier requests have left to be written, which would be counted as well. */
+async function untilQuiet(redis: NodeClient): Promise<void> {
+  let before: Record<string, string> | undefined;
+  const isQuiet = async () => {
+    const [previous, calls] = [before, await countCalls(redis)];
+    before = calls;
+    return isDeepStrictEqual(previous, calls);
+  };
+  await expect.poll(isQuiet, { timeout: 10_000, interval: quietMs }).toBe(true);
+}
+
+async function countCalls(redis: NodeClient): Promise<Record<string, string>> {
   const info = await redis.info('commandstats');
   const calls = [...info.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(([, name = '', count = '']) => [name, count]);
   return Object.fromEntries(calls.filter(([name]) => !/^(hello|ping|info|config)/.test(name ?? '')));

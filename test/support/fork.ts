@@ -63,7 +63,7 @@ export function gate(): { opened: Promise<void>; open: () => void } {
   return { opened, open };
 }
 
-/** All keys of this Redis, which no request may ever ask for, but those that count for limits. */
+/** All keys of this Redis, which no request may ever ask for, but those of limits (`l:`) and of what the operator may look up (`h:`). */
 export async function allKeys(redis: NodeClient): Promise<string[]> {
-  return (await redis.keys('*')).filter((key) => !key.startsWith('l:')).sort();
+  return (await redis.keys('*')).filter((key) => !/^[hl]:/.test(key)).sort();
 }
