@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import express, { type Express } from 'express';
 import type { Config, RedisTarget, SessionLimits, SessionSecrets, SignIn } from './config.ts';
-import type { AdminSection, Core, Development, PersonalKeys, Service, SignInWay } from './core.ts';
+import type { AdminSection, Core, Development, Operations, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { limitConnections } from './features/connection-limits/connection-limits.ts';
@@ -19,6 +19,7 @@ import { addressToUnicode } from './features/international-addresses/address-to-
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
+import { passkeyKeys } from './features/passkeys/personal-keys.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
 import { checkRedis } from './features/redis-checks/check-server.ts';
@@ -67,7 +68,7 @@ export type AppParts = {
   development?: Development | undefined;
 };
 
-type App = { app: Express; server: Server; services: Service[]; core: Core; personalKeys: PersonalKeys[] };
+type App = { app: Express; server: Server; services: Service[]; core: Core; operations: Operations };
 
 const publicDirectory = fileURLToPath(new URL('../public', import.meta.url));
 const viewsDirectory = fileURLToPath(new URL('../views', import.meta.url));
@@ -137,12 +138,14 @@ export function createApp(parts: AppParts): App {
   services.push(checkClock(redis, log));
   const mail = openMail(core);
   services.push(mail.service);
-  const personalKeys: PersonalKeys[] = [];
-  personalKeys.push(...mail.personalKeys);
-  personalKeys.push(...emailCodeKeys);
-  personalKeys.push(...gateKeys);
-  personalKeys.push(repeatedFormKeys);
-  personalKeys.push(historyKeys);
+  const operations: Operations = { personalKeys: [], selfChecks: [] };
+  operations.personalKeys.push(...mail.personalKeys);
+  operations.selfChecks.push(mail.selfCheck);
+  operations.personalKeys.push(...emailCodeKeys);
+  operations.personalKeys.push(...gateKeys);
+  operations.personalKeys.push(repeatedFormKeys);
+  operations.personalKeys.push(historyKeys);
+  operations.personalKeys.push(...passkeyKeys(redis));
   services.push(serveMetrics(core));
   const incidents = openIncidents(core);
   services.push(incidents.service);
@@ -199,6 +202,7 @@ export function createApp(parts: AppParts): App {
   app.use(requestLog(log));
   app.use(hosts.check);
   app.use(proxies.read);
+  app.use(incidents.answerProbe);
   app.use(sessionGuard(core));
   app.use(readBodies);
   app.use(sameOrigin(origin, identityProvider));
@@ -240,5 +244,5 @@ export function createApp(parts: AppParts): App {
 
   const server = createHttpServer(app);
   limitConnections(server, headers);
-  return { app, server, services, core, personalKeys };
+  return { app, server, services, core, operations };
 }

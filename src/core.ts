@@ -86,8 +86,24 @@ export type PersonalKeys = {
    */
   describe: (name: string, value: StoredValue, person: Person) => object | undefined;
   /** Deletes what belongs to the key besides. */
-  forget?: (name: string) => Promise<unknown>;
+  forget?: (name: string, person: Person) => Promise<unknown>;
 };
+/** What `latchkey doctor` finds. */
+export type Finding = {
+  /** What it has looked at, such as `mail server`. */
+  what: string;
+  /** What it has seen, in a few words. */
+  detail?: string;
+  /** What is wrong and what to do; undefined if all is well. */
+  problem?: string | undefined;
+};
+
+/** Looks at something outside the app; with `mailTo`, it also sends a mail there. */
+export type SelfCheck = (options: { mailTo: EmailAddress | undefined }) => Promise<Finding[]>;
+
+/** What the features hand to the operator's commands. */
+export type Operations = { personalKeys: PersonalKeys[]; selfChecks: SelfCheck[] };
+
 export type StoredValue = string | string[] | Record<string, string>;
 
 /** What runs beside the requests, such as a port for metrics: started before the app listens, stopped after it. */

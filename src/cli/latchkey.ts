@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { ConfigError, readConfig, sources } from '../config.ts';
 import { commands } from '../features/incidents/commands.ts';
-import { createLogger } from '../log.ts';
 import { currentActor } from './actor.ts';
 import { type ExitCode, exitCodes, NotConfirmed, UsageError } from './command.ts';
 import { readCommandLine, usageText } from './command-line.ts';
@@ -22,11 +21,9 @@ async function run(): Promise<ExitCode> {
     return exitCodes.done;
   }
   const { command, given, json, yes } = line;
-  const { env, problems } = sources.read(process.env);
+  const { env, problems, warnings } = sources.read(process.env);
   const config = readConfig(env, problems);
-  // Standard output is for the answer.
-  const log = createLogger('warn', process.stderr);
-  const operator = newOperator(config, { actor: currentActor(process.env), log, yes });
+  const operator = newOperator(config, { actor: currentActor(process.env), warnings, yes });
   try {
     const { text, json: value, exitCode = exitCodes.done } = await command.run(given, operator);
     process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : text);

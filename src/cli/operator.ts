@@ -1,21 +1,21 @@
 import { createApp, openRedis } from '../app.ts';
 import type { Config } from '../config.ts';
-import type { Core, PersonalKeys } from '../core.ts';
+import type { Core, Operations } from '../core.ts';
 import { findRedis, findSecrets } from '../development-defaults.ts';
 import { channel } from '../features/incidents/incidents.ts';
 import { Keyspace } from '../features/incidents/keyspace.ts';
 import { OperatorLog } from '../features/incidents/operator-log.ts';
-import type { Logger } from '../log.ts';
+import { createLogger } from '../log.ts';
 import type { Actor } from './actor.ts';
 import { confirm } from './confirm.ts';
 
 /** The app's own parts, and all of its Redis. */
-export type Opened = Core & {
-  keyspace: Keyspace;
-  personalKeys: PersonalKeys[];
-  /** Writes what was done to the app's log, and lets all processes look at what has changed. */
-  report: (about: { command: string } & Record<string, unknown>) => Promise<void>;
-};
+export type Opened = Core &
+  Operations & {
+    keyspace: Keyspace;
+    /** Writes what was done to the app's log, and lets all processes look at what has changed. */
+    report: (about: { command: string } & Record<string, unknown>) => Promise<void>;
+  };
 
 /** What a command works with. */
 export type Operator = {
@@ -23,14 +23,26 @@ export type Operator = {
   actor: Actor;
   /** The app's own parts, on its Redis; opened when first asked for. */
   open: () => Promise<Opened>;
+  /** What there was to warn of so far: in the settings, and in the start's checks of Redis. */
+  warnings: () => string[];
   /** Asks before something that can't be undone, unless `--yes` is given. */
   confirm: (what: string) => Promise<void>;
   close: () => Promise<void>;
 };
 
-/** @param log for what goes wrong on the way, such as a lost connection */
-export function newOperator(config: Config, options: { actor: Actor; log: Logger; yes: boolean }): Operator {
-  const { actor, log, yes } = options;
+type Options = {
+  actor: Actor;
+  /** Of the settings. */
+  warnings?: { about: object; message: string }[];
+  /** Whether to do without asking what can't be undone. */
+  yes: boolean;
+};
+
+/** Standard output is for the answer, and warnings are for `latchkey doctor`: the app's own log has them already. */
+export function newOperator(config: Config, { actor, warnings = [], yes }: Options): Operator {
+  const heard: string[] = [];
+  const log = createLogger('warn', { write: (line) => void heard.push(JSON.parse(line).msg) });
+  for (const { about, message } of warnings) log.warn(about, `${message}: ${Object.values(about).join(', ')}`);
   const closers: (() => Promise<void>)[] = [];
   let opening: Promise<Opened> | undefined;
 
@@ -42,12 +54,12 @@ export function newOperator(config: Config, options: { actor: Actor; log: Logger
     closers.push(async () => redis.destroy());
     const secrets = findSecrets(config, development);
     // Put together like the server's, but nothing is started: neither the app listens nor do its services run.
-    const { core, personalKeys } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
+    const { core, operations } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
     const keyspace = new Keyspace(nodes, config.redisKeyPrefix);
     const operatorLog = new OperatorLog(redis);
     return {
       ...core,
-      personalKeys,
+      ...operations,
       keyspace,
       async report(about) {
         await operatorLog.add({ ...about, actor, at: Date.now() });
@@ -63,6 +75,7 @@ export function newOperator(config: Config, options: { actor: Actor; log: Logger
       opening ??= open();
       return opening;
     },
+    warnings: () => heard,
     confirm: (what) => (yes ? Promise.resolve() : confirm(what)),
     async close() {
       for (const close of closers.toReversed()) await close();

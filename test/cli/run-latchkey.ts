@@ -5,7 +5,6 @@ import { readCommandLine } from '../../src/cli/command-line.ts';
 import { newOperator } from '../../src/cli/operator.ts';
 import { readConfig } from '../../src/config.ts';
 import { commands } from '../../src/features/incidents/commands.ts';
-import { createLogger } from '../../src/log.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { builtFile, newDirectory, systemEnvironment } from '../support/process.ts';
 
@@ -37,8 +36,7 @@ export function latchkeyOn(
   env: Record<string, string> = {},
 ): (...words: string[]) => Promise<Outcome & { json: unknown }> {
   const config = readConfig({ NODE_ENV: 'test', SESSION_SECRET: cliSecret, REDIS_URL: redisUrl, ...env });
-  const options = { actor: { user: 'olga', from: 'desk' }, log: createLogger('silent'), yes: true };
-  const operator = newOperator(config, options);
+  const operator = newOperator(config, { actor: { user: 'olga', from: 'desk' }, yes: true });
   afterwards(() => operator.close());
   return async (...words) => {
     const line = readCommandLine(commands, words);

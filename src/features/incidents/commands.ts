@@ -1,6 +1,7 @@
 import type { Command } from '../../cli/command.ts';
 import { block, blocks } from './commands/block.ts';
 import { count } from './commands/count.ts';
+import { doctor } from './commands/doctor.ts';
 import { end } from './commands/end.ts';
 import { exportCommand, forget } from './commands/personal-data.ts';
 import { sessions } from './commands/sessions.ts';
@@ -18,4 +19,5 @@ export const commands: Record<string, Command> = {
   why,
   export: exportCommand,
   forget,
+  doctor,
 };

@@ -8,12 +8,15 @@ import { Blocks } from './blocks.ts';
 import { CutOff } from './cut-off.ts';
 import { History } from './history.ts';
 import { OperatorLog } from './operator-log.ts';
+import { answerProbe } from './probe.ts';
 
 export type Incidents = {
   /** When a session must have signed in at the earliest; milliseconds since the epoch. */
   minSignedInAt: () => number;
   /** Refuses to sign anybody in from a blocked network, before anything is counted. */
   refuseBlocked: RequestHandler;
+  /** Answers `latchkey doctor`. */
+  answerProbe: RequestHandler;
   service: Service;
 };
 
@@ -27,6 +30,7 @@ export function openIncidents({ redis, log }: Core): Incidents {
   return {
     minSignedInAt: () => cutOff.minSignedInAt,
     refuseBlocked: refuseBlocked(new Blocks(redis), log),
+    answerProbe: answerProbe(redis),
     service: follow(redis, log, cutOff),
   };
 }

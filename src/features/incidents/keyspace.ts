@@ -2,11 +2,13 @@ import { ErrorReply } from 'redis';
 import type { StoredValue } from '../../core.ts';
 import { withTimeout } from '../../redis/deadline.ts';
 import type { NodeClient } from '../../redis/node.ts';
+import type { RedisPermissions } from '../../settings/feature.ts';
 
 /** Some of the keys of one Redis process, as Redis has them: with the prefix. */
 export type Batch = { node: NodeClient; keys: string[] };
 
-const scanCount = 2000;
+/** Redis looks at so many keys at a time, and serves nobody else meanwhile: a few milliseconds. */
+const scanCount = 5000;
 /** Nobody waits for a page here, but a Redis that does not answer must not keep the operator waiting for ever. */
 const batchDeadlineMs = 30_000;
 
@@ -36,15 +38,24 @@ export class Keyspace {
   async *scan(pattern: string): AsyncGenerator<Batch> {
     // A key without braces is in braces behind the prefix.
     const match = this.#prefix === '' || pattern.includes('{') ? pattern : `{${pattern}}`;
+    yield* this.#scan(this.#prefix + match);
+  }
+
+  async *#scan(match: string): AsyncGenerator<Batch> {
     for (const node of await withTimeout(batchDeadlineMs, this.#nodes())) {
       let cursor = '0';
       do {
-        const scanning = node.scan(cursor, { MATCH: this.#prefix + match, COUNT: scanCount });
+        const scanning = node.scan(cursor, { MATCH: match, COUNT: scanCount });
         const reply = await withTimeout(batchDeadlineMs, scanning);
         cursor = reply.cursor;
         if (reply.keys.length > 0) yield { node, keys: reply.keys };
       } while (cursor !== '0');
     }
+  }
+
+  /** The keys that carry the tag of an address, in batches. */
+  async *scanTag(tag: string): AsyncGenerator<Batch> {
+    yield* this.#scan(this.#prefix === '' ? `*${tag}*` : `${this.#prefix}*{${tag}}*`);
   }
 
   /** Everything, in batches. */
@@ -56,6 +67,25 @@ export class Keyspace {
   async publish(channel: string): Promise<void> {
     const [node] = await withTimeout(batchDeadlineMs, this.#nodes());
     if (node) await withTimeout(batchDeadlineMs, node.publish(this.#prefix + channel, ''));
+  }
+
+  /** The version of each process. */
+  async versions(): Promise<string[]> {
+    const nodes = await withTimeout(batchDeadlineMs, this.#nodes());
+    const replies = await withTimeout(batchDeadlineMs, Promise.all(nodes.map((node) => node.hello())));
+    return [...new Set(replies.map(({ version }) => version))];
+  }
+
+  /** Which of these commands the Redis user may not use; nothing is carried out. */
+  async lacking(commands: RedisPermissions['commands']): Promise<string[]> {
+    const [node] = await withTimeout(batchDeadlineMs, this.#nodes());
+    const script = 'return redis.acl_check_cmd(unpack(ARGV)) and 1 or 0';
+    const ask = async ([name, example]: [string, string]): Promise<string[]> => {
+      const words = [name, ...example.split(' ').map((word) => (word === 'KEY' ? `${this.#prefix}blocks` : word))];
+      const isAllowed = await node?.eval(script, { keys: [], arguments: words }).catch(() => 0);
+      return isAllowed === 1 ? [] : [name];
+    };
+    return (await withTimeout(batchDeadlineMs, Promise.all(Object.entries(commands).map(ask)))).flat();
   }
 
   /** A key without its prefix, as the code that wrote it calls it. */

@@ -12,8 +12,8 @@ export type PersonalRecord = {
   endsAt: Date | undefined;
   data: object;
   batch: Batch;
-  name: string;
-  forget: PersonalKeys['forget'];
+  /** Deletes what belongs to it besides. */
+  forget: () => Promise<unknown>;
 };
 
 /** What the core itself holds. */
@@ -53,10 +53,10 @@ export async function* findPersonalRecords(
   // The longest prefix first: that of another kind may begin with it.
   kinds.sort((a, b) => b.prefix.length - a.prefix.length);
   const hashTag = `{${person.tag}}`;
-  const elsewhere = kinds.filter(({ prefix }) => !prefix.includes(hashTag)).map(({ prefix }) => prefix);
   const seen = new Set<string>();
-  for (const pattern of [`*${hashTag}*`, ...elsewhere.map((prefix) => `${prefix}*`)]) {
-    for await (const { node, keys } of keyspace.scan(pattern)) {
+  const scans = [keyspace.scanTag(person.tag), ...patternsOf(kinds, hashTag).map((pattern) => keyspace.scan(pattern))];
+  for (const scan of scans) {
+    for await (const { node, keys } of scan) {
       for (const key of keys) {
         const name = keyspace.nameOf(key);
         const found = seen.has(name) ? undefined : await describeKey({ node, keys: [key] }, name, kinds, person);
@@ -66,6 +66,16 @@ export async function* findPersonalRecords(
       }
     }
   }
+}
+
+/** Where the keys are that don't carry the tag. Those that begin with one letter and a colon are found together. */
+function patternsOf(kinds: PersonalKeys[], hashTag: string): string[] {
+  const prefixes = kinds
+    .map(({ prefix }) => prefix)
+    .filter((prefix) => prefix.includes(':') && !prefix.includes(hashTag));
+  const letters = prefixes.flatMap((prefix) => /^(\w):$/.exec(prefix)?.[1] ?? []);
+  const others = prefixes.filter((prefix) => prefix.length > 2).map((prefix) => `${prefix}*`);
+  return [...(letters.length > 0 ? [`[${letters.join('')}]:*`] : []), ...others];
 }
 
 async function describeKey(
@@ -79,9 +89,9 @@ async function describeKey(
   const endsAt = stored.endsAt > 0 ? new Date(stored.endsAt) : undefined;
   for (const { kind, prefix, describe, forget } of kinds) {
     const data = name.startsWith(prefix) ? describe(name, stored.value, person) : undefined;
-    if (data) return { kind, endsAt, data, batch, name, forget };
+    if (data) return { kind, endsAt, data, batch, forget: async () => forget?.(name, person) };
   }
   return name.includes(`{${person.tag}}`)
-    ? { kind: 'other', endsAt, data: {}, batch, name, forget: undefined }
+    ? { kind: 'other', endsAt, data: {}, batch, forget: async () => {} }
     : undefined;
 }

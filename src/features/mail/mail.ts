@@ -1,9 +1,10 @@
 import { Router } from 'express';
-import type { Core, PersonalKeys, Service } from '../../core.ts';
+import type { Core, PersonalKeys, SelfCheck, Service } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import { type Outbox, RedisOutbox } from './outbox.ts';
 import { queuedMailKeys } from './personal-keys.ts';
 import { deriveSealKeys } from './seal.ts';
+import { checkMail } from './self-check.ts';
 import { SmtpThread } from './smtp-thread.ts';
 
 export type MailFeature = {
@@ -15,6 +16,7 @@ export type MailFeature = {
   routes: Router;
   /** Mail that waits, to whoever it is. */
   personalKeys: PersonalKeys[];
+  selfCheck: SelfCheck;
 };
 
 /** Sends mail by the server in `SMTP_URL`. In development without one, a mail catcher shows it. */
@@ -38,5 +40,12 @@ export function openMail({ config, secrets, redis, log, development }: Core): Ma
       await outbox?.stop();
     },
   };
-  return { outbox, isCaught, service, routes, personalKeys: [queuedMailKeys(redis, keys)] };
+  return {
+    outbox,
+    isCaught,
+    service,
+    routes,
+    personalKeys: [queuedMailKeys(redis, keys)],
+    selfCheck: checkMail(courier, keys, config),
+  };
 }

@@ -59,8 +59,9 @@ async function endEveryone({ open, confirm }: Operator): Promise<Outcome> {
       node,
       keys: names.filter(({ name }) => isMeant(name)).map(({ key }) => key),
     });
-    ended += await deleteKeys(of((name) => sessionIdOf(name) !== undefined));
-    await deleteKeys(of(isIndexKey));
+    const isSession = (name: string) => sessionIdOf(name) !== undefined;
+    const [sessions] = await Promise.all([deleteKeys(of(isSession)), deleteKeys(of(isIndexKey))]);
+    ended += sessions;
   }
   const seconds = Math.round(performance.now() - startedAt) / 1000;
   return {

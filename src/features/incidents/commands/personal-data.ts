@@ -33,8 +33,8 @@ export const forget: Command = {
     await confirm(`Delete all that is held about ${email}, and end its sessions?`);
     const opened = await open();
     const deleted: Record<string, number> = {};
-    for await (const { kind, name, batch, forget } of findPersonalRecords(email, opened)) {
-      await forget?.(name);
+    for await (const { kind, batch, forget } of findPersonalRecords(email, opened)) {
+      await forget();
       await deleteKeys(batch);
       deleted[kind] = (deleted[kind] ?? 0) + 1;
     }

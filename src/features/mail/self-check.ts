@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto';
+import type { Config } from '../../config.ts';
+import type { Finding, SelfCheck } from '../../core.ts';
+import type { EmailAddress } from '../../session/email-address.ts';
+import type { Courier, Delivered } from './delivery.ts';
+import { type SealKeys, seal } from './seal.ts';
+
+/** Whether the mail server can be reached, by TLS, with the password, and takes a mail. */
+export function checkMail(courier: Courier | undefined, keys: SealKeys, config: Config): SelfCheck {
+  return async function checkMail({ mailTo }) {
+    const { server } = config.mail;
+    if (!courier || !server) return [{ what: 'mail server', detail: 'none: SMTP_URL is not set' }];
+    try {
+      const detail = `${server.host}:${server.port}, TLS ${server.tls}${server.credentials ? ', login' : ''}`;
+      const problem = await courier.check();
+      if (problem !== undefined || mailTo === undefined) return [{ what: 'mail server', detail, problem }];
+      return [{ what: 'mail server', detail }, await sendMail(courier, keys, mailTo, config.siteName)];
+    } finally {
+      await courier.close();
+    }
+  };
+}
+
+async function sendMail(courier: Courier, keys: SealKeys, to: EmailAddress, siteName: string): Promise<Finding> {
+  const text = `This is a test of the mail server, sent by the operator of ${siteName}.`;
+  const mail = { to, subject: `Test of ${siteName}`, text: `${text}\n`, html: `<p>${escaped(text)}</p>` };
+  const id = randomBytes(16).toString('base64url');
+  const sealed = seal(keys, id, JSON.stringify({ mail, kind: 'test', about: {}, context: {} }));
+  const delivered = await courier.deliver({ id, sealed, isWithheld: false, hasLapsed: false });
+  return { what: 'mail', detail: `to ${to}: ${replyText(delivered)}`, problem: problemOf(delivered) };
+}
+
+function problemOf(delivered: Delivered): string | undefined {
+  if (delivered.outcome === 'accepted') return undefined;
+  if ('problem' in delivered) return delivered.problem;
+  return `${delivered.outcome}: look for the mail in the log of the mail server`;
+}
+
+function replyText({ outcome, reply }: Delivered): string {
+  const parts = [reply.reply, reply.enhanced, reply.code, reply.queueId && `queue id ${reply.queueId}`];
+  return [outcome, ...parts.filter((part) => part !== undefined)].join(' ');
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`);
+}

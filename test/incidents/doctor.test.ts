@@ -1,0 +1,93 @@
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, test } from 'vitest';
+import { latchkeyOn } from '../cli/run-latchkey.ts';
+import { afterwards } from '../support/afterwards.ts';
+import { startApp } from '../support/app.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+
+type Finding = { what: string; ok: boolean; detail?: string; problem?: string };
+
+const redis = await startRedisServer('of-the-operator', ['--appendonly', 'yes']);
+const app = await startApp({ redisAddress: { url: redis.url }, env: { TRUST_PROXY: '127.0.0.1' } });
+
+/** What doctor finds with these settings, by what it has looked at. */
+async function findings(env: Record<string, string>, url = redis.url) {
+  const { json, text, exitCode } = await latchkeyOn(url, env)('doctor');
+  const all = (json as { findings: Finding[] }).findings;
+  const of = (what: string) => all.find((finding) => finding.what === what);
+  return { of, text, exitCode, toDo: all.filter(({ ok }) => !ok).map(({ what }) => what) };
+}
+
+/** A proxy in front of the app that adds these headers to requests, and drops those of answers. */
+async function startProxy(headers: Record<string, string>, dropped: string[] = []): Promise<string> {
+  const { port } = new URL(app.url);
+  const server = createServer((req, res) => {
+    if (/^\/(livez|readyz)/.test(req.url ?? '') && dropped.length === 0) return void res.writeHead(404).end();
+    const { method, url: path } = req;
+    const onward = request(
+      { host: '127.0.0.1', port, method, path, headers: { ...req.headers, ...headers } },
+      (answer) => {
+        for (const name of dropped) delete answer.headers[name];
+        res.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(res);
+      },
+    );
+    onward.end();
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  afterwards(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test('finds all well behind a proxy that does its part', async () => {
+  const BASE_URL = await startProxy({ 'X-Forwarded-For': '203.0.113.7', 'X-Forwarded-Proto': 'http' });
+  const { of, text, exitCode, toDo } = await findings({ BASE_URL, TRUST_PROXY: '127.0.0.1' });
+  expect({ exitCode, toDo }).toEqual({ exitCode: 0, toDo: [] });
+  expect(of('client address')?.detail).toContain('203.0.113.7');
+  expect(of('Redis')?.detail).toMatch(/^single, version \d/);
+  expect(of('mail server')?.detail).toBe('none: SMTP_URL is not set');
+  expect(text).toMatch(
+    /^ok {4}settings: development, BASE_URL http:\/\/127\.0\.0\.1:\d+, SIGN_IN=trust\nok {4}Redis: /,
+  );
+});
+
+test('says what a proxy leaves out, and how to put it right', async () => {
+  const BASE_URL = await startProxy({}, ['content-security-policy']);
+  const { of, exitCode, toDo, text } = await findings({ BASE_URL, TRUST_PROXY: '127.0.0.1' });
+  expect({ exitCode, toDo }).toEqual({ exitCode: 1, toDo: ['client address', 'security headers', 'health paths'] });
+  expect(of('client address')?.problem).toContain('let it send X-Forwarded-For');
+  expect(of('security headers')?.problem).toBe('content-security-policy got lost on the way: let the proxy pass it on');
+  expect(text).toMatch(/^TO DO health paths\n {6}visitors can read \/readyz/m);
+});
+
+test('notices that BASE_URL leads nowhere, or to another app', async () => {
+  const nowhere = await findings({ BASE_URL: 'http://127.0.0.1:9' });
+  expect(nowhere.of('site')?.problem).toMatch(/^it can't be reached from here \(.+\): check DNS/);
+  const other = createServer((_req, res) => res.end('another app'));
+  await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
+  afterwards(() => other.close());
+  const { of } = await findings({ BASE_URL: `http://127.0.0.1:${(other.address() as AddressInfo).port}` });
+  expect(of('site')?.problem).toContain('lead BASE_URL to the app that uses this Redis');
+});
+
+test('says what is wrong with Redis: away, keeping nothing, or with a user who may not run the commands', async () => {
+  const away = await findings({}, 'unix:///nowhere.sock');
+  expect(away.of('Redis')?.problem).toMatch(/ENOENT.*check REDIS_URL/);
+  expect(away.exitCode).toBe(1);
+
+  await redis.client((admin) => admin.configSet({ appendonly: 'no', save: '', 'maxmemory-policy': 'allkeys-lru' }));
+  const { text } = await findings({});
+  expect(text).toContain('set appendonly yes');
+  expect(text).toContain('set maxmemory-policy noeviction');
+
+  await redis.client((admin) =>
+    admin.aclSetUser('app', ['reset', 'on', '>secret', '~*', '&*', '+@all', '-scan', '-unlink']),
+  );
+  const limited = await findings({}, `redis://app:secret@127.0.0.1:${redis.port}`);
+  expect(limited.of('permissions of the commands')?.problem).toContain('+scan +unlink');
+});
+
+test('nobody else gets an answer from the path that it asks', async () => {
+  expect((await fetch(`${app.url}/doctor/${'x'.repeat(22)}`)).status).toBe(404);
+});

@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { latchkeyOn } from '../cli/run-latchkey.ts';
+import { testRedis } from '../support/app.ts';
+import { startMailServer } from './mail-server.ts';
+
+type Finding = { what: string; ok: boolean; detail?: string; problem?: string };
+
+const { socketPath } = await testRedis();
+const mails = await startMailServer();
+
+async function doctor(smtpUrl: string, ...words: string[]) {
+  const latchkey = latchkeyOn(`unix://${socketPath}`, { SMTP_URL: smtpUrl });
+  const { json } = await latchkey('doctor', ...words);
+  const { findings } = json as { findings: Finding[] };
+  return (what: string) => findings.find((finding) => finding.what === what);
+}
+
+test('doctor logs in to the mail server and, if asked, sends one mail, whose queue id it shows', async () => {
+  const found = await doctor(mails.url);
+  expect(found('mail server')).toMatchObject({ ok: true, detail: expect.stringContaining(`localhost:${mails.port}`) });
+  expect(mails.inbox).toEqual([]);
+  const sent = await doctor(mails.url, '--mail', 'olga@example.com');
+  expect(sent('mail')).toMatchObject({
+    ok: true,
+    detail: expect.stringMatching(/^to olga@example\.com: accepted 250/),
+  });
+  expect(mails.inbox).toMatchObject([{ to: ['olga@example.com'], mail: { subject: 'Test of Latchkey' } }]);
+});
+
+test('doctor says what is wrong with the mail server', async () => {
+  mails.failure = { at: 'recipient', answer: 550 };
+  const refused = await doctor(mails.url, '--mail', 'olga@example.com');
+  expect(refused('mail')).toMatchObject({ ok: false, detail: expect.stringContaining('550') });
+  mails.failure = undefined;
+  const away = await doctor('smtp://localhost:9');
+  expect(away('mail server')).toMatchObject({ ok: false, problem: expect.stringContaining('localhost:9') });
+});
