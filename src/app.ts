@@ -28,9 +28,9 @@ import { newFormId } from './features/repeated-forms/form-id.ts';
 import { repeatedFormKeys, signInOnce } from './features/repeated-forms/repeated-forms.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
 import { sessionGuard } from './features/session-guard/session-guard.ts';
+import { versionedAssets } from './features/versioned-assets/versioned-assets.ts';
 import { formatAgo, formatDuration, formatTime } from './http/date-format.ts';
 import { createHttpServer } from './http/http-server.ts';
-import { staticFiles } from './http/static-files.ts';
 import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
 import { readBodies } from './middleware/bodies.ts';
@@ -180,8 +180,12 @@ export function createApp(parts: AppParts): App {
   app.disable('x-powered-by');
   app.disable('etag'); // Pages are not stored, so nobody could use it; static files have their own.
   app.set('trust proxy', config.trustProxy);
-  const { serveStaticFile, assetUrl } = staticFiles(publicDirectory, { reload });
-  app.locals.asset = assetUrl;
+  const assets = {
+    serve: express.static(publicDirectory, { index: false, redirect: false }),
+    urlOf: (name: string) => `/${name}`,
+  };
+  Object.assign(assets, versionedAssets(publicDirectory, { reload }));
+  app.locals.asset = assets.urlOf;
   app.locals.words = { displayAddress: core.displayAddress, formatAgo, formatDuration, formatTime };
   app.locals.siteName = config.siteName;
   app.locals.sessionLimits = limits;
@@ -192,7 +196,7 @@ export function createApp(parts: AppParts): App {
 
   app.use(gate.checks); // Sets the security headers itself, on the answers that a visitor may see.
   app.use(securityHeaders(headers));
-  app.use(serveStaticFile);
+  app.use(assets.serve);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app
     .route('/readyz')

@@ -5,10 +5,10 @@ import express, { type RequestHandler } from 'express';
 
 const yearSeconds = 31_536_000;
 
-export type Assets = {
-  serveStaticFile: RequestHandler;
+type Assets = {
+  serve: RequestHandler;
   /** The URL of a file, which changes with its content. */
-  assetUrl: (name: string) => string;
+  urlOf: (name: string) => string;
 };
 
 /**
@@ -16,7 +16,7 @@ export type Assets = {
  * a hash that is not ours, such as that of a newer process during a restart, they must not cache them.
  * @param options.reload the files change while the process runs, for development
  */
-export function staticFiles(directory: string, options: { reload: boolean }): Assets {
+export function versionedAssets(directory: string, options: { reload: boolean }): Assets {
   const names = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((name) =>
     statSync(join(directory, name)).isFile(),
   );
@@ -33,11 +33,11 @@ export function staticFiles(directory: string, options: { reload: boolean }): As
 
   return {
     // Otherwise every page would cost a look at the disk, and directories would redirect.
-    serveStaticFile: function serveStaticFile(req, res, next) {
+    serve: function serveStaticFile(req, res, next) {
       if (paths.has(req.path)) serve(req, res, next);
       else next();
     },
-    assetUrl: (name) => (options.reload ? undefined : urls.get(name)) ?? `/${name}`,
+    urlOf: (name) => (options.reload ? undefined : urls.get(name)) ?? `/${name}`,
   };
 }
 
