@@ -7,6 +7,7 @@ const expectedAlarms = new Set([
   'SIGN_IN=trust: anyone can sign in as any address',
   'Redis lost',
   'Redis fails requests',
+  'Redis failed a request',
 ]);
 
 /** An app as an operator runs it, in a process of its own, and warm. */
