@@ -4,15 +4,15 @@ import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { IdentityProvider } from '../core.ts';
 
-type Options = {
-  /** Whether visitors come by https; over http, HSTS means nothing and upgrading breaks the page. */
+/**
+ * The security headers of every response (ASVS 3.4.1 to 3.4.8).
+ * @param options.https whether visitors come by https; over http, HSTS means nothing and upgrading breaks the page
+ * @param options.identityProvider another site that forms may lead to
+ */
+export function securityHeaderValues(options: {
   https: boolean;
-  /** Another site that forms may lead to. */
   identityProvider?: IdentityProvider | undefined;
-};
-
-/** The security headers of every response (ASVS 3.4.1 to 3.4.8). */
-export function securityHeaderValues(options: Options): Record<string, string> {
+}): Record<string, string> {
   const setByHelmet = helmet({
     contentSecurityPolicy: {
       useDefaults: false,

@@ -7,9 +7,7 @@ import { signOut } from '../session/sign-in.ts';
 
 /** Ends the session. */
 export function logOut(log: Logger): RequestHandler {
-  return async function logOut(req, res) {
-    await endAndGoHome(req, res, log);
-  };
+  return (req, res) => endAndGoHome(req, res, log);
 }
 
 /**
@@ -39,15 +37,11 @@ async function endAndGoHome(req: Request, res: Response, log: Logger): Promise<v
  * nobody can tell, and the worst is a sign-out.
  */
 export function isOwnWish(req: Request, ownOrigin: string | undefined): boolean {
-  const { headers } = req;
-  if (req.method !== 'GET') return false;
-  if (/prefetch|prerender|preview/i.test(`${headers['sec-purpose']} ${headers.purpose} ${headers['x-moz']}`))
-    return false;
-  const site = headers['sec-fetch-site'];
-  const mode = headers['sec-fetch-mode'];
-  const destination = headers['sec-fetch-dest'];
+  const { 'sec-fetch-site': site, 'sec-fetch-mode': mode, 'sec-fetch-dest': destination, referer } = req.headers;
+  const { 'sec-purpose': secPurpose, purpose, 'x-moz': xMoz } = req.headers;
+  const isAhead = /prefetch|prerender|preview/i.test(`${secPurpose} ${purpose} ${xMoz}`);
+  if (req.method !== 'GET' || isAhead) return false;
   if (site === undefined && mode === undefined && destination === undefined) {
-    const { referer } = headers;
     return referer === undefined || isOwnOrigin(parseUrl(referer)?.origin ?? 'null', req, ownOrigin);
   }
   return (site === 'same-origin' || site === 'none') && mode === 'navigate' && destination === 'document';
