@@ -1,0 +1,378 @@
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Accounts } from '../../src/features/passkeys/accounts.ts';
+import { handleOf } from '../../src/features/passkeys/record.ts';
+import { enterCode, linkIn } from '../email-code/browser.ts';
+import { newAddress, newIp, startCodeApp } from '../email-code/code-login.ts';
+import { address } from '../support/address.ts';
+import { loginButton } from '../support/browser.ts';
+import { heading, useChromium } from '../support/browsing.ts';
+import { acceptOffer, namedOrigin, signInByPages } from './browser.ts';
+import { subjects } from './passkey-app.ts';
+import { addAuthenticator, type VirtualAuthenticator } from './virtual-authenticator.ts';
+
+const app = await startCodeApp();
+const origin = namedOrigin(app);
+const accounts = new Accounts(app.redis);
+const openProfile = useChromium(() => [origin]);
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A tab of a profile of its own, with an authenticator. Chromium notes refused requests of scripts in the console. */
+async function openTab(
+  options: BrowserContextOptions & { isPresent?: boolean } = {},
+): Promise<{ page: Page; authenticator: VirtualAuthenticator }> {
+  const { isPresent = false, ...profile } = options;
+  const expectedNoise = /^Failed to load resource: (the server responded with a status of 4|net::ERR_FAILED)/;
+  const context = await openProfile({ extraHTTPHeaders: { 'X-Forwarded-For': newIp() }, expectedNoise, ...profile });
+  const page = await context.newPage();
+  return { page, authenticator: await addAuthenticator(page, { isPresent }) };
+}
+
+/** Somebody who has signed in by code, and has added a passkey where that was offered; signed out again. */
+async function member(): Promise<{ page: Page; authenticator: VirtualAuthenticator; email: string }> {
+  const { page, authenticator } = await openTab();
+  const email = await signInByPages(app, page);
+  await authenticator.setPresent(true);
+  await acceptOffer(page, origin);
+  await authenticator.setPresent(false);
+  await page.getByRole('navigation').getByRole('button', { name: 'Log out' }).click();
+  await page.waitForURL(`${origin}/`);
+  return { page, authenticator, email };
+}
+
+/** What waits at it goes on once it is opened. */
+function newGate(): { opened: Promise<void>; open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((done) => {
+    open = done;
+  });
+  return { opened, open: () => open() };
+}
+
+function passkeyButton(page: Page) {
+  return page.getByRole('button', { name: 'Log in with a passkey' });
+}
+
+/** What a screen reader is told at once. */
+function problem(page: Page): Promise<string | null> {
+  return page.getByRole('alert').filter({ hasText: /./ }).textContent();
+}
+
+async function logInByButton(page: Page, authenticator: VirtualAuthenticator, path = '/login'): Promise<void> {
+  await page.goto(origin + path);
+  // The request in the address field is under way first: this authenticator would answer it at once.
+  await passkeyButton(page).waitFor();
+  await authenticator.setPresent(true);
+  await passkeyButton(page).click();
+}
+
+describe('logging in', () => {
+  test('one press of a button leads where the visitor was going, without an address', async () => {
+    const { page, authenticator, email } = await member();
+    await page.goto(`${origin}/admin?from=mail`);
+    await passkeyButton(page).waitFor();
+    await page.getByLabel('Keep me signed in').check();
+    await authenticator.setPresent(true);
+    await passkeyButton(page).click();
+    await page.getByRole('heading', { name: `Hello ${email}` }).waitFor();
+    expect(page.url()).toBe(`${origin}/admin?from=mail`);
+    expect(await page.getByRole('main').textContent()).toContain(', with a passkey');
+    const [session] = (await page.context().cookies()).filter(({ name }) => name === 'session');
+    expect(session?.expires).toBeGreaterThan(Date.now() / 1000);
+    expect(authenticator.signals).toEqual([]);
+  });
+
+  test('the browser offers the passkey in the address field', async () => {
+    const { page, authenticator, email } = await member();
+    await authenticator.setPresent(true);
+    await page.goto(`${origin}/login?next=/admin?n=1`);
+    await page.waitForURL(`${origin}/admin?n=1`);
+    expect(await heading(page)).toBe(`Hello ${email}`);
+    expect(await page.getByLabel('E-mail address').count()).toBe(0);
+    await page.context().clearCookies();
+    await authenticator.setPresent(false);
+    await page.goto(`${origin}/login`);
+    const field = page.getByLabel('E-mail address');
+    expect(await field.getAttribute('autocomplete')).toBe('username webauthn');
+    expect(await field.evaluate((input) => input === document.activeElement)).toBe(true);
+  });
+
+  test('whoever walks away from the dialog logs in with a code all the same', async () => {
+    const { page, email } = await member();
+    await page.goto(`${origin}/login`);
+    await passkeyButton(page).click();
+    await page.getByLabel('E-mail address').fill(email);
+    await loginButton(page).click();
+    await page.waitForURL(`${origin}/login/code`);
+    await enterCode(page, await app.mails.codeFor(email, 2));
+    expect(page.url()).toBe(`${origin}/admin`);
+  });
+
+  test('an authenticator that can’t be unlocked is told at the button, which keeps the focus', async () => {
+    const { page, authenticator } = await member();
+    await authenticator.setVerified(false);
+    await page.goto(`${origin}/login`);
+    await passkeyButton(page).focus();
+    await authenticator.setPresent(true);
+    await page.keyboard.press('Enter');
+    await expect.poll(() => problem(page)).toBe('No passkey was used. Try again, or log in with your e-mail address.');
+    expect(await passkeyButton(page).evaluate((button) => button === document.activeElement)).toBe(true);
+  });
+
+  test('a passkey that its owner has deleted there is none; here it can be removed', async () => {
+    const { page, authenticator, email } = await member();
+    const [credential] = await authenticator.credentials();
+    await authenticator.remove(credential?.credentialId ?? '');
+    await logInByButton(page, authenticator);
+    await expect.poll(() => problem(page)).toContain('No passkey was used.');
+    await authenticator.setPresent(false);
+    await signInByPages(app, page, { email, count: 2 });
+    await page.goto(`${origin}/passkeys`);
+    await page.getByRole('link', { name: 'Remove passkey 1 of 1' }).click();
+    await page.getByRole('button', { name: 'Remove the passkey' }).click();
+    await page.getByText('It was your last one').waitFor();
+  });
+
+  test('a passkey that was removed here gets nobody in, and its provider is told', async () => {
+    const { page, authenticator, email } = await member();
+    const [stored] = (await accounts.load(address(email)))?.passkeys ?? [];
+    // On another device.
+    await signInByPages(app, (await openTab()).page, { email, count: 2 });
+    await accounts.remove(address(email), handleOf(stored?.id ?? ''));
+    await logInByButton(page, authenticator);
+    await expect
+      .poll(() => problem(page))
+      .toBe('This passkey has been removed. Log in with your e-mail address instead.');
+    await expect.poll(() => authenticator.signals).toEqual(['deleted']);
+    expect(await authenticator.credentials()).toEqual([]);
+  });
+
+  test('a copy with an old counter gets in, and the owner of the address is told', async () => {
+    const { page, authenticator, email } = await member();
+    const [copy] = await authenticator.credentials();
+    if (!copy) throw new Error('there is no credential');
+    await logInByButton(page, authenticator);
+    await page.waitForURL(`${origin}/admin`);
+    await page.context().clearCookies();
+    await authenticator.setPresent(false);
+    await authenticator.remove(copy.credentialId);
+    await authenticator.add({ ...copy, signCount: 0 });
+    await logInByButton(page, authenticator);
+    await page.waitForURL(`${origin}/admin`);
+    const link = linkIn(await app.mails.mailTo(email, subjects.counter));
+    await page.goto(link);
+    await page.getByRole('button', { name: 'Remove it, and log out everywhere' }).click();
+    await page.getByRole('heading', { name: 'The passkey has been removed' }).waitFor();
+    await expect.poll(() => authenticator.credentials()).toEqual([]);
+    await page.goto(`${origin}/admin`);
+    expect(await heading(page)).toBe('Please login first.');
+  });
+
+  test('on a slow network the page says what it does, and sends one answer', async () => {
+    const { page, authenticator } = await member();
+    let sent = 0;
+    const gate = newGate();
+    await page.route('**/login/passkey', async (route) => {
+      sent += 1;
+      await gate.opened;
+      await route.continue();
+    });
+    await logInByButton(page, authenticator);
+    await page.getByRole('status').filter({ hasText: 'Checking your passkey…' }).waitFor();
+    await passkeyButton(page).click();
+    gate.open();
+    await page.waitForURL(`${origin}/admin`);
+    expect(sent).toBe(1);
+  });
+
+  test('without a network it fails in words, and works once there is one', async () => {
+    const { page, authenticator } = await member();
+    await page.goto(`${origin}/login`);
+    await passkeyButton(page).waitFor();
+    await page.route('**/login/passkey/options', (route) => route.abort());
+    await passkeyButton(page).click();
+    await expect.poll(() => problem(page)).toBe('That did not work just now. Check your connection, then try again.');
+    await page.unroute('**/login/passkey/options');
+    await authenticator.setPresent(true);
+    await passkeyButton(page).click();
+    await page.waitForURL(`${origin}/admin`);
+  });
+
+  test('a form that outlived its session is still there to be sent', async () => {
+    const { page, authenticator, email } = await member();
+    await logInByButton(page, authenticator);
+    await page.waitForURL(`${origin}/admin`);
+    await authenticator.setPresent(false);
+    await page.goto(`${origin}/passkeys`);
+    await page.getByRole('link', { name: 'Rename passkey 1 of 1' }).click();
+    await page.getByLabel('Name').fill('Telephone');
+    await page.context().clearCookies({ name: 'session' });
+    await page.getByRole('button', { name: 'Save the name' }).click();
+    await page.getByRole('heading', { name: 'Please login first.' }).waitFor();
+    await authenticator.setPresent(true);
+    await passkeyButton(page).click();
+    await page.getByText('You are logged in. Go on with what you were doing on this page.').waitFor();
+    await page.getByRole('button', { name: 'Send it again' }).click();
+    await page.getByText('The passkey is called Telephone now.').waitFor();
+    expect((await accounts.load(address(email)))?.passkeys[0]?.name).toBe('Telephone');
+  });
+});
+
+describe('the offer after a sign-in by code', () => {
+  test('comes once, and leads on to where the visitor was going', async () => {
+    const { page, authenticator } = await openTab();
+    const email = newAddress();
+    await page.goto(`${origin}/login?next=/admin?from=mail`);
+    await page.getByLabel('E-mail address').fill(email);
+    await passkeyButton(page).waitFor();
+    await loginButton(page).click();
+    await page.waitForURL(`${origin}/login/code`);
+    await enterCode(page, await app.mails.codeFor(email));
+    expect(await heading(page)).toBe('Log in without a code next time');
+    await authenticator.setPresent(true);
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await page.waitForURL(`${origin}/admin?from=mail`);
+    expect(await authenticator.credentials()).toMatchObject([{ isResidentCredential: true, rpId: 'localhost' }]);
+    await app.mails.mailTo(email, subjects.added);
+  });
+
+  test('"Not now" is remembered by the browser, for every address', async () => {
+    const { page } = await openTab();
+    const email = await signInByPages(app, page);
+    await page.getByRole('link', { name: 'Not now' }).click();
+    await page.waitForURL(`${origin}/admin`);
+    for (const person of [{ email, count: 2 }, {}]) {
+      await page.context().clearCookies({ name: 'session' });
+      await signInByPages(app, page, person);
+      expect(page.url()).toBe(`${origin}/admin`);
+    }
+  });
+
+  test.each([
+    ['without JavaScript', { javaScriptEnabled: false }, undefined],
+    ['in a browser that is too old', {}, 'delete PublicKeyCredential.parseRequestOptionsFromJSON'],
+    ['in a browser without WebAuthn', {}, 'delete window.PublicKeyCredential'],
+  ])(
+    'and everything else about passkeys is missing %s, where the code works as ever',
+    async (_name, options, script) => {
+      const { page } = await openTab(options);
+      if (script !== undefined) await page.addInitScript(script);
+      const requests: string[] = [];
+      page.on('request', (request) => requests.push(new URL(request.url()).pathname));
+      await page.goto(`${origin}/login`);
+      expect(
+        await page
+          .getByText(/passkey/i)
+          .filter({ visible: true })
+          .count(),
+      ).toBe(0);
+      await signInByPages(app, page);
+      expect(page.url()).toBe(`${origin}/admin`);
+      expect(
+        await page
+          .getByText(/passkey/i)
+          .filter({ visible: true })
+          .count(),
+      ).toBe(0);
+      expect(requests.filter((path) => path.startsWith('/login/passkey'))).toEqual([]);
+    },
+  );
+});
+
+describe('adding a passkey', () => {
+  test('is one press of a button on the page of the sessions, and is refused where one is already', async () => {
+    const { page, authenticator } = await openTab();
+    const email = await signInByPages(app, page);
+    await page.goto(`${origin}/admin`);
+    await authenticator.setPresent(true);
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await page.waitForURL(`${origin}/passkeys`);
+    expect(await page.getByRole('status').filter({ hasText: /./ }).textContent()).toContain(
+      'The passkey has been added.',
+    );
+    expect(await page.getByRole('listitem').textContent()).toContain('Chrome on Linux Synced');
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await expect.poll(() => problem(page)).toBe('A passkey for this address is there already. You can log in with it.');
+    expect((await accounts.load(address(email)))?.passkeys).toHaveLength(1);
+  });
+
+  test('asks for a login first when the last one is more than ten minutes ago', async () => {
+    const { page, authenticator, email } = await member();
+    await logInByButton(page, authenticator);
+    await page.waitForURL(`${origin}/admin`);
+    await authenticator.setPresent(false);
+    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.setSystemTime(Date.now() + 601_000);
+    await page.goto(`${origin}/admin`);
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await page.waitForURL(`${origin}/passkeys/add`);
+    expect(await heading(page)).toBe('Please log in again to continue.');
+    expect(await page.getByLabel('E-mail address').inputValue()).toBe(email);
+    await passkeyButton(page).waitFor();
+    await authenticator.setPresent(true);
+    await passkeyButton(page).click();
+    await page.getByRole('heading', { name: 'Add a passkey' }).waitFor();
+  });
+
+  test('that is left undone says so, and can be tried again', async () => {
+    const { page, authenticator } = await openTab();
+    await signInByPages(app, page);
+    await authenticator.setVerified(false);
+    await authenticator.setPresent(true);
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await expect.poll(() => problem(page)).toBe('No passkey was added. You can try again whenever you like.');
+    await authenticator.setVerified(true);
+    await acceptOffer(page, origin);
+  });
+
+  test('adds nothing to somebody else who logs in in another tab meanwhile', async () => {
+    const { page, authenticator } = await openTab();
+    const ann = await signInByPages(app, page);
+    await page.goto(`${origin}/admin`);
+    // A page that has not heard yet who is signed in now.
+    const answers: number[] = [];
+    page.on('response', (response) => {
+      if (new URL(response.url()).pathname === '/passkeys') answers.push(response.status());
+    });
+    const gate = newGate();
+    await page.route('**/passkeys', async (route) => {
+      await gate.opened;
+      await route.continue();
+    });
+    await page.route('**/session-owner', (route) => route.abort());
+    await authenticator.setPresent(true);
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await page.getByText('Adding your passkey…').waitFor();
+    await page.context().clearCookies({ name: 'session' });
+    const other = await page.context().newPage();
+    const bob = await signInByPages(app, other);
+    await page.bringToFront();
+    gate.open();
+    await expect.poll(() => problem(page)).toContain('Somebody else has logged in in this browser.');
+    expect(answers).toEqual([409]);
+    await expect.poll(() => authenticator.signals).toEqual(['deleted']);
+    expect((await accounts.load(address(bob)))?.passkeys ?? []).toEqual([]);
+    expect((await accounts.load(address(ann)))?.passkeys).toEqual([]);
+  });
+});
+
+test('without JavaScript, passkeys are renamed and removed, and the page says what adding takes', async () => {
+  const { email } = await member();
+  const { page } = await openTab({ javaScriptEnabled: false });
+  await signInByPages(app, page, { email, count: 2 });
+  await page.goto(`${origin}/passkeys`);
+  expect(await page.content()).toContain('<noscript><p>Adding a passkey needs JavaScript');
+  expect(await page.getByRole('button', { name: 'Add a passkey' }).count()).toBe(0);
+  await page.getByRole('link', { name: 'Rename passkey 1 of 1' }).click();
+  await page.getByLabel('Name').fill('Old phone');
+  await page.getByRole('button', { name: 'Save the name' }).click();
+  await page.getByRole('link', { name: 'Remove passkey 1 of 1: Old phone' }).click();
+  await page.getByRole('button', { name: 'Remove the passkey' }).click();
+  expect(await page.getByRole('status').textContent()).toContain('It was your last one');
+  await page.goto(linkIn(await app.mails.mailTo(email, subjects.removed)));
+  await page.getByRole('button', { name: 'Bring it back' }).click();
+  expect(await heading(page)).toBe('The passkey is back');
+});
