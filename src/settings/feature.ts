@@ -13,6 +13,8 @@ export type RedisPermissions = {
   commands: Readonly<Record<string, string>>;
   /** One example of each kind of key. */
   keys: readonly string[];
+  /** A key that exists once there is something that must survive a restart of Redis, and what that is. */
+  lasting?: { key: string; what: string };
 };
 
 /** A way to prove an address, as `SIGN_IN` names it. `app.ts` says what each does. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseUrl } from '../../http/url.ts';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional } from '../../settings/setting.ts';
+import { accountsKey } from './accounts.ts';
 import { isIpAddress } from './relying-party.ts';
 
 const labels = /^(?!-)[a-z\d-]{1,63}(?<!-)(?:\.(?!-)[a-z\d-]{1,63}(?<!-))*$/;
@@ -61,8 +62,6 @@ export const passkeysSettings = featureSettings({
     commands: {
       del: 'KEY',
       eval: 'script 1 KEY',
-      exists: 'KEY',
-      expire: 'KEY 60',
       get: 'KEY',
       hdel: 'KEY field',
       hexists: 'KEY field',
@@ -75,11 +74,11 @@ export const passkeysSettings = featureSettings({
       pexpire: 'KEY 1000',
       sadd: 'KEY member',
       set: 'KEY value',
-      smembers: 'KEY',
       srem: 'KEY member',
       type: 'KEY',
     },
     keys: ['p:{tag}', 'p:id', 'p:accounts', 'p:used', 'p:undo'],
+    lasting: { key: accountsKey, what: 'passkeys' },
   },
   read: ({ PASSKEYS_RP_ID, PASSKEYS_RELATED_ORIGINS }) => ({
     /** Undefined: the host of `BASE_URL`. */

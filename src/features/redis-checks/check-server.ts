@@ -1,7 +1,9 @@
 import { ConfigError, type RedisTarget, redisPermissions } from '../../config.ts';
+import type { RedisClient } from '../../redis/client.ts';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { NodeClient } from '../../redis/node.ts';
+import type { RedisPermissions } from '../../settings/feature.ts';
 import { aclRule, missingPermissions } from './permissions.ts';
 
 const minMajorVersion = 7;
@@ -43,8 +45,26 @@ async function checkServer(
   const warnings = await Promise.all(
     processes.map((node) => withTimeout(deadlineMs, warningsFor(node)).catch(() => [])),
   );
-  for (const warning of new Set(warnings.flat())) log.warn(warning);
+  const told = new Set(warnings.flat());
+  if (told.has(savesNothingWarning)) await refuseToLose(client, permissions);
+  for (const warning of told) log.warn(warning);
 }
+
+/** @throws {ConfigError} when there is something that a restart of this Redis, which saves nothing, would lose for good */
+async function refuseToLose(client: RedisClient, permissions: readonly RedisPermissions[]): Promise<void> {
+  for (const { lasting } of permissions) {
+    if (!lasting) continue;
+    const script = "return redis.call('TYPE', KEYS[1]).ok";
+    const kind = await withTimeout(deadlineMs, client.eval(script, { keys: [lasting.key], arguments: [] }));
+    if (kind === 'none') continue;
+    throw new ConfigError([
+      `Redis keeps nothing on disk, so restarting it would lose the ${lasting.what} that it holds for good: set appendonly yes`,
+    ]);
+  }
+}
+
+const savesNothingWarning =
+  'Redis keeps nothing on disk, so restarting it would sign everybody out: set appendonly yes';
 
 async function versionProblem(node: NodeClient): Promise<string | undefined> {
   const { version } = await withTimeout(deadlineMs, node.hello());
@@ -59,7 +79,7 @@ async function warningsFor(node: NodeClient): Promise<string[]> {
   const policy = read('maxmemory_policy');
   const warnings: string[] = [];
   if (read('aof_enabled') === '0' && (await savesNothing(node))) {
-    warnings.push('Redis keeps nothing on disk, so restarting it would sign everybody out: set appendonly yes');
+    warnings.push(savesNothingWarning);
   }
   if (policy !== '' && policy !== 'noeviction') {
     warnings.push(`Redis may evict sessions when it is full (${policy}): set maxmemory-policy noeviction`);
