@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { ConfigError, readConfig, sources } from '../config.ts';
-import { commands } from '../features/incidents/commands.ts';
 import { currentActor } from './actor.ts';
 import { type ExitCode, exitCodes, NotConfirmed, UsageError } from './command.ts';
 import { readCommandLine, usageText } from './command-line.ts';
+import { commands } from './commands.ts';
 import { newOperator } from './operator.ts';
 
 const words = process.argv.slice(2);

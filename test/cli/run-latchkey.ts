@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { expect } from 'vitest';
 import type { Given, Outcome } from '../../src/cli/command.ts';
 import { readCommandLine } from '../../src/cli/command-line.ts';
+import { commands } from '../../src/cli/commands.ts';
 import { newOperator } from '../../src/cli/operator.ts';
 import { readConfig } from '../../src/config.ts';
-import { commands } from '../../src/features/incidents/commands.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { builtFile, newDirectory, systemEnvironment } from '../support/process.ts';
 

@@ -181,7 +181,7 @@ describe('removing', () => {
     await addPasskey(visitor);
     await remove(visitor, handle);
     const { token } = await linkFor(email, subjects.removed);
-    expect(await accounts.forget(address(email))).toBe(1);
+    expect(await accounts.forget(tagOf(email))).toBe(1);
     expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(410);
     expect(await app.redis.keys(`p:{${tagOf(email)}}`)).toEqual([]);
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);

@@ -1,35 +1,76 @@
 import { expect, test } from 'vitest';
 import { Accounts } from '../../src/features/passkeys/accounts.ts';
+import { handleOf } from '../../src/features/passkeys/record.ts';
 import { UndoLinks } from '../../src/features/passkeys/undo-links.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { address } from '../support/address.ts';
 import { connectNode, connectUrl, testRedis } from '../support/app.ts';
+import { keepOutOfLogs } from '../support/secrets.ts';
 import { newPasskey } from './redis-uses.ts';
 
-test('passkeys and the links about them are exported and forgotten', async () => {
-  const redisAddress = await testRedis();
-  const url = `unix://${redisAddress.socketPath}`;
-  const [client, node] = [await connectUrl(url), await connectNode(redisAddress)];
-  const accounts = new Accounts(client);
-  for (const email of [address('ann@example.com'), address('bob@example.com')]) {
-    const account = await accounts.prepare(email);
-    const passkey = newPasskey();
+const redisAddress = await testRedis();
+const url = `unix://${redisAddress.socketPath}`;
+const node = await connectNode(redisAddress);
+const client = await connectUrl(url);
+const accounts = new Accounts(client);
+const latchkey = latchkeyOn(url);
+
+async function addTwo(email: string): Promise<string[]> {
+  const account = await accounts.prepare(address(email));
+  const passkeys = [newPasskey(), { ...newPasskey(), name: 'Phone', lastUsedAt: 1_700_000_000_000, createdAt: 1 }];
+  for (const passkey of passkeys) {
     await accounts.add(account, passkey);
-    await new UndoLinks(client).create({ action: 'remove', ...account, passkey }, 600);
+    keepOutOfLogs(await new UndoLinks(client).create({ action: 'remove', ...account, passkey }, 60));
   }
-  const latchkey = latchkeyOn(url);
-  expect((await latchkey('export', 'ann@example.com')).json).toMatchObject({
-    held: { passkeys: [{ passkeys: [{ name: 'Passkey', createdAt: expect.any(Date) }] }] },
+  return passkeys.map(({ id }) => handleOf(id));
+}
+
+test('the passkeys of an address are listed, the oldest first', async () => {
+  const [second, first] = await addTwo('list@example.com');
+  const { text, json } = await latchkey('passkeys', 'list@example.com');
+  expect(text).toMatch(/^list@example\.com has 2 passkeys\.\nPASSKEY /);
+  expect(text).toContain(`${first}  Phone`);
+  expect(text).toContain('2023-11-14 22:13:20 UTC');
+  expect(json).toMatchObject({
+    passkeys: [
+      { passkey: first, name: 'Phone' },
+      { passkey: second, counter: 5 },
+    ],
+  });
+  expect((await latchkey('passkeys', 'nobody@example.com')).text).toBe('nobody@example.com has 0 passkeys.\n');
+});
+
+test('one is removed, or all are', async () => {
+  const [second = ''] = await addTwo('remove@example.com');
+  expect((await latchkey('remove-passkeys', 'remove@example.com', '--passkey', 'unknown')).json).toMatchObject({
+    removed: 0,
+  });
+  expect((await latchkey('remove-passkeys', 'remove@example.com', '--passkey', second)).json).toMatchObject({
+    removed: 1,
+  });
+  expect(await node.get(`p:id:${second}`)).toBe('removed');
+  expect((await latchkey('remove-passkeys', 'remove@example.com')).text).toBe(
+    'Removed 1 passkey of remove@example.com.\n',
+  );
+  expect((await latchkey('passkeys', 'remove@example.com')).json).toMatchObject({ passkeys: [] });
+});
+
+test('all that is held about an address is exported and forgotten, and nothing of another one', async () => {
+  await addTwo('ann@example.com');
+  await addTwo('bob@example.com');
+  const { json } = await latchkey('export', 'ann@example.com');
+  expect(json).toMatchObject({
+    held: {
+      passkeys: [
+        { userHandle: expect.stringMatching(/^[\w-]{43}$/), passkeys: [{ name: 'Phone' }, { name: 'Passkey' }] },
+      ],
+      'passkeys by their ids': [{}, {}],
+      'links that undo a change to passkeys': [{ action: 'remove' }, { action: 'remove' }],
+    },
   });
   await latchkey('forget', 'ann@example.com');
-  expect(await accounts.load(address('ann@example.com'))).toBeUndefined();
-  expect((await accounts.load(address('bob@example.com')))?.passkeys).toHaveLength(1);
-  expect(await node.sMembers('p:accounts')).toEqual([tagOf('bob@example.com')]);
-  const left = await Promise.all(
-    (await node.keys('p:*')).map(async (key) => [key, await node.get(key).catch(() => '')]),
-  );
-  expect(JSON.stringify(left)).not.toContain(tagOf('ann@example.com'));
-  expect(JSON.stringify(left)).not.toContain('ann@example.com');
-  client.destroy();
+  expect((await latchkey('export', 'ann@example.com')).json).toMatchObject({ held: {} });
+  expect(await node.sIsMember('p:accounts', tagOf('ann@example.com'))).toBe(0);
+  expect((await latchkey('passkeys', 'bob@example.com')).text).toContain('bob@example.com has 2 passkeys.');
 });

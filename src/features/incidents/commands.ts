@@ -8,7 +8,7 @@ import { sessions } from './commands/sessions.ts';
 import { unblock } from './commands/unblock.ts';
 import { why } from './commands/why.ts';
 
-/** What `latchkey` can be told, by name. */
+/** What `latchkey` can be told of sessions, limits and people, by name. */
 export const commands: Record<string, Command> = {
   sessions,
   end,

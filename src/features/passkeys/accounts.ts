@@ -80,8 +80,11 @@ export class Accounts {
    * Removes a passkey. That it was there is remembered, to tell browsers that still have it.
    * @returns how many are left; undefined if there was no such passkey
    */
-  async remove(email: EmailAddress, handle: string): Promise<number | undefined> {
-    const tag = tagOf(email);
+  remove(email: EmailAddress, handle: string): Promise<number | undefined> {
+    return this.#remove(tagOf(email), handle);
+  }
+
+  async #remove(tag: string, handle: string): Promise<number | undefined> {
     const left = Number(await this.#run(removeScript, tag, [handle, undoSeconds * 1000]));
     if (left < 0) return undefined;
     await this.#point(handle, removed);
@@ -110,11 +113,13 @@ export class Accounts {
     return { counterBefore: before === undefined || before < 0 ? undefined : before };
   }
 
-  /** Deletes all that is held of an address. Nothing of it can be undone. Returns how many passkeys there were. */
-  async forget(email: EmailAddress): Promise<number> {
-    const tag = tagOf(email);
+  /**
+   * Removes all passkeys of an address, given by its tag, and what would let a link bring one back.
+   * @returns how many there were
+   */
+  async forget(tag: string): Promise<number> {
     const passkeys = (await this.#load(tag))?.passkeys ?? [];
-    for (const { id } of passkeys) await this.remove(email, handleOf(id));
+    for (const { id } of passkeys) await this.#remove(tag, handleOf(id));
     await withDeadline(deadlineMs, this.#redis.del(accountKey(tag)));
     await this.#unlist(tag);
     return passkeys.length;

@@ -1,49 +1,53 @@
 import type { PersonalKeys } from '../../core.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { Accounts } from './accounts.ts';
-import { decodeAccount, parseJson } from './record.ts';
-import { UndoLinks } from './undo-links.ts';
+import { providerName } from './providers.ts';
+import { decodeAccount, handleOf, type Passkey } from './record.ts';
+import { readLink } from './undo-links.ts';
 
-/** What passkeys hold about a person. Forgetting leaves hashes of credential ids that lead to nobody any more. */
+/** What passkeys hold about a person. */
 export function passkeyKeys(redis: RedisClient): PersonalKeys[] {
-  const [accounts, links] = [new Accounts(redis), new UndoLinks(redis)];
+  const accounts = new Accounts(redis);
   return [
     {
-      kind: 'links that undo a change of passkeys',
-      prefix: 'p:{tag}undo',
-      describe: (_name, keys) => ({ links: keys.length }),
-      forget: (_name, { email }) => links.forget(email),
-    },
-    {
-      kind: 'links that undo a change of passkeys',
-      prefix: 'p:undo:',
-      describe: (_name, link, { email }) => {
-        const { email: owner, action } = Object(parseJson(String(link)));
-        return owner === email ? { action } : undefined;
+      kind: 'passkeys',
+      prefix: 'p:{tag}',
+      describe(_name, value) {
+        const account =
+          typeof value === 'object' && !Array.isArray(value) && decodeAccount(new Map(Object.entries(value)));
+        return account ? { userHandle: account.userHandle, passkeys: account.passkeys.map(describePasskey) } : {};
       },
+      // Browsers that still have them can then be told.
+      forget: (_name, { tag }) => accounts.forget(tag),
     },
     {
       kind: 'warnings about passkeys',
       prefix: 'p:{tag}warned:',
-      describe: () => ({}),
+      describe: (name) => ({ passkey: name.slice(name.lastIndexOf(':') + 1) }),
     },
     {
-      kind: 'passkeys',
-      prefix: 'p:{tag}',
-      describe(_name, fields) {
-        const account = decodeAccount(new Map(Object.entries(fields)));
-        const passkeys = account?.passkeys.map(({ name, createdAt, lastUsedAt }) => ({
-          ...{ name, createdAt: new Date(createdAt) },
-          lastUsedAt: lastUsedAt === undefined ? undefined : new Date(lastUsedAt),
-        }));
-        return { passkeys: passkeys ?? [] };
-      },
-      forget: (_name, { email }) => accounts.forget(email),
-    },
-    {
-      kind: 'credential ids of passkeys',
+      kind: 'passkeys by their ids',
       prefix: 'p:id:',
-      describe: (_name, owner, { tag }) => (owner === tag ? {} : undefined),
+      describe: (name, value, { tag }) => (value === tag ? { passkey: name.slice('p:id:'.length) } : undefined),
+    },
+    {
+      kind: 'links that undo a change to passkeys',
+      prefix: 'p:undo:',
+      describe(_name, value, { email }) {
+        const undo = readLink(String(value));
+        return undo?.email === email ? { action: undo.action, passkey: describePasskey(undo.passkey) } : undefined;
+      },
     },
   ];
+}
+
+/** A passkey as its owner, or the operator, may see it. */
+export function describePasskey(passkey: Passkey) {
+  const { id, name, aaguid, transports, createdAt, lastUsedAt, counter, isSyncable, isSynced } = passkey;
+  return {
+    ...{ passkey: handleOf(id), credentialId: id, name, provider: providerName(aaguid), transports, counter },
+    addedAt: new Date(createdAt),
+    lastUsedAt: lastUsedAt === undefined ? undefined : new Date(lastUsedAt),
+    ...{ isSyncable, isSynced },
+  };
 }

@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
 import { isWrongType } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
-import { tagOf } from '../../session/session-id.ts';
 import { type Passkey, parseJson, passkeyShape } from './record.ts';
 
 const linkShape = z.object({
@@ -22,11 +21,6 @@ export type Undo = { action: 'remove' | 'restore'; email: EmailAddress; passkey:
 export const removeLinkSeconds = 30 * 86_400;
 const tokenShape = /^[\w-]{22}$/;
 
-// Nobody can list the keys of an address, so its links are noted for `forget()`.
-const noteScript = `
-redis.call('SADD', KEYS[1], ARGV[1])
-redis.call('EXPIRE', KEYS[1], ARGV[2])`;
-
 /**
  * The links in mails about passkeys: each undoes one change, once. Redis holds a hash of the token and what it stands for.
  * Every method throws `RedisUnavailable`.
@@ -41,17 +35,14 @@ export class UndoLinks {
   async create(undo: Undo, ttlSeconds: number): Promise<string> {
     const token = randomBytes(16).toString('base64url');
     const expiration = { type: 'EX', value: ttlSeconds } as const;
-    const key = keyOf(token);
-    await this.#eval(noteScript, listKey(undo.email), [key, removeLinkSeconds]);
-    await withDeadline(deadlineMs, this.#redis.set(key, JSON.stringify(undo), { expiration }));
+    await withDeadline(deadlineMs, this.#redis.set(keyOf(token), JSON.stringify(undo), { expiration }));
     return token;
   }
 
   /** What a token undoes, if it is still good; it is left as it is. */
   async find(token: unknown): Promise<Undo | undefined> {
     if (typeof token !== 'string' || !tokenShape.test(token)) return undefined;
-    const { data } = linkShape.safeParse(parseJson(await this.#read(keyOf(token))));
-    return data && { ...data, passkey: { ...data.passkey, lastUsedAt: data.passkey.lastUsedAt } };
+    return readLink(await this.#read(keyOf(token)));
   }
 
   /**
@@ -60,17 +51,6 @@ export class UndoLinks {
    */
   async use(token: string): Promise<boolean> {
     return (await withDeadline(deadlineMs, this.#redis.del(keyOf(token)))) === 1;
-  }
-
-  /** Makes all links of an address useless. */
-  async forget(email: EmailAddress): Promise<void> {
-    const reply = await this.#eval(`return redis.call('SMEMBERS', KEYS[1])`, listKey(email), []);
-    const keys = Array.isArray(reply) ? reply.map(String) : [];
-    await Promise.all([...keys, listKey(email)].map((key) => withDeadline(deadlineMs, this.#redis.del(key))));
-  }
-
-  #eval(script: string, key: string, values: (string | number)[]): Promise<unknown> {
-    return withDeadline(deadlineMs, this.#redis.eval(script, { keys: [key], arguments: values.map(String) }));
   }
 
   async #read(key: string): Promise<string | undefined> {
@@ -87,6 +67,8 @@ function keyOf(token: string): string {
   return `p:undo:${createHash('sha256').update(token).digest('base64url').slice(0, 22)}`;
 }
 
-function listKey(email: EmailAddress): string {
-  return `p:{${tagOf(email)}}undo`;
+/** What a stored link undoes. */
+export function readLink(record: string | undefined): Undo | undefined {
+  const { data } = linkShape.safeParse(parseJson(record));
+  return data && { ...data, passkey: { ...data.passkey, lastUsedAt: data.passkey.lastUsedAt } };
 }

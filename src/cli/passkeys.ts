@@ -1,0 +1,51 @@
+import { readAddress } from '../features/incidents/operands.ts';
+import { countText, tableText, timeText } from '../features/incidents/text.ts';
+import { Accounts } from '../features/passkeys/accounts.ts';
+import { describePasskey } from '../features/passkeys/personal-keys.ts';
+import { tagOf } from '../session/session-id.ts';
+import type { Command } from './command.ts';
+
+/** Lists the passkeys of an address. */
+const passkeys: Command = {
+  usage: ['passkeys ADDRESS'],
+  about: 'list the passkeys of an address',
+  operands: [1, 1],
+  async run({ operands: [typed] }, { open }) {
+    const email = readAddress(typed);
+    const { redis } = await open();
+    const account = await new Accounts(redis).load(email);
+    const found = (account?.passkeys ?? []).map(describePasskey);
+    const rows = found.map(({ passkey, name, provider = '', addedAt, lastUsedAt, isSynced }) => [
+      ...[passkey, name, provider, isSynced ? 'yes' : 'no', timeText(addedAt.valueOf())],
+      lastUsedAt ? timeText(lastUsedAt.valueOf()) : 'never',
+    ]);
+    const table = tableText([['PASSKEY', 'NAME', 'KEPT BY', 'SYNCED', 'ADDED', 'LAST USED'], ...rows]);
+    return {
+      text: `${email} has ${countText(found.length, 'passkey')}.\n${found.length > 0 ? table : ''}`,
+      json: { address: email, passkeys: found },
+    };
+  },
+};
+
+/** Removes one passkey of an address, or all. Its owner gets no mail, which might bring it back to a thief. */
+const removePasskeys: Command = {
+  usage: ['remove-passkeys ADDRESS [--passkey PASSKEY]'],
+  about: 'remove the passkeys of an address, or one of them',
+  options: { passkey: { type: 'string' } },
+  operands: [1, 1],
+  async run({ operands: [typed], values: { passkey } }, { open, confirm }) {
+    const email = readAddress(typed);
+    await confirm(
+      passkey === undefined ? `Remove all passkeys of ${email}?` : `Remove the passkey ${passkey} of ${email}?`,
+    );
+    const { redis, report } = await open();
+    const accounts = new Accounts(redis);
+    const left = typeof passkey === 'string' ? await accounts.remove(email, passkey) : undefined;
+    const removed = passkey === undefined ? await accounts.forget(tagOf(email)) : Number(left !== undefined);
+    await report({ command: 'remove-passkeys', person: tagOf(email), removed });
+    return { text: `Removed ${countText(removed, 'passkey')} of ${email}.\n`, json: { address: email, removed } };
+  },
+};
+
+/** What `latchkey` can be told about passkeys, by name. */
+export const passkeyCommands: Record<string, Command> = { passkeys, 'remove-passkeys': removePasskeys };
