@@ -23,6 +23,7 @@ const foldersOf = (name) => [
 const composition = [
   'src/app.ts',
   'src/config.ts',
+  'src/server.ts',
   'src/dev/index.ts',
   'scripts/docs.ts',
   'scripts/setup.mjs',

@@ -11,6 +11,7 @@ import { rateLimitSettings } from './features/rate-limits/settings.ts';
 import { permissionsByKind } from './features/redis-checks/permissions.ts';
 import { singleRedisUrl } from './features/redis-urls/url.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
+import { workersSettings } from './features/workers/settings.ts';
 import { plainRedisUrl, type RedisUrlForm } from './redis/url.ts';
 import { type CoreValues, coreChecks, coreSettings, readCoreSettings } from './settings/core.ts';
 import type { FeatureSettings, Values } from './settings/feature.ts';
@@ -24,6 +25,7 @@ const features = {
   mail: mailSettings,
   emailCode: emailCodeSettings,
   metrics: metricsSettings,
+  workers: workersSettings,
   gate: gateSettings,
   rateLimits: rateLimitSettings,
   incidents: incidentsSettings,

@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, openRedis } from './app.ts';
 import { type Config, ConfigError, readConfig, sources } from './config.ts';
 import { findRedis, findSecrets } from './development-defaults.ts';
+import { serveWorkerMetrics } from './features/metrics/metrics.ts';
+import { besideWorkers, superviseWorkers } from './features/workers/supervisor.ts';
+import { unlessRetiring } from './features/workers/worker.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, listen, portOf } from './http/http-server.ts';
 import { createLogger, type Logger } from './log.ts';
@@ -10,19 +13,24 @@ import { type RedisClient, withDeadline } from './redis/connect.ts';
 
 const redisCloseDeadlineMs = 400;
 
+type Closers = (() => Promise<void>)[];
+
 /** Closes what is open; in the order in which it was opened. */
-const closers: (() => Promise<void>)[] = [];
+const closers: Closers = [];
 let closing: Promise<void> | undefined;
 /** From the first signal on. */
 let isClosing = false;
+const main = { serve, isClosing: () => isClosing };
+main.serve = superviseWorkers(serve, { readSettings: () => readSettings().config });
+main.isClosing = unlessRetiring(main.isClosing);
+besideWorkers.push(serveWorkerMetrics);
 
 try {
-  const { env, problems, warnings } = sources.read(process.env);
-  const config = readConfig(env, problems);
+  const { config, warnings } = readSettings();
   const log = createLogger(config.logLevel);
   for (const { about, message } of warnings) log.warn(about, message);
   // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
-  const starting = Promise.resolve().then(() => start(config, log));
+  const starting = Promise.resolve().then(() => main.serve(config, log, closers));
   const close = () => {
     isClosing = true;
     return starting.catch(() => {}).then(closeAll);
@@ -38,14 +46,19 @@ try {
   }
 }
 
-async function start(config: Config, log: Logger): Promise<void> {
+function readSettings() {
+  const { env, problems, warnings } = sources.read(process.env);
+  return { config: readConfig(env, problems), warnings };
+}
+
+async function serve(config: Config, log: Logger, closers: Closers): Promise<void> {
   const development = config.production ? undefined : await import('./dev/index.ts');
   const { target, stop } = await findRedis(config, development);
   closers.push(stop);
   const { client: redis } = await openRedis(target, config, log);
   closers.push(() => closeRedis(redis));
   const secrets = findSecrets(config, development);
-  const { server, services } = createApp({ config, secrets, redis, log, isClosing: () => isClosing, development });
+  const { server, services } = createApp({ config, secrets, redis, log, isClosing: main.isClosing, development });
   for (const service of services) {
     await service.start?.();
     closers.push(() => service.stop());
@@ -95,7 +108,8 @@ function hostToOpen(host: string): string {
 function explainFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code, syscall } = error as NodeJS.ErrnoException;
-  if (syscall === 'listen' && code === 'EADDRINUSE') return `${error.message}. Stop the other program, or set PORT.`;
-  if (syscall === 'listen') return `${error.message}. Set HOST and PORT to where this user may listen.`;
+  const isListening = syscall === 'listen' || syscall === 'bind';
+  if (isListening && code === 'EADDRINUSE') return `${error.message}. Stop the other program, or set PORT.`;
+  if (isListening) return `${error.message}. Set HOST and PORT to where this user may listen.`;
   return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }

@@ -1,9 +1,12 @@
+import cluster from 'node:cluster';
 import { subscribe } from 'node:diagnostics_channel';
 import type http from 'node:http';
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { Config } from '../../config.ts';
 import type { Core, Service } from '../../core.ts';
 import { redisCalls, signIns } from '../../diagnostics.ts';
 import { createHttpServer, listen, portOf } from '../../http/http-server.ts';
+import type { Logger } from '../../log.ts';
 import { securityHeaderValues } from '../../middleware/security-headers.ts';
 import { showFigures } from './figures.ts';
 
@@ -63,21 +66,41 @@ export function measure(except?: http.Server): Registry {
   return registry;
 }
 
-/** Serves `/metrics` on the port that `METRICS_PORT` names, which visitors must not reach. */
+/**
+ * Serves `/metrics` on the port that `METRICS_PORT` names, which visitors must not reach. A worker only hands its metrics
+ * to the primary; see {@link serveWorkerMetrics}.
+ */
 export function serveMetrics({ config, log }: Core): Service {
-  const { host, port } = config.metrics;
-  if (port === undefined) return { stop: async () => {} };
+  if (config.metrics.port === undefined) return { stop: async () => {} };
+  if (cluster.isWorker) {
+    AggregatorRegistry.setRegistries(measure());
+    return { start: async () => void new AggregatorRegistry(), stop: async () => {} };
+  }
+  const service = serve(config, log, () => registry.metrics());
+  const registry = measure(service.server);
+  return service;
+}
+
+/** Serves the metrics of all workers together, from the primary. Counters are added up. */
+export function serveWorkerMetrics(config: Config, log: Logger): Service {
+  if (config.metrics.port === undefined) return { stop: async () => {} };
+  const registry = new AggregatorRegistry();
+  return serve(config, log, () => registry.clusterMetrics());
+}
+
+function serve({ metrics }: Config, log: Logger, read: () => Promise<string>): Service & { server: http.Server } {
+  const { host, port = 0 } = metrics;
   const headers = securityHeaderValues({ https: false });
   const server = createHttpServer(async (req, res) => {
     if (req.url !== '/metrics') {
       res.writeHead(404, headers).end();
       return;
     }
-    const text = await registry.metrics();
-    res.writeHead(200, { ...headers, 'Content-Type': registry.contentType }).end(text);
+    const text = await read();
+    res.writeHead(200, { ...headers, 'Content-Type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text);
   });
-  const registry = measure(server);
   return {
+    server,
     async start() {
       await listen(server, port, host);
       log.info({ host, port: portOf(server) }, 'metrics are served');

@@ -1,0 +1,159 @@
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../../config.ts';
+import type { Service } from '../../core.ts';
+import { findRedis, findSecrets } from '../../development-defaults.ts';
+import type { Logger } from '../../log.ts';
+import { forkWorker, type Inherited, inherit, retire } from './worker.ts';
+
+/** Serves until the closers are called. */
+type Serve = (config: Config, log: Logger, closers: (() => Promise<void>)[]) => Promise<void>;
+
+type Options = {
+  /** Reads the settings anew. @throws {ConfigError} */
+  readSettings: () => Config;
+};
+
+/** What runs once beside all workers, such as a port for their metrics. */
+export const besideWorkers: ((config: Config, log: Logger) => Service)[] = [];
+
+const minRestartDelayMs = 100;
+const maxRestartDelayMs = 10_000;
+/** A worker that has run for this long is restarted without delay. */
+const stableAfterMs = 60_000;
+/** Beyond the time that a worker takes to shut down. */
+const killAfterMs = 15_000;
+
+/**
+ * Serves in several processes where `WORKERS` asks for them: a primary, which holds the port, and workers, which share it
+ * (node:cluster). A worker that dies is replaced. SIGHUP replaces all of them one after another, each by one that has
+ * read the settings anew, and no request fails.
+ */
+export function superviseWorkers(serve: Serve, options: Options): Serve {
+  return async (config, log, closers) => {
+    if (cluster.isWorker) return serve(await inherit(config), log, closers);
+    if (config.workers.count === 1) return serve(config, log, closers);
+    const inherited = await provide(config, closers);
+    const supervisor = new Supervisor(log, inherited, options);
+    closers.push(() => supervisor.stop(config.shutdownDelaySeconds));
+    for (const service of besideWorkers.map((open) => open(config, log))) {
+      await service.start?.();
+      closers.push(() => service.stop());
+    }
+    await supervisor.start(config.workers.count);
+  };
+}
+
+/** In development there is one private Redis for all workers, and one secret. */
+async function provide(config: Config, closers: (() => Promise<void>)[]): Promise<Inherited> {
+  if (config.production) return {};
+  const development = await import('../../dev/index.ts');
+  const { target, stop } = await findRedis(config, development);
+  closers.push(stop);
+  return { redis: target, sessionSecrets: findSecrets(config, development) };
+}
+
+class Supervisor {
+  readonly #log: Logger;
+  readonly #inherited: Inherited;
+  readonly #options: Options;
+  readonly #workers = new Set<Worker>();
+  #isStopping = false;
+  #reload: Promise<void> | undefined;
+  #restartDelayMs = 0;
+
+  constructor(log: Logger, inherited: Inherited, options: Options) {
+    this.#log = log;
+    this.#inherited = inherited;
+    this.#options = options;
+  }
+
+  /** @throws {Error} when a worker can't start; it has said why */
+  async start(count: number): Promise<void> {
+    // The first one by itself, so that what is wrong is said once.
+    await this.#add();
+    await Promise.all(Array.from({ length: count - 1 }, () => this.#add()));
+    this.#log.info({ workers: [...this.#workers].map(({ process: { pid } }) => pid) }, 'workers are running');
+    // A terminal that is closed still ends everything.
+    if (process.stdout.isTTY) return;
+    process.removeAllListeners('SIGHUP');
+    process.on('SIGHUP', () => {
+      this.#reload = (this.#reload ?? Promise.resolve()).then(() => this.#replaceAll());
+    });
+  }
+
+  async stop(delaySeconds: number): Promise<void> {
+    this.#isStopping = true;
+    const ending = [...this.#workers].map((worker) => this.#end(worker, delaySeconds, () => worker.process.kill()));
+    await Promise.all(ending);
+  }
+
+  /** Starts a worker, and resolves once it listens. */
+  async #add(): Promise<Worker> {
+    const worker = forkWorker(this.#inherited);
+    const startedAt = performance.now();
+    this.#workers.add(worker);
+    const ended = once(worker, 'exit');
+    const isListening = await Promise.race([once(worker, 'listening').then(() => true), ended.then(() => false)]);
+    if (!isListening) {
+      this.#workers.delete(worker);
+      throw new Error('a worker could not start');
+    }
+    void ended.then(([code, signal]) => {
+      // Otherwise it was to end.
+      if (!this.#workers.delete(worker) || this.#isStopping) return;
+      this.#log.error({ worker: worker.process.pid, code, signal }, 'worker died');
+      if (performance.now() - startedAt > stableAfterMs) this.#restartDelayMs = 0;
+      void this.#restart();
+    });
+    return worker;
+  }
+
+  async #restart(): Promise<void> {
+    while (!this.#isStopping) {
+      await sleep(this.#restartDelayMs, undefined, { ref: false });
+      this.#restartDelayMs = Math.min(maxRestartDelayMs, Math.max(minRestartDelayMs, this.#restartDelayMs * 2));
+      if (this.#isStopping) return;
+      try {
+        const worker = await this.#add();
+        this.#log.info({ worker: worker.process.pid }, 'worker replaced');
+        return;
+      } catch (err) {
+        this.#log.error({ err, retryInMs: this.#restartDelayMs }, 'worker not replaced');
+      }
+    }
+  }
+
+  async #replaceAll(): Promise<void> {
+    let config: Config;
+    try {
+      config = this.#options.readSettings();
+    } catch (err) {
+      this.#log.error({ err }, 'reload refused, and everything stays as it was');
+      return;
+    }
+    this.#log.info('reload: replacing all workers');
+    for (const old of [...this.#workers]) {
+      if (this.#isStopping) return;
+      try {
+        await this.#add();
+      } catch (err) {
+        this.#log.error({ err }, 'reload stopped, and the other workers stay as they were');
+        return;
+      }
+      this.#workers.delete(old);
+      await this.#end(old, config.shutdownDelaySeconds, () => retire(old));
+    }
+    this.#log.info('reload: all workers replaced');
+  }
+
+  async #end(worker: Worker, delaySeconds: number, ask: () => void): Promise<void> {
+    if (worker.isDead()) return;
+    const ended = once(worker, 'exit');
+    const timer = setTimeout(() => worker.process.kill('SIGKILL'), delaySeconds * 1000 + killAfterMs);
+    ask();
+    await ended;
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,113 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { freePort, newDirectory, type RunningServer, startServer, watchRedis } from '../support/process.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const soon = { timeout: 30_000, interval: 50 };
+
+async function startWorkers(env: Record<string, string> = {}, cwd = newDirectory('workers-')): Promise<RunningServer> {
+  const server = await startServer({ cwd, env: { WORKERS: '2', ...env } });
+  await expect.poll(() => server.logged('workers are running'), soon).toHaveLength(1);
+  return server;
+}
+
+/** The processes that have answered so far: each has request ids of its own. */
+const workersSeen = (server: RunningServer) =>
+  new Set(server.logged('request').map(({ id }) => String(id).split('-')[0]));
+
+const victimOf = (server: RunningServer) =>
+  [server.logged('workers are running')[0]?.workers].flat().map(Number)[0] ?? 0;
+
+/** Opens a page on a connection of its own. */
+const open = async (url: string, path = '/login') => {
+  const response = await fetch(url + path, { headers: { Connection: 'close' } });
+  return { status: response.status, text: await response.text() };
+};
+
+test('two processes share a port, a private Redis and a shutdown', async () => {
+  const server = await startWorkers();
+  const visitor = new Visitor(server.url());
+  await visitor.signIn('ann@example.com');
+  for (let count = 1; count <= 6; count += 1) {
+    expect((await visitor.copy().get('/admin')).text).toContain('Hello ann@example.com');
+  }
+  await expect.poll(() => workersSeen(server).size, soon).toBe(2);
+  process.kill(server.pid, 'SIGTERM');
+  expect(await server.ended).toEqual({ code: 0, signal: null });
+  expect(await watchRedis(server.cwd)).toBeUndefined();
+}, 60_000);
+
+test('a worker that dies is replaced', async () => {
+  const server = await startWorkers();
+  const victim = victimOf(server);
+  process.kill(victim, 'SIGKILL');
+  await expect.poll(() => server.logged('worker died'), soon).toMatchObject([{ worker: victim, signal: 'SIGKILL' }]);
+  await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
+  expect(new Set(server.logged('listening').map(({ port }) => port)).size).toBe(1);
+  expect((await open(server.url())).status).toBe(200);
+}, 60_000);
+
+test('SIGHUP replaces all workers by ones with new settings, and no request fails', async () => {
+  const redis = await startRedisServer('of-the-operator');
+  const cwd = newDirectory('workers-');
+  const secret = join(cwd, 'secret');
+  writeFileSync(secret, 'a secret of the operator of 32 characters and more');
+  const settings = (name: string) =>
+    writeFileSync(join(cwd, '.env'), `SITE_NAME=${name}\nSESSION_SECRET_FILE=${secret}\n`);
+  settings('Before');
+  const production = { NODE_ENV: 'production', BASE_URL: 'http://localhost:3000', REDIS_URL: redis.url };
+  const server = await startWorkers({ ...production, SHUTDOWN_DELAY: '1s' }, cwd);
+  const visitor = new Visitor(server.url());
+  await visitor.signIn('ann@example.com');
+  const statuses: number[] = [];
+  const readiness: string[] = [];
+  let isOver = false;
+  const load = Array.from({ length: 4 }, async () => {
+    while (!isOver) {
+      statuses.push((await visitor.copy().get('/admin')).status);
+      readiness.push((await open(server.url(), '/readyz')).text);
+    }
+  });
+  expect((await open(server.url())).text).toContain('Before');
+
+  settings('After');
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
+  isOver = true;
+  await Promise.all(load);
+  expect(new Set(statuses)).toEqual(new Set([200]));
+  expect(new Set(readiness)).toEqual(new Set(['ok\n']));
+  expect(statuses.length).toBeGreaterThan(50);
+  expect((await open(server.url())).text).toContain('After');
+  expect(server.logged('worker died')).toEqual([]);
+
+  // What can't be understood changes nothing.
+  writeFileSync(join(cwd, '.env'), 'SITE_NAM=Wrong\n');
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload refused, and everything stays as it was'), soon).toHaveLength(1);
+  expect((await open(server.url())).text).toContain('After');
+}, 90_000);
+
+test('what is wrong with the settings of workers stops the start, and is said once', async () => {
+  const port = await freePort();
+  const first = await startServer({ env: { PORT: String(port) } });
+  const second = startServer({ env: { PORT: String(port), WORKERS: '3' } });
+  await expect(second).rejects.toThrow(/^(?!.*Stop.*Stop).*Stop the other program, or set PORT\./s);
+  expect((await open(first.url())).status).toBe(200);
+  await expect(startServer({ env: { WORKERS: 'many' } })).rejects.toThrow('WORKERS takes auto, or a number');
+}, 60_000);
+
+// feature: metrics
+test('one port has the metrics of all workers, added up', async () => {
+  const metricsPort = await freePort();
+  const server = await startWorkers({ METRICS_PORT: String(metricsPort) });
+  for (let count = 1; count <= 10; count += 1) await open(server.url());
+  expect(workersSeen(server).size).toBe(2);
+  const { text } = await open(`http://127.0.0.1:${metricsPort}`, '/metrics');
+  expect(text).toMatch(/^latchkey_request_seconds_count\{[^}]*route="\/login"[^}]*\} 10$/m);
+  process.kill(server.pid, 'SIGTERM');
+  expect(await server.ended).toEqual({ code: 0, signal: null });
+}, 60_000);
+// end: metrics
