@@ -40,14 +40,7 @@ import { requireLogin } from './middleware/require-login.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders, securityHeaderValues } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
-import {
-  connected,
-  type OpenedRedis,
-  openSingle,
-  type RedisClient,
-  type RedisOptions,
-  type RedisUnavailable,
-} from './redis/connect.ts';
+import { connected, type OpenedRedis, openSingle, type RedisClient, type RedisOptions } from './redis/connect.ts';
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
@@ -107,33 +100,21 @@ export function createApp(parts: AppParts): App {
   const limits: SessionLimits = { ...config.sessionLimits };
   const reload = !config.production;
   const isAllowed = config.allowedEmails ? isOnList(config.allowedEmails) : () => true;
-  const outages = { note: (err: RedisUnavailable): void => log.error({ err }, 'Redis failed a request') };
-  outages.note = outageLog(log);
   const store = new SessionStore({
-    redis,
-    limits,
+    ...{ redis, limits, https, isAllowed, log },
     sessionsPerAddress: config.sessionsPerAddress,
-    https,
-    isAllowed,
-    log,
-    noteOutage: outages.note,
+    noteOutage: (error) => core.noteOutage(error),
   });
-  const displayAddress = (email: string) => email;
   const core: Core = {
-    config,
-    secrets,
-    redis,
-    log,
-    store,
-    isAllowed,
-    displayAddress,
-    noteOutage: outages.note,
-    development,
+    ...{ config, secrets, redis, log, store, isAllowed, development },
+    displayAddress: (email) => email,
+    noteOutage: (err) => log.error({ err }, 'Redis failed a request'),
   };
   const services: Service[] = [];
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
 
+  core.noteOutage = outageLog(log);
   core.displayAddress = addressToUnicode;
   services.push(checkClock(redis, log));
   const mail = openMail(core);
