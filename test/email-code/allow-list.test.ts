@@ -43,7 +43,7 @@ describe('ALLOWED_EMAILS, with sign-in by code', () => {
     const visit = await enterCode(there, code);
     expect([visit.status, visit.text.includes('That code can no longer be used.')]).toEqual([422, true]);
     expect(there.cookies.has('session')).toBe(false);
-    expect(await before.redis.keys('[^cln]*')).toEqual([]);
+    expect(await before.redis.keys('[^chln]*')).toEqual([]);
     expect((await enterCode(browser, code)).status).toBe(422);
   });
 

@@ -139,6 +139,11 @@ export class Challenges {
     return (await readStoredText(this.#redis, sessionKey(sessionId))) === reserved;
   }
 
+  /** Takes back what a right code has granted, before its session was stored. */
+  async revoke({ sessionId }: Granted): Promise<void> {
+    await withDeadline(deadlineMs, this.#redis.del(sessionKey(sessionId)));
+  }
+
   /** Stops waiting. */
   async drop(id: string): Promise<void> {
     await withDeadline(deadlineMs, this.#redis.del(keyOf(id)));

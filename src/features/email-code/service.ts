@@ -169,8 +169,11 @@ export class EmailCodeService {
     const { email, remember } = challenge;
     switch (attempt.outcome) {
       case 'right':
-        // The list is asked again: it may have changed since the code was mailed.
-        if (!isAllowed(email)) return { outcome: 'over', email, remember };
+        // The list may have changed since the code was mailed.
+        if (!isAllowed(email)) {
+          await challenges.revoke(attempt);
+          return { outcome: 'over', email, remember };
+        }
         return { ...attempt, ...(await this.#recognize(attempt, { knownId, deviceId })) };
       case 'repeated':
         return isAllowed(email) ? attempt : { outcome: 'over', email, remember };
