@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { maxPasskeys, undoSeconds } from '../../src/features/passkeys/accounts.ts';
+import { challengeSeconds } from '../../src/features/passkeys/challenges.ts';
+import { passkeyLimits } from '../../src/features/passkeys/service.ts';
+import { removeLinkSeconds } from '../../src/features/passkeys/undo-links.ts';
+import { read, rowsBelow } from '../support/documents.ts';
+
+type Limit = { points: number; seconds: number };
+
+const page = read('docs/passkeys.md').replace(/\s+/g, ' ');
+const words = ({ points, seconds }: Limit) => `${points} in ${seconds === 600 ? '10 minutes' : 'a day'}`;
+
+test('the limits are documented as they are (ASVS 6.1.1)', () => {
+  const limits: readonly (readonly Limit[])[] = Object.values(passkeyLimits);
+  const documented = rowsBelow('docs/passkeys.md', 'what is counted | limit').map(([, limit]) => limit);
+  expect(documented).toEqual(limits.map((limit) => limit.map(words).join(', ')));
+  expect(page).toContain(`at most ${maxPasskeys}.`);
+});
+
+test('so are the times', () => {
+  expect([challengeSeconds, undoSeconds / 86_400, removeLinkSeconds / 86_400]).toEqual([300, 7, 30]);
+  expect(page).toContain('at most five minutes ago');
+  expect(page).toContain('The link of a removal works for a week; that of an addition for 30 days');
+});
