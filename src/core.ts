@@ -50,8 +50,16 @@ export type SignInWay = {
 export type NoticeNewBrowser = (
   req: Request,
   res: Response,
-  session: { email: EmailAddress; remember: boolean; sessionId: string },
+  session: { email: EmailAddress; remember: boolean; sessionId: string; proof: ProofInWords },
 ) => Promise<() => Promise<void>>;
+
+/** How somebody has signed in, for the notice of a new browser. */
+export type ProofInWords = {
+  /** Such as `your address`, behind "signed in with". */
+  means: string;
+  /** What to do if it was somebody else, besides ending the session. */
+  advice: string;
+};
 
 /** A site that a form may lead to, and that posts its answer back (OAuth 2.0 Form Post Response Mode). */
 export type IdentityProvider = {

@@ -26,7 +26,7 @@ export function generateSessionId(req: Request): string {
  * @param email proven, or trusted
  * @param options.remember whether the session outlives the browser, under the longer pair of limits
  * @param options.sessionId the id that the session will have, where it was chosen beforehand: under the tag of the address
- * @param options.means how the address was proved, such as `with a passkey`, for the list of sessions
+ * @param options.means how the address was proved, in words, for the list of sessions
  * @param options.keep fields of the previous session to take along, unless that was somebody else's
  * @throws {RedisUnavailable} the visitor is then not signed in, and no cookie is set
  */

@@ -1,4 +1,5 @@
 import type { SessionLimits } from '../../config.ts';
+import type { ProofInWords } from '../../core.ts';
 import type { Logger } from '../../log.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { absoluteEndOf } from '../../session/lifetime.ts';
@@ -6,7 +7,7 @@ import { tagOf } from '../../session/session-id.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import { codeSeconds, type Granted } from './challenges.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
-import type { MailTemplates, SignInMeans } from './mail-templates.ts';
+import type { MailTemplates } from './mail-templates.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { RevocationLinks } from './revocation-links.ts';
 
@@ -72,7 +73,7 @@ export function codeMails({ outbox, templates, links, knownBrowsers, rateLimits,
     async prepareNotice(
       granted: Granted,
       { requestId, device, origin }: Cause,
-      means: SignInMeans = 'code',
+      proof?: ProofInWords,
     ): Promise<() => Promise<void>> {
       const { email, remember, sessionId, deviceId } = granted;
       const tag = tagOf(email);
@@ -85,7 +86,7 @@ export function codeMails({ outbox, templates, links, knownBrowsers, rateLimits,
         const mail = templates.notice({
           to: email,
           device,
-          means,
+          ...(proof && { proof }),
           endUrl: `${origin}/end-session?token=${token}`,
           now,
         });

@@ -1,3 +1,4 @@
+import type { ProofInWords } from '../../core.ts';
 import { formatTime } from '../../http/date-format.ts';
 import type { Mail } from '../mail/delivery.ts';
 import { MailWriter } from '../mail/mail-writer.ts';
@@ -5,14 +6,11 @@ import { codeSeconds } from './challenges.ts';
 import { groupCode } from './code.ts';
 
 export type CodeMail = { to: string; code: string; device: string; origin: string; now: number };
-/** How somebody has signed in. */
-export type SignInMeans = 'code' | 'passkey';
-export type NoticeMail = { to: string; device: string; means?: SignInMeans; endUrl: string; now: number };
+export type NoticeMail = { to: string; device: string; proof?: ProofInWords; endUrl: string; now: number };
 
-const afterStrangerBy: Record<SignInMeans, string> = {
-  code: 'Then find out who else can read your mail: a code is sent to it each time somebody signs in.',
-  passkey:
-    'Then log in, and remove the passkey that was used: whoever signed in has it, or can unlock a device of yours.',
+const codeInWords: ProofInWords = {
+  means: 'your address',
+  advice: 'Then find out who else can read your mail: a code is sent to it each time somebody signs in.',
 };
 
 /** Writes the mails of sign-in by code, each as text and as HTML. */
@@ -50,16 +48,13 @@ export class MailTemplates {
   }
 
   /** Reports a sign-in from a browser that was not seen before, and how to end it. */
-  notice({ to, device, means = 'code', endUrl, now }: NoticeMail): Mail {
+  notice({ to, device, proof: { means, advice } = codeInWords, endUrl, now }: NoticeMail): Mail {
     const site = this.#siteName;
     return this.#writer.write(to, `New sign-in to ${site}`, {
       heading: `New sign-in to ${site}`,
-      lines: [
-        `${device} signed in with ${means === 'code' ? 'your address' : 'a passkey of yours'} on ${formatTime(now)}.`,
-        'If this was you, there is nothing to do.',
-      ],
+      lines: [`${device} signed in with ${means} on ${formatTime(now)}.`, 'If this was you, there is nothing to do.'],
       link: { label: 'If it was not you, end that session here:', button: 'End that session', url: endUrl },
-      last: [afterStrangerBy[means]],
+      last: [advice],
     });
   }
 }

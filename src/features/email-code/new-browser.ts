@@ -5,12 +5,12 @@ import { type CodeRoutes, clientOf } from './code-request.ts';
 import { newDeviceId } from './known-browsers.ts';
 
 /**
- * Makes browsers known that sign in by other means than a code, such as a passkey, and sends the notice of a new one.
+ * Makes browsers known that sign in by other means than a code, and sends the notice of a new one.
  */
 export function noticeNewBrowser(codes: CodeRoutes, mails: CodeMails): NoticeNewBrowser {
   const { cookies, knownBrowsers } = codes;
 
-  return async function noticeNewBrowser(req, res, { email, remember, sessionId }) {
+  return async function noticeNewBrowser(req, res, { email, remember, sessionId, proof }) {
     const tag = tagOf(email);
     const cookie = cookies.readDevice(req);
     const candidate = knownBrowsers.idIn(cookie, tag);
@@ -19,6 +19,6 @@ export function noticeNewBrowser(codes: CodeRoutes, mails: CodeMails): NoticeNew
     if (knownId === undefined) await knownBrowsers.awaitNotice(tag, deviceId);
     cookies.writeDevice(res, knownBrowsers.cookieWith(cookie, tag, deviceId));
     if (knownId !== undefined) return async () => {};
-    return mails.prepareNotice({ email, remember, sessionId, deviceId }, clientOf(codes, req), 'passkey');
+    return mails.prepareNotice({ email, remember, sessionId, deviceId }, clientOf(codes, req), proof);
   };
 }

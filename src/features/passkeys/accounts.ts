@@ -126,7 +126,8 @@ export class Accounts {
   }
 
   async #load(tag: string): Promise<Account | undefined> {
-    return decodeAccount(mapOf(await this.#run(loadScript, tag, [])));
+    const account = decodeAccount(mapOf(await this.#run(loadScript, tag, [])));
+    return account && tagOf(account.email) === tag ? account : undefined;
   }
 
   async #readPointer(handle: string): Promise<string | undefined> {

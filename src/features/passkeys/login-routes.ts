@@ -20,6 +20,12 @@ export function sendRequestOptions(parts: PasskeyRoutes): RequestHandler {
   };
 }
 
+const proof = {
+  means: 'a passkey of yours',
+  advice:
+    'Then log in, and remove the passkey that was used: whoever signed in has it, or can unlock a device of yours.',
+};
+
 /** Signs in whoever proves a passkey. */
 export function signInWithPasskey(parts: PasskeyRoutes): RequestHandler {
   const { service, log, https } = parts;
@@ -33,7 +39,7 @@ export function signInWithPasskey(parts: PasskeyRoutes): RequestHandler {
     const { remember, next } = readLoginForm(req);
     const sessionId = newSessionId(tagOf(email));
     const [announce] = await Promise.all([
-      parts.noticeNewBrowser(req, res, { email, remember, sessionId }),
+      parts.noticeNewBrowser(req, res, { email, remember, sessionId, proof }),
       signIn(req, email, { remember, sessionId, means: 'with a passkey' }),
     ]);
     log.info({ id: req.id, session: sessionHandleOf(sessionId), passkey: handleOf(result.passkey.id) }, 'passkey used');
