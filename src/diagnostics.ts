@@ -29,6 +29,8 @@ export const personEvents = newChannel<{
   person: string;
   request: string;
   what: string;
+  /** Of the client, where it has signed in. */
+  ip?: string | undefined;
   isDecoy?: boolean;
 }>('latchkey:person-event');
 

@@ -1,4 +1,7 @@
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { isIPv4, isIPv6 } from 'node:net';
+import { hostname } from 'node:os';
+import type { Request } from 'express';
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 import type { Config } from './config.ts';
 
 export type { Logger } from 'pino';
@@ -16,9 +19,40 @@ const maxTextLengths = [1024, 512, 256, 128, 64, 32];
  * Only an error's name, message, code, cause and stack are logged: errors of body parsers carry the raw body, and
  * those of Redis carry command arguments (ASVS 16.2.5).
  */
-export function createLogger(level: Config['logLevel'], destination?: DestinationStream): Logger {
-  const options = { level, base: null, serializers: { err: describeError }, hooks: { streamWrite: limitLine } };
+export function createLogger(
+  level: Config['logLevel'],
+  destination?: DestinationStream,
+  format: Config['logFormat'] = { ip: 'full', time: 'epoch' },
+): Logger {
+  const options = {
+    level,
+    base: { pid: process.pid, host: hostname() },
+    timestamp: format.time === 'iso' ? stdTimeFunctions.isoTime : stdTimeFunctions.epochTime,
+    serializers: { err: describeError, ip: (ip: unknown) => shownIp(format.ip, ip) },
+    hooks: { streamWrite: limitLine },
+  };
   return destination ? pino(options, destination) : pino(options);
+}
+
+/** What log lines about a visitor's sign-ins and sessions say of the request. */
+export function requestFields({ id, ip }: Request): { id: string; ip: string | undefined } {
+  return { id, ip };
+}
+
+/** As much of a client's address as `LOG_IP` says. */
+export function shownIp(detail: Config['logFormat']['ip'], ip: unknown): string | undefined {
+  if (detail === 'off' || typeof ip !== 'string') return undefined;
+  const address = ip.replace(/^::ffff:(?=[\d.]+$)/i, '');
+  return detail === 'full' ? address : networkOf(address);
+}
+
+/** The /24 of an IPv4 address, and the /48 of an IPv6 one. */
+function networkOf(address: string): string | undefined {
+  if (isIPv4(address)) return address.replace(/\d+$/, '0/24');
+  if (!isIPv6(address) || address.includes('%')) return undefined;
+  const [head = ''] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
+  const groups = [...head.split(':').filter(Boolean), '0', '0', '0'];
+  return `${groups.slice(0, 3).join(':')}::/48`;
 }
 
 /** Cuts a text that a client chose, which would otherwise fill the log. */

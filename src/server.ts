@@ -27,7 +27,7 @@ besideWorkers.push(serveWorkerMetrics);
 
 try {
   const { config, warnings } = readSettings();
-  const log = createLogger(config.logLevel);
+  const log = createLogger(config.logLevel, undefined, config.logFormat);
   for (const { about, message } of warnings) log.warn(about, message);
   // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
   const starting = Promise.resolve().then(() => main.serve(config, log, closers));

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { createLogger } from '../src/log.ts';
 
@@ -8,13 +9,16 @@ function logOf(error: unknown): Record<string, unknown> {
 }
 
 describe('createLogger', () => {
-  test('writes one JSON line an event, with neither the host nor the process id', () => {
+  test('writes one JSON line per event, with the host and the process id', () => {
     const lines: string[] = [];
     const log = createLogger('info', { write: (line) => lines.push(line) });
     log.info({ id: 'a-1' }, 'first');
     log.info('second\nof two lines');
     expect(lines).toHaveLength(2);
-    expect(JSON.parse(lines[0] ?? '')).toEqual({ level: 30, time: expect.any(Number), id: 'a-1', msg: 'first' });
+    expect(JSON.parse(lines[0] ?? '')).toEqual({
+      ...{ level: 30, time: expect.any(Number), pid: process.pid, host: hostname() },
+      ...{ id: 'a-1', msg: 'first' },
+    });
     expect(lines[1]?.trimEnd()).not.toContain('\n');
   });
 

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { AdminSection } from '../core.ts';
 import { HttpError } from '../http/http-error.ts';
-import type { Logger } from '../log.ts';
+import { type Logger, requestFields } from '../log.ts';
 import { bodyField } from '../middleware/bodies.ts';
 import { setFlash, takeFlash } from '../session/flash.ts';
 import { absoluteEndOf, idleSecondsOf, type SessionLimits } from '../session/lifetime.ts';
@@ -42,7 +42,7 @@ export function endSession({ index, log }: Parts): RequestHandler {
       throw new HttpError(422, 'Which session? Go back and choose one from the list.');
     }
     const ended = await index.end(email, handle);
-    if (ended) log.info({ id: req.id, session: handle, by: handleOf(req.sessionID) }, 'session ended');
+    if (ended) log.info({ ...requestFields(req), session: handle, by: handleOf(req.sessionID) }, 'session ended');
     await answerEnded(req, res, ended ? 'The session has been ended.' : 'That session had already ended.');
   };
 }
@@ -51,7 +51,7 @@ export function endSession({ index, log }: Parts): RequestHandler {
 export function endOtherSessions({ index, log }: Parts): RequestHandler {
   return async function endOtherSessions(req, res) {
     const ended = await index.endAll(currentEmail(req), { exceptId: req.sessionID });
-    log.info({ id: req.id, ended, by: handleOf(req.sessionID) }, 'other sessions ended');
+    log.info({ ...requestFields(req), ended, by: handleOf(req.sessionID) }, 'other sessions ended');
     const sessions = ended === 1 ? 'The other session has' : `${ended} other sessions have`;
     await answerEnded(req, res, ended === 0 ? 'There were no other sessions.' : `${sessions} been ended.`);
   };

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { parseUrl } from '../http/url.ts';
-import type { Logger } from '../log.ts';
+import { type Logger, requestFields } from '../log.ts';
 import { isOwnOrigin } from '../middleware/same-origin.ts';
 import { handleOf } from '../session/session-id.ts';
 import { signOut } from '../session/sign-in.ts';
@@ -26,7 +26,7 @@ async function endAndGoHome(req: Request, res: Response, log: Logger): Promise<v
   if (req.session.email !== undefined) {
     const session = handleOf(req.sessionID);
     await signOut(req, res);
-    log.info({ id: req.id, session }, 'signed out');
+    log.info({ ...requestFields(req), session }, 'signed out');
   }
   res.redirect(303, '/');
 }

@@ -3,7 +3,7 @@ import type { SessionData } from 'express-session';
 import { personEvents, signedIn, signIns } from '../diagnostics.ts';
 import { HttpError } from '../http/http-error.ts';
 import { describeDevice } from '../http/user-agent.ts';
-import type { SessionLog } from '../log.ts';
+import { requestFields, type SessionLog } from '../log.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
 import { extraFields, type OwnField } from './record.ts';
@@ -52,8 +52,8 @@ export async function signIn(
   if (sessionStore instanceof SessionStore) {
     const { log } = sessionStore;
     const person = tagOf(email);
-    log.info({ id: req.id, session, person }, 'signed in');
-    personEvents.publish({ log, person, request: req.id, what: `signed in: session ${session}` });
+    log.info({ ...requestFields(req), session, person }, 'signed in');
+    personEvents.publish({ log, person, request: req.id, ip: req.ip, what: `signed in: session ${session}` });
   }
   signIns.publish({ outcome: 'signed in' });
   signedIn.publish({ email, device, remember, session });
@@ -62,7 +62,7 @@ export async function signIn(
 /** Records a refused sign-in (ASVS 16.3.1). */
 export function auditRefused(log: SessionLog, req: Request, reason: string, email?: EmailAddress): void {
   const person = email && tagOf(email);
-  log.info({ id: req.id, reason, person }, 'sign-in refused');
+  log.info({ ...requestFields(req), reason, person }, 'sign-in refused');
   if (person) personEvents.publish({ log, person, request: req.id, what: `sign-in refused: ${reason}` });
   signIns.publish({ outcome: reason });
 }

@@ -2,7 +2,7 @@ import { RedisStore } from 'connect-redis';
 import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
 import { ErrorReply } from 'redis';
-import type { SessionLog } from '../log.ts';
+import { requestFields, type SessionLog } from '../log.ts';
 import { RedisUnavailable } from '../redis/deadline.ts';
 import { type SessionCommands, SessionEnded, type SessionRedis, sessionCommands } from './commands.ts';
 import { cookieAttributes } from './cookie.ts';
@@ -99,7 +99,7 @@ export class SessionStore extends RedisStore {
     }
     const session = handleOf(req.sessionID);
     super.regenerate(req, (error) => {
-      if (!error) this.log.info({ id: req.id, session, by: 'new sign-in' }, 'session ended');
+      if (!error) this.log.info({ ...requestFields(req), session, by: 'new sign-in' }, 'session ended');
       callback(error);
     });
   }

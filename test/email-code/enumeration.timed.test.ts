@@ -32,7 +32,7 @@ function newOfKind(kind: Kind): string {
 /** All that a visit shows, but for what differs from visit to visit. */
 function shown({ status, headers, text }: Visit, email: string) {
   const lines = [...headers]
-    .filter(([name]) => name !== 'date')
+    .filter(([name]) => name !== 'date' && name !== 'x-request-id')
     .map(([name, value]) => `${name}: ${value.replace(/^(login=)[^;]+/, '$1').replace(/(Expires=)[^;]+/, '$1')}`);
   return { status, headers: lines.sort(), text: text.replaceAll(email, 'ADDRESS') };
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { handleOf, tagOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { startApp, testRedis } from '../support/app.ts';
@@ -18,8 +18,11 @@ describe.each(keyPrefixes)('with the key prefix "%s"', async (prefix) => {
     const device = { 'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0' };
     const ann = await signedIn(url, 'ann@example.com', device);
     await signedIn(url, 'bob@example.com');
+    // Where from is written a moment later.
+    await vi.waitFor(async () => expect((await latchkey('sessions', 'ann@example.com')).text).toContain('127.0.0.1'));
     const { text, json } = await latchkey('sessions', ' ANN@example.com ');
-    const [, handle] = /^(\S{16}) {2}Firefox on Linux {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/m.exec(text) ?? [];
+    const [, handle] =
+      /^(\S{16}) {2}Firefox on Linux {2}127\.0\.0\.1 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/m.exec(text) ?? [];
     expect(handle).toBe(handleOf(ann.sessionId));
     expect(json).toMatchObject({
       address: 'ann@example.com',

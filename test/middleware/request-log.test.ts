@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { hostname } from 'node:os';
 import { describe, expect, test, vi } from 'vitest';
 import { handleOf } from '../../src/session/session-id.ts';
 import { startApp } from '../support/app.ts';
@@ -31,7 +32,8 @@ describe('a request', () => {
     expect(await lineOf(path)).toEqual({
       level: 30,
       time: expect.any(Number),
-      id: expect.stringMatching(/^[\da-f]{8}-[\da-z]+$/),
+      ...{ pid: process.pid, host: hostname() },
+      id: expect.stringMatching(/^[\w-]{12}$/),
       method: method.toUpperCase(),
       path,
       status,
@@ -122,4 +124,66 @@ test('a visit from sign-in to log-out can be followed by the public handle of it
     ['signed out', handleOf(sessionId)],
   ]);
   expect(JSON.stringify(logged())).not.toContain('followed@example.com');
+});
+
+describe('the id of a request', () => {
+  const given = 'f3b1c2d4-0001-4c77-9d2e-0123456789ab';
+
+  /** The id that a request gets which carries this one. */
+  async function idFor(app: { url: string }, id: string): Promise<string> {
+    const { headers, status } = await new Visitor(app.url).get('/nowhere', { headers: { 'X-Request-Id': id } });
+    expect(status).toBe(404);
+    return headers.get('X-Request-Id') ?? '';
+  }
+
+  test('is told to the client, and stands in the log', async () => {
+    const { headers } = await new Visitor(url).get('/nowhere/told');
+    expect(await lineOf('/nowhere/told')).toMatchObject({ id: headers.get('X-Request-Id') });
+  });
+
+  test('is the one that a trusted proxy gives, and nobody else', async () => {
+    const behind = await startApp({ env: { TRUST_PROXY: '127.0.0.1' } });
+    expect(await idFor(behind, given)).toBe(given);
+    expect(await idFor(behind, '7F000001:9C4A_7F000001:1F90_692612A0_0001:0A3B')).toMatch(/^7F000001:/);
+    expect(await idFor({ url }, given)).not.toBe(given);
+    const elsewhere = await startApp({ env: { TRUST_PROXY: '192.0.2.1' } });
+    expect(await idFor(elsewhere, given)).not.toBe(given);
+  });
+
+  test.each(['', 'short', 'x'.repeat(65), 'with blanks in it', '"},{"level":60', 'ümlaut-ümlaut', 'a,b,c,d,e'])(
+    'is made anew in place of what a proxy should not give: %s',
+    async (id) => {
+      const behind = await startApp({ env: { TRUST_PROXY: '127.0.0.1' } });
+      expect(await idFor(behind, encodeURI(id) === id ? id : 'y'.repeat(200))).toMatch(/^[\w-]{12}$/);
+    },
+  );
+});
+
+describe("the client's address", () => {
+  test.each([
+    ['full', '203.0.113.77', '203.0.113.77'],
+    ['full', '2001:db8:1:2::3', '2001:db8:1:2::3'],
+    ['network', '203.0.113.77', '203.0.113.0/24'],
+    ['network', '::ffff:203.0.113.77', '203.0.113.0/24'],
+    ['network', '2001:db8:1:2::3', '2001:db8:1::/48'],
+    ['network', '::1', '0:0:0::/48'],
+    ['off', '203.0.113.77', undefined],
+  ])('is logged as LOG_IP=%s says: %s', async (LOG_IP, ip, shown) => {
+    const app = await startApp({ env: { LOG_IP, LOG_TIME: 'iso', TRUST_PROXY: '127.0.0.1' } });
+    const visitor = new Visitor(app.url, { 'X-Forwarded-For': ip });
+    await visitor.post('/login', { form: { email: 'not an address' } });
+    await visitor.signIn('ann@example.com');
+    const other = new Visitor(app.url, { 'X-Forwarded-For': ip });
+    await other.signIn('ann@example.com');
+    await visitor.post('/admin/end-session', { form: { session: handleOf(other.sessionId) } });
+    await visitor.post('/logout');
+    const lines = app.logged().filter(({ msg }) => msg !== 'request');
+    for (const msg of ['sign-in refused', 'signed in', 'session ended', 'signed out']) {
+      const line = lines.find((candidate) => candidate.msg === msg);
+      expect(line).toMatchObject({ id: expect.any(String), time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) });
+      expect(line?.ip).toBe(shown);
+      if (msg !== 'sign-in refused') expect(line?.session).toMatch(/^[\w-]{16}$/);
+    }
+    if (shown !== ip) expect(JSON.stringify(lines)).not.toContain(ip);
+  });
 });

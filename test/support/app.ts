@@ -83,7 +83,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     ...options.config,
   };
   const logFile = newLogFile('app');
-  const log = createLogger('debug', destination({ dest: logFile, sync: true }));
+  const log = createLogger('debug', destination({ dest: logFile, sync: true }), config.logFormat);
   const redisAddress = options.redisAddress ?? (await testRedis());
   const { client: redis } = await openRedis(targetOf(redisAddress), config, log);
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];

@@ -2,18 +2,24 @@ import { personEvents, signIns } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
 import { tagOf } from '../../session/session-id.ts';
 import type { WithheldReason } from './rate-limits.ts';
+import type { Client } from './service.ts';
 
 /**
  * Records that a code was asked for, and why none was mailed, which the visitor is not told.
  * @param reason undefined if one was mailed
  */
-export function auditAsked(log: Logger, requestId: string, reason: WithheldReason | undefined, email: string): void {
+export function auditAsked(
+  log: Logger,
+  { requestId, ip }: Pick<Client, 'requestId' | 'ip'>,
+  reason: WithheldReason | undefined,
+  email: string,
+): void {
   const person = tagOf(email);
   const what = reason === undefined ? 'code asked for' : `code withheld: ${reason}`;
   personEvents.publish({ log, person, request: requestId, what });
   if (reason === undefined) return;
   // An address or its visitors cause the others; this one means that nobody new can sign in.
   const level = reason === 'MAILS_PER_HOUR' ? 'error' : 'info';
-  log[level]({ id: requestId, person, reason }, 'code withheld');
+  log[level]({ id: requestId, ip, person, reason }, 'code withheld');
   signIns.publish({ outcome: what });
 }

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { HttpError } from '../../http/http-error.ts';
-import type { Logger } from '../../log.ts';
+import { type Logger, requestFields } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
 import { handleOf, tagIn } from '../../session/session-id.ts';
 import { signOut } from '../../session/sign-in.ts';
@@ -29,7 +29,7 @@ export function endLinkedSession({ links, knownBrowsers, store, log }: Parts): R
     const { sessionId, deviceId } = linked;
     // First the session: if Redis refuses, the link is still there for another try.
     const wasLive = await store.index.endById(sessionId);
-    if (wasLive) log.info({ id: req.id, session: handleOf(sessionId), by: 'link' }, 'session ended');
+    if (wasLive) log.info({ ...requestFields(req), session: handleOf(sessionId), by: 'link' }, 'session ended');
     await knownBrowsers.forget(tagIn(sessionId), deviceId);
     if (!(await links.use(token))) throw usedUp(req);
     if (sessionId === req.sessionID) {

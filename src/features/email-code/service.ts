@@ -98,7 +98,7 @@ export class EmailCodeService {
       throw error;
     }
     const reason = reasonOf(asked, { isListed, hasOverall: known || hasOverall });
-    auditAsked(this.#parts.log, client.requestId, reason, email);
+    auditAsked(this.#parts.log, client, reason, email);
     return { outcome: 'asked', id };
   }
 

@@ -1,6 +1,7 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Core } from '../../core.ts';
 import { HttpError } from '../../http/http-error.ts';
+import { requestFields } from '../../log.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import { isOwnWish } from '../../routes/logout.ts';
 import { cookieAttributes, readCookie } from '../../session/cookie.ts';
@@ -104,7 +105,7 @@ function issueTicket({ sites, tickets, log }: PagesOptions): RequestHandler {
     const { email } = req.session;
     if (email === undefined) return res.redirect(303, `/login?next=${encodeURIComponent(gatePathAfterLogin(trip))}`);
     if (!site.admits(email)) {
-      log.info({ id: req.id, person: tagOf(email), site: site.origin }, 'site refused');
+      log.info({ ...requestFields(req), person: tagOf(email), site: site.origin }, 'site refused');
       return res
         .status(403)
         .render('gate/refused', { host: new URL(site.origin).host, next: gatePathAfterLogin(trip) });
@@ -132,7 +133,7 @@ async function enter(options: PagesOptions, visit: SiteVisit): Promise<void> {
   const expires = session.remember && { expires: new Date(endsAt) };
   res.clearCookie(site.startCookie, attributes);
   res.cookie(site.cookie, siteSessions.create(site, sessionId), { ...attributes, ...expires });
-  log.info({ id: req.id, session: handleOf(sessionId), site: site.origin }, 'site opened');
+  log.info({ ...requestFields(req), session: handleOf(sessionId), site: site.origin }, 'site opened');
   res.redirect(303, site.origin + path);
 }
 
@@ -168,7 +169,7 @@ async function logOut(options: PagesOptions, visit: SiteVisit): Promise<void> {
   if (req.method !== 'POST' && !isOwnWish(req, site.origin)) return res.redirect(303, `${loginOrigin}/logout`);
   const { sessionId } = await findVisitor(options, visit);
   const ended = sessionId !== undefined && (await store.index.endById(sessionId));
-  if (ended) log.info({ id: req.id, session: handleOf(sessionId), site: site.origin }, 'signed out');
+  if (ended) log.info({ ...requestFields(req), session: handleOf(sessionId), site: site.origin }, 'signed out');
   res.clearCookie(site.cookie, cookieAttributes(site.https));
   res.redirect(303, `${loginOrigin}/`);
 }

@@ -1,6 +1,7 @@
+import type { Config } from '../../config.ts';
 import type { PersonalKeys } from '../../core.ts';
 import { personEvents } from '../../diagnostics.ts';
-import type { Logger } from '../../log.ts';
+import { type Logger, shownIp } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 
@@ -58,7 +59,7 @@ export const historyKeys: PersonalKeys = {
 
 /**
  * What happened to the last sign-ins and mails of each address, for its owner's questions to the operator. Nobody waits
- * for it, and it costs the same whichever address it is (ASVS 6.3.8). It holds no address, of mail or of a network.
+ * for it, and it costs the same whichever address it is (ASVS 6.3.8). It holds no address but that of a client who has signed in.
  */
 export class History {
   readonly #redis: RedisClient;
@@ -70,13 +71,17 @@ export class History {
     this.#redis = redis;
   }
 
-  /** Begins to write down what happens in the app with this log. */
-  start(log: Logger): void {
+  /**
+   * Begins to write down what happens in the app with this log.
+   * @param ipDetail how much of a client's address is kept, if it has signed in: as much as in the log
+   */
+  start(log: Logger, ipDetail: Config['logFormat']['ip']): void {
     this.#unsubscribe = personEvents.subscribe((event) => {
       if (event.log !== log) return;
       const key = event.isDecoy ? decoyKeyOf(event.person) : keyOf(event.person);
       const events = this.#gathered.get(key) ?? [];
-      events.push(event);
+      const ip = shownIp(ipDetail, event.ip);
+      events.push(ip === undefined ? event : { ...event, what: `${event.what}, from ${ip}` });
       if (events.length > maxEntries) events.shift();
       this.#gathered.set(key, events);
       this.#timer ??= setTimeout(() => void this.#write(), gatherMs);
@@ -112,6 +117,16 @@ export class History {
       }),
     );
   }
+}
+
+/** Where each session was signed in from, as far as that is kept: by its handle. */
+export function clientAddresses(entries: HistoryEntry[]): Map<string, string> {
+  return new Map(
+    entries.flatMap(({ what }) => {
+      const [, session, ip] = /^signed in: session (\S+), from (\S+)$/.exec(what) ?? [];
+      return session === undefined || ip === undefined ? [] : [[session, ip]];
+    }),
+  );
 }
 
 /** The entries of a stored history; those that are too old are left out. */

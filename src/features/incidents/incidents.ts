@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import type { Config } from '../../config.ts';
 import type { Core, Service } from '../../core.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { Logger } from '../../log.ts';
@@ -25,13 +26,13 @@ export const channel = 'operator';
 const retryMs = 250;
 
 /** What the operator's commands ask of the running app. */
-export function openIncidents({ redis, log }: Core): Incidents {
+export function openIncidents({ redis, log, config }: Core): Incidents {
   const cutOff = new CutOff(redis);
   return {
     minSignedInAt: () => cutOff.minSignedInAt,
     refuseBlocked: refuseBlocked(new Blocks(redis), log),
     answerProbe: answerProbe(redis),
-    service: follow(redis, log, cutOff),
+    service: follow(redis, log, cutOff, config.logFormat.ip),
   };
 }
 
@@ -50,7 +51,7 @@ function refuseBlocked(blocks: Blocks, log: Logger): RequestHandler {
  * Looks at the cut-off and the operator's log whenever it is told to, and on each new connection before anything else
  * is asked there: what was said while this process was cut off is not lost.
  */
-function follow(redis: RedisClient, log: Logger, cutOff: CutOff): Service {
+function follow(redis: RedisClient, log: Logger, cutOff: CutOff, ipDetail: Config['logFormat']['ip']): Service {
   const operatorLog = new OperatorLog(redis);
   const history = new History(redis);
   let isStopped = false;
@@ -82,7 +83,7 @@ function follow(redis: RedisClient, log: Logger, cutOff: CutOff): Service {
       redis.onConnect?.(greet);
       greet();
       await first?.catch(() => {});
-      history.start(log);
+      history.start(log, ipDetail);
     },
     async stop() {
       isStopped = true;

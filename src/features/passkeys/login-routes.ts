@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { answerAs } from '../../http/content-negotiation.ts';
-import { cutText } from '../../log.ts';
+import { cutText, requestFields } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
 import { answerDone, readLoginForm } from '../../routes/login.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -42,7 +42,10 @@ export function signInWithPasskey(parts: PasskeyRoutes): RequestHandler {
       parts.noticeNewBrowser(req, res, { email, remember, sessionId, proof }),
       signIn(req, email, { remember, sessionId, means: 'with a passkey' }),
     ]);
-    log.info({ id: req.id, session: sessionHandleOf(sessionId), passkey: handleOf(result.passkey.id) }, 'passkey used');
+    log.info(
+      { ...requestFields(req), session: sessionHandleOf(sessionId), passkey: handleOf(result.passkey.id) },
+      'passkey used',
+    );
     await Promise.all([announce(), service.reportCounter(result, client)]);
     answerDone(req, res, next);
   };
@@ -58,7 +61,10 @@ function answerRefused(parts: PasskeyRoutes, req: Request, res: Response, result
     return;
   }
   if (result.outcome === 'refused') {
-    parts.log.info({ id: req.id, problem: cutText(result.problem, 200) }, 'a passkey did not prove anything');
+    parts.log.info(
+      { ...requestFields(req), problem: cutText(result.problem, 200) },
+      'a passkey did not prove anything',
+    );
   }
   const { reason, problem, email, details } = refusalOf(result, requireParty(parts, req));
   auditRefused(parts.log, req, reason, email);

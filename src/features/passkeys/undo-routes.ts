@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { HttpError } from '../../http/http-error.ts';
+import { requestFields } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
 import { tagOf } from '../../session/session-id.ts';
 import { signOut } from '../../session/sign-in.ts';
@@ -50,7 +51,7 @@ const undoAs: Record<Undo['action'], Undoing> = {
   async remove({ accounts, store, log }, { email, passkey }, req) {
     const left = await accounts.remove(email, handleOf(passkey.id));
     const ended = await store.index.endAll(email);
-    log.info({ id: req.id, person: tagOf(email), ended, by: 'link' }, 'all sessions ended');
+    log.info({ ...requestFields(req), person: tagOf(email), ended, by: 'link' }, 'all sessions ended');
     return left === undefined ? 'was gone' : 'removed';
   },
   async restore({ accounts }, { email, userHandle, passkey }, req) {

@@ -1,6 +1,7 @@
 import type { Command } from '../../../cli/command.ts';
 import { endOf } from '../../../session/lifetime.ts';
 import { tagOf } from '../../../session/session-id.ts';
+import { clientAddresses, History } from '../history.ts';
 import { readAddress } from '../operands.ts';
 import { readSessions } from '../session-keys.ts';
 import { countText, tableText, timeText } from '../text.ts';
@@ -12,16 +13,17 @@ export const sessions: Command = {
   operands: [1, 1],
   async run({ operands: [typed] }, { open }) {
     const email = readAddress(typed);
-    const { config, keyspace } = await open();
+    const { config, keyspace, redis } = await open();
+    const addresses = clientAddresses(await new History(redis).read(tagOf(email)));
     const found = await readSessions(keyspace, tagOf(email));
     const now = Date.now();
     const live = found
       .filter((session) => endOf(session, config.sessionLimits) > now)
       .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
     const rows = live.map(({ handle, device = '', signedInAt, lastSeenAt }) => {
-      return [handle, device, timeText(signedInAt), timeText(lastSeenAt)];
+      return [handle, device, addresses.get(handle) ?? '-', timeText(signedInAt), timeText(lastSeenAt)];
     });
-    const table = tableText([['SESSION', 'DEVICE', 'SIGNED IN', 'LAST SEEN'], ...rows]);
+    const table = tableText([['SESSION', 'DEVICE', 'SIGNED IN FROM', 'SIGNED IN', 'LAST SEEN'], ...rows]);
     return {
       text: `${email} has ${countText(live.length, 'session')}.\n${live.length > 0 ? table : ''}`,
       json: {
@@ -29,6 +31,7 @@ export const sessions: Command = {
         sessions: live.map(({ handle, device, signedInAt, lastSeenAt }) => ({
           session: handle,
           device,
+          signedInFrom: addresses.get(handle),
           signedInAt: new Date(signedInAt),
           lastSeenAt: new Date(lastSeenAt),
         })),

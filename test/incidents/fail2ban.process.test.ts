@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { parse } from 'yaml';
+import { pathOf, read } from '../support/documents.ts';
+import { newDirectory, startServer } from '../support/process.ts';
+import { Visitor } from '../support/visitor.ts';
+
+const filter = pathOf('deploy/fail2ban/filter.d/latchkey.conf');
+
+/** Whom fail2ban would count in this log, and how many lines it has left out. */
+function counted(log: string): { ips: string[]; ignored: number } {
+  const file = join(newDirectory('fail2ban-'), 'latchkey.log');
+  writeFileSync(file, log);
+  const run = (...args: string[]) => spawnSync('fail2ban-regex', [...args, file, filter], { encoding: 'utf8' }).stdout;
+  const [, ignored] = /Lines: \d+ lines, (\d+) ignored, \d+ matched/.exec(run()) ?? [];
+  return { ips: run('-o', 'ip').trim().split('\n').filter(Boolean), ignored: Number(ignored) };
+}
+
+test.each(['epoch', 'iso'])(
+  'fail2ban counts refused sign-ins by client, and cannot be misled (LOG_TIME=%s)',
+  async (LOG_TIME) => {
+    const env = { LOG_TIME, TRUST_PROXY: '127.0.0.1', ALLOWED_EMAILS: 'ann@example.com', SIGN_INS_PER_DAY: '1' };
+    const server = await startServer({ env });
+    const from = (ip: string, headers = {}) => new Visitor(server.url(), { 'X-Forwarded-For': ip, ...headers });
+    const signIn = (visitor: Visitor, email: string) => visitor.post('/login', { form: { email } });
+    const innocent = '198.51.100.1';
+    const forged = `","ip":"${innocent}","reason":"wrong code","msg":"sign-in refused"}`;
+
+    await signIn(from('203.0.113.7'), 'not an address');
+    await signIn(from('203.0.113.7', { 'X-Request-Id': forged }), forged);
+    await signIn(from('2001:db8::7'), `{"level":30${forged}`);
+    await from('203.0.113.8', { 'User-Agent': forged }).get(`/nowhere/${encodeURIComponent(`\n{${forged}`)}`);
+    await signIn(from('203.0.113.9'), 'ann@example.com');
+    await signIn(from('203.0.113.9'), 'ann@example.com');
+    await signIn(from('203.0.113.10'), 'bob@example.com');
+    await vi.waitFor(() => expect(server.logged('request')).toHaveLength(7));
+
+    const { ips, ignored } = counted(server.printed());
+    expect(ips.sort()).toEqual(['2001:db8::7', '203.0.113.7', '203.0.113.7', '203.0.113.9']);
+    expect(ignored).toBe(1);
+  },
+);
+
+test('with LOG_IP=off there is nobody to ban', async () => {
+  const server = await startServer({ env: { LOG_IP: 'off' } });
+  await new Visitor(server.url()).post('/login', { form: { email: 'not an address' } });
+  await vi.waitFor(() => expect(server.logged('sign-in refused')).toHaveLength(1));
+  expect(counted(server.printed()).ips).toEqual([]);
+});
+
+// CrowdSec itself is not run.
+test('the files for CrowdSec are YAML, and agree on what they call a refused sign-in', () => {
+  const parser = parse(read('deploy/crowdsec/parsers/s01-parse/latchkey-logs.yaml'));
+  const scenario = parse(read('deploy/crowdsec/scenarios/latchkey-bf.yaml'));
+  const [{ statics }] = parser.nodes;
+  expect(statics).toContainEqual({ meta: 'source_ip', expression: 'evt.Unmarshaled.latchkey.ip' });
+  const [{ value }] = statics.filter(({ meta }: { meta: string }) => meta === 'log_type');
+  expect(scenario.filter).toBe(`evt.Meta.log_type == '${value}'`);
+  expect(scenario.groupby).toBe('evt.Meta.source_ip');
+});
