@@ -5,13 +5,15 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Accounts, maxPasskeys } from '../../src/features/passkeys/accounts.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
 import { tagIn, tagOf } from '../../src/session/session-id.ts';
-import { newAddress } from '../email-code/code-login.ts';
+import { askForCode, enterCode, newAddress } from '../email-code/code-login.ts';
 import { address } from '../support/address.ts';
 import { testRedis } from '../support/app.ts';
+import type { Visitor } from '../support/visitor.ts';
 import { type Answer, Authenticator, type Claims, ecKey, readCreationOptions } from './authenticator.ts';
 import {
   addPasskey,
   askToAdd,
+  askToSignIn,
   newMember,
   newVisitor,
   origin,
@@ -186,6 +188,41 @@ test('nothing is added when its owner could not be told', async () => {
   expect((await sendNew(visitor, answer)).status).toBe(503);
   await full.redis.sendCommand(['ACL', 'SETUSER', 'default', '+@all']);
   expect((await new Accounts(full.redis).load(address(email)))?.passkeys).toEqual([]);
+});
+
+describe('after a sign-in by code', () => {
+  async function signInByCode(visitor: Visitor, { isScript = false } = {}) {
+    const email = newAddress();
+    await askForCode(visitor, email, { next: '/admin?n=1' });
+    const headers: Record<string, string> = isScript ? { Accept: 'application/json' } : {};
+    return enterCode(visitor, await app.mails.codeFor(email), headers);
+  }
+
+  test('a browser that has passkeys is led to the offer, once, and from there to where it was going', async () => {
+    const visitor = newVisitor(app);
+    await askToSignIn(visitor);
+    const { location } = await signInByCode(visitor);
+    expect(location).toBe('/passkeys/add?next=%2Fadmin%3Fn%3D1');
+    expect((await visitor.get(location ?? '')).text).toContain('<a class="button" href="/admin?n=1">Not now</a>');
+    expect((await signInByCode(visitor)).location).toBe('/admin?n=1');
+  });
+
+  test('any other browser goes where it was going, and so does a script', async () => {
+    expect((await signInByCode(newVisitor(app))).location).toBe('/admin?n=1');
+    const script = newVisitor(app);
+    await askToSignIn(script);
+    expect(JSON.parse((await signInByCode(script, { isScript: true })).text)).toEqual({
+      status: 'done',
+      next: '/admin?n=1',
+    });
+  });
+
+  test('the offer leads to paths of this site only', async () => {
+    const { visitor } = await newMember(app);
+    const { text } = await visitor.get('/passkeys/add?next=//evil.example');
+    expect(text).toContain('<a class="button" href="/admin">Not now</a>');
+    expect(text).not.toContain('evil.example');
+  });
 });
 
 describe('a new passkey is refused', () => {

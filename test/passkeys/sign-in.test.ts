@@ -240,7 +240,7 @@ describe('the counter', () => {
       counter: 7,
     });
     const mail = await app.mails.mailTo(person, subjects.counter);
-    expect(mail.text).toContain('This one counted back');
+    expect(mail.text).toContain('Its counter of sign-ins went back');
     // The other copy goes on where it was.
     expect([await signedIn(key, 11), await signedIn(key, 8)]).toEqual([200, 200]);
     expect(lastLine('the counter of a passkey went back')).toMatchObject({ counterBefore: 11, counter: 8 });

@@ -38,7 +38,7 @@ export class PasskeyMailTemplates {
       ],
       link: { label: 'If it was not you, remove it and log out everywhere:', button: 'Remove the passkey', url },
       last: [
-        'Somebody who adds a passkey was logged in as you. Then find out who else can read your mail, or use your devices.',
+        'Only somebody who is logged in as you can add one. If it was not you, find out who else can read your mail or use your devices.',
       ],
     });
   }
@@ -58,7 +58,7 @@ export class PasskeyMailTemplates {
         url,
       },
       last: [
-        'Somebody who removes a passkey was logged in as you. Then find out who else can read your mail, or use your devices.',
+        'Only somebody who is logged in as you can remove one. If it was not you, find out who else can read your mail or use your devices.',
       ],
     });
   }
@@ -70,8 +70,8 @@ export class PasskeyMailTemplates {
       heading: `Check your passkey for ${site}`,
       lines: [
         `On ${formatTime(now)}, ${device} logged in with ${describe(passkey)}.`,
-        'Passkeys that count their sign-ins count up. This one counted back, which may mean that somebody has copied it.',
-        'It happens without harm, too: when a device was reset or restored, or a passkey was moved to another app.',
+        'Its counter of sign-ins went back, which may mean that somebody has copied it.',
+        'There are harmless reasons, too: a device was reset or restored, or the passkey was moved to another app.',
       ],
       link: {
         label: 'If none of that fits, remove the passkey and log out everywhere:',
