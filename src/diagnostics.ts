@@ -31,6 +31,8 @@ export const personEvents = newChannel<{
   what: string;
   /** Of the client, where it has signed in. */
   ip?: string | undefined;
+  /** Nothing has counted it, so it may not begin or prolong what is kept of an address: anybody can cause any number. */
+  isRefusal?: boolean;
   isDecoy?: boolean;
 }>('latchkey:person-event');
 

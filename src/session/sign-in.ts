@@ -63,7 +63,8 @@ export async function signIn(
 export function auditRefused(log: SessionLog, req: Request, reason: string, email?: EmailAddress): void {
   const person = email && tagOf(email);
   log.info({ ...requestFields(req), reason, person }, 'sign-in refused');
-  if (person) personEvents.publish({ log, person, request: req.id, what: `sign-in refused: ${reason}` });
+  if (person)
+    personEvents.publish({ log, person, request: req.id, what: `sign-in refused: ${reason}`, isRefusal: true });
   signIns.publish({ outcome: reason });
 }
 

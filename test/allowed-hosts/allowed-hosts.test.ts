@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { startApp, testRedis } from '../support/app.ts';
 import { ask, clients, type Method } from '../support/client.ts';
+import { countKeys } from '../support/commands.ts';
 import { connect } from '../support/process.ts';
 
 const redisAddress = await testRedis();
@@ -63,7 +64,7 @@ describe('without https, a page', () => {
   });
 
   test('is refused under another name by every method, and nothing is done', async () => {
-    const before = await redis.dbSize();
+    const before = await countKeys(redis);
     const signIn = visit(url, 'evil.example', {}, 'post', '/login').type('form').send({ email: 'ann@example.com' });
     expect((await signIn.expect(421)).headers['set-cookie']).toBeUndefined();
     for (const method of ['get', 'head', 'post', 'put', 'delete', 'options'] as const) {
@@ -71,7 +72,7 @@ describe('without https, a page', () => {
         await visit(url, 'evil.example', {}, method, path).expect(421);
       }
     }
-    expect(await redis.dbSize()).toBe(before);
+    expect(await countKeys(redis)).toBe(before);
   });
 
   test('is refused without a name', async () => {

@@ -136,3 +136,19 @@ test.each(['example.com', 'example.org'])(
     monitor.destroy();
   },
 );
+
+test('a refused request leaves nothing behind, and keeps nothing longer', async () => {
+  const client = { 'X-Forwarded-For': '198.18.255.4' };
+  const known = newAddress();
+  await askForCode(newBrowser(app.url, client), known);
+  await vi.waitFor(async () => expect(await whatOf(known)).toHaveLength(2), 10_000);
+  await app.redis.expire(`h:{${tagOf(known)}}`, 1000);
+  await app.redis.set('l:ask:600:{198.18.255.4}', '30', { expiration: { type: 'EX', value: 600 } });
+  const others = Array.from({ length: 3 }, () => newAddress());
+  for (const email of [...others, known]) {
+    expect((await askForCode(newBrowser(app.url, client), email)).status).toBe(429);
+  }
+  await vi.waitFor(async () => expect(await whatOf(known)).toContain('sign-in refused: too often'), 10_000);
+  expect(await app.redis.ttl(`h:{${tagOf(known)}}`)).toBeLessThanOrEqual(1000);
+  for (const email of others) expect(await app.redis.exists(`h:{${tagOf(email)}}`)).toBe(0);
+});

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { afterwards } from '../support/afterwards.ts';
 import { startBalancer } from '../support/balancer.ts';
+import { countKeys } from '../support/commands.ts';
 import { Load } from '../support/load.ts';
 import { type Connection, connect, type RunningServer, startServer } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -83,13 +84,13 @@ test('SIGTERM among requests, slow uploads and 1,000 kept connections: all that 
   );
   await vi.waitFor(() => expect(kept.every(({ received }) => received().endsWith('ok\n'))).toBe(true));
   const uploads = await Promise.all(Array.from({ length: 10 }, () => uploadSlowly(server.url())));
-  const keys = await redis.client((client) => client.dbSize());
+  const keys = await redis.client(countKeys);
   link.delayMs = 300;
   const signIns = Array.from({ length: 100 }, (_, turn) =>
     new Visitor(server.url()).signIn(`slow-${turn}@example.com`),
   );
   // Stored, two keys each, but not answered yet.
-  await expect.poll(() => redis.client((client) => client.dbSize())).toBe(keys + 2 * signIns.length);
+  await expect.poll(() => redis.client(countKeys)).toBe(keys + 2 * signIns.length);
 
   process.kill(server.pid, 'SIGTERM');
   expect((await Promise.all(signIns)).map(({ status }) => status)).toEqual(signIns.map(() => 303));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type TestApp, testRedis } from '../support/app.ts';
-import { commandsFor } from '../support/commands.ts';
+import { commandsFor, countKeys } from '../support/commands.ts';
 import { GateBrowser, login, navigation, proxyNames, reports, script, startGateApp, wiki } from './gate-app.ts';
 
 const redisAddress = await testRedis();
@@ -192,11 +192,11 @@ test('fifty checks of one page at once pass, write nothing, and set no cookie', 
 });
 
 test('checks leave no line in the log, and a stranger no key in Redis', async () => {
-  const before = { lines: app.logged().length, keys: await app.redis.dbSize() };
+  const before = { lines: app.logged().length, keys: await countKeys(app.redis) };
   const stranger = new GateBrowser(app);
   for (const proxy of proxyNames) await stranger.check(`${wiki}/`, { proxy, headers: navigation });
   await stranger.visit(`${wiki}/.latchkey/start?to=/`);
-  expect(await app.redis.dbSize()).toBe(before.keys);
+  expect(await countKeys(app.redis)).toBe(before.keys);
   expect(app.logged().slice(before.lines)).toMatchObject([{ path: '/.latchkey/start' }]);
 });
 

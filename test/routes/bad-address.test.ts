@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { ask, clients, signedIn } from '../support/client.ts';
+import { countKeys } from '../support/commands.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const { url, redis, logged } = await startApp();
@@ -52,10 +53,10 @@ describe('a bad address', () => {
   });
 
   test('sets no cookie and stores nothing', async () => {
-    const before = await redis.dbSize();
+    const before = await countKeys(redis);
     const { headers } = await ask(url, 'post', '/login').type('form').send({ email: 'x' }).expect(422);
     expect(headers['set-cookie']).toBeUndefined();
-    expect(await redis.dbSize()).toBe(before);
+    expect(await countKeys(redis)).toBe(before);
   });
 
   test('leaves somebody signed in as they are', async () => {

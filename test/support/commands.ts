@@ -29,3 +29,8 @@ async function countCalls(redis: NodeClient): Promise<Record<string, string>> {
   const calls = [...info.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(([, name = '', count = '']) => [name, count]);
   return Object.fromEntries(calls.filter(([name]) => !/^(hello|ping|info|config)/.test(name ?? '')));
 }
+
+/** How many keys there are, without the history of addresses, which is written a moment later. */
+export async function countKeys(redis: { keys: (pattern: string) => Promise<string[]> }): Promise<number> {
+  return (await redis.keys('*')).filter((key) => !key.startsWith('h:')).length;
+}

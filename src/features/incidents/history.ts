@@ -17,6 +17,8 @@ export type HistoryEntry = {
 };
 
 type Event = { what: string; request: string };
+/** `refusal`: nothing but refusals, which are only added to what is there. */
+type Mode = 'add' | 'refusal' | 'decoy';
 
 export const maxEntries = 20;
 export const keptSeconds = 7 * 86_400;
@@ -26,15 +28,20 @@ const maxTextLength = 120;
 
 // The same thing once more takes no other entry: a stranger who asks again and again must not push out what matters. An
 // entry is a line with the time in seconds, how often it has happened, the latest request, and what it is.
+//
+// Keys: the history, and a decoy in its place where nothing may be left, which takes the same work.
 const addScript = `
 local now = tonumber(redis.call('TIME')[1])
 local keptSeconds, maxEntries = tonumber(ARGV[1]), tonumber(ARGV[2])
-local text = redis.pcall('GET', KEYS[1])
+local mode, key = ARGV[3], KEYS[1]
+if mode == 'decoy' then key = KEYS[2] end
+local text = redis.pcall('GET', key)
+local isKept = mode == 'add' or (mode == 'refusal' and type(text) == 'string')
 local entries = {}
 for at, times, request, what in string.gmatch(type(text) == 'string' and text or '', '(%d+) (%d+) (%S+) ([^\\n]*)\\n') do
   if now - tonumber(at) < keptSeconds then entries[#entries + 1] = {at, times, request, what} end
 end
-for position = 3, #ARGV, 2 do
+for position = 4, #ARGV, 2 do
   local request, what, times = ARGV[position], ARGV[position + 1], 1
   for place, entry in ipairs(entries) do
     if entry[4] == what then
@@ -46,7 +53,10 @@ for position = 3, #ARGV, 2 do
 end
 local lines = {}
 for position = 1, math.min(#entries, maxEntries) do lines[position] = table.concat(entries[position], ' ') .. '\\n' end
-redis.call('SET', KEYS[1], table.concat(lines), 'EX', keptSeconds)`;
+local lines = table.concat(lines)
+if not isKept then redis.call('SET', KEYS[2], lines, 'EX', 1)
+elseif mode == 'add' then redis.call('SET', key, lines, 'EX', keptSeconds)
+else redis.call('SET', key, lines, 'KEEPTTL') end`;
 
 /** What `latchkey why` shows. */
 export const historyKeys: PersonalKeys = {
@@ -63,7 +73,7 @@ export const historyKeys: PersonalKeys = {
  */
 export class History {
   readonly #redis: RedisClient;
-  readonly #gathered = new Map<string, Event[]>();
+  readonly #gathered = new Map<string, { person: string; mode: Mode; events: Event[] }>();
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe = () => {};
 
@@ -78,12 +88,14 @@ export class History {
   start(log: Logger, ipDetail: Config['logFormat']['ip']): void {
     this.#unsubscribe = personEvents.subscribe((event) => {
       if (event.log !== log) return;
-      const key = event.isDecoy ? decoyKeyOf(event.person) : keyOf(event.person);
-      const events = this.#gathered.get(key) ?? [];
+      const mode = event.isDecoy ? 'decoy' : event.isRefusal ? 'refusal' : 'add';
+      const place = `${event.person}${event.isDecoy ? ' decoy' : ''}`;
+      const gathered = this.#gathered.get(place) ?? { person: event.person, mode, events: [] };
+      if (mode === 'add') gathered.mode = mode;
       const ip = shownIp(ipDetail, event.ip);
-      events.push(ip === undefined ? event : { ...event, what: `${event.what}, from ${ip}` });
-      if (events.length > maxEntries) events.shift();
-      this.#gathered.set(key, events);
+      gathered.events.push(ip === undefined ? event : { ...event, what: `${event.what}, from ${ip}` });
+      if (gathered.events.length > maxEntries) gathered.events.shift();
+      this.#gathered.set(place, gathered);
       this.#timer ??= setTimeout(() => void this.#write(), gatherMs);
     });
   }
@@ -106,13 +118,13 @@ export class History {
   async #write(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const gathered = [...this.#gathered];
+    const gathered = [...this.#gathered.values()];
     this.#gathered.clear();
     await Promise.allSettled(
-      gathered.map(([key, events]) => {
-        const seconds = key.endsWith('decoy') ? 1 : keptSeconds;
+      gathered.map(({ person, mode, events }) => {
         const values = events.flatMap(({ request, what }) => [request.replace(/\s/g, '') || '-', oneLine(what)]);
-        const step = { keys: [key], arguments: [String(seconds), String(maxEntries), ...values] };
+        const keys = [keyOf(person), `${keyOf(person)}decoy`];
+        const step = { keys, arguments: [String(keptSeconds), String(maxEntries), mode, ...values] };
         return withTimeout(deadlineMs, this.#redis.eval(addScript, step));
       }),
     );
@@ -142,10 +154,6 @@ export function parseHistory(text: string): HistoryEntry[] {
 
 function keyOf(person: string): string {
   return `h:{${person}}`;
-}
-
-function decoyKeyOf(person: string): string {
-  return `h:{${person}}decoy`;
 }
 
 function oneLine(what: string): string {
