@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
-import { isWrongType } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/session-id.ts';
+import { readStoredText } from '../email-code/stored-text.ts';
 import { addScript, loadScript, prepareScript, removeScript, renameScript, useScript } from './account-scripts.ts';
 import { challengeSeconds } from './challenges.ts';
 import { type Account, decodeAccount, encode, encodeUse, handleOf, type Passkey, type PasskeyUse } from './record.ts';
@@ -130,13 +130,8 @@ export class Accounts {
     return account && tagOf(account.email) === tag ? account : undefined;
   }
 
-  async #readPointer(handle: string): Promise<string | undefined> {
-    try {
-      return (await withDeadline(deadlineMs, this.#redis.get(pointerKey(handle)))) ?? undefined;
-    } catch (error) {
-      if (isWrongType(error)) return undefined;
-      throw error;
-    }
+  #readPointer(handle: string): Promise<string | undefined> {
+    return readStoredText(this.#redis, pointerKey(handle));
   }
 
   async #point(handle: string, to: string): Promise<void> {

@@ -57,7 +57,7 @@ export function renamePasskey(parts: PasskeyRoutes): RequestHandler {
       return;
     }
     await parts.accounts.rename(currentEmail(req), passkey.handle, name);
-    await answerDone(req, res, `The passkey is called ${name} now.`);
+    await answerChanged(req, res, `The passkey is called ${name} now.`);
   };
 }
 
@@ -77,11 +77,11 @@ export function removePasskey(parts: PasskeyRoutes): RequestHandler {
     const email = currentEmail(req);
     const handle = handleIn(req);
     const left = await service.remove(email, handle, causeOf(req, requireParty(parts, req)));
-    if (left === undefined) return answerDone(req, res, 'That passkey had been removed already.');
+    if (left === undefined) return answerChanged(req, res, 'That passkey had been removed already.');
     const about = { id: req.id, person: tagOf(email), by: sessionHandleOf(req.sessionID) };
     log.info({ ...about, passkey: handle }, 'passkey removed');
     const rest = left === 0 ? ' It was your last one: from now on, log in with a code.' : '';
-    await answerDone(req, res, `The passkey has been removed.${rest}`);
+    await answerChanged(req, res, `The passkey has been removed.${rest}`);
   };
 }
 
@@ -118,7 +118,7 @@ function handleIn(req: Request): string {
   return handle;
 }
 
-async function answerDone(req: Request, res: Response, message: string): Promise<void> {
+async function answerChanged(req: Request, res: Response, message: string): Promise<void> {
   setFlash(req, message);
   // It is done, even if Redis has no room for the message.
   await saveSession(req).catch(() => {});

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
-import { isWrongType } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
+import { readStoredText } from '../email-code/stored-text.ts';
 import { type Passkey, parseJson, passkeyShape } from './record.ts';
 
 const linkShape = z.object({
@@ -42,7 +42,7 @@ export class UndoLinks {
   /** What a token undoes, if it is still good; it is left as it is. */
   async find(token: unknown): Promise<Undo | undefined> {
     if (typeof token !== 'string' || !tokenShape.test(token)) return undefined;
-    return readLink(await this.#read(keyOf(token)));
+    return readLink(await readStoredText(this.#redis, keyOf(token)));
   }
 
   /**
@@ -51,15 +51,6 @@ export class UndoLinks {
    */
   async use(token: string): Promise<boolean> {
     return (await withDeadline(deadlineMs, this.#redis.del(keyOf(token)))) === 1;
-  }
-
-  async #read(key: string): Promise<string | undefined> {
-    try {
-      return (await withDeadline(deadlineMs, this.#redis.get(key))) ?? undefined;
-    } catch (error) {
-      if (isWrongType(error)) return undefined;
-      throw error;
-    }
   }
 }
 
