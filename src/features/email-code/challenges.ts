@@ -168,7 +168,8 @@ function readGranted(tag: string, details: unknown[]): Granted {
   };
 }
 
-function keyOf(id: string): string {
+/** The Redis key of a sign-in that waits. */
+export function keyOf(id: string): string {
   return `c:${sessionKey(id)}`;
 }
 

@@ -32,6 +32,18 @@ export class CodeCookies {
     });
   }
 
+  /** The sign-in that this browser asked version 0.1 for: the random part of its id, and nothing else. */
+  readEarlier(req: Request): string | undefined {
+    const value = readCookie(req, this.#loginName);
+    return value !== undefined && /^[\w-]{22}$/.test(value) ? value : undefined;
+  }
+
+  /** Lets the rest of this request find a sign-in in place of that one. */
+  replaceEarlier(req: Request, { id, next }: WaitingEntry): void {
+    const cookie = `${this.#loginName}=${id}${encodeNext(next, true)}`;
+    req.headers.cookie = (req.headers.cookie ?? '').replace(`${this.#loginName}=${id.slice(-22)}`, () => cookie);
+  }
+
   /** Adds a sign-in, in place of another for the same address. The oldest makes way. */
   addWaiting(req: Request, res: Response, entry: WaitingEntry): void {
     const others = this.readWaiting(req).filter(({ id }) => tagIn(id) !== tagIn(entry.id));

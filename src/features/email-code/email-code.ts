@@ -8,6 +8,7 @@ import { Challenges } from './challenges.ts';
 import { codeMails } from './code-mails.ts';
 import type { CodeRoutes } from './code-request.ts';
 import { CodeCookies } from './cookies.ts';
+import { takeOverEarlierCode } from './earlier-codes.ts';
 import { enterCode, showCodeForm } from './enter-routes.ts';
 import { KnownBrowsers } from './known-browsers.ts';
 import { MailTemplates } from './mail-templates.ts';
@@ -44,6 +45,7 @@ export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignIn
   const revocation = { links, knownBrowsers, store, log };
 
   const routes = Router();
+  routes.use('/login', takeOverEarlierCode(redis, cookies));
   routes
     .route('/login/code')
     .get(showCodeForm(codes))

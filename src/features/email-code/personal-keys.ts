@@ -29,7 +29,7 @@ export const emailCodeKeys: PersonalKeys[] = [
     kind: 'links that end a session',
     prefix: 'n:',
     describe(_name, record, { tag }) {
-      const [, sessionId = ''] = String(record).split(' ');
+      const [sessionId = ''] = String(record).split(' ');
       return tagIn(sessionId) === tag ? { session: handleOf(sessionId) } : undefined;
     },
   },

@@ -5,7 +5,8 @@ import { readStoredText } from './stored-text.ts';
 /** What a link ends: a session, and that its browser is known. */
 export type Linked = { sessionId: string; deviceId: string };
 
-const recordShape = /^1 ([\w-]+) ([\w-]+)$/;
+// Version 0.1 wrote and reads the same, so that links in mails outlive an upgrade.
+const recordShape = /^([\w-]+) ([\w-]+)$/;
 
 /**
  * The links in notices of a new sign-in: each ends one session, once. Redis holds a hash of the token and what it stands
@@ -25,7 +26,7 @@ export class RevocationLinks {
   async create({ sessionId, deviceId }: Linked, endsAt: number): Promise<string> {
     const token = randomBytes(16).toString('base64url');
     const expiration = { type: 'PXAT', value: endsAt } as const;
-    const record = `1 ${sessionId} ${deviceId}`;
+    const record = `${sessionId} ${deviceId}`;
     await withDeadline(deadlineMs, this.#redis.set(keyOf(token), record, { expiration }));
     return token;
   }

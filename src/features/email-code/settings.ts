@@ -25,6 +25,7 @@ export const emailCodeSettings = featureSettings({
       eval: 'script 1 KEY',
       expire: 'KEY 60',
       get: 'KEY',
+      hgetall: 'KEY',
       incrby: 'KEY 1',
       pttl: 'KEY',
       set: 'KEY value',
