@@ -90,6 +90,7 @@ export async function openRedis<Kind extends RedisKind>(
   const opened = open(target, options);
   await connected(opened);
   await checkRedis(opened, target.kind, options);
+  opened.client.nodes = opened.nodes;
   return opened;
 }
 

@@ -12,8 +12,13 @@ type Channel<Message> = {
 /** Each call to Redis, when it is over. */
 export const redisCalls = newChannel<{ ok: boolean; seconds: number }>('latchkey:redis-call');
 
-/** Each sign-in, when it is decided: `signed in`, or why not. */
-export const signIns = newChannel<{ outcome: string }>('latchkey:sign-in');
+/** Each sign-in, when it is decided: `signed in`, or why not. `isZero` announces an outcome that has yet to happen. */
+export const signIns = newChannel<{ outcome: string; isZero?: true }>('latchkey:sign-in');
+
+/** Lets outcomes be counted from zero on, before the first sign-in that has one. */
+export function announceOutcomes(...outcomes: string[]): void {
+  for (const outcome of outcomes) signIns.publish({ outcome, isZero: true });
+}
 
 /** Each sign-in, once its session is stored; `session` is its public handle. */
 export const signedIn = newChannel<{ email: string; device: string; remember: boolean; session: string }>(

@@ -107,9 +107,5 @@ function hostToOpen(host: string): string {
 
 function explainFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  const isListening = syscall === 'listen' || syscall === 'bind';
-  if (isListening && code === 'EADDRINUSE') return `${error.message}. Stop the other program, or set PORT.`;
-  if (isListening) return `${error.message}. Set HOST and PORT to where this user may listen.`;
   return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }

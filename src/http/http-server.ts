@@ -66,11 +66,26 @@ function withPrototypesOf(app: { request: unknown; response: unknown }): http.Se
 }
 
 /**
- * Listens, or rejects with the reason.
+ * Listens, or rejects with the reason and the settings that would help.
  * @param port 0 for any that is free
+ * @param settings those that have decided about host and port
  */
-export async function listen(server: http.Server, port: number, host: string): Promise<void> {
-  await once(server.listen(port, host), 'listening');
+export async function listen(
+  server: http.Server,
+  port: number,
+  host: string,
+  settings = { host: 'HOST', port: 'PORT' },
+): Promise<void> {
+  try {
+    await once(server.listen(port, host), 'listening');
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    const isTaken = code === 'EADDRINUSE';
+    const fix = isTaken
+      ? `Stop the other program, or set ${settings.port}.`
+      : `Set ${settings.host} and ${settings.port} to where this user may listen.`;
+    throw new Error(`${message}. ${fix}`);
+  }
 }
 
 /** The port on which a server listens. */

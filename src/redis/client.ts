@@ -18,6 +18,8 @@ export type RedisClient = Commands & {
   probeKeys?: readonly string[];
   /** Calls `greet` for each connection that takes the place of another one, before its first command. */
   onConnect?: (greet: () => void) => void;
+  /** A client of each process that takes writes. */
+  nodes?: () => Promise<NodeClient[]>;
   /** Closes the connection after the pending commands. */
   close: () => Promise<unknown>;
   /** Closes the connection immediately. */

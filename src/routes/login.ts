@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Core, SignInWay } from '../core.ts';
+import { announceOutcomes } from '../diagnostics.ts';
 import { answerAs, isXhr } from '../http/content-negotiation.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import { bodyField } from '../middleware/bodies.ts';
@@ -27,6 +28,7 @@ type TrustOptions = Core & { refuseTooOften?: RefuseTooOften; signInOnce?: SignI
 /** Signs in under the address that was typed, which nothing proves. */
 export function trust(options: TrustOptions): SignInWay {
   const { isAllowed, log, refuseTooOften, signInOnce = signInEachTime } = options;
+  announceOutcomes('signed in', 'not an address', 'not in ALLOWED_EMAILS', 'form sent before');
   const begin: RequestHandler = async function trustAddress(req, res) {
     const form = readLoginForm(req);
     const address = parseAddress(form.email);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type RunningServer, startServer } from '../support/process.ts';
+import { read as readDocument } from '../support/documents.ts';
+import { type RunningServer, startProcess, startServer } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { Visitor } from '../support/visitor.ts';
 
@@ -14,6 +15,21 @@ function read(metrics: string, series: string): number {
 
 test('METRICS_PORT serves what Prometheus reads, on a port of its own, and nothing that a visitor typed', async () => {
   const server = await startServer({ env: { METRICS_PORT: '0' } });
+  const before = await (await fetch(`${metricsUrl(server)}/metrics`)).text();
+  for (const series of [
+    'latchkey_sign_ins_total{outcome="signed in"}',
+    'latchkey_sign_ins_total{outcome="not an address"}',
+    'latchkey_request_seconds_count{method="POST",route="/login",status="303"}',
+    'latchkey_request_seconds_count{method="GET",route="other",status="503"}',
+    'latchkey_redis_call_seconds_count{ok="false"}',
+    'latchkey_redis_commands_total{command="del",ok="true"}',
+    'latchkey_sessions',
+  ]) {
+    expect([series, read(before, series)]).toEqual([series, 0]);
+  }
+  const { version } = JSON.parse(readDocument('package.json'));
+  expect(read(before, `latchkey_build_info{version="${version}",node="${process.version}"}`)).toBe(1);
+
   const visitor = new Visitor(server.url());
   await visitor.signIn('ann@example.com');
   await visitor.get('/admin');
@@ -35,6 +51,8 @@ test('METRICS_PORT serves what Prometheus reads, on a port of its own, and nothi
   expect(read(text, 'latchkey_sign_ins_total{outcome="signed in"}')).toBe(1);
   expect(read(text, 'latchkey_sign_ins_total{outcome="not an address"}')).toBe(1);
   expect(read(text, 'latchkey_redis_call_seconds_count{ok="true"}')).toBeGreaterThan(3);
+  const commands = (command: string) => read(text, `latchkey_redis_commands_total{command="${command}",ok="true"}`);
+  expect([commands('get') > 0, commands('eval') > 1]).toEqual([true, true]);
   expect(read(text, 'nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
   expect(text).not.toMatch(/ann|style\.css/);
 
@@ -61,6 +79,20 @@ test('calls to Redis that fail are counted apart from those that do not', async 
   expect([await calls(true), failed > 0]).toEqual([succeeded, true]);
   expect((await visitor.get('/admin')).status).toBe(503);
   expect(await calls(false)).toBeGreaterThan(failed);
+});
+
+test('METRICS_HOST chooses another address than visitors use', async () => {
+  const server = await startServer({ env: { METRICS_PORT: '0', METRICS_HOST: '127.0.0.2' } });
+  const port = server.logged('metrics are served').at(0)?.port;
+  expect((await fetch(`http://127.0.0.2:${port}/metrics`)).status).toBe(200);
+  await expect(fetch(`http://127.0.0.1:${port}/metrics`)).rejects.toThrow();
+});
+
+test.each(['1', '2'])('a metrics port that is taken is named as such, with %s worker(s)', async (workers) => {
+  const { port } = new URL((await startServer()).url());
+  const second = startProcess({ env: { PORT: '0', METRICS_PORT: port, WORKERS: workers } });
+  expect(await second.ended).toEqual({ code: 1, signal: null });
+  expect(second.printed()).toContain('Stop the other program, or set METRICS_PORT.');
 });
 
 test('without METRICS_PORT there are none', async () => {

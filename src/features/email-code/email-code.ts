@@ -4,6 +4,7 @@ import { allowOnly, postOnly } from '../../middleware/errors.ts';
 import type { MailFeature } from '../mail/mail.ts';
 import { CodeAnswers } from './answers.ts';
 import { askForCode, askForCodeAgain, findWaitingCode } from './ask-routes.ts';
+import { announceCodeOutcomes } from './audit-log.ts';
 import { Challenges } from './challenges.ts';
 import { codeMails } from './code-mails.ts';
 import type { CodeRoutes } from './code-request.ts';
@@ -25,6 +26,7 @@ import { EmailCodeService } from './service.ts';
 export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignInWay {
   const { config, secrets, redis, log, store, isAllowed, displayAddress } = core;
   if (!outbox) throw new Error('SIGN_IN=code needs a mail server: set SMTP_URL');
+  announceCodeOutcomes();
   const { https, origin, sessionLimits: limits, allowedEmails } = config;
   const knownBrowsers = new KnownBrowsers(redis, secrets);
   const links = new RevocationLinks(redis);

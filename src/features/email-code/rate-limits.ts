@@ -53,12 +53,14 @@ export const rateLimits = {
 } as const;
 
 /** Why a code is not mailed. */
-export type WithheldReason =
-  | 'not in ALLOWED_EMAILS'
-  | 'enough mail for now'
-  | 'enough guesses for now'
+export type WithheldReason = (typeof withheldReasons)[number];
+export const withheldReasons = [
+  'not in ALLOWED_EMAILS',
+  'enough mail for now',
+  'enough guesses for now',
   /** All browsers that are new to their addresses are out of mail, until the hour is over. */
-  | 'MAILS_PER_HOUR';
+  'MAILS_PER_HOUR',
+] as const;
 
 /** A counter, and how many points an event takes from it. */
 export type Cost = Counter & { cost: 0 | 1 };

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { Config } from '../../config.ts';
 import type { Core, Service } from '../../core.ts';
+import { announceOutcomes } from '../../diagnostics.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
@@ -28,6 +29,7 @@ const retryMs = 250;
 /** What the operator's commands ask of the running app. */
 export function openIncidents({ redis, log, config }: Core): Incidents {
   const cutOff = new CutOff(redis);
+  announceOutcomes('blocked');
   return {
     minSignedInAt: () => cutOff.minSignedInAt,
     refuseBlocked: refuseBlocked(new Blocks(redis), log),

@@ -1,7 +1,8 @@
 import cluster from 'node:cluster';
 import { subscribe } from 'node:diagnostics_channel';
+import { readFileSync } from 'node:fs';
 import type http from 'node:http';
-import { AggregatorRegistry, Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Config } from '../../config.ts';
 import type { Core, Service } from '../../core.ts';
 import { redisCalls, signIns } from '../../diagnostics.ts';
@@ -9,7 +10,9 @@ import { createHttpServer, listen, portOf } from '../../http/http-server.ts';
 import type { Logger } from '../../log.ts';
 import { securityHeaderValues } from '../../middleware/security-headers.ts';
 import { showFigures } from './figures.ts';
+import { countSessions } from './session-count.ts';
 
+const packageFile = new URL('../../../package.json', import.meta.url);
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 type Exchange = {
@@ -17,6 +20,21 @@ type Exchange = {
   request: http.IncomingMessage & { baseUrl?: string; route?: { path: string } };
   response: http.ServerResponse;
 };
+
+/** Routes of which these answers are shown from the start, at zero: a rate can't see the first one otherwise. */
+const awaitedAnswers: [method: string, route: string, ...statuses: number[]][] = [
+  ['GET', '/', 200, 500, 503],
+  ['GET', '/login', 200, 500, 503],
+  ['POST', '/login', 303, 422, 429, 500, 503],
+  ['GET', '/admin', 200, 500, 503],
+  ['POST', '/logout', 303, 500, 503],
+  // What is refused or fails before its route is found.
+  ['GET', 'other', 401, 404, 500, 503],
+  ['POST', 'other', 403, 500, 503],
+];
+
+/** Others are counted together, as `other`. */
+const redisCommands = ['get', 'set', 'del', 'eval', 'time', 'ping', 'subscribe'];
 
 /**
  * What Prometheus reads of this process: its requests, sign-ins and calls to Redis, and what Node says of itself
@@ -34,6 +52,9 @@ export function measure(except?: http.Server): Registry {
     labelNames: ['method', 'route', 'status'] as const,
     ...{ buckets, registers },
   });
+  for (const [method, route, ...statuses] of awaitedAnswers) {
+    for (const status of statuses) requestSeconds.zero({ method, route, status });
+  }
   const startedAt = new WeakMap<http.IncomingMessage, number>();
   subscribe('http.server.request.start', (message) => {
     startedAt.set((message as Exchange).request, performance.now());
@@ -53,7 +74,9 @@ export function measure(except?: http.Server): Registry {
     labelNames: ['ok'] as const,
     ...{ buckets, registers },
   });
+  for (const ok of ['true', 'false']) redisCallSeconds.zero({ ok });
   redisCalls.subscribe(({ ok, seconds }) => redisCallSeconds.observe({ ok: String(ok) }, seconds));
+  countRedisCommands(registry);
 
   const signInCount = new Counter({
     name: 'latchkey_sign_ins_total',
@@ -61,24 +84,62 @@ export function measure(except?: http.Server): Registry {
     labelNames: ['outcome'] as const,
     registers,
   });
-  signIns.subscribe(({ outcome }) => signInCount.inc({ outcome }));
+  signIns.subscribe(({ outcome, isZero }) => signInCount.inc({ outcome }, isZero ? 0 : 1));
+  const build = { version: JSON.parse(readFileSync(packageFile, 'utf8')).version, node: process.version };
+  new Gauge({
+    name: 'latchkey_build_info',
+    help: 'Always 1; the labels say which versions run',
+    labelNames: ['version', 'node'] as const,
+    aggregator: 'max',
+    registers,
+  }).set(build, 1);
   showFigures(registry);
   return registry;
 }
 
+/** Counts what this process asks of Redis, including what no visitor waits for, as its client reports it. */
+function countRedisCommands(registry: Registry): void {
+  const commands = new Counter({
+    name: 'latchkey_redis_commands_total',
+    help: 'Commands sent to Redis, including those in the background; ok="false" failed',
+    labelNames: ['command', 'ok'] as const,
+    registers: [registry],
+  });
+  for (const command of [...redisCommands, 'other']) {
+    for (const ok of ['true', 'false']) commands.inc({ command, ok }, 0);
+  }
+  subscribe('tracing:node-redis:command:asyncEnd', (message) => {
+    const { command, error } = message as { command: string; error?: unknown };
+    const name = command.toLowerCase();
+    commands.inc({ command: redisCommands.includes(name) ? name : 'other', ok: String(error === undefined) });
+  });
+}
+
 /**
- * Serves `/metrics` on the port that `METRICS_PORT` names, which visitors must not reach. A worker only hands its metrics
+ * Serves `/metrics` at `METRICS_HOST` and `METRICS_PORT`, which visitors must not reach. A worker only hands its metrics
  * to the primary; see {@link serveWorkerMetrics}.
  */
-export function serveMetrics({ config, log }: Core): Service {
+export function serveMetrics(core: Core): Service {
+  const { config, log } = core;
   if (config.metrics.port === undefined) return { stop: async () => {} };
   if (cluster.isWorker) {
     AggregatorRegistry.setRegistries(measure());
-    return { start: async () => void new AggregatorRegistry(), stop: async () => {} };
+    return together({ start: async () => void new AggregatorRegistry(), stop: async () => {} }, countSessions(core));
   }
   const service = serve(config, log, () => registry.metrics());
   const registry = measure(service.server);
-  return service;
+  return together(service, countSessions(core));
+}
+
+function together(...services: Service[]): Service {
+  return {
+    async start() {
+      for (const { start } of services) await start?.();
+    },
+    async stop() {
+      await Promise.all(services.map(({ stop }) => stop()));
+    },
+  };
 }
 
 /** Serves the metrics of all workers together, from the primary. Counters are added up. */
@@ -102,7 +163,7 @@ function serve({ metrics }: Config, log: Logger, read: () => Promise<string>): S
   return {
     server,
     async start() {
-      await listen(server, port, host);
+      await listen(server, port, host, { host: 'METRICS_HOST', port: 'METRICS_PORT' });
       log.info({ host, port: portOf(server) }, 'metrics are served');
     },
     async stop() {

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional, port } from '../../settings/setting.ts';
 
@@ -5,9 +6,14 @@ export const metricsSettings = featureSettings({
   title: 'Metrics',
   settings: {
     METRICS_PORT: optional({
-      about: 'Where Prometheus reads metrics: at /metrics on this port of HOST. Visitors must not reach it.',
+      about: 'The port where Prometheus reads metrics, at /metrics. Visitors must not reach it.',
       unset: 'no metrics',
       read: port,
+    }),
+    METRICS_HOST: optional({
+      about: 'The network address on which metrics are served.',
+      unset: 'the same as `HOST`',
+      read: z.string(),
     }),
   },
   checks: [
@@ -19,5 +25,9 @@ export const metricsSettings = featureSettings({
           : undefined,
     },
   ],
-  read: ({ HOST, METRICS_PORT }) => ({ host: HOST, port: METRICS_PORT }),
+  redisPermissions: {
+    commands: { eval: 'script 1 KEY', get: 'KEY', set: 'KEY value' },
+    keys: ['metrics:sessions', 'metrics:turn'],
+  },
+  read: ({ HOST, METRICS_HOST = HOST, METRICS_PORT }) => ({ host: METRICS_HOST, port: METRICS_PORT }),
 });

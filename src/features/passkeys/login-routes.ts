@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { announceOutcomes } from '../../diagnostics.ts';
 import { answerAs } from '../../http/content-negotiation.ts';
 import { cutText, requestFields } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
@@ -49,6 +50,12 @@ export function signInWithPasskey(parts: PasskeyRoutes): RequestHandler {
     await Promise.all([announce(), service.reportCounter(result, client)]);
     answerDone(req, res, next);
   };
+}
+
+/** Lets the outcomes of sign-ins by passkey be counted from zero on. */
+export function announcePasskeyOutcomes(): void {
+  announceOutcomes('passkey too late', 'passkey removed', 'passkey unknown', 'passkey not proved');
+  announceOutcomes('too often', 'not in ALLOWED_EMAILS');
 }
 
 type NotSignedIn = Exclude<SignInResult, { outcome: 'verified' }>;

@@ -9,7 +9,7 @@ import { addPasskey, addPath, listPath, sendCreationOptions, showOffer } from '.
 import { Challenges } from './challenges.ts';
 import { PasskeyCookies } from './cookies.ts';
 import { removePasskey, renamePasskey, showPasskeys, showRemoval, showRenaming } from './list-routes.ts';
-import { sendRequestOptions, signInWithPasskey } from './login-routes.ts';
+import { announcePasskeyOutcomes, sendRequestOptions, signInWithPasskey } from './login-routes.ts';
 import { PasskeyMailTemplates } from './mail-templates.ts';
 import { passkeyMails } from './passkey-mails.ts';
 import type { PasskeyRoutes } from './passkey-request.ts';
@@ -39,6 +39,7 @@ export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: Sig
   if (!outbox || !noticeNewBrowser) {
     return { routes: Router(), adminSections: [], pageAfterSignIn: (_req, _res, next) => next };
   }
+  announcePasskeyOutcomes();
   const accounts = new Accounts(redis);
   const links = new UndoLinks(redis);
   const templates = new PasskeyMailTemplates(config.siteName);

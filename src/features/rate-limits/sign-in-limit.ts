@@ -1,4 +1,5 @@
 import type { Core } from '../../core.ts';
+import { announceOutcomes } from '../../diagnostics.ts';
 import type { RefuseTooOften } from '../../routes/login.ts';
 import { auditRefused } from '../../session/sign-in.ts';
 import { clientCounters } from './client-networks.ts';
@@ -7,6 +8,7 @@ import { answerTooOften } from './too-often.ts';
 
 /** Limits how often a client signs in where addresses are believed, and so what it can leave in Redis. */
 export function signInLimit({ config, redis, log }: Core): RefuseTooOften {
+  announceOutcomes('too often');
   const limits = [{ points: config.rateLimits.signInsPerDay, seconds: 86_400 }];
   return async function refuseTooOften(req, res, form, email) {
     const waitMs = await takePoints(redis, clientCounters('sign-in', req.ip, limits));
