@@ -43,7 +43,7 @@ test('a new way to sign in does not compile until app.ts says what it does', () 
     stdout: expect.stringMatching(/^src\/app\.ts\(.*Property 'oidc' is missing(?!.*\nsrc)/),
   });
   edit('src/app.ts', (text) =>
-    text.replace(/^(\s*)trust: .*$/m, "$&\n$1oidc: () => {\n$1  throw new Error('not yet');\n$1},"),
+    text.replace(/^(\s*)trust: /m, "$1oidc: () => {\n$1  throw new Error('not yet');\n$1},\n$&"),
   );
   expect(compile()).toEqual({ status: 0, stdout: '' });
 }, 60_000);

@@ -44,21 +44,32 @@ function offerLogin(box) {
   let request;
   let isSending = false;
   let renewal;
+  /** What was asked for last; good until it is used. */
+  let latest;
+
+  // A press of the button should not have to wait for the network: browsers open their dialog only right after it.
+  async function findOptions() {
+    if (latest && Date.now() - latest.at < renewMs) return latest.options;
+    const at = Date.now();
+    const { ok, answer } = await post('/login/passkey/options');
+    if (!ok) throw new Error(answer.error);
+    latest = { options: answer, at };
+    return answer;
+  }
 
   async function ask(mediation) {
     clearTimeout(renewal);
     request?.abort();
     request = new AbortController();
     const { signal } = request;
-    const { ok, answer } = await post('/login/passkey/options');
-    if (!ok) throw new Error(answer.error);
+    const publicKey = passkeys.parseRequestOptionsFromJSON(await findOptions());
     signal.throwIfAborted();
-    const publicKey = passkeys.parseRequestOptionsFromJSON(answer);
     return navigator.credentials.get({ publicKey, signal, ...(mediation && { mediation }) });
   }
 
   async function send(credential) {
     isSending = true;
+    latest = undefined;
     show({ note: 'Checking your passkey…' });
     const next = form.elements.next?.value;
     const remember = form.elements.remember.checked;

@@ -22,8 +22,7 @@ export async function openSites(env: Record<string, string>): Promise<PageSite[]
   }
   async function refused(page: Page): Promise<void> {
     await login(page);
-    // A request that fails on the network would be noted in the console.
-    await page.evaluate("globalThis.fetch = () => Promise.reject(new TypeError('offline'))");
+    await page.evaluate("navigator.credentials.get = () => Promise.reject(new DOMException('', 'NotAllowedError'))");
     await page.getByRole('button', { name: 'Log in with a passkey' }).click();
     await page.getByRole('alert').filter({ hasText: /./ }).waitFor();
   }
