@@ -17,7 +17,12 @@ test('the limits are documented as they are (ASVS 6.1.1)', () => {
   expect(page).toContain(`at most ${maxPasskeys}.`);
 });
 
-test('so are the times', () => {
+test('what the login page loads is documented', () => {
+  const kB = (Buffer.byteLength(read('public/passkeys/passkeys.js')) / 1000).toFixed(1);
+  expect(page).toContain(`loads one script of ${kB} kB`);
+});
+
+test('the times are documented as they are', () => {
   expect([challengeSeconds, undoSeconds / 86_400, removeLinkSeconds / 86_400]).toEqual([300, 7, 30]);
   expect(page).toContain('at most five minutes ago');
   expect(page).toContain('The link of a removal works for a week; that of an addition for 30 days');
