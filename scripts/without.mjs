@@ -49,8 +49,10 @@ const dependencies = only('dependencies');
 for (const file of composition) rewrite(file, withoutLines);
 for (const path of gone) rmSync(path, { recursive: true, force: true });
 for (const file of filesBelow('.')) if (textFiles.test(file)) rewrite(file, withoutBlocks);
-const listings = kept.map((name) => `src/features/${name}/feature.json`).filter((file) => existsSync(file));
-for (const file of ['package.json', 'knip.json', 'biome.json', ...listings]) rewrite(file, withoutMentions);
+const listings = [...kept.map((name) => `src/features/${name}/feature.json`), 'deploy/grafana/dashboard.json'];
+for (const file of ['package.json', 'knip.json', 'biome.json', ...listings.filter((file) => existsSync(file))]) {
+  rewrite(file, withoutMentions);
+}
 if (dependencies.length > 0) {
   const npm = [
     'uninstall',
@@ -176,18 +178,24 @@ function withoutBlocks(/** @type {string} */ text) {
   return left.length === lines.length ? text : left.join('\n').replace(/\n{3,}/g, '\n\n');
 }
 
-/** JSON without the members and items that name a removed file, or what is built from it, and without what is then empty. */
+/**
+ * JSON without the members and items that name a removed file, or what is built from it, without objects whose member
+ * `feature` names a removed feature, and without what is then empty.
+ */
 function withoutMentions(/** @type {string} */ json) {
   const paths = gone.flatMap((path) => [path, path.replace(/^src\//, 'dist/')]);
   const isGone = (value) =>
-    typeof value === 'string' ? paths.some((path) => value.includes(path)) : isFull(value) && !isFull(prune(value));
+    typeof value === 'string'
+      ? paths.some((path) => value.includes(path))
+      : isFull(value) && (removed.includes(value.feature) || !isFull(prune(value)));
   const prune = (value) => {
     if (Array.isArray(value)) return value.filter((item) => !isGone(item)).map(prune);
     if (typeof value !== 'object' || value === null) return value;
     const entries = Object.entries(value).filter(([, item]) => !isGone(item));
     return Object.fromEntries(entries.map(([key, item]) => [key, prune(item)]));
   };
-  return paths.some((path) => json.includes(path)) ? `${JSON.stringify(prune(JSON.parse(json)), null, 2)}\n` : json;
+  const words = [...paths, ...removed.map((name) => `"feature": "${name}"`)];
+  return words.some((word) => json.includes(word)) ? `${JSON.stringify(prune(JSON.parse(json)), null, 2)}\n` : json;
 }
 
 function isFull(/** @type {unknown} */ value) {
