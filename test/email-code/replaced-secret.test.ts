@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { testRedis } from '../support/app.ts';
+import { linkIn } from './browser.ts';
 import {
   askForCode,
   enterCode,
@@ -17,6 +18,20 @@ const { mails } = app;
 const replaced = await startCodeApp({
   ...{ redisAddress, mails },
   secrets: ['a newer secret for the tests, of 32 characters'],
+});
+
+// docs/running.md, "Backup and restore": what a new secret ends, and what it doesn't.
+test('when the secret is replaced, links in notices work, and sessions stay on the list until they run out', async () => {
+  const email = newAddress();
+  const [before, after] = [newBrowser(app.url), newBrowser(replaced.url)];
+  await signInByCode(app, before, email);
+  const { searchParams } = new URL(linkIn(await mails.mailTo(email, 'notice')));
+  await signInByCode(replaced, after, email, { count: 2 });
+  expect((await before.copy(replaced.url).get('/admin')).status).toBe(401);
+  expect((await after.get('/admin')).text).toContain('End session 2 of 2');
+  const form = { token: searchParams.get('token') ?? '' };
+  expect((await newBrowser(replaced.url).post('/end-session', { form })).status).toBe(200);
+  expect((await after.get('/admin')).text).not.toContain('End session 2 of 2');
 });
 
 // A leaked secret can sign sessions, known browsers and codes. What it signed must not outlive it.

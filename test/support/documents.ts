@@ -36,6 +36,13 @@ export function rowsBelow(document: string, heading: string): string[][] {
     .map((cells) => cells.map((cell) => cell.trim()));
 }
 
+/** What a document says below this heading. */
+export function sectionOf(document: string, heading: string): string {
+  const [, section] = read(document).split(`\n## ${heading}\n`);
+  if (section === undefined) throw new Error(`${document} has no section "${heading}"`);
+  return section.split('\n## ')[0] ?? '';
+}
+
 /** The cells of each row that begins with this name, in a result of the bench. */
 export function measured(result: string, name: string): string[][] {
   const rows = read(`bench/results/${result}.md`).split('\n');
