@@ -30,6 +30,8 @@ const answers = {
 };
 
 process.on('message', async (question) => {
+  // What a worker is told by its primary.
+  if (!Object.hasOwn(answers, String(question))) return;
   process.send({ question, answer: await answers[question]() });
 });
 process.on('disconnect', () => process.exit());

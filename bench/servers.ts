@@ -26,6 +26,7 @@ const startDeadlineMs = 30_000;
 export type RunningServer<Name = ServerName> = {
   name: Name;
   url: string;
+  pid: number;
   /** All time that the process has used so far, user and system, of all its threads. */
   cpuMicroseconds: () => Promise<number>;
   /** What is left after a full garbage collection; the server must have been started with `--expose-gc`. */
@@ -81,6 +82,7 @@ export async function startModule<Name extends string>(
   return {
     name,
     url,
+    pid: child.pid ?? 0,
     cpuMicroseconds: async () => Number(await ask('cpuMicroseconds')),
     heapUsed: async () => Number(await ask('heapUsed')),
     startProfile: () => ask('startProfile'),

@@ -41,15 +41,16 @@ function roomOf(path) {
   return room === 'features' ? `src/features/${feature}` : `src/${room}`;
 }
 
+const sum = (some) => some.reduce((total, { lines }) => total + lines, 0);
+const longest = (some) => some.reduce((a, b) => (b.lines > a.lines ? b : a));
+
 function print() {
   const files = countFiles();
   const rooms = group(files);
-  const sum = (some) => some.reduce((total, { lines }) => total + lines, 0);
   for (const [room, inside] of [...rooms].sort(([a], [b]) => a.localeCompare(b))) row(room, sum(inside), inside.length);
   const core = files.filter(({ path }) => isCore(path));
   row('core', sum(core), core.length);
   row('all of src', sum(files), files.length);
-  const longest = (some) => some.reduce((a, b) => (b.lines > a.lines ? b : a));
   const functions = files.flatMap(({ path }) => countFunctions(path));
   const file = longest(files);
   const fn = longest(functions);
@@ -58,6 +59,12 @@ function print() {
   const short = functions.filter(({ lines }) => lines <= 8).length;
   console.log(`functions of at most 8 lines: ${Math.round((100 * short) / functions.length)} % of ${functions.length}`);
   console.log(`README.md: ${linesOf(read('README.md'))} lines`);
+}
+
+function printJson() {
+  const files = countFiles();
+  const core = sum(files.filter(({ path }) => isCore(path)));
+  console.log(JSON.stringify({ core, longestFile: longest(files) }));
 }
 
 function group(files) {
@@ -70,4 +77,5 @@ function row(room, lines, files) {
   console.log(`${room.padEnd(28)}${String(lines).padStart(6)} lines${String(files).padStart(5)} files`);
 }
 
-print();
+if (process.argv.includes('--json')) printJson();
+else print();

@@ -46,7 +46,7 @@ const gone = [...removed.flatMap(foldersOf), ...only('paths')].filter(
 );
 const dependencies = only('dependencies');
 
-for (const file of composition) rewrite(file, withoutLines);
+for (const file of composition) if (existsSync(file)) rewrite(file, withoutLines);
 for (const path of gone) rmSync(path, { recursive: true, force: true });
 for (const file of filesBelow('.')) if (textFiles.test(file)) rewrite(file, withoutBlocks);
 const listings = [...kept.map((name) => `src/features/${name}/feature.json`), 'deploy/grafana/dashboard.json'];
@@ -113,7 +113,17 @@ function withoutLines(/** @type {string} */ code) {
       return !isGone;
     });
   }
-  return units.map(({ text }) => text).join('\n');
+  return (bound.size > 0 ? withoutUnusedImports(units) : units).map(({ text }) => text).join('\n');
+}
+
+/** What another feature has exported for the removed one may be used nowhere now. */
+function withoutUnusedImports(/** @type {{ text: string, names: string[] }[]} */ units) {
+  const isImport = (/** @type {string} */ text) => /^\s*import\b/m.test(text);
+  const used = new Set(units.filter(({ text }) => !isImport(text)).flatMap(({ names }) => names));
+  return units.filter(({ text }) => {
+    const names = isImport(text) ? boundBy(text) : [];
+    return names.length === 0 || names.some((name) => used.has(name));
+  });
 }
 
 /** Statements, members and the like, each with the comment above it and the names that it uses. */

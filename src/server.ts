@@ -4,8 +4,7 @@ import { createApp, openRedis } from './app.ts';
 import { type Config, ConfigError, readConfig, sources } from './config.ts';
 import { findRedis, findSecrets } from './development-defaults.ts';
 import { serveWorkerMetrics } from './features/metrics/metrics.ts';
-import { besideWorkers, superviseWorkers } from './features/workers/supervisor.ts';
-import { unlessRetiring } from './features/workers/worker.ts';
+import { workers } from './features/workers/supervisor.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, listen, portOf } from './http/http-server.ts';
 import { createLogger, type Logger } from './log.ts';
@@ -21,9 +20,9 @@ let closing: Promise<void> | undefined;
 /** From the first signal on. */
 let isClosing = false;
 const main = { serve, isClosing: () => isClosing };
-main.serve = superviseWorkers(serve, { readSettings: () => readSettings().config });
-main.isClosing = unlessRetiring(main.isClosing);
-besideWorkers.push(serveWorkerMetrics);
+main.serve = workers.supervise(serve, { readSettings: () => readSettings().config });
+main.isClosing = workers.unlessRetiring(main.isClosing);
+workers.beside.push(serveWorkerMetrics);
 
 try {
   const { config, warnings } = readSettings();

@@ -9,7 +9,7 @@ export type Setting<Value = unknown> = {
   default?: string | undefined;
   /** What happens when it is unset and has no default. */
   unset?: string | undefined;
-  /** Whether it may also be read from a file, which the variable NAME_FILE names. */
+  /** Whether its text must be kept from others. */
   isSecret: boolean;
   /** Reads the text, or says how to put it right. */
   schema: z.ZodType<Value, string | undefined>;

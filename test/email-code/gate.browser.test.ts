@@ -3,7 +3,7 @@ import { startDemoApp } from '../gate/demo-app.ts';
 import { origins, startGateProxy } from '../gate/proxies.ts';
 import { loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
-import { chromiumBehind } from '../support/proxies.ts';
+import { chromiumBehind } from '../support/chromium-behind.ts';
 import { enterCode } from './browser.ts';
 import { newAddress, startCodeApp, wrongCode } from './code-login.ts';
 

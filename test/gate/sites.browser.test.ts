@@ -2,7 +2,7 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { afterEach, expect, test } from 'vitest';
 import { loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
-import { chromiumBehind } from '../support/proxies.ts';
+import { chromiumBehind } from '../support/chromium-behind.ts';
 import { startDemoApp } from './demo-app.ts';
 import { startGateApp } from './gate-app.ts';
 import { origins, startGateProxy } from './proxies.ts';

@@ -46,7 +46,7 @@ test('finds all well behind a proxy that does its part', async () => {
   expect({ exitCode, toDo }).toEqual({ exitCode: 0, toDo: [] });
   expect(of('client address')?.detail).toContain('203.0.113.7');
   expect(of('Redis')?.detail).toMatch(/^single, version \d/);
-  expect(of('mail server')?.detail).toBe('none: SMTP_URL is not set');
+  expect(of('mail server')?.detail).toBe('none: SMTP_URL is not set'); // feature: mail
   expect(text).toMatch(
     /^ok {4}settings: development, BASE_URL http:\/\/127\.0\.0\.1:\d+, SIGN_IN=trust\nok {4}Redis: /,
   );

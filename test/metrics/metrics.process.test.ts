@@ -88,9 +88,12 @@ test('METRICS_HOST chooses another address than visitors use', async () => {
   await expect(fetch(`http://127.0.0.1:${port}/metrics`)).rejects.toThrow();
 });
 
-test.each(['1', '2'])('a metrics port that is taken is named as such, with %s worker(s)', async (workers) => {
+test.each([
+  {},
+  { WORKERS: '2' }, // feature: workers
+])('a metrics port that is taken is named as such (%o)', async (env) => {
   const { port } = new URL((await startServer()).url());
-  const second = startProcess({ env: { PORT: '0', METRICS_PORT: port, WORKERS: workers } });
+  const second = startProcess({ env: { PORT: '0', METRICS_PORT: port, ...env } });
   expect(await second.ended).toEqual({ code: 1, signal: null });
   expect(second.printed()).toContain('Stop the other program, or set METRICS_PORT.');
 });

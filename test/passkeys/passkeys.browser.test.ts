@@ -361,7 +361,7 @@ describe('adding a passkey', () => {
       await gate.opened;
       await route.continue();
     });
-    await page.route('**/session-owner', (route) => route.abort());
+    await page.route('**/session-owner', (route) => route.abort()); // feature: session-guard
     await authenticator.setPresent(true);
     await page.getByRole('button', { name: 'Add a passkey' }).click();
     await page.getByText('Adding your passkey…').waitFor();

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
 import { findOnPath } from '../../src/dev/private-redis.ts';
-import type { ChromiumOptions } from './browser.ts';
 import { type Certificate, certificateFor } from './certificate.ts';
 import { writeNginxFiles } from './nginx-files.ts';
 import { freePort, newDirectory, startProcess } from './process.ts';
@@ -128,10 +127,4 @@ export function askProxy(proxy: RunningProxy, asked: ProxyRequest): Promise<Prox
     });
     request.once('error', fail).end(body);
   });
-}
-
-/** What Chromium needs to find the hosts of a proxy, and to trust it. */
-export function chromiumBehind({ port, certificate, hosts }: RunningProxy): ChromiumOptions {
-  const resolves = Object.fromEntries(hosts.map((host) => [host, `127.0.0.1:${port}`]));
-  return { trusts: certificate, resolves };
 }

@@ -142,7 +142,10 @@ function together(...services: Service[]): Service {
   };
 }
 
-/** Serves the metrics of all workers together, from the primary. Counters are added up. */
+/**
+ * Serves the metrics of all workers together, from the primary. Counters are added up.
+ * @public for whatever starts workers
+ */
 export function serveWorkerMetrics(config: Config, log: Logger): Service {
   if (config.metrics.port === undefined) return { stop: async () => {} };
   const registry = new AggregatorRegistry();

@@ -5,7 +5,7 @@ import type { Config } from '../../config.ts';
 import type { Service } from '../../core.ts';
 import { findRedis, findSecrets } from '../../development-defaults.ts';
 import type { Logger } from '../../log.ts';
-import { forkWorker, type Inherited, inherit, retire } from './worker.ts';
+import { forkWorker, type Inherited, inherit, retire, unlessRetiring } from './worker.ts';
 
 /** Serves until the closers are called. */
 type Serve = (config: Config, log: Logger, closers: (() => Promise<void>)[]) => Promise<void>;
@@ -14,9 +14,6 @@ type Options = {
   /** Reads the settings anew. @throws {ConfigError} */
   readSettings: () => Config;
 };
-
-/** What runs once beside all workers, such as a port for their metrics. */
-export const besideWorkers: ((config: Config, log: Logger) => Service)[] = [];
 
 const minRestartDelayMs = 100;
 const maxRestartDelayMs = 10_000;
@@ -30,14 +27,14 @@ const killAfterMs = 15_000;
  * (node:cluster). A worker that dies is replaced. SIGHUP replaces all of them one after another, each by one that has
  * read the settings anew, and no request fails.
  */
-export function superviseWorkers(serve: Serve, options: Options): Serve {
+function supervise(serve: Serve, options: Options): Serve {
   return async (config, log, closers) => {
     if (cluster.isWorker) return serve(await inherit(config), log, closers);
     if (config.workers.count === 1) return serve(config, log, closers);
     const inherited = await provide(config, closers);
     const supervisor = new Supervisor(log, inherited, options);
     closers.push(() => supervisor.stop(config.shutdownDelaySeconds));
-    for (const service of besideWorkers.map((open) => open(config, log))) {
+    for (const service of workers.beside.map((open) => open(config, log))) {
       await service.start?.();
       closers.push(() => service.stop());
     }
@@ -53,6 +50,15 @@ async function provide(config: Config, closers: (() => Promise<void>)[]): Promis
   closers.push(stop);
   return { redis: target, sessionSecrets: findSecrets(config, development) };
 }
+
+type OpenService = (config: Config, log: Logger) => Service;
+
+export const workers = {
+  supervise,
+  unlessRetiring,
+  /** What runs once beside all workers, such as a port for their metrics. */
+  beside: [] as OpenService[],
+};
 
 class Supervisor {
   readonly #log: Logger;

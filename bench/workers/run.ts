@@ -1,0 +1,69 @@
+// npm run bench:workers -- [--rounds 5] [--seconds 3]
+// CPU of a signed-in page with one process and with two workers, in turn. The load takes its share of the same cores, so
+// what two cores could serve is computed: twice the CPU, divided by what a page costs.
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { publish, spread, table } from '../bench.ts';
+import { startLoader } from '../load.ts';
+import { startBenchRedis } from '../redis.ts';
+import { email, type RunningServer, startServer } from '../servers.ts';
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' } },
+});
+const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
+const connections = 16;
+const ticksPerSecond = 100;
+const goal = 1.8;
+
+const redis = await startBenchRedis();
+const loader = startLoader();
+try {
+  const start = (WORKERS: string) =>
+    startServer('latchkey', { node: process.execPath, redisUrl: redis.url, env: { WORKERS } });
+  const one = await start('1');
+  const two = await start('2');
+  const cookie = await one.signIn();
+  for (const server of [one, two]) await microsecondsPerPage(server, cookie);
+  const measured: { one: number; two: number }[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    measured.push({ one: await microsecondsPerPage(one, cookie), two: await microsecondsPerPage(two, cookie) });
+  }
+  const ratios = measured.map((each) => (2 * each.one) / each.two);
+  const isMet = ratios.every((ratio) => ratio >= goal);
+  publish(
+    'workers.md',
+    [
+      `# Two workers beside one process, on Node ${process.versions.node}`,
+      `${rounds} rounds of ${seconds} s each, in turn, ${connections} connections, Redis ${redis.version}. CPU of all processes of Latchkey.`,
+      table(
+        ['what', 'median (least–most)'],
+        [
+          ['a signed-in page of one process, µs', spread(measured.map(({ one }) => one))],
+          ['a signed-in page of two workers, µs', spread(measured.map(({ two }) => two))],
+          ['throughput of two cores, times that of one', spread(ratios)],
+        ],
+      ),
+      `Goal: at least ${goal.toFixed(1)} in each round: ${isMet ? 'met' : 'missed'}.`,
+    ].join('\n\n'),
+  );
+  await Promise.all([one.stop('SIGTERM'), two.stop('SIGTERM')]);
+} finally {
+  loader.stop();
+  await redis.stop();
+}
+
+async function microsecondsPerPage({ url, pid }: RunningServer, cookie: string): Promise<number> {
+  const before = cpuSecondsOf(pid);
+  const { requests } = await loader.run({ url: `${url}/`, cookie, expect: email, connections, seconds });
+  return (1e6 * (cpuSecondsOf(pid) - before)) / requests;
+}
+
+/** Of a process and its children. Linux alone tells. */
+function cpuSecondsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const own = (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  return children.reduce((sum, child) => sum + cpuSecondsOf(child), own);
+}

@@ -1,0 +1,261 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { newDirectory, startServer } from './support/process.ts';
+import { Visitor } from './support/visitor.ts';
+
+const project = fileURLToPath(new URL('..', import.meta.url));
+const binaries = join(project, 'node_modules/.bin');
+const features = readdirSync(join(project, 'src/features'));
+
+type Copy = { directory: string; printed: string; removed: string[] };
+
+/** What tells of the past, and so may mention a feature that has been removed. */
+const history = /^(CHANGELOG\.md|bench\/results\/)/;
+
+/** The project as it is now, committed or not, without these features. */
+async function projectWithout(names: string[]): Promise<Copy> {
+  const directory = newDirectory('without-');
+  for (const file of filesOfProject()) cpSync(join(project, file), join(directory, file), { verbatimSymlinks: true });
+  symlinkSync(join(project, 'node_modules'), join(directory, 'node_modules'));
+  const { code, output } = await run(directory, process.execPath, 'scripts/without.mjs', ...names);
+  if (code !== 0) throw new Error(output);
+  const kept = existsSync(join(directory, 'src/features')) ? readdirSync(join(directory, 'src/features')) : [];
+  return { directory, printed: output, removed: features.filter((name) => !kept.includes(name)) };
+}
+
+function filesOfProject(): string[] {
+  const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  const { stdout } = spawnSync('git', args, { cwd: project, encoding: 'utf8' });
+  return stdout.split('\0').filter((file) => file !== '' && existsSync(join(project, file)));
+}
+
+function run(cwd: string, command: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
+  const { LATCHKEY_TEST_RUN: _, VITEST: _ours, NODE_ENV: _test, ...env } = process.env;
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  return new Promise((done) => child.once('close', (code) => done({ code, output })));
+}
+
+/** Types, lint and dead code, of the sources and the tests at once. */
+async function checkAll({ directory }: Copy): Promise<void> {
+  const everything = { extends: './test/tsconfig.json', include: ['src', 'test', 'bench', 'scripts', '*.ts'] };
+  const config = 'tsconfig.everything.json';
+  writeFileSync(join(directory, config), JSON.stringify(everything));
+  const check = async (tool: string, ...args: string[]) => {
+    const { code, output } = await run(directory, join(binaries, tool), ...args);
+    expect({ tool, code, output: code === 0 ? '' : output }).toEqual({ tool, code: 0, output: '' });
+  };
+  // The types of dependencies are checked where nothing has been removed.
+  await check('tsc', '-p', config, '--skipLibCheck', '--singleThreaded');
+  rmSync(join(directory, config));
+  await check('biome', 'check', '--error-on-warnings', '.');
+  await check('knip');
+}
+
+async function signInTo({ directory }: Copy): Promise<void> {
+  const command = [process.execPath, '--import', import.meta.resolve('tsx'), join(directory, 'src/server.ts')];
+  const server = await startServer({ command });
+  const visitor = new Visitor(server.url());
+  await visitor.signIn('ann@example.com');
+  expect((await visitor.get('/admin')).text).toContain('Hello ann@example.com');
+  process.kill(server.pid, 'SIGTERM');
+  expect(await server.ended).toEqual({ code: 0, signal: null });
+}
+
+/** What refers to a feature: its folders, settings, routes, the names it measures under, packages, and words of its own. */
+function namesOf(feature: string, { directory }: Copy): RegExp[] {
+  const folder = join(project, 'src/features', feature);
+  const sources = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+  const code = sources.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n');
+  const all = (pattern: RegExp) => [...code.matchAll(pattern)].map(([, name = '']) => name);
+  const { dependencies = [], words = [] } = JSON.parse(readFileSync(join(folder, 'feature.json'), 'utf8'));
+  const left = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
+  const isLeft = (name: string) => name in left.dependencies || name in left.devDependencies;
+  const exact = [
+    ...['src/features', 'features', 'views', 'public', 'test', 'deploy', 'bench'].map((room) => `${room}/${feature}/`),
+    `docs/${feature}.md`,
+    ...all(/^\s+([A-Z][A-Z_]+): (?:setting|optional)\(/gm),
+    ...all(/\.route\('(\/[^']+)'\)/g),
+    ...all(/name: '(\w+_\w+)'/g),
+  ].map((text) => new RegExp(`(?<![\\w/\\\\])${text.replace(/[.]/g, '\\.')}(?![\\w-])`));
+  const packages = dependencies
+    .filter((name: string) => !isLeft(name))
+    .map((name: string) => new RegExp(`["'\`/]${name}["'\`/]`));
+  return [...exact, ...packages, ...words.map((word: string) => new RegExp(word))];
+}
+
+function mentions(copy: Copy): string[] {
+  const names = copy.removed.flatMap((feature) => namesOf(feature, copy));
+  const text = /\.(ts|mjs|js|json|md|ejs|css|ya?ml|conf|sh|example)$|\/run$|Dockerfile$/;
+  return filesOfProject()
+    .filter((file) => text.test(file) && !history.test(file) && existsSync(join(copy.directory, file)))
+    .flatMap((file) =>
+      readFileSync(join(copy.directory, file), 'utf8')
+        .split('\n')
+        .flatMap((line, index) =>
+          names.some((name) => name.test(line)) ? [`${file}:${index + 1}: ${line.trim()}`] : [],
+        ),
+    );
+}
+
+/** A project of two features that share a package and a file, next to another package that one of them has alone. */
+function newProject(): string {
+  const directory = newDirectory('features-');
+  const files: Record<string, string> = {
+    'package.json': JSON.stringify({
+      name: 'x',
+      dependencies: { shared: '1.0.0', core: '1.0.0' },
+      scripts: { a: 'node only-a.ts' },
+    }),
+    'src/features/one/feature.json': JSON.stringify({ dependencies: ['shared'], paths: ['shared.ts', 'only-a.ts'] }),
+    'src/features/two/feature.json': JSON.stringify({ dependencies: ['shared'], paths: ['shared.ts'] }),
+    'src/features/no-json/readme.txt': '',
+    'shared.ts': '',
+    'only-a.ts': '',
+    'knip.json': '{}',
+    'biome.json': '{ "formatter": { "indentStyle": "space", "includes": ["**", "!**/*.md"] } }',
+    'scripts/docs.ts': '',
+    'src/config.ts': '',
+    'src/server.ts': '',
+    'src/dev/index.ts': "export { x } from './one/x.ts';\nexport { y } from './y.ts';\n",
+    'src/app.ts': `import { core } from './core.ts';
+import {
+  firstLongName,
+  type Second as Renamed,
+} from './features/one/one.ts';
+import { two } from './features/two/two.ts';
+
+/** Belongs to the type. */
+export type Parts = {
+  /** Goes with its member. */
+  renamed: Renamed;
+  other: string;
+};
+
+export function create() {
+  // Says something of all features.
+
+  // Says something of the first.
+  const { part, whole: all = 1 } = firstLongName(core);
+  core.use(
+    part,
+  );
+  core.push(...part.more);
+  if (core) {
+    core.use(all);
+    core.use(two);
+  }
+  return { core: core.part, text: 'part', two };
+}
+`,
+    'README.md': `# Title
+<!-- feature: one -->
+of one
+<!-- end: one -->
+
+| x | y |
+| --- | --- |
+| one | row <!-- feature: one --> |
+| two | row <!-- feature: two --> |
+
+<!-- feature: two, one -->
+of both
+<!-- end: two, one -->
+`,
+    'compose.yml': '# feature: one\na: 1\n# end: one\nb: 2 # feature: one\nc: 3\n',
+  };
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), text);
+  }
+  symlinkSync(join(project, 'node_modules'), join(directory, 'node_modules'));
+  return directory;
+}
+
+test('a feature goes with its lines, blocks and files, and leaves what another needs', async () => {
+  const directory = newProject();
+  const left = (name: string) => readFileSync(join(directory, name), 'utf8');
+  const { code, output } = await run(directory, process.execPath, join(project, 'scripts/without.mjs'), 'one');
+  expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('Took out one.') });
+  expect(left('src/app.ts')).toBe(
+    `import { core } from './core.ts';
+import { two } from './features/two/two.ts';
+
+/** Belongs to the type. */
+export type Parts = {
+  other: string;
+};
+
+export function create() {
+  // Says something of all features.
+
+  if (core) {
+    core.use(two);
+  }
+  return { core: core.part, text: 'part', two };
+}
+`
+      .replaceAll("'", '"')
+      .replace('"part"', '"part"'),
+  );
+  expect(left('src/dev/index.ts')).toBe('export { y } from "./y.ts";\n');
+  expect(left('README.md')).toBe(`# Title
+
+| x | y |
+| --- | --- |
+| two | row <!-- feature: two --> |
+
+`);
+  expect(left('compose.yml')).toBe('c: 3\n');
+  expect(existsSync(join(directory, 'shared.ts'))).toBe(true);
+  expect(existsSync(join(directory, 'only-a.ts'))).toBe(false);
+  expect(JSON.parse(left('package.json'))).toEqual({ name: 'x', dependencies: { core: '1.0.0', shared: '1.0.0' } });
+});
+
+describe.each(features)('without %s', (feature) => {
+  test('what is left is whole: it type-checks, has no dead code, and mentions it nowhere', async () => {
+    const copy = await projectWithout([feature]);
+    for (const other of copy.removed.filter((name) => name !== feature)) {
+      expect(copy.printed).toContain(`${other} needs `);
+    }
+    expect(mentions(copy)).toEqual([]);
+    await checkAll(copy);
+  }, 300_000);
+});
+
+/** The core without any feature. Whoever makes it smaller lowers the number; it does not grow. */
+const maxCoreLines = 3_500;
+const maxFileLines = 250;
+
+describe('without any feature', () => {
+  test('the core is whole, small, and passes its own tests', async () => {
+    const copy = await projectWithout(features);
+    expect(copy.removed).toEqual(features);
+    expect(mentions(copy)).toEqual([]);
+    const { output: counted } = await run(copy.directory, process.execPath, 'scripts/count.mjs', '--json');
+    const { core, longestFile } = JSON.parse(counted);
+    expect(core).toBeLessThanOrEqual(maxCoreLines);
+    expect(longestFile.lines, longestFile.path).toBeLessThanOrEqual(maxFileLines);
+    await checkAll(copy);
+    await signInTo(copy);
+    const { code, output } = await run(copy.directory, join(binaries, 'vitest'), 'run', '--project', 'quick');
+    expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
+  }, 600_000);
+});
+
+test('no file has more than 250 lines', async () => {
+  const { output } = await run(project, process.execPath, 'scripts/count.mjs', '--json');
+  const { longestFile } = JSON.parse(output);
+  expect(longestFile.lines, longestFile.path).toBeLessThanOrEqual(maxFileLines);
+});
+
+test('a feature that does not exist is refused, and nothing is removed', async () => {
+  const before = filesOfProject();
+  const { code, output } = await run(project, process.execPath, 'scripts/without.mjs', 'no-such-feature');
+  expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining('no such feature: no-such-feature') });
+  expect(filesOfProject()).toEqual(before);
+});
