@@ -1,9 +1,11 @@
 import { createPublicKey } from 'node:crypto';
-import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server';
-import { decodeAttestationObject, decodeCredentialPublicKey, isoCBOR } from '@simplewebauthn/server/helpers';
 import { z } from 'zod';
 import { type Passkey, type PasskeyUse, parseJson } from './record.ts';
 import type { RelyingParty } from './relying-party.ts';
+
+// Loaded with the first answer of an authenticator: otherwise it would take a third of the time of each start.
+const loadLibrary = () => import('@simplewebauthn/server');
+const loadHelpers = () => import('@simplewebauthn/server/helpers');
 
 /** EdDSA, ES256 and RS256: what every supported Node verifies, and every authenticator has one of. */
 export const algorithms = [-8, -7, -257];
@@ -91,8 +93,9 @@ export function verifyRegistration(
   { id, origin }: RelyingParty,
 ): Promise<Omit<Passkey, 'name' | 'createdAt'>> {
   return orNotVerified(async () => {
+    const { verifyRegistrationResponse } = await loadLibrary();
     const { registrationInfo } = await verifyRegistrationResponse({
-      response: { ...withoutStatement(answer), clientExtensionResults: {} },
+      response: { ...(await withoutStatement(answer)), clientExtensionResults: {} },
       expectedChallenge: challenge,
       expectedOrigin: origin,
       expectedRPID: id,
@@ -101,7 +104,7 @@ export function verifyRegistration(
     if (!registrationInfo) throw new NotVerified('the attestation is not valid');
     const { credential, aaguid, credentialDeviceType, credentialBackedUp } = registrationInfo;
     if (credential.id !== answer.id) throw new NotVerified('the credential ids differ');
-    checkPublicKey(credential.publicKey);
+    await checkPublicKey(credential.publicKey);
     return {
       id: credential.id,
       publicKey: Buffer.from(credential.publicKey).toString('base64url'),
@@ -127,6 +130,7 @@ export function verifyAssertion(
 ): Promise<Pick<PasskeyUse, 'counter' | 'isSyncable' | 'isSynced'>> {
   return orNotVerified(async () => {
     if (answer.response.userHandle !== userHandle) throw new NotVerified('the user handles differ');
+    const { verifyAuthenticationResponse } = await loadLibrary();
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: { ...answer, clientExtensionResults: {} },
       expectedChallenge: challenge,
@@ -147,7 +151,8 @@ export function verifyAssertion(
 
 // No attestation is asked for, so none is looked at. To verify one, the library would fetch the revocation lists that
 // its certificates name, from wherever a forged one says.
-function withoutStatement(answer: Omit<Registration, 'challenge'>): Omit<Registration, 'challenge'> {
+async function withoutStatement(answer: Omit<Registration, 'challenge'>): Promise<Omit<Registration, 'challenge'>> {
+  const { decodeAttestationObject, isoCBOR } = await loadHelpers();
   const { attestationObject } = answer.response;
   const authData = decodeAttestationObject(new Uint8Array(Buffer.from(attestationObject, 'base64url'))).get('authData');
   if (!(authData instanceof Uint8Array)) throw new NotVerified('no authenticator data');
@@ -162,7 +167,8 @@ function withoutStatement(answer: Omit<Registration, 'challenge'>): Omit<Registr
 }
 
 // The library looks at the algorithm alone, and would store a key that no signature fits.
-function checkPublicKey(publicKey: Uint8Array<ArrayBuffer>): void {
+async function checkPublicKey(publicKey: Uint8Array<ArrayBuffer>): Promise<void> {
+  const { decodeCredentialPublicKey } = await loadHelpers();
   const cose: Pick<ReadonlyMap<number, unknown>, 'get'> = decodeCredentialPublicKey(publicKey);
   const part = (label: number) => {
     const value = cose.get(label);
