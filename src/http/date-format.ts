@@ -1,3 +1,5 @@
+import { now } from '../clock.ts';
+
 const clock = new Intl.DateTimeFormat('en-GB', {
   ...{ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' },
   ...{ hour: '2-digit', minute: '2-digit', timeZone: 'UTC', timeZoneName: 'short' },
@@ -24,7 +26,7 @@ export function formatDuration(seconds: number): string {
 
 /** How long ago a moment was, such as "5 minutes ago"; "just now" within the precision of a session's last touch. */
 export function formatAgo(millisecondsSinceEpoch: number): string {
-  const seconds = Math.floor((Date.now() - millisecondsSinceEpoch) / 1000);
+  const seconds = Math.floor((now() - millisecondsSinceEpoch) / 1000);
   return seconds < 90
     ? 'just now'
     : `${formatCount(

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Request, Response } from 'express';
+import { now } from '../clock.ts';
 
 /** The first secret signs cookies; all of them verify. Removing one invalidates everything that it alone signed. */
 export type SessionSecrets = readonly [string, ...string[]];
@@ -55,7 +56,7 @@ export function addMaxAge(res: Response): void {
 function withMaxAge(cookie: string): string {
   const [attribute, expires = ''] = /; *Expires=([^;]+)/i.exec(cookie) ?? [];
   if (attribute === undefined || /; *Max-Age=/i.test(cookie)) return cookie;
-  const seconds = Math.max(0, Math.round((Date.parse(expires) - Date.now()) / 1000));
+  const seconds = Math.max(0, Math.round((Date.parse(expires) - now()) / 1000));
   return cookie.replace(attribute, () => `; Max-Age=${seconds}${attribute}`);
 }
 

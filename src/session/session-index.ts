@@ -1,3 +1,4 @@
+import { now } from '../clock.ts';
 import type { SessionCommands } from './commands.ts';
 import type { EmailAddress } from './email-address.ts';
 import { endOf, type SessionLimits } from './lifetime.ts';
@@ -97,11 +98,11 @@ export class SessionIndex {
   // When several sign in at once, each of them trims, so all must agree on the order.
   async #live(tag: string, ownId?: string): Promise<LiveSession[]> {
     const stored = await this.#stored(tag, ownId);
-    const now = Date.now();
+    const listedAt = now();
     return stored
       .flatMap(({ sessionId, record }) => {
         const session = decode(record);
-        return session && endOf(session, this.#limits) > now ? Object.assign(session, { sessionId }) : [];
+        return session && endOf(session, this.#limits) > listedAt ? Object.assign(session, { sessionId }) : [];
       })
       .sort(
         (a, b) => b.lastSeenAt - a.lastSeenAt || b.signedInAt - a.signedInAt || (a.sessionId < b.sessionId ? -1 : 1),
@@ -111,7 +112,7 @@ export class SessionIndex {
   async #stored(tag: string, ownId?: string): Promise<{ sessionId: string; record: string }[]> {
     const keys = [indexKey(tag), sessionKey(tag)];
     const reply = ownId
-      ? await this.#commands.run(listScript, [...keys, sessionKey(ownId)], [memberOf(ownId), Date.now()])
+      ? await this.#commands.run(listScript, [...keys, sessionKey(ownId)], [memberOf(ownId), now()])
       : await this.#commands.run(listScript, keys, []);
     const entries = Array.isArray(reply) ? reply.map((entry) => tag + entry) : [];
     return entries.map((entry) => ({ sessionId: entry.slice(0, idLength), record: entry.slice(idLength) }));

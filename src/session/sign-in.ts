@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import type { SessionData } from 'express-session';
+import { now } from '../clock.ts';
 import { personEvents, signedIn, signIns } from '../diagnostics.ts';
 import { HttpError } from '../http/http-error.ts';
 import { describeDevice } from '../http/user-agent.ts';
@@ -42,9 +43,9 @@ export async function signIn(
   const kept = extraFields(previous).filter(([name]) => isOwn && keep.some((field) => field === name));
   newIds.set(req, sessionId);
   await run(req, 'regenerate');
-  const now = Date.now();
+  const signedInAt = now();
   const device = [describeDevice(req.headers['user-agent'] ?? ''), means].filter(Boolean).join(', ');
-  const identity = { email, signedInAt: now, lastSeenAt: now, remember, device };
+  const identity = { email, signedInAt, lastSeenAt: signedInAt, remember, device };
   Object.assign(req.session, Object.fromEntries(kept), identity);
   await saveSession(req);
   const session = handleOf(sessionId);

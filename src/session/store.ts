@@ -2,6 +2,7 @@ import { RedisStore } from 'connect-redis';
 import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
 import { ErrorReply } from 'redis';
+import { now } from '../clock.ts';
 import { requestFields, type SessionLog } from '../log.ts';
 import { RedisUnavailable } from '../redis/deadline.ts';
 import { type SessionCommands, SessionEnded, type SessionRedis, sessionCommands } from './commands.ts';
@@ -37,7 +38,7 @@ const noScans = {
 };
 
 type Callback<Value> = (error: unknown, value?: Value) => void;
-type Found = { session: SessionData; record: string; now: number };
+type Found = { session: SessionData; record: string; readAt: number };
 
 /**
  * connect-redis with the life of a session made exact:
@@ -132,9 +133,9 @@ export class SessionStore extends RedisStore {
   async #load(sessionId: string): Promise<SessionData | null> {
     const found = await this.#read(sessionId);
     if (!found) return null;
-    const { session, record, now } = found;
-    const isTouchDue = now - session.lastSeenAt >= touchGrainSeconds(session, this.#options.limits) * 1000;
-    const touch = isTouchDue ? await this.#touch(sessionId, session, now) : 'refused';
+    const { session, record, readAt } = found;
+    const isTouchDue = readAt - session.lastSeenAt >= touchGrainSeconds(session, this.#options.limits) * 1000;
+    const touch = isTouchDue ? await this.#touch(sessionId, session, readAt) : 'refused';
     if (touch === 'ended') return null;
     const isTouched = touch === 'done';
     this.#stored.set(session, { record: isTouched ? encode(session) : record, isTouched });
@@ -145,31 +146,32 @@ export class SessionStore extends RedisStore {
     const { limits, isAllowed } = this.#options;
     const record = isSessionId(sessionId) ? await this.#commands.read(sessionKey(sessionId)) : null;
     if (record === null || record === reserved) return null;
-    const now = Date.now();
+    const readAt = now();
     const stored = decode(record);
     if (!stored || !belongsTo(sessionId, stored.email)) {
       this.log.warn({ session: handleOf(sessionId) }, 'a stored session is corrupt; its visitor is signed out');
       return null;
     }
-    if (endOf(stored, limits) <= now) return null;
+    if (endOf(stored, limits) <= readAt) return null;
     if (stored.email !== undefined && !isAllowed(stored.email)) {
       // For good: when the address is allowed again, sessions from before must not come back with it.
       const wasLive = await this.index.endById(sessionId);
       if (wasLive) this.log.info({ session: handleOf(sessionId), by: 'ALLOWED_EMAILS' }, 'session ended');
       return null;
     }
-    return { session: Object.assign(stored, { cookie: this.#cookieOf(stored) }), record, now };
+    return { session: Object.assign(stored, { cookie: this.#cookieOf(stored) }), record, readAt };
   }
 
   #cookieOf(session: StoredSession): SessionData['cookie'] {
     const expires = session.remember ? new Date(endOf(session, this.#options.limits)) : null;
+    // Express-session makes `expires` of it again, by this machine's clock.
     const originalMaxAge = expires && expires.valueOf() - Date.now();
     return { ...cookieAttributes(this.https), expires, originalMaxAge };
   }
 
-  async #touch(sessionId: string, session: SessionData, now: number): Promise<'done' | 'ended' | 'refused'> {
-    const endsAt = endOf({ ...session, lastSeenAt: now }, this.#options.limits);
-    const values = [encodeMoment(now), now, endsAt, memberOf(sessionId)];
+  async #touch(sessionId: string, session: SessionData, at: number): Promise<'done' | 'ended' | 'refused'> {
+    const endsAt = endOf({ ...session, lastSeenAt: at }, this.#options.limits);
+    const values = [encodeMoment(at), at, endsAt, memberOf(sessionId)];
     try {
       if ((await this.#commands.run(touchScript, keysOf(sessionId), values)) !== 1) return 'ended';
     } catch (error) {
@@ -178,7 +180,7 @@ export class SessionStore extends RedisStore {
       this.#options.noteOutage(error);
       return 'refused';
     }
-    session.lastSeenAt = Math.floor(now / 1000) * 1000;
+    session.lastSeenAt = Math.floor(at / 1000) * 1000;
     session.cookie = this.#cookieOf(session);
     return 'done';
   }
@@ -187,15 +189,15 @@ export class SessionStore extends RedisStore {
     if (!isSessionId(sessionId) || !belongsTo(sessionId, session.email)) {
       throw new Error('the session id and req.session.email do not belong together: only signIn() sets the address');
     }
-    const now = Date.now();
+    const savedAt = now();
     const stored = this.#stored.get(session);
     // An anonymous session begins when something is first kept in it. This clock may be behind the one that counts.
-    session.signedInAt = Math.max(session.signedInAt ?? now, stored ? 0 : minSignedInAt(this.#options.limits));
-    session.lastSeenAt ??= now;
+    session.signedInAt = Math.max(session.signedInAt ?? savedAt, stored ? 0 : minSignedInAt(this.#options.limits));
+    session.lastSeenAt ??= savedAt;
     const record = encode(session);
     // After regenerate and save, express-session saves once more (express-session#935).
     if (stored?.record === record) return;
-    if (!stored) await this.#create(sessionId, session, record, now);
+    if (!stored) await this.#create(sessionId, session, record, savedAt);
     else await this.#replace(sessionId, record);
     this.#stored.set(session, { record, isTouched: stored?.isTouched ?? false });
   }
@@ -205,14 +207,14 @@ export class SessionStore extends RedisStore {
     if (isLive !== 1) throw new SessionEnded();
   }
 
-  async #create(sessionId: string, session: SessionData, record: string, now: number): Promise<void> {
+  async #create(sessionId: string, session: SessionData, record: string, createdAt: number): Promise<void> {
     const { limits, sessionsPerAddress } = this.#options;
     const endsAt = endOf(session, limits);
-    const values = [record, now, endsAt, memberOf(sessionId)];
+    const values = [record, createdAt, endsAt, memberOf(sessionId)];
     const count = await this.#commands.run(createScript, keysOf(sessionId), values);
     if (count === -1) throw new Error('a new session id was taken already');
     // A persistent cookie lives as long as its session.
-    if (session.remember) session.cookie.maxAge = endsAt - now;
+    if (session.remember) session.cookie.expires = new Date(endsAt);
     if (Number(count) <= sessionsPerAddress) return;
     for (const ended of await this.index.trim(tagIn(sessionId), sessionsPerAddress)) {
       this.log.info({ session: ended, by: 'SESSIONS_PER_ADDRESS' }, 'session ended');

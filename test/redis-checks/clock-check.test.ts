@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import { now } from '../../src/clock.ts';
 import { checkClock } from '../../src/features/redis-checks/clock-check.ts';
 import { createLogger } from '../../src/log.ts';
 import { connectNode, testRedis } from '../support/app.ts';
@@ -9,6 +10,7 @@ const log = createLogger('info', { write: (line) => lines.push(JSON.parse(line))
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   lines.length = 0;
 });
 
@@ -28,14 +30,37 @@ test.each([
   for (const { skewSeconds } of lines) expect(Math.abs(Number(skewSeconds) - seconds)).toBeLessThan(3);
 });
 
-test('the clocks are compared again every ten minutes, until the process stops', async () => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+test('until the process stops, the clocks are compared every minute, and a difference is said every ten', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
+  const realNow = Date.now;
+  vi.spyOn(Date, 'now').mockImplementation(() => realNow() + 3_600_000);
   const time = vi.spyOn(redis, 'time');
   const service = checkClock(redis, log);
   await service.start?.();
-  vi.advanceTimersByTime(600_000);
-  expect(time).toHaveBeenCalledTimes(2);
+  for (let minute = 1; minute <= 11; minute += 1) {
+    vi.advanceTimersByTime(60_000);
+    await time.mock.results.at(-1)?.value;
+  }
+  expect(time).toHaveBeenCalledTimes(12);
+  await expect.poll(() => lines.length).toBe(2);
   await service.stop();
   vi.advanceTimersByTime(600_000);
-  expect(time).toHaveBeenCalledTimes(2);
+  expect(time).toHaveBeenCalledTimes(12);
+});
+
+test('the app goes by the clock of Redis, unless the difference is too small to tell', async () => {
+  const readNow = async (aheadMs: number) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    const realMs = Date.now();
+    vi.setSystemTime(realMs + aheadMs);
+    const service = checkClock(redis, log);
+    await service.start?.();
+    const readMs = now() - realMs;
+    await service.stop();
+    vi.useRealTimers();
+    return readMs;
+  };
+  expect(Math.abs(await readNow(660_000))).toBeLessThan(5000);
+  expect(Math.abs(await readNow(-660_000))).toBeLessThan(5000);
+  expect(now() - Date.now()).toBe(0);
 });

@@ -89,6 +89,19 @@ export function startProcess(options: ProcessOptions = {}): RunningProcess {
   };
 }
 
+/**
+ * The server as it runs on a machine whose clock is ahead of ours, or behind it.
+ * @public for the tests of features
+ */
+export function startServerAhead(minutes: number, options: ProcessOptions = {}): Promise<RunningServer> {
+  const preload = new URL('./clock-ahead.mjs', import.meta.url).href;
+  return startServer({
+    ...options,
+    command: [process.execPath, '--import', preload, builtFile('server.js')],
+    env: { ...options.env, CLOCK_AHEAD_MS: String(minutes * 60_000) },
+  });
+}
+
 /** The real server in a process of its own, listening on a free port. */
 export async function startServer(options: ProcessOptions = {}): Promise<RunningServer> {
   const server = startProcess({ ...options, env: { PORT: '0', SIGN_IN: 'trust', ...options.env } });

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { now } from '../../clock.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { isOnList, readAllowListEntry } from '../../session/allow-list.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -29,7 +30,7 @@ export function requireFreshLogin({ withinSeconds }: { withinSeconds: number }):
   if (!(withinSeconds > 0)) throw new RangeError('withinSeconds must be a positive number');
   return function requireFreshLogin(req, _res, next) {
     currentEmail(req);
-    const ageMs = Date.now() - (req.session.signedInAt ?? 0);
+    const ageMs = now() - (req.session.signedInAt ?? 0);
     if (ageMs > withinSeconds * 1000) throw new HttpError(401, 'Please log in again to continue.');
     next();
   };

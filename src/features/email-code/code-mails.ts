@@ -1,3 +1,4 @@
+import { now } from '../../clock.ts';
 import type { SessionLimits } from '../../config.ts';
 import type { ProofInWords } from '../../core.ts';
 import type { Logger } from '../../log.ts';
@@ -57,7 +58,7 @@ export function codeMails({ outbox, templates, links, knownBrowsers, rateLimits,
     ): Promise<void> {
       const { to, code, deviceId, isWithheld } = mail;
       const tag = tagOf(to);
-      await codes.enqueue(templates.code({ to, code, device, origin, now: Date.now() }), {
+      await codes.enqueue(templates.code({ to, code, device, origin, now: now() }), {
         priority: deviceId === undefined ? 'normal' : 'high',
         ttlSeconds: codeSeconds,
         about: { id: requestId, person: tag },
@@ -78,17 +79,20 @@ export function codeMails({ outbox, templates, links, knownBrowsers, rateLimits,
       const { email, remember, sessionId, deviceId } = granted;
       const tag = tagOf(email);
       const about = { id: requestId, person: tag };
-      const now = Date.now();
+      const sentAt = now();
       const giveUp = (error: unknown) =>
         log.error({ ...about, mail: 'notice', err: error }, 'notice of a new browser not sent');
       try {
-        const token = await links.create({ sessionId, deviceId }, absoluteEndOf({ signedInAt: now, remember }, limits));
+        const token = await links.create(
+          { sessionId, deviceId },
+          absoluteEndOf({ signedInAt: sentAt, remember }, limits),
+        );
         const mail = templates.notice({
           to: email,
           device,
           ...(proof && { proof }),
           endUrl: `${origin}/end-session?token=${token}`,
-          now,
+          now: sentAt,
         });
         const context = { tag, deviceId };
         const delivery = { priority: 'high', ttlSeconds: noticeSeconds, about, context } as const;

@@ -1,5 +1,6 @@
 import { createECDH, createPrivateKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, type JWK, SignJWT } from 'jose';
+import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
 
 /** How long an app may accept an assertion. */
@@ -26,7 +27,7 @@ export class Assertions {
   /** A statement, good for five minutes, that this address is visiting a site. */
   async sign(email: string, siteOrigin: string): Promise<string> {
     const [{ key, id }] = await this.#keys;
-    const issuedAt = Math.floor(Date.now() / 1000);
+    const issuedAt = Math.floor(now() / 1000);
     return new SignJWT({ email })
       .setProtectedHeader({ alg: algorithm, typ: 'JWT', kid: id })
       .setIssuer(this.#issuer)

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorReply } from 'redis';
+import { now } from '../../clock.ts';
 import type { Core, Service } from '../../core.ts';
 import { figures } from '../../diagnostics.ts';
 import type { RedisClient } from '../../redis/client.ts';
@@ -50,7 +51,7 @@ export function countSessions({ redis, config, log }: Pick<Core, 'redis' | 'conf
     if (turn !== 'OK') return show(redis);
     const sessions = await scan();
     if (sessions === undefined) return;
-    const sample = `${sessions} ${Math.floor(Date.now() / 1000)}`;
+    const sample = `${sessions} ${Math.floor(now() / 1000)}`;
     await withTimeout(deadlineMs, redis.set(sampleKey, sample, { expiration: { type: 'EX', value: keptSeconds } }));
     publish(sample);
   }

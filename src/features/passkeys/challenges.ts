@@ -1,4 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
 import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
 
@@ -70,5 +71,5 @@ function encode(payload: Buffer, { purpose, browser, secret }: Signed): string {
 }
 
 function nowSeconds(): number {
-  return Math.floor(Date.now() / 1000);
+  return Math.floor(now() / 1000);
 }

@@ -1,3 +1,4 @@
+import { now } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -39,7 +40,7 @@ export function passkeyMails({ outbox, templates, links, redis, log }: Parts) {
     const undo = { action: isRemoved ? 'restore' : 'remove', email, passkey, userHandle } as const;
     const token = await links.create(undo, isRemoved ? undoSeconds : removeLinkSeconds);
     const url = `${origin}/passkeys/undo?token=${token}`;
-    const mail = templates[write]({ to: email, passkey, device, url, now: Date.now() });
+    const mail = templates[write]({ to: email, passkey, device, url, now: now() });
     const about = { id: requestId, person: tagOf(email) };
     await queue.enqueue(mail, { priority: 'high', ttlSeconds, about, context: {} });
   }

@@ -1,3 +1,4 @@
+import { now } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/connect.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -183,7 +184,7 @@ export class PasskeyService {
     const handle = handleOf(credentialId);
     const waitSeconds = await this.#take(countersOf(email, `passkey:${handle}`, 'signInsPerPasskey'));
     if (waitSeconds > 0) return { outcome: 'too often', waitSeconds, email };
-    const use = { ...verified, lastUsedAt: Date.now() };
+    const use = { ...verified, lastUsedAt: now() };
     const recorded = await accounts.use(email, handle, use);
     if (!recorded) return { outcome: 'unknown', credentialId, wasRemoved: true };
     return { outcome: 'verified', account, passkey: { ...passkey, ...use }, counterBefore: recorded.counterBefore };
@@ -198,7 +199,7 @@ export class PasskeyService {
     const waitSeconds = await this.#take(countersOf(email, 'passkeys-added', 'addedPerAddress'));
     if (waitSeconds > 0) return { outcome: 'too often', waitSeconds };
     const name = providerName(made.aaguid) ?? client.device;
-    const passkey = { ...made, name, createdAt: Date.now() };
+    const passkey = { ...made, name, createdAt: now() };
     const outcome = await accounts.add({ email, userHandle }, passkey);
     if (outcome === 'other') return { outcome: 'expired' };
     if (outcome !== 'added') return { outcome };

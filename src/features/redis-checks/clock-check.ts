@@ -1,27 +1,41 @@
+import { correctClock } from '../../clock.ts';
 import type { Service } from '../../core.ts';
+import { figures } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 
 const maxSkewMs = 5000;
-const checkIntervalMs = 600_000;
+/** Smaller differences are left alone: an answer may take that long. */
+const maxIgnoredMs = 1000;
+const checkIntervalMs = 60_000;
+const warnIntervalMs = 600_000;
+const skewGauge = {
+  name: 'latchkey_clock_skew_seconds',
+  help: 'By how much the clock of this machine is ahead of that of Redis',
+};
 
 /**
- * Warns when the clocks of this process and of Redis differ, at start and every ten minutes. Sessions expire by
- * both, and Redis is the clock that all processes have in common.
+ * Compares the clock of this process with that of Redis, which all processes have in common, at start and every minute.
+ * When they differ, the app goes by that of Redis, and the log says so.
  */
 export function checkClock(redis: RedisClient, log: Logger): Service {
   let timer: NodeJS.Timeout | undefined;
+  let warned = { atMs: Number.NEGATIVE_INFINITY, skewMs: 0 };
 
   async function check(): Promise<void> {
-    const askedAt = Date.now();
-    const [seconds, microseconds] = await withTimeout(deadlineMs, redis.time());
-    const redisMs = Number(seconds) * 1000 + Number(microseconds) / 1000;
-    const skewMs = (askedAt + Date.now()) / 2 - redisMs;
-    if (Math.abs(skewMs) > maxSkewMs) {
-      const skewSeconds = Math.round(skewMs / 1000);
-      log.warn({ skewSeconds }, "this machine's clock and that of Redis differ: synchronize both (NTP)");
-    }
+    const skewMs = await measureSkew(redis);
+    correctClock(Math.abs(skewMs) > maxIgnoredMs ? skewMs : 0);
+    figures.publish({ ...skewGauge, set: skewMs / 1000 });
+    if (Math.abs(skewMs) > maxSkewMs) warn(skewMs);
+  }
+
+  function warn(skewMs: number): void {
+    const atMs = performance.now();
+    if (atMs - warned.atMs < warnIntervalMs && Math.abs(skewMs - warned.skewMs) <= maxSkewMs) return;
+    warned = { atMs, skewMs };
+    const skewSeconds = Math.round(skewMs / 1000);
+    log.warn({ skewSeconds }, "this machine's clock and that of Redis differ: synchronize both (NTP)");
   }
 
   return {
@@ -32,6 +46,15 @@ export function checkClock(redis: RedisClient, log: Logger): Service {
     },
     async stop() {
       clearInterval(timer);
+      correctClock(0);
     },
   };
+}
+
+/** By how much this clock is ahead, in milliseconds; exact to half of the time that the answer takes. */
+async function measureSkew(redis: RedisClient): Promise<number> {
+  const askedAt = Date.now();
+  const [seconds, microseconds] = await withTimeout(deadlineMs, redis.time());
+  const redisMs = Number(seconds) * 1000 + Number(microseconds) / 1000;
+  return Math.round((askedAt + Date.now()) / 2 - redisMs);
 }
