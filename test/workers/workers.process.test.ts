@@ -13,9 +13,8 @@ async function startWorkers(env: Record<string, string> = {}, cwd = newDirectory
   return server;
 }
 
-/** The processes that have answered so far: each has request ids of its own. */
-const workersSeen = (server: RunningServer) =>
-  new Set(server.logged('request').map(({ id }) => String(id).split('-')[0]));
+/** The processes that have answered so far. */
+const workersSeen = (server: RunningServer) => new Set(server.logged('request').map(({ pid }) => pid));
 
 const victimOf = (server: RunningServer) =>
   [server.logged('workers are running')[0]?.workers].flat().map(Number)[0] ?? 0;
@@ -107,6 +106,8 @@ test('one port has the metrics of all workers, added up', async () => {
   expect(workersSeen(server).size).toBe(2);
   const { text } = await open(`http://127.0.0.1:${metricsPort}`, '/metrics');
   expect(text).toMatch(/^latchkey_request_seconds_count\{[^}]*route="\/login"[^}]*\} 10$/m);
+  expect(text).toMatch(/^latchkey_build_info\{[^}]*\} 1$/m);
+  expect(text).toMatch(/^latchkey_sessions 0$/m);
   process.kill(server.pid, 'SIGTERM');
   expect(await server.ended).toEqual({ code: 0, signal: null });
 }, 60_000);
