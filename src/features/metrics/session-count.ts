@@ -11,7 +11,7 @@ import { anonymousTag } from '../../session/session-id.ts';
 /** How often the sessions are counted, by one process for all. */
 export const sampleSeconds = 300;
 const lookMs = 60_000;
-/** Redis looks at so many keys at a time, and serves nobody else meanwhile: about half a millisecond. */
+/** Redis looks at so many keys at a time, and serves nobody else meanwhile: one or two milliseconds. */
 const keysPerStep = 1000;
 const pauseMs = 10;
 const sampleKey = 'metrics:sessions';
