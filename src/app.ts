@@ -4,6 +4,7 @@ import express, { type Express } from 'express';
 import type { Config, RedisTarget, SessionLimits, SessionSecrets, SignIn } from './config.ts';
 import type { AdminSection, Core, Development, Operations, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
+import { openBranding } from './features/branding/branding.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { limitConnections } from './features/connection-limits/connection-limits.ts';
 import { emailCode } from './features/email-code/email-code.ts';
@@ -118,6 +119,9 @@ export function createApp(parts: AppParts): App {
   core.noteOutage = outageLog(log);
   core.displayAddress = addressToUnicode;
   services.push(checkClock(redis, log));
+  const branding = openBranding(core, publicDirectory);
+  services.push(branding.service);
+  core.look = branding.look;
   const mail = openMail(core);
   services.push(mail.service);
   const operations: Operations = { personalKeys: [], selfChecks: [] };
@@ -170,6 +174,7 @@ export function createApp(parts: AppParts): App {
   app.locals.asset = assets.urlOf;
   app.locals.words = { displayAddress: core.displayAddress, formatAgo, formatDuration, formatTime };
   app.locals.siteName = config.siteName;
+  app.locals.brand = branding.brand;
   app.locals.sessionLimits = limits;
   app.locals.signInForm = signInWay.form;
   app.locals.newFormId = newFormId;
@@ -178,6 +183,7 @@ export function createApp(parts: AppParts): App {
 
   app.use(gate.checks); // Sets the security headers itself, on the answers that a visitor may see.
   app.use(securityHeaders(headers));
+  app.use(branding.serve);
   app.use(assets.serve);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app

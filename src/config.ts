@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { brandingSettings } from './features/branding/settings.ts';
 import { clusterUrl } from './features/cluster/url.ts';
 import { emailCodeSettings } from './features/email-code/settings.ts';
 import { readSources } from './features/env-file/sources.ts';
@@ -22,6 +23,7 @@ export type { SessionLimits } from './session/lifetime.ts';
 
 /** What each feature adds to the settings. */
 const features = {
+  branding: brandingSettings,
   mail: mailSettings,
   emailCode: emailCodeSettings,
   metrics: metricsSettings,

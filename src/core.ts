@@ -25,6 +25,16 @@ export type Core = {
   noteOutage: (error: RedisUnavailable) => void;
   /** Undefined in production. */
   development: Development | undefined;
+  /** How mails look; undefined if it is as their template says. */
+  look?: SiteLook | undefined;
+};
+
+type Colors = Record<'accent' | 'onAccent' | 'tint', string>;
+
+/** How the site looks where none of its style sheets reaches. A logo's URL is a path of the site. */
+export type SiteLook = {
+  colors?: { light: Colors; dark: Colors };
+  logo?: { url: string; width: number; height: number };
 };
 
 /** A way to prove an address: it takes `POST /login`, and may have routes of its own. */

@@ -31,7 +31,7 @@ export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignIn
   const knownBrowsers = new KnownBrowsers(redis, secrets);
   const links = new RevocationLinks(redis);
   const rateLimits = new RateLimits(redis, config.emailCode.mailsPerHour);
-  const templates = new MailTemplates(config.siteName);
+  const templates = new MailTemplates(config.siteName, core.look);
   const mails = codeMails({ outbox, templates, links, knownBrowsers, rateLimits, limits, log });
   const service = new EmailCodeService({
     challenges: new Challenges(redis, secrets),

@@ -1,4 +1,4 @@
-import type { ProofInWords } from '../../core.ts';
+import type { ProofInWords, SiteLook } from '../../core.ts';
 import { formatTime } from '../../http/date-format.ts';
 import type { Mail } from '../mail/delivery.ts';
 import { MailWriter } from '../mail/mail-writer.ts';
@@ -16,10 +16,11 @@ const codeInWords: ProofInWords = {
 /** Writes the mails of sign-in by code, each as text and as HTML. */
 export class MailTemplates {
   readonly #siteName: string;
-  readonly #writer = new MailWriter();
+  readonly #writer: MailWriter;
 
-  constructor(siteName: string) {
+  constructor(siteName: string, look?: SiteLook) {
     this.#siteName = siteName;
+    this.#writer = new MailWriter(look);
   }
 
   /**

@@ -1,9 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ejs from 'ejs';
+import type { SiteLook } from '../../core.ts';
 import type { Mail } from './delivery.ts';
 
 const template = fileURLToPath(new URL('../../../views/mail/mail.ejs', import.meta.url));
+
+const ownColors = {
+  light: { accent: '#3056d3', onAccent: '#ffffff', tint: '#e9eefd' },
+  dark: { accent: '#93adff', onAccent: '#0e1836', tint: '#222c49' },
+};
 
 /** What a mail says: in a frame that all of them share, as text and as HTML. */
 export type Paragraphs = {
@@ -19,7 +25,10 @@ export type Paragraphs = {
 export class MailWriter {
   readonly #html: ejs.TemplateFunction;
 
-  constructor() {
+  readonly #look: SiteLook;
+
+  constructor(look: SiteLook = {}) {
+    this.#look = look;
     this.#html = ejs.compile(readFileSync(template, 'utf8'), { filename: template, strict: true });
   }
 
@@ -32,7 +41,9 @@ export class MailWriter {
       `${link.label}\n${link.url}`,
       last.join('\n'),
     ];
-    const html = this.#html({ code: undefined, ...paragraphs, subject });
+    const { colors = ownColors, logo } = this.#look;
+    const look = { colors, logo: logo && { ...logo, url: new URL(logo.url, link.url).href } };
+    const html = this.#html({ code: undefined, ...paragraphs, subject, ...look });
     return { to, subject, text: `${blocks.join('\n\n')}\n`, html };
   }
 }

@@ -1,3 +1,4 @@
+import type { SiteLook } from '../../core.ts';
 import { formatTime } from '../../http/date-format.ts';
 import type { Mail } from '../mail/delivery.ts';
 import { MailWriter } from '../mail/mail-writer.ts';
@@ -20,10 +21,11 @@ export type PasskeyMail = {
  */
 export class PasskeyMailTemplates {
   readonly #siteName: string;
-  readonly #writer = new MailWriter();
+  readonly #writer: MailWriter;
 
-  constructor(siteName: string) {
+  constructor(siteName: string, look?: SiteLook) {
     this.#siteName = siteName;
+    this.#writer = new MailWriter(look);
   }
 
   added({ to, passkey, device, url, now }: PasskeyMail): Mail {

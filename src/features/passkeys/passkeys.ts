@@ -42,7 +42,7 @@ export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: Sig
   announcePasskeyOutcomes();
   const accounts = new Accounts(redis);
   const links = new UndoLinks(redis);
-  const templates = new PasskeyMailTemplates(config.siteName);
+  const templates = new PasskeyMailTemplates(config.siteName, core.look);
   const mails = passkeyMails({ outbox, templates, links, redis, log });
   const challenges = new Challenges(redis, secrets);
   const { siteName, https } = config;
