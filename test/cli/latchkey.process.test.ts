@@ -1,11 +1,10 @@
-import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { runLatchkey } from './run-latchkey.ts';
 
 const redisAddress = await testRedis();
-const env = { REDIS_URL: `unix://${resolve(redisAddress.socketPath)}` };
+const env = { REDIS_URL: `unix://${redisAddress.socketPath}` };
 const { url } = await startApp({ redisAddress });
 
 test('a command answers on standard output: text for people, JSON for scripts', async () => {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { startApp, testRedis } from '../support/app.ts';
@@ -6,7 +5,7 @@ import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();
 const app = await startApp({ redisAddress, env: { TRUST_PROXY: '1', SIGN_INS_PER_DAY: '2' } });
-const latchkey = latchkeyOn(`unix://${resolve(redisAddress.socketPath)}`);
+const latchkey = latchkeyOn(`unix://${redisAddress.socketPath}`);
 const from = (ip: string, headers = {}) => new Visitor(app.url, { 'X-Forwarded-For': ip, ...headers });
 const signIn = async (visitor: Visitor) =>
   (await visitor.post('/login', { form: { email: 'ann@example.com' } })).status;

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { NodeClient } from '../../src/redis/node.ts';
 import { sessionKey, tagOf } from '../../src/session/session-id.ts';
@@ -11,7 +10,7 @@ import type { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();
 const { url, redis } = await startApp({ redisAddress });
-const latchkey = latchkeyOn(`unix://${resolve(redisAddress.socketPath)}`);
+const latchkey = latchkeyOn(`unix://${redisAddress.socketPath}`);
 const adminOf = async (visitor: Visitor) => (await visitor.get('/admin')).status;
 
 /** Takes a session out of Redis, to bring it back later as a backup, an outdated replica or a late write would. */
@@ -80,9 +79,9 @@ test('it costs a page nothing: still one GET', async () => {
 
 test('what was done, and who did it, stands once in the log of the app, whether it was running or not', async () => {
   const own = await testRedis();
-  await latchkeyOn(`unix://${resolve(own.socketPath)}`)('end', 'ann@example.com');
+  await latchkeyOn(`unix://${own.socketPath}`)('end', 'ann@example.com');
   const apps = [await startApp({ redisAddress: own }), await startApp({ redisAddress: own })];
-  await latchkeyOn(`unix://${resolve(own.socketPath)}`)('end', '--everyone');
+  await latchkeyOn(`unix://${own.socketPath}`)('end', '--everyone');
   const commands = () =>
     apps
       .flatMap(({ logged }) => logged().filter(({ msg }) => msg === 'operator command'))

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { handleOf, tagOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
@@ -11,7 +10,7 @@ describe.each(keyPrefixes)('with the key prefix "%s"', async (prefix) => {
   const redisAddress = await testRedis();
   const env = { REDIS_KEY_PREFIX: prefix };
   const { url, redis } = await startApp({ redisAddress, env });
-  const latchkey = latchkeyOn(`unix://${resolve(redisAddress.socketPath)}`, env);
+  const latchkey = latchkeyOn(`unix://${redisAddress.socketPath}`, env);
   const keyOf = (tag: string) => (prefix === '' ? tag : `${prefix}{${tag}}`);
 
   test('lists the sessions of an address, and of no other', async () => {
@@ -55,7 +54,7 @@ describe.each(keyPrefixes)('with the key prefix "%s"', async (prefix) => {
 
   test('ends none by listing them, not even those of an address that is no longer allowed', async () => {
     const frank = await signedIn(url, 'frank@example.com');
-    const strict = latchkeyOn(`unix://${resolve(redisAddress.socketPath)}`, { ...env, ALLOWED_EMAILS: '@example.org' });
+    const strict = latchkeyOn(`unix://${redisAddress.socketPath}`, { ...env, ALLOWED_EMAILS: '@example.org' });
     expect((await strict('sessions', 'frank@example.com')).json).toMatchObject({ sessions: [{}] });
     expect((await frank.get('/admin')).status).toBe(200);
   });

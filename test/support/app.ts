@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Express } from 'express';
 import { destination } from 'pino';
 import { inject } from 'vitest';
@@ -48,7 +48,8 @@ export const testSecret = 'a secret for the tests, of 32 characters and more';
 export async function testRedis(): Promise<{ socketPath: string }> {
   const redis = await development.startPrivateRedis(mkdtempSync(join(inject('runDirectory'), 'redis-')));
   afterwards(() => redis.stop());
-  return { socketPath: redis.socketPath };
+  // Not relative to this directory: a URL can't say that.
+  return { socketPath: resolve(redis.socketPath) };
 }
 
 /** A connection with every command that there is; closed after the file's last test. */
