@@ -4,6 +4,15 @@ import type { Request } from 'express';
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 import type { Config } from './config.ts';
 
+declare global {
+  namespace Express {
+    interface Request {
+      /** Names this request in the log, and to a visitor who reports an error. */
+      id: string;
+    }
+  }
+}
+
 export type { Logger } from 'pino';
 
 /** Where sessions report what happens to them; a pino logger fits, and so does `console`. */

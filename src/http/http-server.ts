@@ -20,6 +20,7 @@ const unreadTimeoutMs = 15_000;
 /** About 150 MB when all are idle, and far from the number of files that systems let a process open. */
 const maxConnections = 10_000;
 const closeWithinMs = 5000;
+const newcomerGraceMs = 500;
 
 const connections = new WeakMap<http.Server, Set<Socket>>();
 
@@ -105,7 +106,12 @@ export function announceClosing(server: http.Server): void {
  */
 export async function closeHttpServer(server: http.Server): Promise<number> {
   let cutOff = 0;
-  const sweep = setInterval(() => closeIdleConnections(server), 50);
+  const startedAt = performance.now();
+  const sweep = setInterval(() => {
+    // A connection that was only just opened may be about to bring its request.
+    if (performance.now() - startedAt < newcomerGraceMs) server.closeIdleConnections();
+    else closeIdleConnections(server);
+  }, 50);
   const deadline = setTimeout(() => {
     cutOff = connectionsOf(server).size;
     server.closeAllConnections();

@@ -2,15 +2,6 @@ import { randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { cutText, type Logger } from '../log.ts';
 
-declare global {
-  namespace Express {
-    interface Request {
-      /** Names this request in the log, and to a visitor who reports an error. */
-      id: string;
-    }
-  }
-}
-
 /** What a proxy may name a request: nothing that would stand for something else in a log or a header. */
 const idShape = /^[\w.:=+-]{8,64}$/;
 /** Longer than any path of ours. */

@@ -93,7 +93,8 @@ class ProxyVisitor {
     const headers = { Accept: 'text/html', ...(this.#cookie && { Cookie: this.#cookie }), ...type };
     try {
       const answer = await askProxy(this.proxy, { method, host, path, headers, body, agent: this.#agent });
-      if (answer.status !== expected) this.failures.push(`${method} ${path}: ${answer.status}`);
+      if (answer.status !== expected)
+        this.failures.push(`${method} ${path}: ${answer.status} ${answer.text.slice(0, 200)}`);
       this.#takeCookie(answer);
     } catch (error) {
       this.failures.push(`${method} ${path}: ${error}`);
