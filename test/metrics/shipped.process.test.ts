@@ -19,7 +19,7 @@ const env: Record<string, string> = { SIGN_IN: 'trust' };
 Object.assign(env, { SIGN_IN: 'code', SMTP_URL: 'smtp://127.0.0.1:1' });
 // end: email-code
 /** Mail has no series where nothing sends any. */
-const isShown = (text: string) => 'SMTP_URL' in env || !text.includes('latchkey_mail');
+const isShown = (text: string) => env.SIGN_IN === 'code' || !text.includes('latchkey_mail');
 const targets = panels
   .flatMap(({ targets }) => targets)
   .map(({ expr, legendFormat }) => ({
