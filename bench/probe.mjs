@@ -1,4 +1,5 @@
 // Loaded into each measured server with --import: answers questions about its process over IPC.
+import cluster from 'node:cluster';
 import { Session } from 'node:inspector/promises';
 
 const inspector = new Session();
@@ -29,11 +30,12 @@ const answers = {
   },
 };
 
-process.on('message', async (question) => {
-  // What a worker is told by its primary.
-  if (!Object.hasOwn(answers, String(question))) return;
-  process.send({ question, answer: await answers[question]() });
-});
-process.on('disconnect', () => process.exit());
-// In a worker thread, which loads this too, there is no channel.
-process.channel?.unref();
+// Workers load this too, and answer to their primary alone.
+if (cluster.isPrimary) {
+  process.on('message', async (question) => {
+    process.send({ question, answer: await answers[question]() });
+  });
+  process.on('disconnect', () => process.exit());
+  // In a worker thread, which loads this too, there is no channel.
+  process.channel?.unref();
+}
