@@ -77,7 +77,8 @@ const groups: FeatureSettings[] = Object.values(features);
 export const redisPermissions = permissionsByKind(groups, redisUrlForms);
 const forms: RedisUrlForm<RedisTarget>[] = Object.values(redisUrlForms);
 const signInWays = groups.flatMap(({ signIn }) => signIn ?? []);
-const trustAbout = '`trust`: not at all; anyone can sign in as any address';
+const trust = { name: 'trust', about: 'not at all; anyone can sign in as any address' };
+const signInChoices = [...signInWays, trust];
 
 const choices = {
   REDIS_URL: optional({
@@ -91,11 +92,11 @@ const choices = {
     }),
   }),
   SIGN_IN: optional({
-    about: `How an address is proved. ${[...signInWays.map(({ name, about }) => `\`${name}\`: ${about}`), trustAbout].join('. ')}.`,
+    about: `How an address is proved. ${signInChoices.map(({ name, about }) => `\`${name}\`: ${about}`).join('. ')}.`,
     unset: 'the first of these whose own settings are there',
     read: z.enum(
-      ['trust', ...signInWays.map(({ name }) => name)],
-      `takes ${signInWays.map(({ name, about }) => `"${name}" (${about}) or `).join('')}"trust" (no proof: any address is accepted)`,
+      signInChoices.map(({ name }) => name),
+      `takes ${signInChoices.map(({ name, about }) => `"${name}" (${about})`).join(' or ')}`,
     ),
   }),
 };

@@ -11,7 +11,7 @@ redis.call('SET', KEYS[1], string.format('%d', now + 1), 'PX', ARGV[1])
 return now`;
 
 /**
- * The moment at which everybody's sessions were ended: any session that signed in earlier is refused when it is loaded,
+ * The moment at which everybody's sessions were ended: sessions that signed in earlier are refused when they are loaded,
  * without another command to Redis. So a session that was being stored at that moment, or that an outdated replica or a
  * backup brings back, has ended as well.
  */

@@ -60,8 +60,8 @@ enqueue(id, mail, now + tonumber(ARGV[8]))`;
  * Renews the leases of a process, takes over expired ones and those that the process has not learnt of because a reply
  * was lost, and leases mails that are due: lane by lane, the domains in turn, within the limits.
  *
- * ARGV: owner, leaseMs, limit, limit for all lanes but `high`, limit per domain, ms between mails (0: any), whether to
- * lease at all, then the ids of mails that this process is delivering or has not settled.
+ * ARGV: owner, leaseMs, limit, limit for all lanes but `high`, limit per domain, ms between mails (0: no minimum),
+ * whether to lease at all, then the ids of mails that this process is delivering or has not settled.
  *
  * Returns the leased mails, whether due mail of the lanes `high` and `normal` waits for a connection, the milliseconds
  * until the next check (-1: nothing to wait for), how many mails are leased, how many are undelivered, and the age of
