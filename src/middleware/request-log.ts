@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
+import { isFromProxy } from '../http/from-proxy.ts';
 import { cutText, type Logger } from '../log.ts';
 
 /** What a proxy may name a request: nothing that would stand for something else in a log or a header. */
@@ -8,9 +9,9 @@ const idShape = /^[\w.:=+-]{8,64}$/;
 const maxPathLength = 200;
 
 /**
- * Names each request, by the X-Request-Id of a proxy that is trusted or at random, and tells the client. Then one line per
- * request: id, method, path, status, time. Of what a visitor sent, only the start of the path is logged,
- * without the query: cookies, codes and bodies can't leak from a log that never sees them (ASVS 16.2.5).
+ * Gives each request an id, which is the X-Request-Id of a trusted proxy or random, and returns it to the client. Logs one
+ * line per request: id, method, path, status, time. Of what a visitor sent, only the start of the path is logged, without
+ * the query: cookies, codes and bodies can't leak from a log that never sees them (ASVS 16.2.5).
  */
 export function requestLog(log: Logger): RequestHandler {
   return function logRequest(req, res, next) {
@@ -29,8 +30,7 @@ export function requestLog(log: Logger): RequestHandler {
   };
 }
 
-function givenId({ headers, app, socket }: Request): string | undefined {
-  const given = headers['x-request-id'];
-  const trusts: (address: string | undefined, hop: number) => boolean = app.get('trust proxy fn');
-  return typeof given === 'string' && idShape.test(given) && trusts(socket.remoteAddress, 0) ? given : undefined;
+function givenId(req: Request): string | undefined {
+  const given = req.headers['x-request-id'];
+  return typeof given === 'string' && idShape.test(given) && isFromProxy(req) ? given : undefined;
 }

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
+import { isFromProxy } from '../../http/from-proxy.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { cutText, type Logger } from '../../log.ts';
-import { isFromProxy } from './proxies.ts';
 
 const meansHttps = new Set(['https', 'wss', 'on']);
 const meansHttp = new Set(['http', 'ws', 'off']);

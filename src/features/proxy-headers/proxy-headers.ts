@@ -1,8 +1,9 @@
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import type { Core, Service } from '../../core.ts';
+import { isFromProxy } from '../../http/from-proxy.ts';
 import { InsecureRequest } from '../../session/sign-in.ts';
 import { readForwardedScheme } from './forwarded-scheme.ts';
-import { findProxyRanges, isFromProxy } from './proxies.ts';
+import { findProxyRanges } from './proxies.ts';
 
 /** Reads what proxies say about a request, and tells the operator what they leave out. */
 export function proxyHeaders({ config, log }: Core): {
