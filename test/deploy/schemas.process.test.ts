@@ -22,7 +22,8 @@ function validate(object: { kind: string }): void {
   new model(object).validate();
 }
 
-const objects = parseAllDocuments(read('deploy/kubernetes/latchkey.yaml')).map((document) => document.toJS());
+const kubernetes = 'deploy/kubernetes/latchkey.yaml';
+const objects = parseAllDocuments(read(kubernetes)).map((document) => document.toJS());
 const find = (kind: string) => objects.find((object) => object.kind === kind);
 
 test('the objects for Kubernetes are as its schemas have them', () => {
@@ -41,11 +42,29 @@ test('the objects for Kubernetes fit together', () => {
   for (const selector of [find('Service').spec.selector, find('NetworkPolicy').spec.podSelector.matchLabels]) {
     expect(template.metadata.labels).toMatchObject(selector);
   }
+});
+
+test('Latchkey starts with the settings and the secrets that the objects for Kubernetes give it', () => {
   const { data } = find('ConfigMap');
-  const secrets = { SESSION_SECRET: 'x'.repeat(32), REDIS_URL: 'redis://redis:6379', SIGN_IN: 'trust' };
-  const { origin } = readConfig({ NODE_ENV: 'production', ...data, ...secrets });
+  const [, ...commands] = read(kubernetes).split('kubectl create secret generic ');
+  const made = commands.map((command) => ({ secret: /^\S+/.exec(command)?.[0], values: literalsOf(command) }));
+  const [container] = find('Deployment').spec.template.spec.containers;
+  const used = container.envFrom.flatMap(({ secretRef }: { secretRef?: { name: string } }) => secretRef?.name ?? []);
+  expect(used).toEqual(made.map(({ secret }) => secret));
+  const secrets = Object.assign({}, ...made.map(({ values }) => values));
+  expect(Object.keys(secrets)).toContain('SMTP_URL'); // feature: email-code
+  // Where nothing proves an address, the file asks for this.
+  const decision = 'SMTP_URL' in secrets ? {} : { SIGN_IN: 'trust' };
+  const { origin } = readConfig({ NODE_ENV: 'production', ...data, ...secrets, ...decision });
   expect(new URL(origin ?? '').host).toBe(find('Ingress').spec.rules[0].host);
 });
+
+function literalsOf(command: string): Record<string, string> {
+  const literals = [...command.matchAll(/--from-literal=(\w+)=(\$\(openssl rand -hex 32\)|\S+)/g)];
+  return Object.fromEntries(
+    literals.map(([, name = '', value = '']) => [name, value.startsWith('$') ? 'x'.repeat(64) : value]),
+  );
+}
 
 test('the files for Traefik are as its schemas have them', () => {
   const files = ['deploy/traefik', 'deploy/gate/traefik'].filter((directory) => existsSync(join(project, directory)));
