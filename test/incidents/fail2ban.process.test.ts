@@ -50,12 +50,16 @@ test('with LOG_IP=off there is nobody to ban', async () => {
   expect(counted(server.printed()).ips).toEqual([]);
 });
 
-// CrowdSec itself is not run.
+// CrowdSec itself is not run: installing its package would register the machine with crowdsec.net.
 test('the files for CrowdSec are YAML, and agree on what they call a refused sign-in', () => {
   const parser = parse(read('deploy/crowdsec/parsers/s01-parse/latchkey-logs.yaml'));
   const scenario = parse(read('deploy/crowdsec/scenarios/latchkey-bf.yaml'));
-  const [{ statics }] = parser.nodes;
-  expect(statics).toContainEqual({ meta: 'source_ip', expression: 'evt.Unmarshaled.latchkey.ip' });
+  const { statics } = parser;
+  const field = (name: string) => `JsonExtract(evt.Line.Raw, '${name}')`;
+  expect(statics).toContainEqual({ meta: 'source_ip', expression: field('ip') });
+  // The stage that follows drops events without it.
+  expect(statics).toContainEqual({ target: 'evt.StrTime', expression: field('time') });
+  expect(parser.filter).toContain(`${field('msg')} == 'sign-in refused'`);
   const [{ value }] = statics.filter(({ meta }: { meta: string }) => meta === 'log_type');
   expect(scenario.filter).toBe(`evt.Meta.log_type == '${value}'`);
   expect(scenario.groupby).toBe('evt.Meta.source_ip');
