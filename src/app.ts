@@ -198,13 +198,16 @@ export function createApp(parts: AppParts): App {
   app.use(sessionGuard(core));
   app.use(readBodies);
   app.use(sameOrigin(origin, identityProvider));
+  // Before the sessions: caches may share these answers, so none of them may carry a cookie.
+  if (gate.keys) app.use(gate.keys);
+  if (passkeys.wellKnown) app.use(passkeys.wellKnown);
   app.use(sessions({ store, secrets, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
   app.use(viewLocals);
 
   app.use('/login', incidents.refuseBlocked);
-  app.use(mail.routes);
-  app.use(gate.pages);
-  app.use(passkeys.routes);
+  if (mail.routes) app.use(mail.routes);
+  if (gate.pages) app.use(gate.pages);
+  if (passkeys.routes) app.use(passkeys.routes);
   if (signInWay.routes) app.use(signInWay.routes);
 
   app.route('/').get(showHome(signInWay)).all(allowOnly('GET', 'HEAD'));

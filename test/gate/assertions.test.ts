@@ -2,6 +2,7 @@ import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet
 import { expect, test, vi } from 'vitest';
 import { testRedis } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
+import { Visitor } from '../support/visitor.ts';
 import { GateBrowser, login, reports, startGateApp, wiki } from './gate-app.ts';
 
 const [older, newer] = ['o'.repeat(40), 'n'.repeat(40)] as const;
@@ -55,6 +56,21 @@ test('the published keys are public, one for each secret, and every process has 
   const rotated = new GateBrowser(app);
   await rotated.openAs('ann@example.com', `${wiki}/`);
   expect(decodeProtectedHeader(await assertionFor(rotated, wiki)).kid).toBe(keys[0]?.kid);
+});
+
+test('caches may share the keys, so asking for them never renews the cookie of a visitor', async () => {
+  const visitor = new Visitor(app.url, { 'X-Forwarded-Proto': 'https' });
+  await visitor.signIn('ann@example.com', { remember: 'on' });
+  vi.useFakeTimers({ toFake: ['Date'] });
+  try {
+    // So long ago that the next page renews it.
+    vi.setSystemTime(Date.now() + 3_600_000);
+    const { headers, setCookies } = await visitor.get('/.well-known/jwks.json');
+    expect([headers.get('Cache-Control'), setCookies]).toEqual(['public, max-age=300', []]);
+    expect((await visitor.get('/admin')).setCookies).toEqual([expect.stringMatching(/^__Host-session=.*Max-Age=/)]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('an assertion is signed once a minute, and is good for at least four when an app gets it', async () => {

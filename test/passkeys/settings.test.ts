@@ -1,11 +1,16 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { readConfig } from '../../src/config.ts';
+import { newAddress, signInByCode } from '../email-code/code-login.ts';
 import { startApp } from '../support/app.ts';
 import { problemsOf, production } from '../support/settings.ts';
 import { Visitor } from '../support/visitor.ts';
-import { startPasskeyApp } from './passkey-app.ts';
+import { newVisitor, startPasskeyApp } from './passkey-app.ts';
 
 const site = { ...production, BASE_URL: 'https://login.example.com' };
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 test.each(['login.example.com', 'example.com', 'EXAMPLE.com'])(
   '%s can be the relying party of a site at login.example.com',
@@ -68,6 +73,20 @@ describe('other programs learn', () => {
     const { text } = await new Visitor(url, https).get('/.well-known/webauthn');
     expect(JSON.parse(text)).toEqual({ origins: ['https://login.example.de', 'https://login.example.org'] });
   });
+});
+
+test('what caches may share never renews the cookie of a visitor', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const app = await startPasskeyApp({ env: { PASSKEYS_RELATED_ORIGINS: 'https://login.example.de' } });
+  const visitor = newVisitor(app);
+  await signInByCode(app, visitor, newAddress(), { form: { remember: 'on' } });
+  // Remembered, and seen so long ago that the next page renews the cookie.
+  vi.setSystemTime(Date.now() + 3_600_000);
+  for (const path of ['/.well-known/passkey-endpoints', '/.well-known/webauthn']) {
+    const { headers, setCookies } = await visitor.get(path);
+    expect([headers.get('Cache-Control'), setCookies]).toEqual(['public, max-age=3600', []]);
+  }
+  expect((await visitor.get('/admin')).setCookies).toEqual([expect.stringMatching(/^__Host-session=.*Max-Age=/)]);
 });
 
 describe('there are no passkeys', () => {

@@ -12,8 +12,10 @@ import { Tickets } from './tickets.ts';
 export type Gate = {
   /** What proxies ask. */
   checks: RequestHandler;
-  /** What browsers visit, on the login site and on the sites, and the keys for apps. */
-  pages: Router;
+  /** The keys by which apps verify who is visiting. */
+  keys?: Router;
+  /** What browsers visit, on the login site and on the sites. Without sites there are none. */
+  pages?: Router;
   /** The host names of the sites. */
   hosts: string[];
   /** The sites that each of a visitor's sessions has opened. */
@@ -27,7 +29,6 @@ export function openGate(core: Core): Gate {
   const { config, secrets, redis, store, log, displayAddress, noteOutage } = core;
   const gate: Gate = {
     checks: (_req, _res, next) => next(),
-    pages: Router(),
     hosts: [],
     adminSections: [],
     service: { stop: async () => {} },
@@ -40,25 +41,15 @@ export function openGate(core: Core): Gate {
   const siteSessions = new SiteSessions(secrets, assertions);
   const openedSites = new OpenedSites(redis);
   gate.checks = checks({ sites, siteSessions, store, log, displayAddress, noteOutage, loginOrigin });
-  gate.pages
+  gate.keys = Router();
+  gate.keys
     .route('/.well-known/jwks.json')
     .get(async (_req, res) => {
       res.set('Cache-Control', 'public, max-age=300').json(await assertions.jwks());
     })
     .all(allowOnly('GET', 'HEAD'));
-  gate.pages.use(
-    pages({
-      sites,
-      siteSessions,
-      openedSites,
-      tickets: new Tickets(redis),
-      config,
-      store,
-      log,
-      displayAddress,
-      loginOrigin,
-    }),
-  );
+  const tickets = new Tickets(redis);
+  gate.pages = pages({ sites, siteSessions, openedSites, tickets, config, store, log, displayAddress, loginOrigin });
   gate.service.start = async () => {
     // Express believes the last hops then, whoever they are.
     if (typeof config.trustProxy !== 'number') return;

@@ -13,7 +13,8 @@ export type MailFeature = {
   /** Whether mail goes to the mail catcher, and can be read at `/dev/mails`, instead of being sent. */
   isCaught: boolean;
   service: Service;
-  routes: Router;
+  /** Shows the mail that was caught; undefined where mail is sent. */
+  routes: Router | undefined;
   /** Mail that waits, to whoever it is. */
   personalKeys: PersonalKeys[];
   selfCheck: SelfCheck;
@@ -23,12 +24,13 @@ export type MailFeature = {
 export function openMail({ config, secrets, redis, log, development }: Core): MailFeature {
   const { server, limits, from, host } = config.mail;
   const keys = deriveSealKeys(secrets);
-  const routes = Router();
   const catcher = server === undefined && development ? new development.MailCatcher() : undefined;
   const courier = server === undefined ? catcher?.courier(keys) : new SmtpThread({ server, keys, from, host }, log);
   const outbox = courier && new RedisOutbox({ redis, keys, log, courier, limits });
   const isCaught = catcher !== undefined && config.signIn !== 'trust';
+  let routes: Router | undefined;
   if (development && catcher && isCaught) {
+    routes = Router();
     routes.route('/dev/mails').get(development.showMails(catcher.mails)).all(allowOnly('GET', 'HEAD'));
   }
   const service = {

@@ -20,7 +20,10 @@ import { showUndo, undoChange } from './undo-routes.ts';
 import { wellKnown } from './well-known.ts';
 
 export type PasskeysFeature = {
-  routes: Router;
+  /** Undefined where there are no passkeys, as is `wellKnown`. */
+  routes?: Router;
+  /** What other programs ask of a relying party. */
+  wellKnown?: Router;
   adminSections: AdminSection[];
   /** Where a page load goes after a sign-in by other means, on its way to `next`. */
   pageAfterSignIn: (req: Request, res: Response, next: string) => string;
@@ -36,9 +39,7 @@ const requireFresh = requireFreshLogin({ withinSeconds: 600 });
 export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: SignInWay): PasskeysFeature {
   const { config, secrets, redis, log, store, isAllowed } = core;
   const { noticeNewBrowser } = signInWay;
-  if (!outbox || !noticeNewBrowser) {
-    return { routes: Router(), adminSections: [], pageAfterSignIn: (_req, _res, next) => next };
-  }
+  if (!outbox || !noticeNewBrowser) return { adminSections: [], pageAfterSignIn: (_req, _res, next) => next };
   announcePasskeyOutcomes();
   const accounts = new Accounts(redis);
   const links = new UndoLinks(redis);
@@ -52,7 +53,8 @@ export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: Sig
   const partyOf = relyingPartyOf(config);
   const parts = { service, accounts, links, cookies, partyOf, noticeNewBrowser, https, log, store };
   return {
-    routes: routesOf(parts, core),
+    routes: routesOf(parts),
+    wellKnown: wellKnown(parts, config),
     adminSections: [{ view: 'passkeys/admin-section', load: async () => ({}) }],
     pageAfterSignIn(req, res, next) {
       const isLater = cookies.wasOffered(req) || next.startsWith(listPath);
@@ -64,10 +66,9 @@ export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: Sig
   };
 }
 
-function routesOf(parts: PasskeyRoutes, core: Core): Router {
+function routesOf(parts: PasskeyRoutes): Router {
   const routes = Router();
   routes.use(offerLogin(parts));
-  routes.use(wellKnown(parts, core.config));
   routes.route('/login/passkey/options').post(sendRequestOptions(parts)).all(postOnly('/login'));
   routes.route('/login/passkey').post(signInWithPasskey(parts)).all(postOnly('/login'));
   routes
