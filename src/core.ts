@@ -53,9 +53,9 @@ export type SignInWay = {
 };
 
 /**
- * Recognizes the browser that signs in, and prepares to tell the owner of the address of one that is new to it. May run
- * while the session is being stored.
- * @returns what to do once it is stored; that can't fail
+ * Recognizes the browser that signs in, and prepares to tell the owner of the address of one that is new to it.
+ * @returns what to do once the session is stored; that can't fail
+ * @throws {RedisUnavailable} nobody may then be signed in
  */
 export type NoticeNewBrowser = (
   req: Request,

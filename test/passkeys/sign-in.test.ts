@@ -1,9 +1,11 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { KnownBrowsers } from '../../src/features/email-code/known-browsers.ts';
 import { Challenges } from '../../src/features/passkeys/challenges.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
 import { passkeyLimits } from '../../src/features/passkeys/service.ts';
+import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { handleOf as sessionHandleOf, tagOf } from '../../src/session/session-id.ts';
 import { newAddress, newIp, untilKnown } from '../email-code/code-login.ts';
 import { testRedis, testSecret } from '../support/app.ts';
@@ -31,6 +33,7 @@ const passkey = await addPasskey(owner);
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
 });
 
 async function isSignedIn(visitor: Visitor): Promise<boolean> {
@@ -305,6 +308,19 @@ test('a browser that is new to the address is reported, and known from then on',
   await untilKnown(app, person);
   await signInWith(browser, key);
   await signInWith(visitor, key);
+  await app.mails.mailTo(person, 'notice', 2);
+});
+
+test('nobody is signed in from a new browser whose notice could not be prepared', async () => {
+  const { visitor, email: person } = await newMember(app);
+  const key = await addPasskey(visitor);
+  const sessions = await app.redis.keys(`{${tagOf(person)}}*`);
+  vi.spyOn(KnownBrowsers.prototype, 'awaitNotice').mockRejectedValueOnce(new RedisUnavailable('no answer'));
+  const browser = newVisitor(app);
+  const { status, setCookies } = await signInWith(browser, key);
+  expect({ status, setCookies }).toEqual({ status: 503, setCookies: [] });
+  expect(await app.redis.keys(`{${tagOf(person)}}*`)).toEqual(sessions);
+  expect((await signInWith(browser, key)).status).toBe(200);
   await app.mails.mailTo(person, 'notice', 2);
 });
 

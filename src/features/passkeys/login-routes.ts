@@ -39,10 +39,9 @@ export function signInWithPasskey(parts: PasskeyRoutes): RequestHandler {
     const { email } = result.account;
     const { remember, next } = readLoginForm(req);
     const sessionId = newSessionId(tagOf(email));
-    const [announce] = await Promise.all([
-      parts.noticeNewBrowser(req, res, { email, remember, sessionId, proof }),
-      signIn(req, email, { remember, sessionId, means: 'with a passkey' }),
-    ]);
+    // First, since it can fail: no session may be stored that its owner would not be told of.
+    const announce = await parts.noticeNewBrowser(req, res, { email, remember, sessionId, proof });
+    await signIn(req, email, { remember, sessionId, means: 'with a passkey' });
     log.info(
       { ...requestFields(req), session: sessionHandleOf(sessionId), passkey: handleOf(result.passkey.id) },
       'passkey used',
