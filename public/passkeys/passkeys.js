@@ -5,7 +5,7 @@ const isAvailable =
   typeof passkeys?.parseRequestOptionsFromJSON === 'function' &&
   typeof passkeys.parseCreationOptionsFromJSON === 'function' &&
   typeof passkeys.prototype.toJSON === 'function';
-/** Before the challenge is too old: it can be answered for five minutes. */
+/** How long the field waits with one challenge, which can be answered for five minutes. */
 const renewMs = 240_000;
 const offline = 'That did not work just now. Check your connection, then try again.';
 
@@ -44,57 +44,54 @@ function offerLogin(box) {
   let request;
   let isSending = false;
   let renewal;
-  /** What was asked for last; good until it is used. */
-  let latest;
+  /** Whether the field waits for the page to be seen again. */
+  let isPaused = false;
 
-  // A press of the button should not have to wait for the network: browsers open their dialog only right after it.
-  async function findOptions() {
-    if (latest && Date.now() - latest.at < renewMs) return latest.options;
-    const at = Date.now();
-    const { ok, answer } = await post('/login/passkey/options');
-    if (!ok) throw new Error(answer.error);
-    latest = { options: answer, at };
-    return answer;
-  }
-
+  /** Each time with a new challenge, so that whoever is asked has the full five minutes. */
   async function ask(mediation) {
     clearTimeout(renewal);
     request?.abort();
     request = new AbortController();
     const { signal } = request;
-    const publicKey = passkeys.parseRequestOptionsFromJSON(await findOptions());
+    const { ok, answer: options } = await post('/login/passkey/options');
+    if (!ok) throw new Error(options.error);
     signal.throwIfAborted();
+    const publicKey = passkeys.parseRequestOptionsFromJSON(options);
     return navigator.credentials.get({ publicKey, signal, ...(mediation && { mediation }) });
   }
 
   async function send(credential) {
     isSending = true;
-    latest = undefined;
+    clearTimeout(renewal);
     show({ note: 'Checking your passkey…' });
-    const next = form.elements.next?.value;
-    const remember = form.elements.remember.checked;
-    try {
-      const { ok, answer } = await post('/login/passkey', { credential: credential.toJSON(), next, remember });
-      if (answer.unknownCredential) signalUnknown(answer.unknownCredential);
-      if (!ok) show({ error: answer.error });
-      // A form that is kept on this page is still to be sent; what logs in opens a new tab then.
-      else if (form.target) show({ note: 'You are logged in. Go on with what you were doing on this page.' });
-      else location.assign(answer.next);
-    } catch {
-      show({ error: offline });
-    }
+    const problem = await logIn(credential).catch(() => offline);
     isSending = false;
+    if (!problem) return;
+    show({ error: problem });
+    void waitInField();
   }
 
-  /** Offers passkeys in the address field, among what the browser fills in. */
+  /** @returns why nobody is logged in; undefined if somebody is */
+  async function logIn(credential) {
+    const next = form.elements.next?.value;
+    const remember = form.elements.remember.checked;
+    const { ok, answer } = await post('/login/passkey', { credential: credential.toJSON(), next, remember });
+    if (answer.unknownCredential) signalUnknown(answer.unknownCredential);
+    if (!ok) return answer.error;
+    // A form that is kept on this page is still to be sent; what logs in opens a new tab then.
+    if (form.target) show({ note: 'You are logged in. Go on with what you were doing on this page.' });
+    else location.assign(answer.next);
+  }
+
+  /** Offers passkeys in the address field, among what the browser fills in. A page that nobody sees asks for nothing. */
   async function waitInField() {
+    isPaused = document.hidden;
+    if (isPaused) return request?.abort();
     if (isSending || !(await passkeys.isConditionalMediationAvailable?.())) return;
-    renewal = undefined;
     try {
       const asked = ask('conditional');
       renewal = setTimeout(waitInField, renewMs);
       const credential = await asked;
-      clearTimeout(renewal);
       if (credential) await send(credential);
     } catch {
       // Nobody asked for it, so nobody misses it; the button says what is wrong.
@@ -116,6 +113,7 @@ function offerLogin(box) {
   });
   addEventListener('pagehide', () => request?.abort());
   addEventListener('pageshow', ({ persisted }) => persisted && void waitInField());
+  document.addEventListener('visibilitychange', () => isPaused && void waitInField());
   void waitInField();
 }
 

@@ -52,6 +52,22 @@ function newGate(): { opened: Promise<void>; open: () => void } {
   return { opened, open: () => open() };
 }
 
+/** How often a page has asked for a challenge so far. */
+function countChallenges(page: Page): () => number {
+  let asked = 0;
+  page.on('request', (request) => {
+    if (request.url().endsWith('/login/passkey/options')) asked += 1;
+  });
+  return () => asked;
+}
+
+/** Makes a page believe that its tab went to the background, or came back: tabs of headless Chromium are always seen. */
+async function setHidden(page: Page, isHidden: boolean): Promise<void> {
+  await page.evaluate(`
+    Object.defineProperty(document, 'hidden', { value: ${isHidden}, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));`);
+}
+
 function passkeyButton(page: Page) {
   return page.getByRole('button', { name: 'Log in with a passkey' });
 }
@@ -136,8 +152,9 @@ describe('logging in', () => {
     await page.getByText('It was your last one').waitFor();
   });
 
-  test('a passkey that was removed here gets nobody in, and its provider is told', async () => {
+  test('a passkey that was removed here gets nobody in, its provider is told, and the field waits for another', async () => {
     const { page, authenticator, email } = await member();
+    const asked = countChallenges(page);
     const [stored] = (await accounts.load(address(email)))?.passkeys ?? [];
     // On another device.
     await signInByPages(app, (await openTab()).page, { email, count: 2 });
@@ -148,6 +165,8 @@ describe('logging in', () => {
       .toBe('This passkey has been removed. Log in with your e-mail address instead.');
     await expect.poll(() => authenticator.signals).toEqual(['deleted']);
     expect(await authenticator.credentials()).toEqual([]);
+    // As the page was opened, for the button, and since.
+    await expect.poll(asked).toBeGreaterThanOrEqual(3);
   });
 
   test('a copy with an old counter gets in, and the owner of the address is told', async () => {
@@ -206,17 +225,51 @@ describe('logging in', () => {
 
   test('a page that stays open asks for a new challenge before the old one is too old', async () => {
     const { page } = await openTab();
-    let asked = 0;
-    page.on('request', (request) => {
-      if (request.url().endsWith('/login/passkey/options')) asked += 1;
-    });
+    const asked = countChallenges(page);
     await page.clock.install();
     await page.goto(`${origin}/login`);
-    await expect.poll(() => asked).toBe(1);
+    await expect.poll(asked).toBe(1);
     await page.clock.runFor(239_000);
-    expect(asked).toBe(1);
+    expect(asked()).toBe(1);
     await page.clock.runFor(2000);
-    await expect.poll(() => asked).toBe(2);
+    await expect.poll(asked).toBe(2);
+  });
+
+  test('whoever presses the button long after the page was opened has five minutes, too', async () => {
+    const { page, authenticator } = await member();
+    await page.clock.install();
+    const asked = countChallenges(page);
+    await page.goto(`${origin}/login`);
+    await expect.poll(asked).toBe(1);
+    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.setSystemTime(Date.now() + 200_000);
+    await page.clock.runFor(200_000);
+    const gate = newGate();
+    await page.route('**/login/passkey', async (route) => {
+      await gate.opened;
+      await route.continue();
+    });
+    await authenticator.setPresent(true);
+    await passkeyButton(page).click();
+    await page.getByText('Checking your passkey…').waitFor();
+    vi.setSystemTime(Date.now() + 290_000);
+    gate.open();
+    await page.waitForURL(`${origin}/admin`);
+  });
+
+  test('a tab in the background asks for nothing, until somebody sees it again', async () => {
+    const { page } = await openTab();
+    const asked = countChallenges(page);
+    await page.clock.install();
+    await page.goto(`${origin}/login`);
+    await expect.poll(asked).toBe(1);
+    await setHidden(page, true);
+    await page.clock.runFor(3_600_000);
+    expect(asked()).toBe(1);
+    await setHidden(page, false);
+    await expect.poll(asked).toBe(2);
+    await page.clock.runFor(241_000);
+    await expect.poll(asked).toBe(3);
   });
 
   test('a form that outlived its session is still there to be sent', async () => {
