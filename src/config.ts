@@ -11,6 +11,7 @@ import { passkeysSettings } from './features/passkeys/settings.ts';
 import { rateLimitSettings } from './features/rate-limits/settings.ts';
 import { permissionsByKind } from './features/redis-checks/permissions.ts';
 import { singleRedisUrl } from './features/redis-urls/url.ts';
+import { repeatedFormsSettings } from './features/repeated-forms/settings.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
 import { workersSettings } from './features/workers/settings.ts';
 import { plainRedisUrl, type RedisUrlForm } from './redis/url.ts';
@@ -30,6 +31,7 @@ const features = {
   workers: workersSettings,
   gate: gateSettings,
   rateLimits: rateLimitSettings,
+  repeatedForms: repeatedFormsSettings,
   incidents: incidentsSettings,
   passkeys: passkeysSettings,
 };
@@ -127,10 +129,10 @@ export const settingGroups: { title: string; settings: Settings }[] = [
 /** Every setting by its name. */
 export const settings: Settings = Object.assign({}, ...settingGroups.map((group) => group.settings));
 
-/** The texts of the settings, and what is wrong with the way in which they are given. */
+/** The raw settings, with the problems and warnings found in their sources. */
 export type Given = { env: NodeJS.ProcessEnv; problems: string[]; warnings: { about: object; message: string }[] };
 
-/** Where the process reads its settings. */
+/** Where the settings come from. */
 export const sources = { read: (env: NodeJS.ProcessEnv): Given => ({ env, problems: [], warnings: [] }) };
 sources.read = (env) => readSources(settings, env, '.env');
 

@@ -1,12 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { redisPermissions } from '../../src/config.ts';
-import { aclRule } from '../../src/features/redis-checks/permissions.ts';
+import { checkClock } from '../../src/features/redis-checks/clock-check.ts';
+import { aclRule, permissionsByKind } from '../../src/features/redis-checks/permissions.ts';
 import { createLogger } from '../../src/log.ts';
+import { checkWritable } from '../../src/redis/client.ts';
+import { connected, openSingle } from '../../src/redis/connect.ts';
+import { plainRedisUrl } from '../../src/redis/url.ts';
 import { encodeMoment } from '../../src/session/record.ts';
-import { connectUrl, startApp } from '../support/app.ts';
+import { indexKey, newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
+import { address } from '../support/address.ts';
+import { connectUrl, startApp, targetOf } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { contributed } from '../support/contributions.ts';
+import { newStore } from '../support/fork.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
+import { plainData } from '../support/store-contract.ts';
 
 const log = createLogger('silent');
 const server = await startRedisServer('of-the-operator');
@@ -54,6 +62,48 @@ describe.each(['', 'latchkey:'])('under the documented rule, with the key prefix
     const used = await redis.client((admin) => admin.info('commandstats'));
     expect(names.filter((name) => !used.includes(`cmdstat_${name}:`))).toEqual([]);
   });
+});
+
+test('without any feature, the core and these checks need no other permissions than those they name', async () => {
+  const redis = await startRedisServer('of-the-operator', ['--appendonly', 'yes']);
+  const own = permissionsByKind([], { single: plainRedisUrl }).single;
+  const url = await userWith('latchkey', aclRule(own, ''), redis);
+  const opened = openSingle(targetOf({ url }), { log, keyPrefix: '', ca: undefined });
+  await connected(opened);
+  const { client } = opened;
+  await redis.client((admin) => admin.configResetStat());
+
+  const email = address('ann@example.com');
+  const tag = tagOf(email);
+  const [sessionId, other] = [newSessionId(tag), newSessionId(tag)];
+  const seenAt = Date.now() - 600_000;
+  const identity = { email, signedInAt: seenAt, lastSeenAt: seenAt, remember: false, device: '' };
+  await redis.client((admin) => admin.set(indexKey(tag), 'not a list'));
+  const store = newStore(client);
+  await store.set(sessionId, { ...plainData(), ...identity });
+  const session = await store.get(sessionId);
+  if (!session) throw new Error('not stored');
+  session.device = 'changed';
+  await store.set(sessionId, session);
+  await redis.client((admin) => admin.del(indexKey(tag)));
+  for (const entry of ['lost', 'back']) {
+    expect(await store.index.listFor(sessionId), entry).toMatchObject([{ device: 'changed' }]);
+  }
+  await store.set(other, { ...plainData(), ...identity });
+  expect(await store.index.endAll(email)).toBe(2);
+  expect(await redis.client((admin) => admin.exists([sessionKey(sessionId), sessionKey(other)]))).toBe(0);
+  await checkWritable(client);
+  const clock = checkClock(client, log);
+  await clock.start?.();
+  await clock.stop();
+
+  // The error that a PING gets without permission shows as well that Redis is there.
+  const denied = await redis.client((admin) => admin.aclLog());
+  expect(denied.map(({ object }) => object).filter((object) => object !== 'ping')).toEqual([]);
+  const used = await redis.client((admin) => admin.info('commandstats'));
+  const ownNames = own.flatMap(({ commands }) => Object.keys(commands));
+  expect(ownNames.filter((name) => !used.includes(`cmdstat_${name}:`))).toEqual([]);
+  client.destroy();
 });
 
 describe('a permission that is missing stops the start, which names it', () => {

@@ -12,6 +12,7 @@ const corePermissions: RedisPermissions = {
     get: 'KEY',
     getrange: 'KEY 0 7',
     pexpire: 'KEY 1000',
+    pttl: 'KEY',
     set: 'KEY value',
     setrange: 'KEY 0 value',
     time: '',
@@ -23,7 +24,7 @@ const corePermissions: RedisPermissions = {
     zremrangebyscore: 'KEY 0 1',
     zscore: 'KEY member',
   },
-  keys: ['{tag}session', 'tag', 'f:form', 'ready'],
+  keys: ['{tag}session', 'tag', 'ready'],
 };
 
 /** What the Redis user must be allowed to do, by the kind of Redis. */
