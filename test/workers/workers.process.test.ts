@@ -1,17 +1,46 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { freePort, newDirectory, type RunningServer, startServer, watchRedis } from '../support/process.ts';
+import {
+  builtFile,
+  connect,
+  freePort,
+  newDirectory,
+  type ProcessOptions,
+  type RunningServer,
+  startServer,
+  watchRedis,
+} from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const soon = { timeout: 30_000, interval: 50 };
 
-async function startWorkers(env: Record<string, string> = {}, cwd = newDirectory('workers-')): Promise<RunningServer> {
-  const server = await startServer({ cwd, env: { WORKERS: '2', ...env } });
+async function startWorkers(
+  env: Record<string, string> = {},
+  { cwd = newDirectory('workers-'), command }: Pick<ProcessOptions, 'cwd' | 'command'> = {},
+): Promise<RunningServer> {
+  const server = await startServer({ cwd, env: { WORKERS: '2', ...env }, ...(command && { command }) });
   await expect.poll(() => server.logged('workers are running'), soon).toHaveLength(1);
   return server;
 }
+
+/** A server whose processes run this code first. */
+function commandWith(code: string): string[] {
+  const imports = "import cluster from 'node:cluster'; import { existsSync } from 'node:fs';";
+  const preload = `data:text/javascript,${encodeURIComponent(imports + code)}`;
+  return [process.execPath, '--import', preload, builtFile('server.js')];
+}
+
+/** Workers don't ask for what they inherit while the file `hold` is in their directory. */
+const heldCommand = () =>
+  commandWith(`if (cluster.isWorker) {
+    const send = process.send.bind(process);
+    process.send = async (message, ...others) => {
+      while (typeof message === 'string' && existsSync('hold')) await new Promise((done) => setTimeout(done, 10));
+      return send(message, ...others);
+    };
+  }`);
 
 /** The processes that have answered so far. */
 const workersSeen = (server: RunningServer) => new Set(server.logged('request').map(({ pid }) => pid));
@@ -57,7 +86,7 @@ test('SIGHUP replaces all workers by ones with new settings, and no request fail
     writeFileSync(join(cwd, '.env'), `SITE_NAME=${name}\nSESSION_SECRET_FILE=${secret}\n`);
   settings('Before');
   const production = { NODE_ENV: 'production', BASE_URL: 'http://localhost:3000', REDIS_URL: redis.url };
-  const server = await startWorkers({ ...production, SHUTDOWN_DELAY: '1s' }, cwd);
+  const server = await startWorkers({ ...production, SHUTDOWN_DELAY: '1s' }, { cwd });
   const visitor = new Visitor(server.url());
   await visitor.signIn('ann@example.com');
   const statuses: number[] = [];
@@ -89,6 +118,43 @@ test('SIGHUP replaces all workers by ones with new settings, and no request fail
   expect((await open(server.url())).text).toContain('After');
 }, 90_000);
 
+test('a shutdown during a reload waits for the worker that is being replaced', async () => {
+  const server = await startWorkers();
+  const retiring = victimOf(server);
+  const connections = [await connect(server.url()), await connect(server.url())];
+  for (const [index, { socket, received }] of connections.entries()) {
+    socket.write(`GET /connection-${index} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    await expect.poll(received).toMatch(/ 404 /);
+  }
+  const [line] = server.logged('request').filter(({ pid }) => pid === retiring);
+  const slow = connections[Number(String(line?.path).slice(-1))];
+  const head = 'POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n';
+  slow?.socket.write(`${head}{`);
+  process.kill(server.pid, 'SIGHUP');
+  const closing = () => server.logged('closing').map(({ pid }) => pid);
+  await expect.poll(closing, soon).toEqual([retiring]);
+  process.kill(server.pid, 'SIGTERM');
+  // It gives the request 5 s.
+  expect(await server.ended).toEqual({ code: 0, signal: null });
+  expect(server.logged('closed').map(({ pid }) => pid)).toContain(retiring);
+}, 60_000);
+
+test('a message to a worker that has just died harms nobody', async () => {
+  const strike = `process.on('SIGUSR2', () => {
+    const [worker] = Object.values(cluster.workers);
+    worker.process.kill('SIGKILL');
+    // All its threads have ended, and the primary had no time to notice.
+    while (readdirSync('/proc/' + worker.process.pid + '/task').length > 1);
+    worker.send('news');
+  });`;
+  const command = commandWith(`import { readdirSync } from 'node:fs'; if (cluster.isPrimary) ${strike}`);
+  const server = await startWorkers({}, { command });
+  process.kill(server.pid, 'SIGUSR2');
+  await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
+  expect(server.logged('closing after an uncaught error')).toEqual([]);
+  expect((await open(server.url())).status).toBe(200);
+}, 60_000);
+
 test('what is wrong with the settings of workers stops the start, and is said once', async () => {
   const port = await freePort();
   const first = await startServer({ env: { PORT: String(port) } });
@@ -110,5 +176,36 @@ test('one port has the metrics of all workers, added up', async () => {
   expect(text).toMatch(/^latchkey_sessions 0$/m);
   process.kill(server.pid, 'SIGTERM');
   expect(await server.ended).toEqual({ code: 0, signal: null });
+}, 60_000);
+
+test('metrics can be read while a worker starts, which still gets what it inherits', async () => {
+  const metricsPort = await freePort();
+  const cwd = newDirectory('workers-');
+  const server = await startWorkers({ METRICS_PORT: String(metricsPort) }, { cwd, command: heldCommand() });
+  const hold = join(cwd, 'hold');
+  writeFileSync(hold, '');
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload: replacing all workers'), soon).toHaveLength(1);
+  const read = async () => (await open(`http://127.0.0.1:${metricsPort}`, '/metrics')).text;
+  await expect.poll(read, soon).toMatch(/^latchkey_build_info\{[^}]*\} 1$/m);
+  rmSync(hold);
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
+  // In development, all workers share the private Redis and the secret of the primary.
+  const visitor = new Visitor(server.url());
+  await visitor.signIn('ann@example.com');
+  for (let count = 1; count <= 4; count += 1) expect((await visitor.copy().get('/admin')).status).toBe(200);
+}, 60_000);
+
+test('a worker that does not answer costs a reading of the metrics, and nothing else', async () => {
+  const metricsPort = await freePort();
+  const server = await startWorkers({ METRICS_PORT: String(metricsPort) });
+  const read = () => open(`http://127.0.0.1:${metricsPort}`, '/metrics');
+  const frozen = victimOf(server);
+  process.kill(frozen, 'SIGSTOP');
+  expect((await read()).status).toBe(503);
+  process.kill(frozen, 'SIGCONT');
+  expect(server.logged('metrics could not be read')).toMatchObject([{ level: 40 }]);
+  expect((await read()).status).toBe(200);
+  expect((await open(server.url())).status).toBe(200);
 }, 60_000);
 // end: metrics

@@ -13,6 +13,9 @@ import { showFigures } from './figures.ts';
 import { countSessions } from './session-count.ts';
 
 const packageFile = new URL('../../../package.json', import.meta.url);
+// The primary waits for all workers, also for those that are still starting. They answer that they have measured nothing.
+if (cluster.isWorker) new AggregatorRegistry();
+
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 type Exchange = {
@@ -124,7 +127,7 @@ export function serveMetrics(core: Core): Service {
   if (config.metrics.port === undefined) return { stop: async () => {} };
   if (cluster.isWorker) {
     AggregatorRegistry.setRegistries(measure());
-    return together({ start: async () => void new AggregatorRegistry(), stop: async () => {} }, countSessions(core));
+    return countSessions(core);
   }
   const service = serve(config, log, () => registry.metrics());
   const registry = measure(service.server);
@@ -160,8 +163,14 @@ function serve({ metrics }: Config, log: Logger, read: () => Promise<string>): S
       res.writeHead(404, headers).end();
       return;
     }
-    const text = await read();
-    res.writeHead(200, { ...headers, 'Content-Type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text);
+    try {
+      const text = await read();
+      res.writeHead(200, { ...headers, 'Content-Type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text);
+    } catch (err) {
+      // Such as a worker that does not answer. Prometheus asks again.
+      log.warn({ err }, 'metrics could not be read');
+      res.writeHead(503, headers).end();
+    }
   });
   return {
     server,

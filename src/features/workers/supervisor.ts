@@ -60,6 +60,11 @@ export const workers = {
   beside: [] as OpenService[],
 };
 
+/** Waits for the end of a worker. `once()` would stop waiting at a message that came too late for it (EPIPE). */
+function endOf(worker: Worker): Promise<{ code: number; signal: string }> {
+  return new Promise((resolve) => worker.once('exit', (code, signal) => resolve({ code, signal })));
+}
+
 class Supervisor {
   readonly #log: Logger;
   readonly #inherited: Inherited;
@@ -92,7 +97,8 @@ class Supervisor {
   async stop(delaySeconds: number): Promise<void> {
     this.#isStopping = true;
     const ending = [...this.#workers].map((worker) => this.#end(worker, delaySeconds, () => worker.process.kill()));
-    await Promise.all(ending);
+    // A reload may be waiting for a worker that is no longer listed.
+    await Promise.all([...ending, this.#reload]);
   }
 
   /** Starts a worker, and resolves once it listens. */
@@ -100,14 +106,18 @@ class Supervisor {
     const worker = forkWorker(this.#inherited);
     const startedAt = performance.now();
     this.#workers.add(worker);
-    const ended = once(worker, 'exit');
-    const isListening = await Promise.race([once(worker, 'listening').then(() => true), ended.then(() => false)]);
+    const ended = endOf(worker);
+    const listening = once(worker, 'listening').then(
+      () => true,
+      () => false,
+    );
+    const isListening = await Promise.race([listening, ended.then(() => false)]);
     if (!isListening) {
       this.#workers.delete(worker);
       throw new Error('a worker could not start');
     }
-    void ended.then(([code, signal]) => {
-      // Otherwise it was to end.
+    void ended.then(({ code, signal }) => {
+      // A worker that is no longer listed was asked to stop.
       if (!this.#workers.delete(worker) || this.#isStopping) return;
       this.#log.error({ worker: worker.process.pid, code, signal }, 'worker died');
       if (performance.now() - startedAt > stableAfterMs) this.#restartDelayMs = 0;
@@ -156,7 +166,7 @@ class Supervisor {
 
   async #end(worker: Worker, delaySeconds: number, ask: () => void): Promise<void> {
     if (worker.isDead()) return;
-    const ended = once(worker, 'exit');
+    const ended = endOf(worker);
     const timer = setTimeout(() => worker.process.kill('SIGKILL'), delaySeconds * 1000 + killAfterMs);
     ask();
     await ended;

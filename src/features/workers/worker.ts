@@ -1,5 +1,4 @@
 import cluster, { type Worker } from 'node:cluster';
-import { once } from 'node:events';
 import type { Config, RedisTarget, SessionSecrets } from '../../config.ts';
 
 /** What the primary has started or made for all workers, in development. */
@@ -13,22 +12,28 @@ let retires = false;
 export function forkWorker(inherited: Inherited): Worker {
   const worker = cluster.fork();
   worker.on('message', (message) => {
-    if (message === question) worker.send(inherited);
+    if (message === question) worker.send({ inherited });
   });
+  // A message that comes too late for a worker that has just died. Its end is noticed by itself.
+  worker.on('error', () => {});
   return worker;
 }
 
-/** In a worker: the configuration with what it has inherited. */
-export async function inherit(config: Config): Promise<Config> {
-  const answer = once(process, 'message');
-  process.send?.(question);
-  const [inherited] = await answer;
-  process.on('message', (message) => {
-    if (message !== retirement) return;
-    retires = true;
-    process.kill(process.pid, 'SIGTERM');
+/** In a worker: the configuration with what it has inherited. From here on it can be retired. */
+export function inherit(config: Config): Promise<Config> {
+  return new Promise((resolve) => {
+    process.on('message', (message) => {
+      if (message === retirement) {
+        retires = true;
+        process.kill(process.pid, 'SIGTERM');
+      } else if (isAnswer(message)) resolve({ ...config, ...message.inherited });
+    });
+    process.send?.(question);
   });
-  return { ...config, ...inherited };
+}
+
+function isAnswer(message: unknown): message is { inherited: Inherited } {
+  return typeof message === 'object' && message !== null && 'inherited' in message;
 }
 
 /** Lets a worker stop as on SIGTERM, while others go on serving. */
