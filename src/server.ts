@@ -14,20 +14,19 @@ const redisCloseDeadlineMs = 400;
 
 type Closers = (() => Promise<void>)[];
 
-/** Closes what is open; in the order in which it was opened. */
+/** How to close what is open. Added in the order of opening, run in reverse. */
 const closers: Closers = [];
 let closing: Promise<void> | undefined;
 /** From the first signal on. */
 let isClosing = false;
-const main = { serve, isClosing: () => isClosing };
+const main = { serve, isClosing: () => isClosing, isPrimary: true };
 main.serve = workers.supervise(serve, { readSettings: () => readSettings().config });
 main.isClosing = workers.unlessRetiring(main.isClosing);
+main.isPrimary = workers.isPrimary;
 workers.beside.push(serveWorkerMetrics);
 
 try {
-  const { config, warnings } = readSettings();
-  const log = createLogger(config.logLevel, undefined, config.logFormat);
-  for (const { about, message } of warnings) log.warn(about, message);
+  const { config, log } = readSettings();
   // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
   const starting = Promise.resolve().then(() => main.serve(config, log, closers));
   const close = () => {
@@ -37,7 +36,7 @@ try {
   shutDownGracefully(log, close, config.shutdownDelaySeconds);
   await starting;
 } catch (error) {
-  // Whoever ends a start is not told that it failed, and the shutdown that is under way closes everything.
+  // If a signal interrupts the start, its failure is not reported: the shutdown under way closes everything.
   if (!isClosing) {
     console.error(error instanceof ConfigError ? error.message : `Latchkey can't start: ${explainFailure(error)}`);
     await closeAll().catch(() => {});
@@ -45,9 +44,13 @@ try {
   }
 }
 
-function readSettings() {
+function readSettings(): { config: Config; log: Logger } {
   const { env, problems, warnings } = sources.read(process.env);
-  return { config: readConfig(env, problems), warnings };
+  const config = readConfig(env, problems);
+  const log = createLogger(config.logLevel, undefined, config.logFormat);
+  // The workers read the same.
+  if (main.isPrimary) for (const { about, message } of warnings) log.warn(about, message);
+  return { config, log };
 }
 
 async function serve(config: Config, log: Logger, closers: Closers): Promise<void> {

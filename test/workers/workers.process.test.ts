@@ -155,6 +155,17 @@ test('a message to a worker that has just died harms nobody', async () => {
   expect((await open(server.url())).status).toBe(200);
 }, 60_000);
 
+// feature: env-file
+test('a misspelt setting is warned of once, and again at a reload', async () => {
+  const server = await startWorkers({ SITE_NAM: 'Wrong' });
+  const warnings = () => server.logged('a variable in the environment looks like a misspelt setting');
+  expect(warnings()).toHaveLength(1);
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
+  expect(warnings()).toHaveLength(2);
+}, 60_000);
+// end: env-file
+
 test('what is wrong with the settings of workers stops the start, and is said once', async () => {
   const port = await freePort();
   const first = await startServer({ env: { PORT: String(port) } });

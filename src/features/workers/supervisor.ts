@@ -56,6 +56,7 @@ type OpenService = (config: Config, log: Logger) => Service;
 export const workers = {
   supervise,
   unlessRetiring,
+  isPrimary: cluster.isPrimary,
   /** What runs once beside all workers, such as a port for their metrics. */
   beside: [] as OpenService[],
 };
