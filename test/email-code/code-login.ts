@@ -1,8 +1,9 @@
-import { vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { type MailServer, startMailServer } from '../mail/mail-server.ts';
 import { startApp, type TestApp, type TestAppOptions } from '../support/app.ts';
+import { untilQuiet } from '../support/commands.ts';
 import { type Visit, Visitor } from '../support/visitor.ts';
 
 export type CodeApp = TestApp & { mails: MailServer };
@@ -72,6 +73,12 @@ export async function untilKnown({ redis }: Pick<CodeApp, 'redis'>, email: strin
     }
   };
   await vi.waitFor(areKnown, { timeout: 10_000, interval: 5 });
+}
+
+/** Waits until every mail that requests so far have caused is delivered, so that a test may say what did not come. */
+export async function noMoreMail({ redis }: Pick<CodeApp, 'redis'>): Promise<void> {
+  await untilQuiet(redis);
+  await expect.poll(() => redis.keys('{outbox}:mail:*'), { timeout: 10_000, interval: 5 }).toEqual([]);
 }
 
 type Outcomes = { mailed: number; withheld: number };

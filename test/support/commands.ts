@@ -14,7 +14,7 @@ export async function commandsFor(redis: NodeClient, work: () => Promise<unknown
 }
 
 /** Waits for what earlier requests have left to be written, which would be counted as well. */
-async function untilQuiet(redis: NodeClient): Promise<void> {
+export async function untilQuiet(redis: NodeClient): Promise<void> {
   let before: Record<string, string> | undefined;
   const isQuiet = async () => {
     const [previous, calls] = [before, await countCalls(redis)];
