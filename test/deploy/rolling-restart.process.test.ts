@@ -29,8 +29,10 @@ test('behind the shipped proxies, no request fails while both processes are repl
   );
   const visits = visitors.map((visitor) => visitor.start());
 
-  for (const [position, port] of ports.entries()) servers[position] = await replace(servers[position], port);
-  await sleep(300);
+  for (const [position, port] of ports.entries()) {
+    servers[position] = await replace(servers[position], port);
+    await moreRounds(visitors);
+  }
   for (const visitor of visitors) visitor.stop();
   await Promise.all(visits);
 
@@ -43,7 +45,6 @@ test('behind the shipped proxies, no request fails while both processes are repl
   expect(table.map(({ proxy, failed }) => ({ proxy, failed }))).toEqual(
     proxyNames.map((proxy) => ({ proxy, failed: [] })),
   );
-  for (const { requests } of table) expect(requests).toBeGreaterThan(500);
 }, 60_000);
 
 /** As an operator does it: stop one, start it again, and go on when it is ready. */
@@ -56,11 +57,19 @@ async function replace(server: RunningServer | undefined, port: number): Promise
   return successor;
 }
 
+/** Waits until each visitor has used the whole site again: one round may have begun before. */
+async function moreRounds(visitors: ProxyVisitor[]): Promise<void> {
+  const before = visitors.map(({ rounds }) => rounds);
+  const added = () => Math.min(...visitors.map(({ rounds }, position) => rounds - (before[position] ?? 0)));
+  await expect.poll(added, { timeout: 20_000, interval: 20 }).toBeGreaterThanOrEqual(2);
+}
+
 /** Somebody who signs in, uses the site and logs out, on a connection that is kept. */
 class ProxyVisitor {
   readonly proxy: RunningProxy;
   readonly failures: string[] = [];
   requests = 0;
+  rounds = 0;
   readonly #email: string;
   readonly #agent: Agent;
   #isStopped = false;
@@ -77,6 +86,7 @@ class ProxyVisitor {
     while (!this.#isStopped) {
       for (const path of ['/admin', '/style.css', '/']) await this.#ask('GET', path, 200);
       await this.#ask('POST', '/admin/end-other-sessions', 303);
+      this.rounds += 1;
       await sleep(thinkMs);
     }
     await this.#ask('POST', '/logout', 303);

@@ -180,7 +180,7 @@ test('one port has the metrics of all workers, added up', async () => {
   const metricsPort = await freePort();
   const server = await startWorkers({ METRICS_PORT: String(metricsPort) });
   for (let count = 1; count <= 10; count += 1) await open(server.url());
-  expect(workersSeen(server).size).toBe(2);
+  await expect.poll(() => workersSeen(server).size, soon).toBe(2);
   const { text } = await open(`http://127.0.0.1:${metricsPort}`, '/metrics');
   expect(text).toMatch(/^latchkey_request_seconds_count\{[^}]*route="\/login"[^}]*\} 10$/m);
   expect(text).toMatch(/^latchkey_build_info\{[^}]*\} 1$/m);
