@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
@@ -31,16 +31,6 @@ function commandWith(code: string): string[] {
   const preload = `data:text/javascript,${encodeURIComponent(imports + code)}`;
   return [process.execPath, '--import', preload, builtFile('server.js')];
 }
-
-/** Workers don't ask for what they inherit while the file `hold` is in their directory. */
-const heldCommand = () =>
-  commandWith(`if (cluster.isWorker) {
-    const send = process.send.bind(process);
-    process.send = async (message, ...others) => {
-      while (typeof message === 'string' && existsSync('hold')) await new Promise((done) => setTimeout(done, 10));
-      return send(message, ...others);
-    };
-  }`);
 
 /** The processes that have answered so far. */
 const workersSeen = (server: RunningServer) => new Set(server.logged('request').map(({ pid }) => pid));
@@ -189,17 +179,26 @@ test('one port has the metrics of all workers, added up', async () => {
   expect(await server.ended).toEqual({ code: 0, signal: null });
 }, 60_000);
 
+/** Workers don't ask for what they inherit while the file `hold` is in their directory, unless `go` is. */
+const heldCommand = () =>
+  commandWith(`if (cluster.isWorker) {
+    const send = process.send.bind(process);
+    process.send = async (message, ...others) => {
+      while (typeof message === 'string' && existsSync('hold') && !existsSync('go')) await new Promise((done) => setTimeout(done, 10));
+      return send(message, ...others);
+    };
+  }`);
+
 test('metrics can be read while a worker starts, which still gets what it inherits', async () => {
   const metricsPort = await freePort();
   const cwd = newDirectory('workers-');
   const server = await startWorkers({ METRICS_PORT: String(metricsPort) }, { cwd, command: heldCommand() });
-  const hold = join(cwd, 'hold');
-  writeFileSync(hold, '');
+  writeFileSync(join(cwd, 'hold'), '');
   process.kill(server.pid, 'SIGHUP');
   await expect.poll(() => server.logged('reload: replacing all workers'), soon).toHaveLength(1);
   const read = async () => (await open(`http://127.0.0.1:${metricsPort}`, '/metrics')).text;
   await expect.poll(read, soon).toMatch(/^latchkey_build_info\{[^}]*\} 1$/m);
-  rmSync(hold);
+  writeFileSync(join(cwd, 'go'), '');
   await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
   // In development, all workers share the private Redis and the secret of the primary.
   const visitor = new Visitor(server.url());
