@@ -27,6 +27,14 @@ test('doctor logs in to the mail server and, if asked, sends one mail, whose que
   expect(mails.inbox).toMatchObject([{ to: ['olga@example.com'], mail: { subject: 'Test of Latchkey' } }]);
 });
 
+test('doctor has something to do where a mail is asked for, and there is no mail server', async () => {
+  const latchkey = latchkeyOn(`unix://${socketPath}`);
+  expect((await latchkey('doctor')).exitCode).toBe(0);
+  const { text, exitCode } = await latchkey('doctor', '--mail', 'olga@example.com');
+  expect(exitCode).toBe(1);
+  expect(text).toContain('TO DO mail server: none: SMTP_URL is not set\n      no mail was sent: set SMTP_URL\n');
+});
+
 test('doctor says what is wrong with the mail server', async () => {
   mails.failure = { at: 'recipient', answer: 550 };
   const refused = await doctor(mails.url, '--mail', 'olga@example.com');

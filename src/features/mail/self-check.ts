@@ -9,7 +9,10 @@ import { type SealKeys, seal } from './seal.ts';
 export function checkMail(courier: Courier | undefined, keys: SealKeys, config: Config): SelfCheck {
   return async function checkMail({ mailTo }) {
     const { server } = config.mail;
-    if (!courier || !server) return [{ what: 'mail server', detail: 'none: SMTP_URL is not set' }];
+    if (!courier || !server) {
+      const problem = mailTo === undefined ? undefined : 'no mail was sent: set SMTP_URL';
+      return [{ what: 'mail server', detail: 'none: SMTP_URL is not set', problem }];
+    }
     try {
       const detail = `${server.host}:${server.port}, TLS ${server.tls}${server.credentials ? ', login' : ''}`;
       const problem = await courier.check();
