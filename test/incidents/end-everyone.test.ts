@@ -36,6 +36,17 @@ test('no session comes back: not in the processes that run, and not in one that 
   expect(await adminOf(await signedIn(url))).toBe(200);
 });
 
+test('no command shows a session that a backup has brought back', async () => {
+  const ann = await signedIn(url, 'restored@example.com');
+  const restore = await keep(ann);
+  await latchkey('end', '--everyone');
+  await restore();
+  expect(await adminOf(ann)).toBe(401);
+  await restore();
+  expect((await latchkey('sessions', 'restored@example.com')).json).toMatchObject({ sessions: [] });
+  expect((await latchkey('count')).json).toMatchObject({ sessions: 0, addresses: 0 });
+});
+
 describe.each(['hold', 'blackHole'] as const)('a process that Redis does not reach for a while (%s)', async (loss) => {
   const proxy = await startTcpProxy({ path: redisAddress.socketPath });
   const partitioned = await startApp({ redisAddress: { url: `redis://127.0.0.1:${proxy.port}` } });

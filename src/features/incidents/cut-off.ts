@@ -1,5 +1,6 @@
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
+import type { SessionLimits } from '../../session/lifetime.ts';
 
 const key = 'cut-off';
 
@@ -46,4 +47,15 @@ export class CutOff {
     const step = { keys: [key], arguments: [String(maxSessionSeconds * 1000)] };
     await withTimeout(deadlineMs, this.#redis.eval(setScript, step));
   }
+}
+
+/**
+ * The limits by which the app judges sessions now: those of the settings, and the cut-off, which a command's own process
+ * does not follow.
+ * @throws {RedisUnavailable}
+ */
+export async function currentLimits(redis: RedisClient, limits: SessionLimits): Promise<SessionLimits> {
+  const cutOff = new CutOff(redis);
+  await cutOff.read();
+  return { ...limits, minSignedInAt: () => cutOff.minSignedInAt };
 }

@@ -1,8 +1,9 @@
 import type { Command } from '../../../cli/command.ts';
 import { endOf } from '../../../session/lifetime.ts';
 import { decode } from '../../../session/record.ts';
+import { currentLimits } from '../cut-off.ts';
 import { readTexts } from '../keyspace.ts';
-import { isIndexKey, sessionIdOf } from '../session-keys.ts';
+import { sessionIdOf } from '../session-keys.ts';
 import { tableText } from '../text.ts';
 
 const minuteMs = 60_000;
@@ -19,18 +20,20 @@ export const count: Command = {
   about: 'count live sessions and addresses, by when they signed in and were last seen',
   operands: [0, 0],
   async run(_given, { open }) {
-    const { config, keyspace } = await open();
+    const { config, keyspace, redis } = await open();
+    const limits = await currentLimits(redis, config.sessionLimits);
     const now = Date.now();
-    let [sessions, addresses] = [0, 0];
+    let sessions = 0;
+    const addresses = new Set<string>();
     const within = periods.map((period) => ({ ...period, signedIn: 0, lastSeen: 0 }));
     for await (const { node, keys } of keyspace.scanAll()) {
-      const names = keys.map((key) => keyspace.nameOf(key));
-      addresses += names.filter(isIndexKey).length;
-      const sessionKeys = keys.filter((_, position) => sessionIdOf(names[position] ?? '') !== undefined);
+      const ids = keys.map((key) => sessionIdOf(keyspace.nameOf(key)));
+      const sessionKeys = keys.filter((_, position) => ids[position] !== undefined);
       if (sessionKeys.length === 0) continue;
       for (const record of await readTexts({ node, keys: sessionKeys })) {
         const session = record === null ? undefined : decode(record);
-        if (session?.email === undefined || endOf(session, config.sessionLimits) <= now) continue;
+        if (session?.email === undefined || endOf(session, limits) <= now) continue;
+        addresses.add(session.email);
         sessions += 1;
         for (const period of within) {
           if (now - session.signedInAt <= period.ms) period.signedIn += 1;
@@ -40,10 +43,10 @@ export const count: Command = {
     }
     const rows = within.map(({ name, signedIn, lastSeen }) => [`in the last ${name}`, `${signedIn}`, `${lastSeen}`]);
     return {
-      text: `${sessions} live sessions of ${addresses} addresses\n${tableText([['', 'SIGNED IN', 'LAST SEEN'], ...rows])}`,
+      text: `${sessions} live sessions of ${addresses.size} addresses\n${tableText([['', 'SIGNED IN', 'LAST SEEN'], ...rows])}`,
       json: {
         sessions,
-        addresses,
+        addresses: addresses.size,
         within: within.map(({ ms, signedIn, lastSeen }) => ({ seconds: ms / 1000, signedIn, lastSeen })),
       },
     };

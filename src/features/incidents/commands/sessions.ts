@@ -1,6 +1,7 @@
 import type { Command } from '../../../cli/command.ts';
 import { endOf } from '../../../session/lifetime.ts';
 import { tagOf } from '../../../session/session-id.ts';
+import { currentLimits } from '../cut-off.ts';
 import { clientAddresses, History } from '../history.ts';
 import { readAddress } from '../operands.ts';
 import { readSessions } from '../session-keys.ts';
@@ -15,11 +16,10 @@ export const sessions: Command = {
     const email = readAddress(typed);
     const { config, keyspace, redis } = await open();
     const addresses = clientAddresses(await new History(redis).read(tagOf(email)));
+    const limits = await currentLimits(redis, config.sessionLimits);
     const found = await readSessions(keyspace, tagOf(email));
     const now = Date.now();
-    const live = found
-      .filter((session) => endOf(session, config.sessionLimits) > now)
-      .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+    const live = found.filter((session) => endOf(session, limits) > now).sort((a, b) => b.lastSeenAt - a.lastSeenAt);
     const rows = live.map(({ handle, device = '', signedInAt, lastSeenAt }) => {
       return [handle, device, addresses.get(handle) ?? '-', timeText(signedInAt), timeText(lastSeenAt)];
     });
