@@ -27,6 +27,12 @@ export type Command = {
   run: (given: Given, operator: Operator) => Promise<Outcome>;
 };
 
+/** What an error says, and what it says of its cause. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+}
+
 /** The command line is wrong: the message says how, and the usage is printed below it. */
 export class UsageError extends Error {}
 

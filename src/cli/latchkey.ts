@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { ConfigError, readConfig, sources } from '../config.ts';
 import { currentActor } from './actor.ts';
-import { type ExitCode, exitCodes, NotConfirmed, UsageError } from './command.ts';
+import { type ExitCode, exitCodes, NotConfirmed, reasonOf, UsageError } from './command.ts';
 import { readCommandLine, usageText } from './command-line.ts';
 import { commands } from './commands.ts';
 import { newOperator } from './operator.ts';
@@ -45,9 +45,4 @@ function explain(error: unknown): ExitCode {
   if (error instanceof ConfigError) console.error(`latchkey: ${error.problems.join('\nlatchkey: ')}`);
   else console.error(`latchkey: ${reasonOf(error)}`);
   return exitCodes.failed;
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }

@@ -41,7 +41,7 @@ type Options = {
 /** Standard output is for the answer, and warnings are for `latchkey doctor`: the app's own log has them already. */
 export function newOperator(config: Config, { actor, warnings = [], yes }: Options): Operator {
   const heard: string[] = [];
-  const log = createLogger('warn', { write: (line) => void heard.push(JSON.parse(line).msg) });
+  const log = createLogger('warn', { write: (line) => void heard.push(warningIn(JSON.parse(line))) });
   for (const { about, message } of warnings) log.warn(about, `${message}: ${Object.values(about).join(', ')}`);
   const closers: (() => Promise<void>)[] = [];
   let opening: Promise<Opened> | undefined;
@@ -81,4 +81,10 @@ export function newOperator(config: Config, { actor, warnings = [], yes }: Optio
       for (const close of closers.toReversed()) await close();
     },
   };
+}
+
+/** What a line of the log warns of, and the reason if there was an error. */
+function warningIn({ msg, err }: { msg: string; err?: { message: string; cause?: { message: string } } }): string {
+  const reason = err && (err.cause ? `${err.message} (${err.cause.message})` : err.message);
+  return reason === undefined ? msg : `${msg}: ${reason}`;
 }

@@ -1,6 +1,7 @@
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { Keyspace } from '../../src/features/incidents/keyspace.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { startApp } from '../support/app.ts';
@@ -56,8 +57,10 @@ test('says what a proxy leaves out, and how to put it right', async () => {
   const BASE_URL = await startProxy({}, ['content-security-policy']);
   const { of, exitCode, toDo, text } = await findings({ BASE_URL, TRUST_PROXY: '127.0.0.1' });
   expect({ exitCode, toDo }).toEqual({ exitCode: 1, toDo: ['client address', 'security headers', 'health paths'] });
-  expect(of('client address')?.problem).toContain('let it send X-Forwarded-For');
-  expect(of('security headers')?.problem).toBe('content-security-policy got lost on the way: let the proxy pass it on');
+  expect(of('client address')?.problem).toContain('configure it to send X-Forwarded-For');
+  expect(of('security headers')?.problem).toBe(
+    'content-security-policy is missing from the response: configure the proxy to pass it on',
+  );
   expect(text).toMatch(/^TO DO health paths\n {6}visitors can read \/readyz/m);
 });
 
@@ -68,7 +71,24 @@ test('notices that BASE_URL leads nowhere, or to another app', async () => {
   await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
   afterwards(() => other.close());
   const { of } = await findings({ BASE_URL: `http://127.0.0.1:${(other.address() as AddressInfo).port}` });
-  expect(of('site')?.problem).toContain('lead BASE_URL to the app that uses this Redis');
+  expect(of('site')?.problem).toContain('point BASE_URL at the app that uses this Redis');
+});
+
+test('takes no JSON of another app for an answer, and goes on after a check that fails', async () => {
+  const other = createServer((_req, res) => res.setHeader('Content-Type', 'application/json').end('{"secure":true}'));
+  await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
+  afterwards(() => other.close());
+  vi.spyOn(Keyspace.prototype, 'versions').mockRejectedValueOnce(new Error('no such node'));
+  const { of, toDo } = await findings({ BASE_URL: `http://127.0.0.1:${(other.address() as AddressInfo).port}` });
+  expect(toDo).toEqual(['Redis', 'site']);
+  expect(of('Redis')?.problem).toBe('it could not be checked: no such node');
+  expect(of('site')?.problem).toMatch(/^it answered 200, and not as this app does/);
+});
+
+test('says why something could not be checked', async () => {
+  const rented = await startRedisServer('of-the-operator', ['--appendonly', 'yes', '--rename-command', 'EVAL', '']);
+  const { text } = await findings({}, rented.url);
+  expect(text).toMatch(/the permissions of the Redis user could not be checked: .*\(ERR unknown command 'EVAL'/);
 });
 
 test('says what is wrong with Redis: away, keeping nothing, or with a user who may not run the commands', async () => {

@@ -2,7 +2,7 @@ import { connect } from 'node:tls';
 import type { Config } from '../../config.ts';
 import type { Finding } from '../../core.ts';
 import type { RedisClient } from '../../redis/client.ts';
-import { openProbe, type Seen } from './probe.ts';
+import { openProbe, type Seen, seenShape } from './probe.ts';
 
 const timeoutMs = 5000;
 const minCertificateDays = 14;
@@ -17,7 +17,7 @@ export async function checkSite(config: Config, redis: RedisClient): Promise<Fin
   const { response, seen } = reached;
   const certificate = config.https ? [await checkCertificate(new URL(origin))] : [];
   if (!seen) {
-    const problem = `it answered ${response.status}, and not as this app does: lead BASE_URL to the app that uses this Redis`;
+    const problem = `it answered ${response.status}, and not as this app does: point BASE_URL at the app that uses this Redis`;
     return [...certificate, { what: 'site', detail: origin, problem }];
   }
   return [
@@ -31,9 +31,8 @@ export async function checkSite(config: Config, redis: RedisClient): Promise<Fin
 async function reach(url: string): Promise<{ response: Response; seen: Seen | undefined } | { problem: string }> {
   try {
     const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) });
-    const seen =
-      response.status === 200 ? ((await response.json().catch(() => undefined)) as Seen | undefined) : undefined;
-    return { response, seen };
+    const answer: unknown = response.status === 200 ? await response.json().catch(() => undefined) : undefined;
+    return { response, seen: seenShape.safeParse(answer).data };
   } catch (error) {
     const { message, cause } = error as Error;
     const { code = '', message: reason = message } = (cause ?? {}) as NodeJS.ErrnoException;
@@ -46,16 +45,16 @@ async function reach(url: string): Promise<{ response: Response; seen: Seen | un
 function checkProxy({ https, trustProxy }: Config, { secure, ip, peer, host, forwarded }: Seen): Finding[] {
   const scheme = forwarded['x-forwarded-proto'];
   const insecure = trustProxy
-    ? `the app does not take the request for https (X-Forwarded-Proto: ${scheme ?? 'not sent'}): let the proxy send X-Forwarded-Proto: https, and name it in TRUST_PROXY`
-    : 'the app does not take the request for https: name the proxy in TRUST_PROXY';
+    ? `the app does not see the request as https (X-Forwarded-Proto: ${scheme ?? 'not sent'}): configure the proxy to send X-Forwarded-Proto: https, and name it in TRUST_PROXY`
+    : 'the app does not see the request as https: name the proxy in TRUST_PROXY';
   const isProxysOwn = trustProxy !== false && ip === peer;
   return [
     { what: 'scheme', detail: secure ? 'https' : 'http', problem: https && !secure ? insecure : undefined },
     {
       what: 'client address',
-      detail: `the app takes this machine for ${ip}; compare that with its own address`,
+      detail: `the app sees this machine as ${ip}; compare that with its own address`,
       problem: isProxysOwn
-        ? 'that is the proxy: let it send X-Forwarded-For, and name just that proxy in TRUST_PROXY'
+        ? 'that is the proxy: configure it to send X-Forwarded-For, and name only that proxy in TRUST_PROXY'
         : undefined,
     },
     { what: 'host', detail: host },
@@ -71,8 +70,8 @@ function checkHeaders({ https }: Config, headers: Headers): Finding {
   const missing = expected.filter((name) => !headers.has(name));
   const doubled = expected.filter((name) => headers.get(name)?.includes(', ') && name !== 'content-security-policy');
   const problems = [
-    ...missing.map((name) => `${name} got lost on the way: let the proxy pass it on`),
-    ...doubled.map((name) => `${name} comes twice: let the proxy not add its own`),
+    ...missing.map((name) => `${name} is missing from the response: configure the proxy to pass it on`),
+    ...doubled.map((name) => `${name} is there twice: configure the proxy not to add its own`),
   ];
   return {
     what: 'security headers',
@@ -86,7 +85,7 @@ async function checkHealthPaths(origin: string): Promise<Finding> {
   const isOpen = 'response' in reached && [200, 503].includes(reached.response.status);
   return {
     what: 'health paths',
-    problem: isOpen ? 'visitors can read /readyz: let the proxy close /livez and /readyz' : undefined,
+    problem: isOpen ? 'visitors can read /readyz: block /livez and /readyz at the proxy' : undefined,
   };
 }
 
@@ -96,7 +95,7 @@ function checkCertificate({ hostname, port }: URL): Promise<Finding> {
     const socket = connect({ host: hostname, port: Number(port) || 443, servername: hostname, timeout: timeoutMs });
     const fail = (error: Error) => {
       socket.destroy();
-      done({ what, problem: `${error.message}: renew it, or put the whole chain in place` });
+      done({ what, problem: `${error.message}: renew it, or install the complete chain` });
     };
     socket.once('error', fail);
     socket.once('timeout', () => fail(new Error('no answer')));
@@ -105,7 +104,9 @@ function checkCertificate({ hostname, port }: URL): Promise<Finding> {
       const days = Math.floor((until.valueOf() - Date.now()) / dayMs);
       socket.destroy();
       const problem =
-        days < minCertificateDays ? 'it ends soon: renew it, and see why that did not happen by itself' : undefined;
+        days < minCertificateDays
+          ? 'it expires soon: renew it, and find out why it was not renewed automatically'
+          : undefined;
       done({ what, detail: `${socket.getProtocol() ?? 'TLS'}, valid for ${days} more days`, problem });
     });
   });

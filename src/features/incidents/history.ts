@@ -35,10 +35,10 @@ local now = tonumber(redis.call('TIME')[1])
 local keptSeconds, maxEntries = tonumber(ARGV[1]), tonumber(ARGV[2])
 local mode, key = ARGV[3], KEYS[1]
 if mode == 'decoy' then key = KEYS[2] end
-local text = redis.pcall('GET', key)
-local isKept = mode == 'add' or (mode == 'refusal' and type(text) == 'string')
+local before = redis.pcall('GET', key)
+local isKept = mode == 'add' or (mode == 'refusal' and type(before) == 'string')
 local entries = {}
-for at, times, request, what in string.gmatch(type(text) == 'string' and text or '', '(%d+) (%d+) (%S+) ([^\\n]*)\\n') do
+for at, times, request, what in string.gmatch(type(before) == 'string' and before or '', '(%d+) (%d+) (%S+) ([^\\n]*)\\n') do
   if now - tonumber(at) < keptSeconds then entries[#entries + 1] = {at, times, request, what} end
 end
 for position = 4, #ARGV, 2 do
@@ -53,10 +53,10 @@ for position = 4, #ARGV, 2 do
 end
 local lines = {}
 for position = 1, math.min(#entries, maxEntries) do lines[position] = table.concat(entries[position], ' ') .. '\\n' end
-local lines = table.concat(lines)
-if not isKept then redis.call('SET', KEYS[2], lines, 'EX', 1)
-elseif mode == 'add' then redis.call('SET', key, lines, 'EX', keptSeconds)
-else redis.call('SET', key, lines, 'KEEPTTL') end`;
+local text = table.concat(lines)
+if not isKept then redis.call('SET', KEYS[2], text, 'EX', 1)
+elseif mode == 'add' then redis.call('SET', key, text, 'EX', keptSeconds)
+else redis.call('SET', key, text, 'KEEPTTL') end`;
 
 /** What `latchkey why` shows. */
 export const historyKeys: PersonalKeys = {

@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
+import { z } from 'zod';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 
 /** How the app saw a request that `latchkey doctor` has sent through the proxy. */
-export type Seen = {
-  secure: boolean;
-  ip: string | undefined;
-  peer: string | undefined;
-  host: string;
-  forwarded: Record<string, string>;
-};
+export const seenShape = z.object({
+  secure: z.boolean(),
+  ip: z.string().optional(),
+  peer: z.string().optional(),
+  host: z.string(),
+  forwarded: z.record(z.string(), z.string()),
+});
+export type Seen = z.infer<typeof seenShape>;
 
 const probeSeconds = 60;
 const probePath = /^\/doctor\/([\w-]{22})$/;

@@ -7,8 +7,8 @@ export function timeText(milliseconds: number): string {
 }
 
 /** A number and its noun, such as `1 session` or `2 sessions`. */
-export function countText(count: number, noun: string, plural = `${noun}s`): string {
-  return `${count} ${count === 1 ? noun : plural}`;
+export function countText(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** Lines of columns. Control characters, which a terminal would obey, are left out. */

@@ -3,7 +3,7 @@ import type { Service } from '../../core.ts';
 import { figures } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
-import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
+import { measureSkew } from '../../redis/clock.ts';
 
 const maxSkewMs = 5000;
 /** Smaller differences are left alone: an answer may take that long. */
@@ -49,12 +49,4 @@ export function checkClock(redis: RedisClient, log: Logger): Service {
       correctClock(0);
     },
   };
-}
-
-/** By how much this clock is ahead, in milliseconds; exact to half of the time that the answer takes. */
-async function measureSkew(redis: RedisClient): Promise<number> {
-  const askedAt = Date.now();
-  const [seconds, microseconds] = await withTimeout(deadlineMs, redis.time());
-  const redisMs = Number(seconds) * 1000 + Number(microseconds) / 1000;
-  return Math.round((askedAt + Date.now()) / 2 - redisMs);
 }

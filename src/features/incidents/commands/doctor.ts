@@ -1,7 +1,8 @@
-import { type Command, exitCodes } from '../../../cli/command.ts';
-import type { Operator } from '../../../cli/operator.ts';
+import { type Command, exitCodes, reasonOf } from '../../../cli/command.ts';
+import type { Opened, Operator } from '../../../cli/operator.ts';
 import { ConfigError } from '../../../config.ts';
 import type { Finding } from '../../../core.ts';
+import { RedisUnavailable } from '../../../redis/deadline.ts';
 import type { EmailAddress } from '../../../session/email-address.ts';
 import { checkRedis } from '../check-redis.ts';
 import { checkSite } from '../check-site.ts';
@@ -32,24 +33,31 @@ function aboutSettings({ config }: Operator): Finding {
 }
 
 async function look(operator: Operator, mailTo: EmailAddress | undefined): Promise<Finding[]> {
-  try {
-    const opened = await operator.open();
-    const findings = [
-      ...(await checkRedis(opened, operator.config)),
-      ...(await Promise.all(opened.selfChecks.map((check) => check({ mailTo })))).flat(),
-      ...(await checkSite(operator.config, opened.redis)),
-    ];
-    return [...operator.warnings().map((problem) => ({ what: 'start', problem })), ...findings];
-  } catch (error) {
-    const problems = error instanceof ConfigError ? error.problems : [reasonOf(error)];
-    return problems.map((problem) => ({ what: 'Redis', problem }));
-  }
+  const opened = await operator.open().catch(problemsOfOpening);
+  const found = Array.isArray(opened) ? opened : await checkAll(opened, operator, mailTo);
+  return [...operator.warnings().map((problem) => ({ what: 'start', problem })), ...found];
 }
 
-function reasonOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  const reason = cause instanceof Error ? ` (${cause.message})` : '';
-  return `${message}${reason}: check REDIS_URL, and that Redis runs`;
+function problemsOfOpening(error: unknown): Finding[] {
+  if (error instanceof ConfigError) return error.problems.map((problem) => ({ what: 'start', problem }));
+  return error instanceof RedisUnavailable
+    ? [{ what: 'Redis', problem: `${reasonOf(error)}: check REDIS_URL, and that Redis runs` }]
+    : [{ what: 'start', problem: reasonOf(error) }];
+}
+
+/** One check after the other, whatever becomes of those before it. */
+async function checkAll(opened: Opened, { config }: Operator, mailTo: EmailAddress | undefined): Promise<Finding[]> {
+  const checks: [what: string, check: () => Promise<Finding[]>][] = [
+    ['Redis', () => checkRedis(opened, config)],
+    ...opened.selfChecks.map((check): [string, () => Promise<Finding[]>] => ['service', () => check({ mailTo })]),
+    ['site', () => checkSite(config, opened.redis)],
+  ];
+  const findings: Finding[] = [];
+  for (const [what, check] of checks) {
+    const failed = (error: unknown) => [{ what, problem: `it could not be checked: ${reasonOf(error)}` }];
+    findings.push(...(await check().catch(failed)));
+  }
+  return findings;
 }
 
 function lineOf({ what, detail, problem }: Finding): string {
