@@ -59,14 +59,29 @@ describe('a mail in Redis', () => {
   test('is decrypted by any of the secrets, and waits for a process that has its secret', async () => {
     const other = deriveSealKeys(['another secret for the tests, of 32 characters']);
     await newOutbox({ redis, courier: neverAnswers() }).enqueue();
-    const blind = start({ keys: other, courier: newSmtpClient({ port: server.port, keys: other }) });
+    const blind = start({ keys: other, courier: newSmtpClient({ port: server.port, keys: other }), policy: {} });
     await expect.poll(() => blind.logged('mail deferred'), soon).not.toHaveLength(0);
-    expect(blind.logged('mail deferred')[0]).toMatchObject({ outcome: 'unreadable' });
+    const [deferred] = blind.logged('mail deferred');
+    expect(deferred).toMatchObject({ outcome: 'unreadable' });
+    // Soon, since a process that has the secret may be waiting for it.
+    expect(Number(deferred?.retryInSeconds)).toBeLessThan(0.2);
     expect(blind.failed).toEqual([]);
     await blind.outbox.stop();
     const both = deriveSealKeys(['another secret for the tests, of 32 characters', testSecret]);
     start({ keys: both, courier: newSmtpClient({ port: server.port, keys: both }) });
     await expect.poll(() => server.inbox, soon).toHaveLength(1);
+  });
+
+  test('is left to the processes that have its secret', async () => {
+    const keys = deriveSealKeys(['another secret for the tests, of 32 characters']);
+    const processes = [
+      start({ policy: {} }),
+      start({ keys, courier: newSmtpClient({ port: server.port, keys }), policy: {} }),
+    ];
+    for (let number = 0; number < 10; number += 1) await Promise.all(processes.map(({ enqueue }) => enqueue()));
+    await expect.poll(() => server.inbox, soon).toHaveLength(20);
+    // Each mail is deferred at most once: by the process that has not got its secret.
+    for (const { logged } of processes) expect(logged('mail deferred').length).toBeLessThanOrEqual(10);
   });
 
   test('is removed once the server has accepted it, and the log has the reply but no address', async () => {
@@ -350,20 +365,18 @@ describe('a recipient', () => {
   });
 
   test('whose mail other mail waits for is broken off, and gets it later', async () => {
-    let isSlow = true;
+    let attempts = 0;
     const slow = await startMailServer({
       onRcptTo: ({ address }, _session, done) => {
-        if (!address.includes('slow') || !isSlow) done();
+        if (address.includes('slow')) attempts += 1;
+        // The first attempt is never answered.
+        if (!address.includes('slow') || attempts > 1) done();
       },
     });
     const { enqueue, accepted, logged } = start({ courier: newSmtpClient({ port: slow.port }) });
     await enqueue({ to: 'ann@slow.example' });
-    await expect.poll(() => slow.seen, soon).toContain('sender');
-    const startedAt = performance.now();
+    await expect.poll(() => attempts, soon).toBe(1);
     await enqueue();
-    await expect.poll(() => accepted, soon).toEqual(['2']);
-    expect(performance.now() - startedAt).toBeLessThan(2000);
-    isSlow = false;
     await expect.poll(() => accepted, soon).toEqual(['2', '1']);
     expect(logged('mail deferred')[0]).toMatchObject({ id: 'r1', outcome: 'slow' });
   });
@@ -525,9 +538,9 @@ describe('several processes', () => {
     await queue.enqueue({ ...own, id: 'in progress' });
     await queue.enqueue({ ...own, id: 'unknown' });
     const idsOf = ({ jobs }: Claim) => jobs.map(({ id }) => id);
-    expect(idsOf(await queue.claim([], limits)).sort()).toEqual(['in progress', 'unknown']);
-    expect(idsOf(await new Queue(redis, 'another').claim([], limits))).toEqual([]);
-    expect(idsOf(await queue.claim(['in progress'], limits))).toEqual(['unknown']);
+    expect(idsOf(await queue.claim([], limits, [])).sort()).toEqual(['in progress', 'unknown']);
+    expect(idsOf(await new Queue(redis, 'another').claim([], limits, []))).toEqual([]);
+    expect(idsOf(await queue.claim(['in progress'], limits, []))).toEqual(['unknown']);
   });
 
   test('keep their leases while they deliver', async () => {

@@ -10,10 +10,10 @@ export async function useRedis(redis: RedisClient): Promise<void> {
   const queue = new Queue(redis, randomUUID());
   const mail = { id: randomUUID(), domain: 'example', sealed: 'sealed', ttlSeconds: 60, delayMs: 0 };
   await queue.enqueue({ ...mail, lane: 'high' });
-  const { jobs } = await queue.claim([], limits);
+  const { jobs } = await queue.claim([], limits, []);
   expect(jobs).toMatchObject([{ id: mail.id, lane: 'high' }]);
-  await queue.claim([mail.id], undefined);
+  await queue.claim([mail.id], undefined, []);
   await queue.defer(mail.id, 60_000, 'slow');
-  expect((await queue.claim([], limits)).jobs).toEqual([]);
+  expect((await queue.claim([], limits, [])).jobs).toEqual([]);
   expect([await queue.finish(mail.id), await queue.finish(mail.id)]).toEqual([true, false]);
 }

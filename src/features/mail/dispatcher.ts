@@ -6,6 +6,7 @@ import { publishQueue } from './figures.ts';
 import type { Claim, Job, Lane, Queue } from './queue.ts';
 import { type RetryPolicy, retryDelayMs } from './retry.ts';
 import { ServerHealth, type ServerLimits } from './server-health.ts';
+import { UnreadableMails, unreadableDelayMs } from './unreadable-mails.ts';
 
 /** Is told the outcomes. */
 export type Recorder = {
@@ -22,7 +23,7 @@ type Settlement =
   | { record: () => Promise<void> /** The change may have been made already. */; isRepeat?: true }
   | { delayMs: number | undefined; lane: Lane };
 
-/** While attempts are in progress: to renew their leases, and to see whether other processes have mail waiting. */
+/** While any process delivers mail: to renew leases, and to see whether other processes have mail waiting. */
 const watchMs = 500;
 /** Otherwise: to take over what killed processes have left behind. */
 const sweepMs = 30_000;
@@ -43,6 +44,7 @@ export class Dispatcher {
   readonly #policy: RetryPolicy;
   readonly #health: ServerHealth;
   readonly #timeLimit = new AttemptTimeLimit();
+  readonly #unreadable = new UnreadableMails();
   readonly #underWay = new Map<string, Attempt>();
   readonly #unsettled = new Map<string, Settlement>();
   #state: 'new' | 'running' | 'stopped' = 'new';
@@ -94,8 +96,8 @@ export class Dispatcher {
     }
     this.#state = 'stopped';
     clearTimeout(this.#timer);
-    const left = this.#underWay.size;
-    if (left > 0) this.#log.warn({ mails: left }, 'stopped while mail was being sent; it will be sent again');
+    const mails = this.#underWay.size;
+    if (mails > 0) this.#log.warn({ mails }, 'stopped while mail was being sent; it will be sent again');
   }
 
   async #step(): Promise<void> {
@@ -125,7 +127,8 @@ export class Dispatcher {
     // Read before the limits: a pause may end in between, and must not be slept through.
     const pausesMs = [this.#health.pausedMs, this.#health.ordinaryPausedMs, this.#leaseFrom - performance.now()];
     const limits = performance.now() < this.#leaseFrom ? undefined : this.#health.limits;
-    const claim = await this.#queue.claim([...this.#underWay.keys(), ...this.#unsettled.keys()], limits);
+    const inProgress = [...this.#underWay.keys(), ...this.#unsettled.keys()];
+    const claim = await this.#queue.claim(inProgress, limits, this.#unreadable.ids());
     if (this.#redisAwaySince !== undefined) {
       const isLong = performance.now() - this.#redisAwaySince > afterOutageMs;
       this.#redisAwaySince = undefined;
@@ -141,7 +144,8 @@ export class Dispatcher {
     const waitsMs = [
       this.#breakOffSlow(claim),
       claim.nextMs ?? sweepMs,
-      this.#underWay.size > 0 ? watchMs : sweepMs,
+      this.#underWay.size + claim.leased > 0 ? watchMs : sweepMs,
+      this.#unreadable.nextMs(),
       ...pausesMs.filter((ms) => ms > 0),
     ];
     return Math.max(1, Math.min(...waitsMs));
@@ -163,8 +167,7 @@ export class Dispatcher {
     if (this.#underWay.has(id) || this.#unsettled.has(id)) return;
     const startedAt = performance.now();
     this.#underWay.set(id, { job, startedAt });
-    const hasLapsed = leftMs <= 0;
-    const delivered = await this.#deliver({ id, sealed, isWithheld: lane === 'withheld', hasLapsed });
+    const delivered = await this.#deliver({ id, sealed, isWithheld: lane === 'withheld', hasLapsed: leftMs <= 0 });
     this.#underWay.delete(id);
     this.#timeLimit.noteEnded(id);
     const tookMs = performance.now() - startedAt;
@@ -211,13 +214,12 @@ export class Dispatcher {
         this.#health.noteDeferred(domain, delivered.reply);
         return this.#defer(job, delivered, lane);
       case 'unreadable':
-        // Another process may have the secret that decrypts it.
-        return this.#defer(job, delivered, lane);
+        this.#unreadable.avoid(job.id, retryDelayMs(this.#policy, job));
+        return this.#defer(job, delivered, lane, unreadableDelayMs);
     }
   }
 
-  #defer(job: Job, delivered: Delivered, lane: Lane): Settlement {
-    const delayMs = retryDelayMs(this.#policy, job);
+  #defer(job: Job, delivered: Delivered, lane: Lane, delayMs = retryDelayMs(this.#policy, job)): Settlement {
     this.#recorder.deferred(delivered, delayMs);
     return { delayMs, lane };
   }

@@ -61,7 +61,8 @@ enqueue(id, mail, now + tonumber(ARGV[8]))`;
  * was lost, and leases mails that are due: lane by lane, the domains in turn, within the limits.
  *
  * ARGV: owner, leaseMs, limit, limit for all lanes but `high`, limit per domain, ms between mails (0: no minimum),
- * whether to lease at all, then the ids of mails that this process is delivering or has not settled.
+ * whether to lease at all, the ids of mails not to lease (separated by spaces), then the ids of mails that this process
+ * is delivering or has not settled.
  *
  * Returns the leased mails, whether due mail of the lanes `high` and `normal` waits for a connection, the milliseconds
  * until the next check (-1: nothing to wait for), how many mails are leased, how many are undelivered, and the age of
@@ -72,7 +73,11 @@ local owner, leaseMs, maxLeased, maxOrdinary, maxPerDomain = ARGV[1], tonumber(A
 local interval, mayLease = tonumber(ARGV[6]), ARGV[7] == '1'
 local maxWithheld = 50
 local isInProgress = {}
-for position = 8, #ARGV do
+local isAvoided, avoided = {}, 0
+for id in ARGV[8]:gmatch('%S+') do
+  isAvoided[id], avoided = true, avoided + 1
+end
+for position = 9, #ARGV do
   isInProgress[ARGV[position]] = true
   if redis.call('HGET', key('mail', ARGV[position]), 'owner') == owner then
     redis.call('ZADD', key('leases'), now + leaseMs, ARGV[position])
@@ -115,16 +120,23 @@ local function noteRate(lane)
 end
 
 local jobs, waiting, nextAt = {}, {}, nil
+local function firstOf(queue)
+  for _, id in ipairs(redis.call('ZRANGE', queue, '-inf', now, 'BYSCORE', 'LIMIT', 0, avoided + 1)) do
+    if not isAvoided[id] then return id end
+  end
+end
+-- Returns whether there was a mail to lease.
 local function lease(lane, domain)
   local queue, turns = key('queue', lane, domain), key('turns', lane)
-  local id = redis.call('ZPOPMIN', queue)[1]
-  local mail = id and mailOf(id)
+  local id = firstOf(queue)
+  if id then redis.call('ZREM', queue, id) end
   local following = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
   if following[2] then redis.call('ZADD', turns, math.max(now, tonumber(following[2])), domain)
   else redis.call('ZREM', turns, domain) end
+  local mail = id and mailOf(id)
   if not mail then
     if id then forget(id) end
-    return
+    return id ~= nil
   end
   redis.call('ZADD', key('leases'), now + leaseMs, id)
   keep(key('leases'), redis.call('PTTL', key('mail', id)))
@@ -133,20 +145,19 @@ local function lease(lane, domain)
   table.insert(jobs, {id, lane, domain, sealed, now - mail.asked, deferred and now - deferred or 0, mail.until_ - now})
   noteRate(lane)
   count(mail)
+  return true
 end
 
 local function serve(lane)
   local served = false
-  for _, domain in ipairs(redis.call('ZRANGE', key('turns', lane), '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)) do
+  for _, domain in ipairs(redis.call('ZRANGE', key('turns', lane), '-inf', now, 'BYSCORE', 'LIMIT', 0, 100 + avoided)) do
     if lane == 'withheld' then
       if #jobs >= maxWithheld then return false end
-      lease(lane, domain)
-      served = true
+      served = lease(lane, domain) or served
     elseif (perDomain[lane .. domain] or 0) < maxPerDomain then
       if isFull(lane) then waiting[lane] = 1 return false end
       if isTooSoon() then nextAt = nextMailAt return false end
-      lease(lane, domain)
-      served = true
+      served = lease(lane, domain) or served
     end
   end
   return served

@@ -89,12 +89,13 @@ export class Queue {
    * @param inProgress the ids of mails that this process is delivering, or whose outcome it has yet to record; its other
    * leases are from a claim whose reply was lost, and start anew
    * @param limits undefined to renew leases only
+   * @param avoided the ids of mails that are left to other processes
    * @throws {RedisUnavailable}
    */
-  async claim(inProgress: string[], limits: Limits | undefined): Promise<Claim> {
+  async claim(inProgress: string[], limits: Limits | undefined, avoided: string[]): Promise<Claim> {
     const { connections, ordinaryConnections, connectionsPerDomain, mailsPerMinute } = limits ?? noLimits;
     const intervalMs = mailsPerMinute === Number.POSITIVE_INFINITY ? 0 : 60_000 / mailsPerMinute;
-    const own = [connections, ordinaryConnections, connectionsPerDomain, intervalMs, limits ? 1 : 0];
+    const own = [connections, ordinaryConnections, connectionsPerDomain, intervalMs, limits ? 1 : 0, avoided.join(' ')];
     const reply = await this.#run(claimScript, [this.#owner, leaseMs, ...own, ...inProgress]);
     const [jobs, high, normal, nextMs, leased, queued, oldestMs] = reply as ClaimReply;
     return {
