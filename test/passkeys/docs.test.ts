@@ -3,7 +3,7 @@ import { maxPasskeys, undoSeconds } from '../../src/features/passkeys/accounts.t
 import { challengeSeconds } from '../../src/features/passkeys/challenges.ts';
 import { passkeyLimits } from '../../src/features/passkeys/service.ts';
 import { removeLinkSeconds } from '../../src/features/passkeys/undo-links.ts';
-import { read, rowsBelow } from '../support/documents.ts';
+import { measured, read, rowsBelow } from '../support/documents.ts';
 
 type Limit = { points: number; seconds: number };
 
@@ -15,6 +15,18 @@ test('the limits are documented as they are (ASVS 6.1.1)', () => {
   const documented = rowsBelow('docs/passkeys.md', 'what is counted | limit').map(([, limit]) => limit);
   expect(documented).toEqual(limits.map((limit) => limit.map(words).join(', ')));
   expect(page).toContain(`at most ${maxPasskeys}.`);
+});
+
+test('what it costs is documented as it was measured', () => {
+  const rows = rowsBelow('docs/passkeys.md', 'from an open login page to /admin | keys and clicks | waiting');
+  expect(rows).toHaveLength(2);
+  for (const [way = '', , waiting] of rows) {
+    expect(waiting).toMatch(new RegExp(`^${measured('passkeys', way)[0]?.[1]} s(,|$)`));
+  }
+  const [without, with_] = ['without', 'with'].map((how) =>
+    Number(measured('passkeys', `login page ${how} passkeys`)[0]?.[0]),
+  );
+  expect(page).toContain(`grows by ${Number(with_) - Number(without)} bytes, from ${without} to ${with_},`);
 });
 
 test('what the login page loads is documented', () => {
