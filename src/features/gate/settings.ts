@@ -152,7 +152,7 @@ export const gateSettings = featureSettings({
       set: 'KEY value',
       smembers: 'KEY',
     },
-    keys: ['{tag}sites', 'g:ticket'],
+    keys: ['{tag}sites:site', 'g:ticket'],
   },
   read: (values) => ({ sites: sitesOf(values) }),
 });

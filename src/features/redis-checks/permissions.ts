@@ -24,7 +24,7 @@ const corePermissions: RedisPermissions = {
     zremrangebyscore: 'KEY 0 1',
     zscore: 'KEY member',
   },
-  keys: ['{tag}session', 'tag', 'ready'],
+  keys: ['{tag}random', 'tag', 'ready'],
 };
 
 /** What the Redis user must be allowed to do, by the kind of Redis. */
