@@ -2,7 +2,7 @@
 // What becomes of codes while mail servers, app processes and Redis are slow, full or killed. With --quick, the loads
 // are ten times smaller, run all at once, and are not published. --beside
 // measures POST /login beside another version instead, built in that directory.
-import { availableParallelism, loadavg } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -29,7 +29,6 @@ const inTurn = restarts.filter(wanted);
 const together = quietLoads.filter(wanted);
 const rows = new Map<string, Row>();
 const startedAt = performance.now();
-const [loadBefore = 0] = loadavg();
 
 if (values.beside !== undefined) {
   const speed = await measureSpeed(node.path, resolve(values.beside));
@@ -71,7 +70,7 @@ async function measure(load: Load): Promise<void> {
 
 function machine(): string {
   const date = new Date().toISOString().slice(0, 10);
-  return `on ${date}, on ${availableParallelism()} cores with a load of ${loadBefore.toFixed(1)} before`;
+  return `on ${date}, on ${availableParallelism()} cores`;
 }
 
 function report(): void {
