@@ -23,7 +23,7 @@ import { openPasskeys } from './features/passkeys/passkeys.ts';
 import { passkeyKeys } from './features/passkeys/personal-keys.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
-import { checkRedis } from './features/redis-checks/check-server.ts';
+import { checkRedis, refuseToLose } from './features/redis-checks/check-server.ts';
 import { checkClock } from './features/redis-checks/clock-check.ts';
 import { newFormId } from './features/repeated-forms/form-id.ts';
 import { repeatedFormKeys, signInOnce } from './features/repeated-forms/repeated-forms.ts';
@@ -118,6 +118,7 @@ export function createApp(parts: AppParts): App {
 
   core.noteOutage = outageLog(log);
   core.displayAddress = addressToUnicode;
+  services.push(refuseToLose(redis));
   services.push(checkClock(redis, log));
   const branding = openBranding(core, publicDirectory);
   services.push(branding.service);

@@ -1,4 +1,5 @@
 import { ConfigError, type RedisTarget, redisPermissions } from '../../config.ts';
+import type { Service } from '../../core.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
@@ -9,7 +10,7 @@ import { aclRule, missingPermissions } from './permissions.ts';
 const minMajorVersion = 7;
 
 /**
- * Refuses a Redis that could not sign anybody in, and warns of settings that would lose sessions.
+ * Refuses a Redis that could not sign anybody in, and warns of settings that would lose what it holds.
  * @throws {ConfigError} with every reason and its fix; {RedisUnavailable} when Redis does not answer. The connection is
  * closed then.
  */
@@ -46,21 +47,46 @@ async function checkServer(
     processes.map((node) => withTimeout(deadlineMs, warningsFor(node)).catch(() => [])),
   );
   const told = new Set(warnings.flat());
-  if (told.has(savesNothingWarning)) await refuseToLose(client, permissions);
+  if (told.has(savesNothingWarning)) {
+    const loss = await lossAtRestart(client, permissions);
+    if (loss !== undefined) {
+      losses.set(client, loss);
+      told.delete(savesNothingWarning);
+      told.add(loss);
+    }
+  }
   for (const warning of told) log.warn(warning);
 }
 
-/** @throws {ConfigError} when there is something that a restart of this Redis, which saves nothing, would lose for good */
-async function refuseToLose(client: RedisClient, permissions: readonly RedisPermissions[]): Promise<void> {
+/** What a restart of a Redis, which saves nothing, would lose for good. */
+const losses = new WeakMap<RedisClient, string>();
+
+/**
+ * Keeps the app from starting on a Redis whose restart would lose something for good. The operator's commands, which
+ * start no service, are only warned: they are what helps then.
+ */
+export function refuseToLose(redis: RedisClient): Service {
+  return {
+    async start() {
+      const loss = losses.get(redis);
+      if (loss !== undefined) throw new ConfigError([loss]);
+    },
+    stop: async () => {},
+  };
+}
+
+async function lossAtRestart(
+  client: RedisClient,
+  permissions: readonly RedisPermissions[],
+): Promise<string | undefined> {
   for (const { lasting } of permissions) {
     if (!lasting) continue;
     const script = "return redis.call('TYPE', KEYS[1]).ok";
     const kind = await withTimeout(deadlineMs, client.eval(script, { keys: [lasting.key], arguments: [] }));
     if (kind === 'none') continue;
-    throw new ConfigError([
-      `Redis keeps nothing on disk, so restarting it would lose the ${lasting.what} that it holds for good: set appendonly yes`,
-    ]);
+    return `Redis keeps nothing on disk, so restarting it would lose the ${lasting.what} that it holds for good: set appendonly yes`;
   }
+  return undefined;
 }
 
 const savesNothingWarning =
