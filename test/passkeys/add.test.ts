@@ -77,7 +77,9 @@ test('a passkey is kept without expiry under the tag of its address, once it is 
       ...{ lastUsedAt: undefined, isSyncable: true, isSynced: true },
     },
   ]);
-  expect(app.logged().findLast(({ msg }) => msg === 'passkey added')).toMatchObject({ person: tagOf(email) });
+  expect(app.logged().findLast(({ msg }) => msg === 'passkey added')).toMatchObject({
+    ...{ person: tagOf(email), ip: expect.any(String) },
+  });
 });
 
 test('what is there already is excluded, and a passkey is named by what keeps it', async () => {

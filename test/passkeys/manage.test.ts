@@ -118,7 +118,9 @@ describe('removing', () => {
       },
     });
     expect((await newMember(app, email, 2)).email).toBe(email);
-    expect(app.logged().findLast(({ msg }) => msg === 'passkey removed')).toMatchObject({ passkey: handle });
+    expect(app.logged().findLast(({ msg }) => msg === 'passkey removed')).toMatchObject({
+      ...{ passkey: handle, ip: expect.any(String) },
+    });
   });
 
   test('takes a login of at most ten minutes ago', async () => {
@@ -151,6 +153,7 @@ describe('removing', () => {
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
     const undone = await newVisitor(app).post('/passkeys/undo', { form: { token } });
     expect(undone.text).toContain('The passkey is back');
+    expect(app.logged().findLast(({ msg }) => msg === 'passkey restored')).toMatchObject({ ip: expect.any(String) });
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
     expect((await visitor.get('/admin')).status).toBe(200);
     expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(410);

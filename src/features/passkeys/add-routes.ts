@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import { HttpError } from '../../http/http-error.ts';
 import { safeReturnPath } from '../../http/return-path.ts';
-import { cutText } from '../../log.ts';
+import { cutText, requestFields } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
 import { setFlash } from '../../session/flash.ts';
 import { handleOf as sessionHandleOf, tagIn, tagOf } from '../../session/session-id.ts';
@@ -50,7 +50,7 @@ export function addPasskey(parts: PasskeyRoutes): RequestHandler {
     const email = currentEmail(req);
     const result = await service.add(email, bodyField(req, 'credential'), client);
     if (result.outcome !== 'added') throw explainNotAdded(parts, req, result);
-    const about = { id: req.id, person: tagOf(email), by: sessionHandleOf(req.sessionID) };
+    const about = { ...requestFields(req), person: tagOf(email), by: sessionHandleOf(req.sessionID) };
     log.info({ ...about, passkey: handleOf(result.passkey.id) }, 'passkey added');
     parts.cookies.noteOffered(res);
     const next = safeReturnPath(bodyField(req, 'next') ?? listPath);
@@ -77,7 +77,7 @@ function explainNotAdded(
   result: Exclude<AddResult, { outcome: 'added' }>,
 ): HttpError {
   const problem = 'problem' in result ? { problem: cutText(result.problem, 200) } : {};
-  const about = { id: req.id, person: tagOf(currentEmail(req)), reason: result.outcome };
+  const about = { ...requestFields(req), person: tagOf(currentEmail(req)), reason: result.outcome };
   log.info({ ...about, ...problem }, 'passkey not added');
   if (result.outcome !== 'too often') return new HttpError(422, problems[result.outcome]);
   const { waitSeconds } = result;

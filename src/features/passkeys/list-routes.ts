@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { HttpError } from '../../http/http-error.ts';
+import { requestFields } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
 import { setFlash, takeFlash } from '../../session/flash.ts';
 import { handleOf as sessionHandleOf, tagOf } from '../../session/session-id.ts';
@@ -78,7 +79,7 @@ export function removePasskey(parts: PasskeyRoutes): RequestHandler {
     const handle = handleIn(req);
     const left = await service.remove(email, handle, causeOf(req, requireParty(parts, req)));
     if (left === undefined) return answerChanged(req, res, 'That passkey had been removed already.');
-    const about = { id: req.id, person: tagOf(email), by: sessionHandleOf(req.sessionID) };
+    const about = { ...requestFields(req), person: tagOf(email), by: sessionHandleOf(req.sessionID) };
     log.info({ ...about, passkey: handle }, 'passkey removed');
     const rest = left === 0 ? ' It was your last one: from now on, log in with a code.' : '';
     await answerChanged(req, res, `The passkey has been removed.${rest}`);

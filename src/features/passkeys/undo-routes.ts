@@ -31,8 +31,8 @@ export function undoChange(parts: PasskeyRoutes): RequestHandler {
     // First the change: if Redis refuses, the link is still there for another try.
     const outcome = await undoAs[action](parts, undo, req);
     if (!(await parts.links.use(token))) throw usedUp(req);
-    const about = { id: req.id, person: tagOf(email), passkey: handleOf(passkey.id), by: 'link' };
-    parts.log.info(about, action === 'remove' ? 'passkey removed' : 'passkey brought back');
+    const about = { ...requestFields(req), person: tagOf(email), passkey: handleOf(passkey.id), by: 'link' };
+    parts.log.info(about, action === 'remove' ? 'passkey removed' : 'passkey restored');
     if (action === 'remove' && req.session.email === email) {
       await signOut(req, res);
       Reflect.deleteProperty(res.locals, 'email');
