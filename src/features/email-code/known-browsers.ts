@@ -41,6 +41,12 @@ export class KnownBrowsers {
     return devicesIn(cookie).find((device) => this.#isSignedFor(device, tag))?.id;
   }
 
+  /** The same, and whether it is known; with an id, one Redis command, which throws `RedisUnavailable`. */
+  lookUp(cookie: string | undefined, tag: string): { candidate: string | undefined; isKnown: Promise<boolean> } {
+    const candidate = this.idIn(cookie, tag);
+    return { candidate, isKnown: candidate === undefined ? Promise.resolve(false) : this.isKnown(tag, candidate) };
+  }
+
   /** The cookie that makes a browser known to one more address, the one used last first. */
   cookieWith(cookie: string | undefined, tag: string, id: string): string {
     const others = devicesIn(cookie).filter((device) => !this.#isSignedFor(device, tag));

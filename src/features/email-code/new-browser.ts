@@ -13,8 +13,8 @@ export function noticeNewBrowser(codes: CodeRoutes, mails: CodeMails): NoticeNew
   return async function noticeNewBrowser(req, res, { email, remember, sessionId, proof }) {
     const tag = tagOf(email);
     const cookie = cookies.readDevice(req);
-    const candidate = knownBrowsers.idIn(cookie, tag);
-    const knownId = candidate !== undefined && (await knownBrowsers.isKnown(tag, candidate)) ? candidate : undefined;
+    const { candidate, isKnown } = knownBrowsers.lookUp(cookie, tag);
+    const knownId = (await isKnown) ? candidate : undefined;
     const deviceId = knownId ?? newDeviceId();
     if (knownId === undefined) await knownBrowsers.awaitNotice(tag, deviceId);
     cookies.writeDevice(res, knownBrowsers.cookieWith(cookie, tag, deviceId));

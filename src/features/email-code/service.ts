@@ -63,10 +63,10 @@ export class EmailCodeService {
    * order, and a mail is composed and queued either way (ASVS 6.3.8).
    */
   async ask(request: CodeRequest, client: Client): Promise<AskResult> {
-    const { challenges, rateLimits, mails, isAllowed } = this.#parts;
+    const { challenges, rateLimits, knownBrowsers, mails, isAllowed } = this.#parts;
     const { email, remember, previousId, seed } = request;
     const tag = tagOf(email);
-    const { candidate, isKnown } = this.#lookUpDevice(client, tag);
+    const { candidate, isKnown } = knownBrowsers.lookUp(client.deviceCookie, tag);
     const [waitSeconds, hasOverall, known] = await Promise.all([
       rateLimits.takeAsk(client.ip, candidate !== undefined),
       rateLimits.takeMail(),
@@ -150,9 +150,9 @@ export class EmailCodeService {
   }
 
   async #enterOne(id: string, code: string, client: Client): Promise<EnterResult> {
-    const { challenges, rateLimits, isAllowed } = this.#parts;
+    const { challenges, rateLimits, knownBrowsers, isAllowed } = this.#parts;
     const tag = tagIn(id);
-    const { candidate, isKnown } = this.#lookUpDevice(client, tag);
+    const { candidate, isKnown } = knownBrowsers.lookUp(client.deviceCookie, tag);
     const [challenge, waitSeconds, known] = await Promise.all([
       challenges.find(id),
       rateLimits.takeGuess(client.ip, candidate !== undefined),
@@ -196,13 +196,6 @@ export class EmailCodeService {
     if (await knownBrowsers.isKnown(tag, askedWith)) return { deviceId: askedWith, isNewBrowser: false };
     await knownBrowsers.awaitNotice(tag, deviceId);
     return { deviceId, isNewBrowser: true };
-  }
-
-  #lookUpDevice({ deviceCookie }: Client, tag: string): { candidate: string | undefined; isKnown: Promise<boolean> } {
-    const { knownBrowsers } = this.#parts;
-    const candidate = knownBrowsers.idIn(deviceCookie, tag);
-    if (candidate === undefined) return { candidate, isKnown: Promise.resolve(false) };
-    return { candidate, isKnown: knownBrowsers.isKnown(tag, candidate) };
   }
 }
 

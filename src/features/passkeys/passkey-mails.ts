@@ -3,20 +3,12 @@ import type { Logger } from '../../log.ts';
 import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/session-id.ts';
+import type { Cause } from '../email-code/code-mails.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import { undoSeconds } from './accounts.ts';
 import type { PasskeyMailTemplates } from './mail-templates.ts';
 import { handleOf, type Passkey } from './record.ts';
 import { removeLinkSeconds, type UndoLinks } from './undo-links.ts';
-
-/** What mails say about the request that caused them. */
-export type Cause = {
-  requestId: string;
-  /** Browser and system in words. */
-  device: string;
-  /** Where links lead. */
-  origin: string;
-};
 
 /** Whose passkey, and with which user handle. */
 export type Owned = { email: EmailAddress; userHandle: string; passkey: Passkey };
