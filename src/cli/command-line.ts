@@ -30,7 +30,7 @@ export function readCommandLine(commands: Record<string, Command>, words: string
   if (values.help === true) return undefined;
   const [min, max] = command.operands;
   if (positionals.length < min) throw new UsageError(`${name} needs ${min === 1 ? 'an argument' : 'more arguments'}`);
-  if (positionals.length > max) throw new UsageError(`${name} does not take "${positionals[max]}"`);
+  if (positionals.length > max) throw new UsageError(`unexpected argument "${positionals[max]}"`);
   const { json, yes, ...own } = values;
   return { name, command, given: { operands: positionals, values: own }, json: json === true, yes: yes === true };
 }
@@ -49,10 +49,18 @@ function parse({ options = {} }: Command, args: string[]) {
 /** How the commands are typed: all of them, or the one with this name. */
 export function usageText(commands: Record<string, Command>, name?: string): string {
   const chosen = Object.entries(commands).filter(([each]) => name === undefined || each === name);
-  const forms = (chosen.length > 0 ? chosen : Object.entries(commands)).flatMap(([, { usage, about }]) =>
+  const shown = (chosen.length > 0 ? chosen : Object.entries(commands)).map(([, command]) => command);
+  const forms = shown.flatMap(({ usage, about }) =>
     usage.map((form, position) => ({ form: `latchkey ${form}`, about: position === 0 ? about : '' })),
   );
   const width = Math.max(...forms.map(({ form }) => form.length));
   const lines = forms.map(({ form, about }) => `  ${form.padEnd(width)}  ${about}`.trimEnd());
-  return `Usage:\n${lines.join('\n')}\n\nEvery command takes --json. Those that can't be undone ask first, or take --yes.\n`;
+  return `Usage:\n${lines.join('\n')}\n\nEvery command takes --json.${confirmationText(shown)}\n`;
+}
+
+function confirmationText(commands: Command[]): string {
+  const asking = commands.flatMap(({ asksFirst }) => asksFirst ?? []);
+  if (asking.length === 0) return '';
+  const list = new Intl.ListFormat('en').format(asking.map((words) => `"${words}"`));
+  return ` ${list} can't be undone: confirm on the terminal, or pass --yes.`;
 }

@@ -22,6 +22,8 @@ export type Command = {
   /** What it does, in one line. */
   about: string;
   options?: NonNullable<ParseArgsConfig['options']>;
+  /** What can't be undone, as it is typed: the whole command, or one form of it. It asks first. */
+  asksFirst?: string;
   /** How many operands it takes, from and to. */
   operands: [min: number, max: number];
   run: (given: Given, operator: Operator) => Promise<Outcome>;

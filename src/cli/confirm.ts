@@ -8,11 +8,11 @@ import { NotConfirmed } from './command.ts';
  */
 export async function confirm(what: string): Promise<void> {
   if (!process.stdin.isTTY) {
-    throw new NotConfirmed(`${what} This can't be undone. There is no terminal to ask on, so say it with --yes.`);
+    throw new NotConfirmed(`${what} This can't be undone. There is no terminal to confirm on; pass --yes.`);
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await terminal.question(`${what} This can't be undone. Type yes to go on: `);
+    const answer = await terminal.question(`${what} This can't be undone. Type yes to continue: `);
     if (answer.trim() !== 'yes') throw new NotConfirmed('Nothing was done.');
   } finally {
     terminal.close();

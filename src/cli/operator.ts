@@ -34,7 +34,7 @@ type Options = {
   actor: Actor;
   /** Of the settings. */
   warnings?: { about: object; message: string }[];
-  /** Whether to do without asking what can't be undone. */
+  /** Skip the confirmation of actions that can't be undone. */
   yes: boolean;
 };
 

@@ -1,3 +1,4 @@
+import { end as endSessions } from '../features/incidents/commands/end.ts';
 import { readAddress } from '../features/incidents/operands.ts';
 import { countText, tableText, timeText } from '../features/incidents/text.ts';
 import { Accounts } from '../features/passkeys/accounts.ts';
@@ -19,7 +20,7 @@ const passkeys: Command = {
       ...[passkey, name, provider, isSynced ? 'yes' : 'no', timeText(addedAt.valueOf())],
       lastUsedAt ? timeText(lastUsedAt.valueOf()) : 'never',
     ]);
-    const table = tableText([['PASSKEY', 'NAME', 'KEPT BY', 'SYNCED', 'ADDED', 'LAST USED'], ...rows]);
+    const table = tableText([['PASSKEY', 'NAME', 'PROVIDER', 'SYNCED', 'ADDED', 'LAST USED'], ...rows]);
     return {
       text: `${email} has ${countText(found.length, 'passkey')}.\n${found.length > 0 ? table : ''}`,
       json: { address: email, passkeys: found },
@@ -32,6 +33,7 @@ const removePasskeys: Command = {
   usage: ['remove-passkeys ADDRESS [--passkey PASSKEY]'],
   about: 'remove the passkeys of an address, or one of them',
   options: { passkey: { type: 'string' } },
+  asksFirst: 'remove-passkeys',
   operands: [1, 1],
   async run({ operands: [typed], values: { passkey } }, { open, confirm }) {
     const email = readAddress(typed);
@@ -47,5 +49,21 @@ const removePasskeys: Command = {
   },
 };
 
+/** Ends sessions, and says which passkeys can begin new ones. */
+const end: Command = {
+  ...endSessions,
+  async run(given, operator) {
+    const outcome = await endSessions.run(given, operator);
+    const [typed] = given.operands;
+    if (typed === undefined) return outcome;
+    const email = readAddress(typed);
+    const { redis } = await operator.open();
+    const count = (await new Accounts(redis).load(email))?.passkeys.length ?? 0;
+    if (count === 0) return outcome;
+    const hint = `${email} can still sign in with ${countText(count, 'passkey')}. If one of them is not its owner's, "latchkey passkeys ${email}" lists them: remove it, then end the sessions again.`;
+    return { ...outcome, text: `${outcome.text}${hint}\n`, json: Object.assign({}, outcome.json, { passkeys: count }) };
+  },
+};
+
 /** What `latchkey` can be told about passkeys, by name. */
-export const passkeyCommands: Record<string, Command> = { passkeys, 'remove-passkeys': removePasskeys };
+export const passkeyCommands: Record<string, Command> = { end, passkeys, 'remove-passkeys': removePasskeys };

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { UsageError } from '../../src/cli/command.ts';
+import { usageText } from '../../src/cli/command-line.ts';
+import { commands } from '../../src/cli/commands.ts';
 import { latchkeyOn } from './run-latchkey.ts';
 
 // Nothing listens there: a mistake is found before anything is opened.
@@ -10,7 +12,7 @@ test.each([
   [['toString'], /^there is no command "toString"$/],
   [['sessions'], /^sessions needs an argument$/],
   [['sessions', 'ann'], /^"ann" is not an e-mail address$/],
-  [['sessions', 'ann@example.com', 'bob@example.com'], /^sessions does not take "bob@example.com"$/],
+  [['sessions', 'ann@example.com', 'bob@example.com'], /^unexpected argument "bob@example.com"$/],
   [['end', '--everone'], /'--everone'/],
   [['end', 'ann@example.com', '--session'], /--session/],
   [['end'], /^say whose sessions to end/],
@@ -22,4 +24,10 @@ test.each([
 
 test.each([[[]], [['--help']], [['end', '--help']], [['help', 'end']]])('asks for help: %j', async (words) => {
   await expect(latchkey(...words)).rejects.toThrow('only help was asked for');
+});
+
+test('help says what asks for confirmation, and nothing of what does not', () => {
+  expect(usageText(commands)).toMatch(/"end --everyone", .*"forget".* can't be undone: confirm on the terminal/);
+  expect(usageText(commands, 'end')).toMatch(/json\. "end --everyone" can't be undone: .*--yes\.\n$/);
+  expect(usageText(commands, 'sessions')).toMatch(/\n\nEvery command takes --json\.\n$/);
 });

@@ -25,7 +25,7 @@ test("what can't be undone needs a terminal to ask on, or --yes", async () => {
   const ann = await signedIn(url);
   expect(await runLatchkey(['end', '--everyone'], env)).toMatchObject({
     ...{ code: 3, stdout: '' },
-    stderr: expect.stringContaining('say it with --yes'),
+    stderr: expect.stringContaining('no terminal to confirm on; pass --yes'),
   });
   expect((await ann.get('/admin')).status).toBe(200);
   expect(await runLatchkey(['end', '--everyone', '--yes'], env)).toMatchObject({ code: 0 });

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { exitCodes } from '../../src/cli/command.ts';
-import { commands } from '../../src/features/incidents/commands.ts';
+import { commands } from '../../src/cli/commands.ts';
 import { commandPermissions } from '../../src/features/incidents/settings.ts';
 import { measured, read, rowsBelow } from '../support/documents.ts';
 
 const page = read('docs/incidents.md');
 
 test('the page tells of every command, and of none that there is not', () => {
-  const named = [...page.matchAll(/`latchkey ([a-z]+)/g)].map(([, name]) => name);
+  const named = [...page.matchAll(/`latchkey ([a-z-]+)/g)].map(([, name]) => name);
   expect([...new Set(named)].sort()).toEqual(Object.keys(commands).sort());
 });
 

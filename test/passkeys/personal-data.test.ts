@@ -41,6 +41,17 @@ test('the passkeys of an address are listed, the oldest first', async () => {
   expect((await latchkey('passkeys', 'nobody@example.com')).text).toBe('nobody@example.com has 0 passkeys.\n');
 });
 
+test('whoever ends the sessions of an address is told of the passkeys that can begin new ones', async () => {
+  await addTwo('intruder@example.com');
+  const { text, json } = await latchkey('end', 'intruder@example.com');
+  expect(text).toMatch(
+    /^Ended 0 sessions of intruder@example\.com\.\nintruder@example\.com can still sign in with 2 passkeys\./,
+  );
+  expect(json).toMatchObject({ ended: 0, passkeys: 2 });
+  await latchkey('remove-passkeys', 'intruder@example.com');
+  expect((await latchkey('end', 'intruder@example.com')).text).toBe('Ended 0 sessions of intruder@example.com.\n');
+});
+
 test('one is removed, or all are', async () => {
   const [second = ''] = await addTwo('remove@example.com');
   expect((await latchkey('remove-passkeys', 'remove@example.com', '--passkey', 'unknown')).json).toMatchObject({

@@ -5,7 +5,7 @@ import { tableText, timeText } from '../text.ts';
 
 const defaultDuration = '24h';
 
-/** Lets nobody sign in from a network. Sessions go on. */
+/** Blocks sign-ins from a network. Existing sessions continue. */
 export const block: Command = {
   usage: ['block IP-OR-RANGE [--for 24h]'],
   about: 'let nobody sign in from a network, such as 203.0.113.0/24, for a while',
@@ -20,7 +20,7 @@ export const block: Command = {
     const until = new Date(blocked.until);
     await report({ command: 'block', network: blocked.network, until });
     return {
-      text: `Nobody can sign in from ${blocked.network} until ${timeText(blocked.until)}. Sessions go on.\n`,
+      text: `Nobody can sign in from ${blocked.network} until ${timeText(blocked.until)}. Existing sessions continue.\n`,
       json: { network: blocked.network, until },
     };
   },

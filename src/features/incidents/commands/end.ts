@@ -13,6 +13,7 @@ export const end: Command = {
   usage: ['end ADDRESS [--session SESSION]', 'end --everyone'],
   about: "end sessions: all of an address, one of them, or everybody's",
   options: { session: { type: 'string' }, everyone: { type: 'boolean' } },
+  asksFirst: 'end --everyone',
   operands: [0, 1],
   async run({ operands: [typed], values: { session, everyone } }, operator) {
     if (everyone === true) {

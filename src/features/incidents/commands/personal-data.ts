@@ -27,6 +27,7 @@ export const exportCommand: Command = {
 export const forget: Command = {
   usage: ['forget ADDRESS'],
   about: 'delete all that is held about an address',
+  asksFirst: 'forget',
   operands: [1, 1],
   async run({ operands: [typed] }, { open, confirm }) {
     const email = readAddress(typed);

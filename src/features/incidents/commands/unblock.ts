@@ -25,7 +25,7 @@ async function unblockAddress(typed: string, opened: Opened): Promise<Outcome> {
   const counters = await deleteCounters(opened, `{${tagOf(email)}}`, () => true);
   await opened.report({ command: 'unblock', person: tagOf(email), counters });
   return {
-    text: `Reset ${countText(counters, 'counter')} of ${email}. Counters of the client it signs in from are apart: unblock its IP address as well.\n`,
+    text: `Reset ${countText(counters, 'counter')} of ${email}. The client's IP address has counters of its own: to reset those, unblock that address as well.\n`,
     json: { address: email, counters },
   };
 }
