@@ -63,7 +63,7 @@ async function withApp(socketPath: string): Promise<void> {
   } finally {
     await browser.close();
     await closeHttpServer(server);
-    for (const service of services) await service.stop();
+    for (const service of services) await service.stop?.();
     redis.destroy();
   }
 }

@@ -1,13 +1,13 @@
 import type { Request, RequestHandler, Response, Router } from 'express';
 import type { Config, SessionSecrets } from './config.ts';
 import type { Logger } from './log.ts';
-import type { RedisClient } from './redis/connect.ts';
+import type { RedisClient } from './redis/client.ts';
 import type { RedisUnavailable } from './redis/deadline.ts';
 import type { EmailAddress } from './session/email-address.ts';
 import type { ListedSession } from './session/session-index.ts';
 import type { SessionStore } from './session/store.ts';
 
-/** What is for development alone; `server.ts` loads it only there. */
+/** Development only: never loaded in production. */
 export type Development = typeof import('./dev/index.ts');
 
 /** What the core offers to its routes and to features. */
@@ -25,13 +25,13 @@ export type Core = {
   noteOutage: (error: RedisUnavailable) => void;
   /** Undefined in production. */
   development: Development | undefined;
-  /** How mails look; undefined if it is as their template says. */
+  /** The site's colors and logo for mail; undefined for the defaults. */
   look?: SiteLook | undefined;
 };
 
 type Colors = Record<'accent' | 'onAccent' | 'tint', string>;
 
-/** How the site looks where none of its style sheets reaches. A logo's URL is a path of the site. */
+/** The site's look where its style sheets don't apply, such as in mail. A logo's URL is a path of the site. */
 export type SiteLook = {
   colors?: { light: Colors; dark: Colors };
   logo?: { url: string; width: number; height: number };
@@ -125,4 +125,4 @@ export type Operations = { personalKeys: PersonalKeys[]; selfChecks: SelfCheck[]
 export type StoredValue = string | string[] | Record<string, string>;
 
 /** What runs beside the requests, such as a port for metrics: started before the app listens, stopped after it. */
-export type Service = { start?: () => Promise<void>; stop: () => Promise<void> };
+export type Service = { start?: () => Promise<void>; stop?: () => Promise<void> };

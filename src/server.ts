@@ -8,7 +8,8 @@ import { workers } from './features/workers/supervisor.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, listen, portOf } from './http/http-server.ts';
 import { createLogger, type Logger } from './log.ts';
-import { type RedisClient, withDeadline } from './redis/connect.ts';
+import type { RedisClient } from './redis/client.ts';
+import { withDeadline } from './redis/deadline.ts';
 
 const redisCloseDeadlineMs = 400;
 
@@ -63,7 +64,7 @@ async function serve(config: Config, log: Logger, closers: Closers): Promise<voi
   const { server, services } = createApp({ config, secrets, redis, log, isClosing: main.isClosing, development });
   for (const service of services) {
     await service.start?.();
-    closers.push(() => service.stop());
+    closers.push(async () => service.stop?.());
   }
   if (isClosing) return;
   await listen(server, config.port, config.host);

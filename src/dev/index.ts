@@ -1,4 +1,4 @@
-// What is for development alone. `server.ts` imports it only there.
+// Development only: never loaded in production.
 export { readOrCreateSecrets } from './kept-secret.ts';
 export { MailCatcher } from './mail/mail-catcher.ts';
 export { showMails } from './mail/mails-page.ts';

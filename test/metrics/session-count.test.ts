@@ -31,7 +31,7 @@ async function openCounter(address: RedisAddress, env: Record<string, string> = 
   const { client: redis } = await openRedis(targetOf(address), config, createLogger('silent'));
   const service = countSessions({ redis, config, log });
   afterwards(async () => {
-    await service.stop();
+    await service.stop?.();
     redis.destroy();
   });
   return { service, lines, redis };

@@ -25,7 +25,7 @@ test.each([
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1000 });
   const service = checkClock(redis, log);
   await service.start?.();
-  await service.stop();
+  await service.stop?.();
   expect(lines).toHaveLength(isWarning ? 1 : 0);
   for (const { skewSeconds } of lines) expect(Math.abs(Number(skewSeconds) - seconds)).toBeLessThan(3);
 });
@@ -43,7 +43,7 @@ test('until the process stops, the clocks are compared every minute, and a diffe
   }
   expect(time).toHaveBeenCalledTimes(12);
   await expect.poll(() => lines.length).toBe(2);
-  await service.stop();
+  await service.stop?.();
   vi.advanceTimersByTime(600_000);
   expect(time).toHaveBeenCalledTimes(12);
 });
@@ -56,7 +56,7 @@ test('the app goes by the clock of Redis, unless the difference is too small to 
     const service = checkClock(redis, log);
     await service.start?.();
     const readMs = now() - realMs;
-    await service.stop();
+    await service.stop?.();
     vi.useRealTimers();
     return readMs;
   };

@@ -95,7 +95,7 @@ test('without any feature, the core and these checks need no other permissions t
   await checkWritable(client);
   const clock = checkClock(client, log);
   await clock.start?.();
-  await clock.stop();
+  await clock.stop?.();
 
   // The error that a PING gets without permission shows as well that Redis is there.
   const denied = await redis.client((admin) => admin.aclLog());

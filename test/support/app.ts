@@ -11,7 +11,7 @@ import type { Development } from '../../src/core.ts';
 import * as development from '../../src/dev/index.ts';
 import { closeHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
-import type { RedisClient } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/client.ts';
 import { type NodeClient, newNode } from '../../src/redis/node.ts';
 import { plainRedisUrl, type SingleRedis } from '../../src/redis/url.ts';
 import { afterwards } from './afterwards.ts';
@@ -101,7 +101,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     if (closed) return;
     closed = true;
     await closeHttpServer(server);
-    for (const service of services) await service.stop();
+    for (const service of services) await service.stop?.();
     redis.destroy();
   }
   afterwards(close);

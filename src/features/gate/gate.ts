@@ -31,7 +31,7 @@ export function openGate(core: Core): Gate {
     checks: (_req, _res, next) => next(),
     hosts: [],
     adminSections: [],
-    service: { stop: async () => {} },
+    service: {},
   };
   const loginOrigin = config.origin;
   const sites = openSites(config.gate.sites);

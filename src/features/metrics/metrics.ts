@@ -124,7 +124,7 @@ function countRedisCommands(registry: Registry): void {
  */
 export function serveMetrics(core: Core): Service {
   const { config, log } = core;
-  if (config.metrics.port === undefined) return { stop: async () => {} };
+  if (config.metrics.port === undefined) return {};
   if (cluster.isWorker) {
     AggregatorRegistry.setRegistries(measure());
     return countSessions(core);
@@ -140,7 +140,7 @@ function together(...services: Service[]): Service {
       for (const { start } of services) await start?.();
     },
     async stop() {
-      await Promise.all(services.map(({ stop }) => stop()));
+      await Promise.all(services.map(({ stop }) => stop?.()));
     },
   };
 }
@@ -150,7 +150,7 @@ function together(...services: Service[]): Service {
  * @public for whatever starts workers
  */
 export function serveWorkerMetrics(config: Config, log: Logger): Service {
-  if (config.metrics.port === undefined) return { stop: async () => {} };
+  if (config.metrics.port === undefined) return {};
   const registry = new AggregatorRegistry();
   return serve(config, log, () => registry.clusterMetrics());
 }

@@ -36,7 +36,7 @@ function supervise(serve: Serve, options: Options): Serve {
     closers.push(() => supervisor.stop(config.shutdownDelaySeconds));
     for (const service of workers.beside.map((open) => open(config, log))) {
       await service.start?.();
-      closers.push(() => service.stop());
+      closers.push(async () => service.stop?.());
     }
     await supervisor.start(config.workers.count);
   };
