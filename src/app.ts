@@ -41,7 +41,8 @@ import { requireLogin } from './middleware/require-login.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders, securityHeaderValues } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
-import { connected, type OpenedRedis, openSingle, type RedisClient, type RedisOptions } from './redis/connect.ts';
+import type { RedisClient } from './redis/client.ts';
+import { connected, type OpenedRedis, openSingle, type RedisOptions } from './redis/connect.ts';
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
@@ -139,6 +140,7 @@ export function createApp(parts: AppParts): App {
   limits.minSignedInAt = incidents.minSignedInAt;
   const proxies = proxyHeaders(core);
   services.push(proxies.service);
+  const guard = sessionGuard(core);
   const hosts = new AllowedHosts(config);
   const gate = openGate(core);
   services.push(gate.service);
@@ -179,12 +181,13 @@ export function createApp(parts: AppParts): App {
   app.locals.sessionLimits = limits;
   app.locals.signInForm = signInWay.form;
   app.locals.newFormId = newFormId;
+  app.locals.ownerOf = guard.ownerOf;
   app.locals.pageAfterSignIn = passkeys.pageAfterSignIn;
   registerEjs(app, { directory: viewsDirectory, reload });
 
   app.use(gate.checks); // Sets the security headers itself, on the answers that a visitor may see.
   app.use(securityHeaders(headers));
-  app.use(branding.serve);
+  if (branding.serve) app.use(branding.serve);
   app.use(assets.serve);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app
@@ -193,10 +196,10 @@ export function createApp(parts: AppParts): App {
     .all(allowOnly('GET', 'HEAD'));
 
   app.use(requestLog(log));
-  app.use(hosts.check);
-  app.use(proxies.read);
-  app.use(incidents.answerProbe);
-  app.use(sessionGuard(core));
+  if (hosts.isOn) app.use(hosts.check);
+  if (proxies.read.length > 0) app.use(proxies.read);
+  app.use('/doctor', incidents.answerProbe);
+  app.route('/session-owner').get(guard.showOwner).all(allowOnly('GET', 'HEAD'));
   app.use(readBodies);
   app.use(sameOrigin(origin, identityProvider));
   // Before the sessions: caches may share these answers, so none of them may carry a cookie.

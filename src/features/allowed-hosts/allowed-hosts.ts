@@ -12,10 +12,11 @@ import { parseUrl } from '../../http/url.ts';
  */
 export class AllowedHosts {
   readonly #names = new Set<string>();
-  readonly #isOn: boolean;
+  /** Whether a request can be for a host name that is not ours. */
+  readonly isOn: boolean;
 
   constructor({ production, https, origin, host }: Config) {
-    this.#isOn = !production || !https;
+    this.isOn = !production || !https;
     this.allow(host, ...(origin === undefined ? [] : [new URL(origin).hostname]));
   }
 
@@ -27,7 +28,7 @@ export class AllowedHosts {
   /** @throws {HttpError} 421 (RFC 9110, 15.5.20) */
   readonly check: RequestHandler = (req, _res, next) => {
     // A page's script can't set `Host`, but it can set the header by which a trusted proxy passes it on.
-    if (!this.#isOn || (this.#allows(req.headers.host) && this.#allows(req.host))) return next();
+    if (this.#allows(req.headers.host) && this.#allows(req.host)) return next();
     next(
       new HttpError(
         421,

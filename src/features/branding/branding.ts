@@ -16,7 +16,13 @@ type Brand = {
   logo: { url: string; type: string; width: number; height: number } | undefined;
 };
 
-type Branding = { brand: Brand; look: SiteLook; serve: RequestHandler; service: Service };
+type Branding = {
+  brand: Brand;
+  look: SiteLook;
+  /** Undefined without a logo and a colour. */
+  serve: RequestHandler | undefined;
+  service: Service;
+};
 
 const yearSeconds = 31_536_000;
 const logoHeight = 28;
@@ -60,11 +66,8 @@ export function openBranding({ config, log }: Pick<Core, 'config' | 'log'>, publ
       ...(logo?.type === 'image/png' && brand.logo && { logo: brand.logo }),
       ...(light && dark && { colors: { light, dark } }),
     },
-    serve: serveFiles(files),
-    service: {
-      start: async () => warnOfVariants(log, color, palettes),
-      stop: async () => {},
-    },
+    serve: files.size > 0 ? serveFiles(files) : undefined,
+    service: { start: async () => warnOfVariants(log, color, palettes) },
   };
 }
 

@@ -17,7 +17,7 @@ export type Incidents = {
   minSignedInAt: () => number;
   /** Refuses to sign anybody in from a blocked network, before anything is counted. */
   refuseBlocked: RequestHandler;
-  /** Answers `latchkey doctor`. */
+  /** Answers `latchkey doctor`, below `/doctor`. */
   answerProbe: RequestHandler;
   service: Service;
 };

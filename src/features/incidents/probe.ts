@@ -15,7 +15,7 @@ export const seenShape = z.object({
 export type Seen = z.infer<typeof seenShape>;
 
 const probeSeconds = 60;
-const probePath = /^\/doctor\/([\w-]{22})$/;
+const probeId = /^\/([\w-]{22})$/;
 const forwardedHeaders = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'via'];
 
 /** @returns the path of a probe, which the app answers for a minute */
@@ -26,10 +26,10 @@ export async function openProbe(redis: RedisClient): Promise<string> {
   return `/doctor/${id}`;
 }
 
-/** Tells whoever knows the path of a probe how the request has arrived. To everybody else there is no such page. */
+/** Below `/doctor`: tells whoever knows the path of a probe how the request arrived. For everybody else there is no such page. */
 export function answerProbe(redis: RedisClient): RequestHandler {
   return async function answerProbe(req, res, next) {
-    const [, id] = (req.method === 'GET' && probePath.exec(req.path)) || [];
+    const [, id] = (req.method === 'GET' && probeId.exec(req.path)) || [];
     if (id === undefined || (await withDeadline(deadlineMs, redis.get(keyOf(id)))) === null) return next();
     res.set('Cache-Control', 'no-store').json(seen(req));
   };

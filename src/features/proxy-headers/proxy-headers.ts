@@ -7,7 +7,7 @@ import { findProxyRanges } from './proxies.ts';
 
 /** Reads what proxies say about a request, and tells the operator what they leave out. */
 export function proxyHeaders({ config, log }: Core): {
-  /** Comes before everything that reads `req.protocol` or `req.secure`. */
+  /** Comes before everything that reads `req.protocol` or `req.secure`. Empty where nothing has to be read. */
   read: RequestHandler[];
   /** Completes what the log says of a sign-in that failed because the request was not secure. */
   explain: ErrorRequestHandler;
@@ -16,7 +16,7 @@ export function proxyHeaders({ config, log }: Core): {
   let warned = false;
   // Only a request can show that the proxy doesn't pass on the scheme (express-session#281).
   const warnIfInsecure: RequestHandler = function warnIfInsecure(req, _res, next) {
-    if (!warned && config.https && !req.secure) {
+    if (!warned && !req.secure) {
       warned = true;
       const about = 'BASE_URL is https, but a request arrived as http, and nobody can sign in that way';
       log.warn({}, `${about}: ${explainInsecure(req)}`);
@@ -34,12 +34,15 @@ export function proxyHeaders({ config, log }: Core): {
   }
 
   return {
-    read: [readForwardedScheme(log), warnIfInsecure],
+    read: [
+      ...(config.trustProxy === false ? [] : [readForwardedScheme(log)]),
+      ...(config.https ? [warnIfInsecure] : []),
+    ],
     explain(error, req, _res, next) {
       if (error instanceof InsecureRequest) error.message += `: ${explainInsecure(req)}`;
       next(error);
     },
-    service: { start: warnOfRanges, stop: async () => {} },
+    service: { start: warnOfRanges },
   };
 }
 

@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { type Request, Router } from 'express';
+import type { Request, RequestHandler } from 'express';
 import type { Core } from '../../core.ts';
-import { allowOnly } from '../../middleware/errors.ts';
 import { cookieName, readCookie, sign } from '../../session/cookie.ts';
 import { tagIn, tagOf } from '../../session/session-id.ts';
 
@@ -10,7 +9,10 @@ import { tagIn, tagOf } from '../../session/session-id.ts';
  * has now: `session-guard.js` asks whether they may still be shown. That does not count as use, so a tab in the
  * background keeps no session alive.
  */
-export function sessionGuard({ store, secrets }: Core): Router {
+export function sessionGuard({ store, secrets }: Core): {
+  ownerOf: (email: string) => string;
+  showOwner: RequestHandler;
+} {
   /** The session id in the visitor's cookie, if one of the secrets signed it. */
   function readSessionId(req: Request): string {
     const cookie = Buffer.from(readCookie(req, cookieName(store.https)) ?? '');
@@ -22,19 +24,13 @@ export function sessionGuard({ store, secrets }: Core): Router {
     return isSigned ? sessionId : '';
   }
 
-  const routes = Router();
-  routes.use((_req, res, next) => {
-    res.locals.ownerOf = tagOf;
-    next();
-  });
-  routes
-    .route('/session-owner')
-    .get(async (req, res) => {
+  return {
+    ownerOf: tagOf,
+    async showOwner(req, res) {
       const sessionId = readSessionId(req);
       const session = await store.peek(sessionId);
       res.set('Cache-Control', 'no-store').type('text');
       res.send(session?.email === undefined ? '' : tagIn(sessionId));
-    })
-    .all(allowOnly('GET', 'HEAD'));
-  return routes;
+    },
+  };
 }
