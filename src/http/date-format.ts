@@ -18,21 +18,15 @@ export function formatTime(millisecondsSinceEpoch: number): string {
 
 /** A duration in words, exactly: in the largest unit that divides it evenly, such as "90 minutes". */
 export function formatDuration(seconds: number): string {
-  return formatCount(
-    seconds,
-    units.find((unit) => seconds % unit.seconds === 0),
-  );
+  const unit = units.find((candidate) => seconds % candidate.seconds === 0);
+  return formatCount(seconds, unit);
 }
 
 /** How long ago a moment was, such as "5 minutes ago"; "just now" within the precision of a session's last touch. */
 export function formatAgo(millisecondsSinceEpoch: number): string {
   const seconds = Math.floor((now() - millisecondsSinceEpoch) / 1000);
-  return seconds < 90
-    ? 'just now'
-    : `${formatCount(
-        seconds,
-        units.find((unit) => seconds >= unit.seconds),
-      )} ago`;
+  const unit = units.find((candidate) => seconds >= candidate.seconds);
+  return seconds < 90 ? 'just now' : `${formatCount(seconds, unit)} ago`;
 }
 
 function formatCount(seconds: number, unit = second): string {

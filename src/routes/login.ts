@@ -20,15 +20,15 @@ export function showLogin({ findLoginNotice }: SignInWay): RequestHandler {
 /** Answers a client that signs in too often, and says whether it did. */
 export type RefuseTooOften = (req: Request, res: Response, form: LoginForm, email: EmailAddress) => Promise<boolean>;
 
-/** Signs in; resolves to false for a form that was sent before, if the session that it began has ended. */
-export type SignInOnce = (req: Request, email: EmailAddress, remember: boolean) => Promise<boolean>;
+/** Signs in, or answers a form that was sent before; says whether somebody is signed in. */
+export type SignInOnce = (req: Request, res: Response, form: LoginForm, email: EmailAddress) => Promise<boolean>;
 
 type TrustOptions = Core & { refuseTooOften?: RefuseTooOften; signInOnce?: SignInOnce };
 
 /** Signs in under the address that was typed, which nothing proves. */
 export function trust(options: TrustOptions): SignInWay {
   const { isAllowed, log, refuseTooOften, signInOnce = signInEachTime } = options;
-  announceOutcomes('signed in', 'not an address', 'not in ALLOWED_EMAILS', 'form sent before');
+  announceOutcomes('signed in', 'not an address', 'not in ALLOWED_EMAILS');
   const begin: RequestHandler = async function trustAddress(req, res) {
     const form = readLoginForm(req);
     const address = parseAddress(form.email);
@@ -42,20 +42,16 @@ export function trust(options: TrustOptions): SignInWay {
     }
     const { email } = address;
     if (await refuseTooOften?.(req, res, form, email)) return;
-    if (!(await signInOnce(req, email, form.remember))) {
-      auditRefused(log, req, 'form sent before', email);
-      return refuseAddress(req, res, form, 'This form was sent before. Please log in again.');
-    }
-    answerDone(req, res, form.next);
+    if (await signInOnce(req, res, form, email)) answerDone(req, res, form.next);
   };
   const note = 'This site is in trust mode: it believes whatever address you enter.';
   return { form: { button: 'Log in', note }, begin };
 }
 
-async function signInEachTime(req: Request, email: EmailAddress, remember: boolean): Promise<boolean> {
+const signInEachTime: SignInOnce = async (req, _res, { remember }, email) => {
   await signIn(req, email, { remember });
   return true;
-}
+};
 
 /** What the login form says. */
 export type LoginForm = { email: unknown; remember: boolean; next: string };

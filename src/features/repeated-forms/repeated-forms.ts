@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request } from 'express';
 import type { Core, PersonalKeys } from '../../core.ts';
+import { announceOutcomes } from '../../diagnostics.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
-import type { SignInOnce } from '../../routes/login.ts';
+import { refuseAddress, type SignInOnce } from '../../routes/login.ts';
 import { handleOf, newSessionId, tagIn, tagOf } from '../../session/session-id.ts';
-import { signIn } from '../../session/sign-in.ts';
+import { auditRefused, signIn } from '../../session/sign-in.ts';
 import { SessionStore } from '../../session/store.ts';
 import { formSeed } from './form-id.ts';
 
@@ -25,14 +26,21 @@ export const repeatedFormKeys: PersonalKeys = {
 };
 
 /** Signs in, but only once for all copies of a form, whichever processes they reach. */
-export function signInOnce({ redis }: Pick<Core, 'redis'>): SignInOnce {
-  return async function signInOnce(req, email, remember) {
+export function signInOnce({ redis, log }: Pick<Core, 'redis' | 'log'>): SignInOnce {
+  announceOutcomes('form sent before');
+  return async function signInOnce(req, res, form, email) {
     const sessionId = newSessionId(tagOf(email));
     const seed = formSeed(req);
     const begun = seed && (await claimForm(redis, seed + email, sessionId));
-    if (begun !== undefined) return resumeSession(req, begun, storedWithinMs);
-    await signIn(req, email, { remember, sessionId });
-    return true;
+    if (begun === undefined) {
+      await signIn(req, email, { remember: form.remember, sessionId });
+      return true;
+    }
+    if (await resumeSession(req, begun, storedWithinMs)) return true;
+    // The session that the form began has ended.
+    auditRefused(log, req, 'form sent before', email);
+    refuseAddress(req, res, form, 'This form was sent before. Please log in again.');
+    return false;
   };
 }
 
