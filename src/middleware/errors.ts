@@ -4,10 +4,11 @@ import { answerAs } from '../http/content-negotiation.ts';
 import { HttpError, type HttpErrorDetails } from '../http/http-error.ts';
 import { pathOf, safeReturnPath } from '../http/return-path.ts';
 import { isDecodable } from '../http/url.ts';
-import { RedisUnavailable } from '../redis/connect.ts';
+import { RedisUnavailable } from '../redis/deadline.ts';
 import { discardChanges } from '../session/sign-in.ts';
 
-const retryAfterSeconds = 5;
+/** @public for features. */
+export const retryAfterSeconds = 5;
 
 // What a visitor reads when the error has no message for visitors.
 const messages: Record<number, string> = {
@@ -79,7 +80,6 @@ export type ErrorPageOptions = Pick<Core, 'log' | 'noteOutage'> & {
 /**
  * The one place where an error becomes a response: a page, a line of text or JSON. Only the message of an `HttpError`
  * reaches the client; everything else goes to the log, under the request's id (ASVS 16.5.1).
- * @param noteOutage logs that Redis failed a request
  */
 export function errorPage({ log, noteOutage, extendStep = (step) => step }: ErrorPageOptions): ErrorRequestHandler {
   return function answerError(error: unknown, req, res, _next) {
@@ -127,7 +127,8 @@ function nextStep(status: number, { link, note }: HttpErrorDetails, req: Request
   };
 }
 
-function explain(error: unknown): Pick<HttpError, 'status' | 'message' | 'details'> {
+/** The status and the message for visitors. @public for features that answer by themselves. */
+export function explain(error: unknown): Pick<HttpError, 'status' | 'message' | 'details'> {
   if (error instanceof HttpError) return error;
   // Errors of the body parser and the router carry a status; any other error is our fault.
   const given = error instanceof Error && 'status' in error ? Number(error.status) : 500;

@@ -3,7 +3,8 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Core } from '../../core.ts';
 import { isXhr } from '../../http/content-negotiation.ts';
 import { isFromProxy } from '../../http/from-proxy.ts';
-import { RedisUnavailable } from '../../redis/connect.ts';
+import { explain, retryAfterSeconds } from '../../middleware/errors.ts';
+import { RedisUnavailable } from '../../redis/deadline.ts';
 import { readCookie } from '../../session/cookie.ts';
 import { type OriginalUrl, readOriginalUrl } from './original-url.ts';
 import { type ProxyKind, proxyKindOf } from './proxies.ts';
@@ -17,8 +18,6 @@ export type ChecksOptions = Pick<Core, 'store' | 'log' | 'displayAddress' | 'not
   siteSessions: SiteSessions;
   loginOrigin: string;
 };
-
-const retryAfterSeconds = 5;
 
 /**
  * Answers a proxy that asks whether a request may pass: one Redis command, and nothing is written but the session's
@@ -51,7 +50,8 @@ export function checks(options: ChecksOptions): RequestHandler {
       if (!(error instanceof RedisUnavailable)) return next(error);
       noteOutage(error);
       res.setHeader('Retry-After', String(retryAfterSeconds));
-      answer(res, 503, 'That did not work just now. Please try again in a few seconds.');
+      const { status, message } = explain(error);
+      answer(res, status, message);
     });
   };
 }
