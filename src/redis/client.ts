@@ -16,8 +16,8 @@ type Commands = {
 export type RedisClient = Commands & {
   /** Redis counts as writable when one of these keys is; each may be on another node. */
   probeKeys?: readonly string[];
-  /** Calls `greet` for each connection that takes the place of another one, before its first command. */
-  onConnect?: (greet: () => void) => void;
+  /** Calls the listener whenever a new connection replaces another, before its first command. */
+  onConnect?: (listener: () => void) => void;
   /** A client of each process that takes writes. */
   nodes?: () => Promise<NodeClient[]>;
   /** Closes the connection after the pending commands. */

@@ -14,20 +14,20 @@ export function openWithFailover(target: SingleRedis, options: RedisOptions): Op
 /** Opens a client that stays connected to the primary which the resolver names. */
 export function openPrimary(resolver: PrimaryResolver, node: NodeOptions, options: RedisOptions): OpenedRedis {
   const connection = new FailoverConnection(resolver, node, options.log);
-  const greetings: (() => void)[] = [];
-  let greeted: NodeClient | undefined;
+  const listeners: (() => void)[] = [];
+  let lastNode: NodeClient | undefined;
   const current = () => {
     const { node } = connection;
-    if (node !== greeted) {
-      greeted = node;
-      for (const greet of greetings) greet();
+    if (node !== lastNode) {
+      lastNode = node;
+      for (const listener of listeners) listener();
     }
     return node;
   };
   const client = redisClient(
     {
       current,
-      onConnect: (greet) => void greetings.push(greet),
+      onConnect: (listener) => void listeners.push(listener),
       close: () => connection.close(),
       destroy: () => connection.destroy(),
     },
