@@ -5,7 +5,7 @@ import { createConnection } from 'node:net';
 import { basename, delimiter, join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, ErrorReply } from 'redis';
-import { withDeadline } from '../redis/connect.ts';
+import { withDeadline } from '../redis/deadline.ts';
 
 /** A private Redis, for development and tests. */
 export type PrivateRedis = {

@@ -3,11 +3,8 @@ import type { Logger } from '../log.ts';
 import { type RedisClient, redisClient } from './client.ts';
 import { connectionStatusLogger } from './connection-status.ts';
 import { RedisUnavailable, withTimeout } from './deadline.ts';
-import { type NodeClient, newNode, reconnecting } from './node.ts';
+import { newNode, reconnecting } from './node.ts';
 import type { SingleRedis } from './url.ts';
-
-export type { RedisClient } from './client.ts';
-export { deadlineMs, RedisUnavailable, withDeadline } from './deadline.ts';
 
 export type RedisOptions = {
   log: Logger;
@@ -23,8 +20,7 @@ export type OpenedRedis = {
   ready: Promise<unknown>;
   /** Why it is not connected yet. */
   lastError: () => unknown;
-  /** A client of each process that takes writes. */
-  nodes: () => Promise<NodeClient[]>;
+  nodes: NonNullable<RedisClient['nodes']>;
 };
 
 const connectDeadlineMs = 2000;

@@ -1,8 +1,7 @@
 import type { RequestHandler } from 'express';
 import { ErrorReply } from 'redis';
-import { checkWritable } from '../redis/client.ts';
-import { type RedisClient, RedisUnavailable } from '../redis/connect.ts';
-import { withTimeout } from '../redis/deadline.ts';
+import { checkWritable, type RedisClient } from '../redis/client.ts';
+import { RedisUnavailable, withTimeout } from '../redis/deadline.ts';
 
 /** Kubernetes and others wait for one second. */
 const readyDeadlineMs = 800;

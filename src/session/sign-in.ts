@@ -8,7 +8,7 @@ import { requestFields, type SessionLog } from '../log.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
 import { extraFields, type OwnField } from './record.ts';
-import { anonymousTag, handleOf, newSessionId, tagOf } from './session-id.ts';
+import { anonymousTag, handleOf, newSessionId, tagIn, tagOf } from './session-id.ts';
 import { SessionStore } from './store.ts';
 
 /** What a fork keeps in its sessions, beside what sign-in itself stores there. */
@@ -52,7 +52,7 @@ export async function signIn(
   // ASVS 16.3.1
   if (sessionStore instanceof SessionStore) {
     const { log } = sessionStore;
-    const person = tagOf(email);
+    const person = tagIn(sessionId);
     log.info({ ...requestFields(req), session, person }, 'signed in');
     personEvents.publish({ log, person, request: req.id, ip: req.ip, what: `signed in: session ${session}` });
   }

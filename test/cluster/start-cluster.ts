@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, vi } from 'vitest';
 import { findRedis } from '../../src/dev/private-redis.ts';
-import { withDeadline } from '../../src/redis/connect.ts';
+import { withDeadline } from '../../src/redis/deadline.ts';
 import { freePort } from '../support/process.ts';
 import { password, startNode } from '../support/redis-nodes.ts';
 import type { RedisServer } from '../support/redis-server.ts';

@@ -3,7 +3,7 @@ import { Challenges, codeSeconds, triesPerCode } from '../../src/features/email-
 import { codeDigits, newCode } from '../../src/features/email-code/code.ts';
 import { guessCosts, mailCosts, rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { repeatSeconds } from '../../src/features/repeated-forms/repeated-forms.ts';
-import { RedisUnavailable } from '../../src/redis/connect.ts';
+import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { startApp, testSecret } from '../support/app.ts';

@@ -4,7 +4,7 @@ import { newCode } from '../../src/features/email-code/code.ts';
 import { KnownBrowsers, newDeviceId } from '../../src/features/email-code/known-browsers.ts';
 import { guessCosts, mailCosts, RateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
-import type { RedisClient } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/client.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { testSecret } from '../support/app.ts';

@@ -8,7 +8,8 @@ import { RevocationLinks } from '../../src/features/email-code/revocation-links.
 import { EmailCodeService } from '../../src/features/email-code/service.ts';
 import type { Outbox } from '../../src/features/mail/outbox.ts';
 import { createLogger } from '../../src/log.ts';
-import { type RedisClient, RedisUnavailable } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/client.ts';
+import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { startApp, testSecret } from '../support/app.ts';

@@ -2,7 +2,7 @@ import { ClientOfflineError, SimpleError } from 'redis';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { outageLog } from '../../src/features/failover/outage-log.ts';
 import { createLogger } from '../../src/log.ts';
-import { RedisUnavailable } from '../../src/redis/connect.ts';
+import { RedisUnavailable } from '../../src/redis/deadline.ts';
 
 const lines: Record<string, unknown>[] = [];
 const log = createLogger('info', { write: (line) => lines.push(JSON.parse(line)) });

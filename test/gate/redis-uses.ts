@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { OpenedSites } from '../../src/features/gate/opened-sites.ts';
 import { openSites } from '../../src/features/gate/sites.ts';
 import { browserOf, newRandom, Tickets } from '../../src/features/gate/tickets.ts';
-import type { RedisClient } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/client.ts';
 import { handleOf, newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';

@@ -6,7 +6,7 @@ import { defaultRetryPolicy, type RetryPolicy } from '../../src/features/mail/re
 import type { SealKeys } from '../../src/features/mail/seal.ts';
 import type { ServerLimits } from '../../src/features/mail/server-health.ts';
 import { createLogger } from '../../src/log.ts';
-import type { RedisClient } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/client.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { newLogFile } from '../support/secrets.ts';
 import { mail, testKeys } from './courier.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { Queue } from '../../src/features/mail/queue.ts';
-import type { RedisClient } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/client.ts';
 
 const limits = { connections: 5, ordinaryConnections: 4, connectionsPerDomain: 2, mailsPerMinute: 600 };
 

@@ -3,7 +3,7 @@ import { Accounts } from '../../src/features/passkeys/accounts.ts';
 import { Challenges } from '../../src/features/passkeys/challenges.ts';
 import { handleOf, type Passkey } from '../../src/features/passkeys/record.ts';
 import { UndoLinks } from '../../src/features/passkeys/undo-links.ts';
-import type { RedisClient } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/client.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { testSecret } from '../support/app.ts';

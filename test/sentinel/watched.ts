@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
-import { withDeadline } from '../../src/redis/connect.ts';
+import { withDeadline } from '../../src/redis/deadline.ts';
 import { newDirectory } from '../support/process.ts';
 import { password, startNode } from '../support/redis-nodes.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';

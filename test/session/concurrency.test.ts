@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { withDeadline } from '../../src/redis/connect.ts';
+import { withDeadline } from '../../src/redis/deadline.ts';
 import type { SessionRedis } from '../../src/session/commands.ts';
 import { indexKey, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';

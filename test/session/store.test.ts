@@ -1,7 +1,7 @@
 import { RedisStore } from 'connect-redis';
 import session, { type SessionData } from 'express-session';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { RedisClient } from '../../src/redis/connect.ts';
+import type { RedisClient } from '../../src/redis/client.ts';
 import { SessionEnded } from '../../src/session/commands.ts';
 import { decode } from '../../src/session/record.ts';
 import {

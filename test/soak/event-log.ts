@@ -1,4 +1,4 @@
-import { deadlineMs } from '../../src/redis/connect.ts';
+import { deadlineMs } from '../../src/redis/deadline.ts';
 import { requireRefusalInWords } from '../support/load.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import type { Span } from './known-session.ts';

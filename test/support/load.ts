@@ -1,5 +1,5 @@
 import { expect, vi } from 'vitest';
-import { deadlineMs } from '../../src/redis/connect.ts';
+import { deadlineMs } from '../../src/redis/deadline.ts';
 import { keepOutOfLogs } from './secrets.ts';
 import { type Visit, Visitor } from './visitor.ts';
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { RedisUnavailable } from '../../src/redis/connect.ts';
+import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { connectUrl } from './app.ts';
 
 /** Holds that the start ends with this reason, and without waiting for longer than it says. */

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import type { LoginNotice } from '../../core.ts';
 import { safeReturnPath } from '../../http/return-path.ts';
-import { RedisUnavailable } from '../../redis/connect.ts';
+import { RedisUnavailable } from '../../redis/deadline.ts';
 import { readLoginForm, refuseAddress } from '../../routes/login.ts';
 import { parseAddress } from '../../session/email-address.ts';
 import { tagIn, tagOf } from '../../session/session-id.ts';

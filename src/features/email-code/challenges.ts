@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
-import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { reserved } from '../../session/scripts.ts';
 import { newSessionId, sessionKey, tagIn, tagOf } from '../../session/session-id.ts';

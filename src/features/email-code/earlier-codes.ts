@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import { type EmailAddress, parseAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/session-id.ts';
 import { keyOf } from './challenges.ts';

@@ -1,4 +1,4 @@
-import type { RedisClient } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
 import { clientCounters } from '../rate-limits/client-networks.ts';
 import { type Counter, type Limit, takePoints } from '../rate-limits/take-points.ts';
 import { giveBackPoints } from './give-back-points.ts';

@@ -1,4 +1,5 @@
-import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { handleOf, isSessionId, sessionKey, tagIn, tagOf } from '../../session/session-id.ts';
 

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { Site } from './sites.ts';
 
 const ticketSeconds = 60;

@@ -1,4 +1,4 @@
-import type { RedisClient } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline, withTimeout } from '../../redis/deadline.ts';
 import { claimScript, deferScript, enqueueScript, finishScript } from './queue-scripts.ts';
 

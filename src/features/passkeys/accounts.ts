@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/session-id.ts';
 import { readStoredText } from '../email-code/stored-text.ts';

@@ -1,7 +1,8 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
-import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 
 /** How long a challenge can be answered: five minutes, in which somebody finds their security key. */
 export const challengeSeconds = 300;

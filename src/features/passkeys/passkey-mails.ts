@@ -1,6 +1,7 @@
 import { now } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
-import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/session-id.ts';
 import type { Cause } from '../email-code/code-mails.ts';

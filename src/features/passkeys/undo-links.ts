@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { deadlineMs, type RedisClient, withDeadline } from '../../redis/connect.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { readStoredText } from '../email-code/stored-text.ts';
 import { type Passkey, parseJson, passkeyShape } from './record.ts';
