@@ -1,4 +1,4 @@
-// Optional: logs in with passkeys, adds them, and tells whatever keeps them which ones are left. A browser without the
+// Optional: logs in with passkeys, adds them, and tells passkey providers which ones are left. A browser without the
 // JSON methods of PublicKeyCredential is shown none of it.
 const { PublicKeyCredential: passkeys } = globalThis;
 const isAvailable =
@@ -144,7 +144,7 @@ function offerAdding(box) {
       show({ error: added.answer.error });
     } catch {
       // It may have been added all the same: the answer was lost, so it must not be forgotten.
-      show({ error: `${offline} Perhaps the passkey has been added: the list of your passkeys will tell.` });
+      show({ error: `${offline} The passkey may have been added: look at the list of your passkeys.` });
     }
   }
 
@@ -161,7 +161,7 @@ function offerAdding(box) {
     } catch (error) {
       const isThere = error.name === 'InvalidStateError';
       const otherwise = isThere
-        ? 'A passkey for this address is there already. You can log in with it.'
+        ? 'There is already a passkey for this address. You can log in with it.'
         : 'No passkey was added. You can try again whenever you like.';
       show({ error: explain(error, otherwise) });
     }

@@ -28,7 +28,7 @@ const passkeys: Command = {
   },
 };
 
-/** Removes one passkey of an address, or all. Its owner gets no mail, which might bring it back to a thief. */
+/** Removes one passkey of an address, or all. Its owner gets no mail, whose link might restore it for a thief. */
 const removePasskeys: Command = {
   usage: ['remove-passkeys ADDRESS [--passkey PASSKEY]'],
   about: 'remove the passkeys of an address, or one of them',

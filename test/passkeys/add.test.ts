@@ -82,7 +82,7 @@ test('a passkey is kept without expiry under the tag of its address, once it is 
   });
 });
 
-test('what is there already is excluded, and a passkey is named by what keeps it', async () => {
+test('what is there already is excluded, and a passkey is named after its provider', async () => {
   const { visitor } = await newMember(app);
   const first = await addPasskey(visitor, { aaguid: 'fbfc3007-154e-4ecc-8c0b-6e020557d7bd' });
   const options = readCreationOptions((await askToAdd(visitor)).text);
@@ -96,7 +96,7 @@ test('the owner of the address gets a mail, with a link that removes it and ends
   const { visitor, email } = await newMember(app);
   const passkey = await addPasskey(visitor, { aaguid: 'ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4' });
   const { text = '', html } = await app.mails.mailTo(email, subjects.added);
-  expect(text).toContain('Firefox on Linux added it to your address. It is kept by Google Password Manager.');
+  expect(text).toContain('Firefox on Linux added it to your address. It is stored in Google Password Manager.');
   const link = new URL(/https:\S+/.exec(text)?.[0] ?? '');
   expect(html).toContain(link.href);
   const reader = newVisitor(app);
@@ -171,7 +171,7 @@ test('an address has at most 20, however many come at once', async () => {
     status: 422,
     error: expect.stringContaining('20 passkeys'),
   });
-  expect((await visitor.get('/passkeys')).text).toContain('20 passkeys are as many as an address can have.');
+  expect((await visitor.get('/passkeys')).text).toContain('20 passkeys are the most an address can have.');
 });
 
 test('an address that was taken off the list gets none', async () => {

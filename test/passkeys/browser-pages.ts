@@ -101,7 +101,7 @@ export async function openSites(env: Record<string, string>): Promise<PageSite[]
     { name: 'undoing that a passkey was added', open: undo(added) },
     { name: 'undone that a passkey was added', open: undo(added, 'Remove it, and log out everywhere') },
     { name: 'undoing that a passkey was removed', open: undo(removed) },
-    { name: 'undone that a passkey was removed', open: undo(removed, 'Bring it back') },
+    { name: 'undone that a passkey was removed', open: undo(removed, 'Restore it') },
   ];
   return [{ url, pages }];
 }

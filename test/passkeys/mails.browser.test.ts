@@ -20,8 +20,8 @@ test.each([
   await expectReadable(page, mail);
 });
 
-test('a mail says what keeps the passkey, where that is known', () => {
-  expect(writer.added({ ...about, passkey: known }).text).toContain('It is kept by Google Password Manager.');
+test('a mail names the provider of the passkey, where it is known', () => {
+  expect(writer.added({ ...about, passkey: known }).text).toContain('It is stored in Google Password Manager.');
   expect(writer.removed({ ...about, passkey: known }).text).toContain(
     'the Google Password Manager passkey that was added',
   );

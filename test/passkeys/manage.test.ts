@@ -102,7 +102,7 @@ describe('removing', () => {
   test('asks first, ends what the passkey could do, and says that it was the last one', async () => {
     const { visitor, email, passkey, handle } = await memberWithPasskey();
     const page = await visitor.get(`/passkeys/remove?passkey=${handle}`);
-    expect(page.text).toContain('It is your only passkey: from then on, you log in with a code by mail.');
+    expect(page.text).toContain('It is your only passkey: after that, you log in with a code by mail.');
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
     expect((await remove(visitor, handle)).location).toBe('/passkeys');
     const list = (await visitor.get('/passkeys')).text;
@@ -141,7 +141,7 @@ describe('removing', () => {
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
   });
 
-  test('is mailed, with a link that brings the passkey back, once', async () => {
+  test('is mailed, with a link that restores the passkey, once', async () => {
     const { visitor, email, passkey, handle } = await memberWithPasskey();
     await visitor.post('/passkeys/rename', { form: { passkey: handle, name: 'Call +1 555 0100 now' } });
     await remove(visitor, handle);
@@ -149,10 +149,10 @@ describe('removing', () => {
     expect(mail.text).toMatch(/Firefox on Linux removed the passkey that was added on \w{3}, /);
     expect(`${mail.text}${mail.html}`).not.toContain('555');
     const { path, token } = await linkFor(email, subjects.removed);
-    expect((await newVisitor(app).get(path)).text).toContain('Bring this passkey back?');
+    expect((await newVisitor(app).get(path)).text).toContain('Restore this passkey?');
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
     const undone = await newVisitor(app).post('/passkeys/undo', { form: { token } });
-    expect(undone.text).toContain('The passkey is back');
+    expect(undone.text).toContain('The passkey has been restored');
     expect(app.logged().findLast(({ msg }) => msg === 'passkey restored')).toMatchObject({ ip: expect.any(String) });
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
     expect((await visitor.get('/admin')).status).toBe(200);

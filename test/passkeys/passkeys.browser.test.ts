@@ -367,7 +367,7 @@ describe('adding a passkey', () => {
     expect(await page.getByRole('listitem').textContent()).toContain('Chrome on Linux Synced');
     await expect.poll(() => authenticator.signals).toContain('updated');
     await page.getByRole('button', { name: 'Add a passkey' }).click();
-    await expect.poll(() => problem(page)).toBe('A passkey for this address is there already. You can log in with it.');
+    await expect.poll(() => problem(page)).toBe('There is already a passkey for this address. You can log in with it.');
     expect((await accounts.load(address(email)))?.passkeys).toHaveLength(1);
   });
 
@@ -445,6 +445,6 @@ test('without JavaScript, passkeys are renamed and removed, and the page says wh
   await page.getByRole('button', { name: 'Remove the passkey' }).click();
   expect(await page.getByRole('status').textContent()).toContain('It was your last one');
   await page.goto(linkIn(await app.mails.mailTo(email, subjects.removed)));
-  await page.getByRole('button', { name: 'Bring it back' }).click();
-  expect(await heading(page)).toBe('The passkey is back');
+  await page.getByRole('button', { name: 'Restore it' }).click();
+  expect(await heading(page)).toBe('The passkey has been restored');
 });

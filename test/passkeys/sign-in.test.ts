@@ -164,10 +164,10 @@ describe('an answer is refused', () => {
 
   test('and the log says why, without anything secret', async () => {
     await signInWith(newVisitor(app), passkey, { origin: 'https://evil.example' });
-    expect(lastLine('a passkey did not prove anything')).toMatchObject({
+    expect(lastLine('passkey not verified')).toMatchObject({
       problem: expect.stringContaining('origin "https://evil.example"'),
     });
-    expect(lastLine('sign-in refused')).toMatchObject({ reason: 'passkey not proved' });
+    expect(lastLine('sign-in refused')).toMatchObject({ reason: 'passkey not verified' });
   });
 });
 
@@ -231,23 +231,23 @@ describe('the counter', () => {
     const silent = await member(0);
     expect([await signedIn(silent.key, 0), await signedIn(silent.key, 0)]).toEqual([200, 200]);
     const people = [tagOf(person), tagOf(silent.person)];
-    const warned = app.logged().filter(({ msg }) => msg === 'the counter of a passkey went back');
+    const warned = app.logged().filter(({ msg }) => msg === 'the counter of a passkey went backwards');
     expect(warned.filter(({ person: who }) => people.includes(String(who)))).toEqual([]);
   });
 
   test('that goes back is logged and mailed once a day, and not refused', async () => {
     const { person, key } = await member(10);
     expect(await signedIn(key, 7)).toBe(200);
-    expect(lastLine('the counter of a passkey went back')).toMatchObject({
+    expect(lastLine('the counter of a passkey went backwards')).toMatchObject({
       person: tagOf(person),
       counterBefore: 10,
       counter: 7,
     });
     const mail = await app.mails.mailTo(person, subjects.counter);
-    expect(mail.text).toContain('Its counter of sign-ins went back');
+    expect(mail.text).toContain('Its sign-in counter went backwards');
     // The other copy goes on where it was.
     expect([await signedIn(key, 11), await signedIn(key, 8)]).toEqual([200, 200]);
-    expect(lastLine('the counter of a passkey went back')).toMatchObject({ counterBefore: 11, counter: 8 });
+    expect(lastLine('the counter of a passkey went backwards')).toMatchObject({ counterBefore: 11, counter: 8 });
     await noMoreMail(app);
     await app.mails.mailTo(person, subjects.counter, 1);
   });

@@ -70,7 +70,7 @@ redis.call('HSET', key, handle .. ':name', name)
 return 1`;
 
 /**
- * Records a sign-in. The new counter is kept even if it went back: the next one is compared with it, so that a copy that
+ * Records a sign-in. The new counter is kept even if it went backwards: the next one is compared with it, so that a copy that
  * goes on being used shows each time, and an authenticator that stopped counting shows once.
  *
  * Keys: the account. Arguments: the passkey's handle, its counter, and the rest of its use. Returns whether the passkey is

@@ -65,7 +65,7 @@ export function addPasskey(parts: PasskeyRoutes): RequestHandler {
 
 const problems = {
   expired: 'That took too long. Please try again.',
-  full: `You have ${maxPasskeys} passkeys, which is as many as an address can have. Remove one first.`,
+  full: `You have ${maxPasskeys} passkeys, which is the most an address can have. Remove one first.`,
   there: 'This passkey has been added already.',
   'not allowed': 'Your address may not log in here.',
   refused: 'The passkey could not be verified, so it was not added. Please try again.',

@@ -78,7 +78,7 @@ export function removePasskey(parts: PasskeyRoutes): RequestHandler {
     const email = currentEmail(req);
     const handle = handleIn(req);
     const left = await service.remove(email, handle, causeOf(req, requireParty(parts, req)));
-    if (left === undefined) return answerChanged(req, res, 'That passkey had been removed already.');
+    if (left === undefined) return answerChanged(req, res, 'That passkey has already been removed.');
     const about = { ...requestFields(req), person: tagOf(email), by: sessionHandleOf(req.sessionID) };
     log.info({ ...about, passkey: handle }, 'passkey removed');
     const rest = left === 0 ? ' It was your last one: from now on, log in with a code.' : '';
@@ -95,7 +95,7 @@ async function findOwn(
   const passkeys = listed(await accounts.load(currentEmail(req)));
   const passkey = passkeys.find(({ handle }) => handle === wanted);
   if (passkey) return { passkey, isLast: passkeys.length === 1 };
-  throw new HttpError(404, 'That passkey is not there.', { link: { href: listPath, label: 'Your passkeys' } });
+  throw new HttpError(404, 'You have no such passkey.', { link: { href: listPath, label: 'Your passkeys' } });
 }
 
 /** The passkeys of an account as its owner sees them. */

@@ -53,7 +53,7 @@ export function signInWithPasskey(parts: PasskeyRoutes): RequestHandler {
 
 /** Lets the outcomes of sign-ins by passkey be counted from zero on. */
 export function announcePasskeyOutcomes(): void {
-  announceOutcomes('passkey too late', 'passkey removed', 'passkey unknown', 'passkey not proved');
+  announceOutcomes('passkey challenge expired', 'passkey removed', 'passkey unknown', 'passkey not verified');
   announceOutcomes('too often', 'not in ALLOWED_EMAILS');
 }
 
@@ -67,10 +67,7 @@ function answerRefused(parts: PasskeyRoutes, req: Request, res: Response, result
     return;
   }
   if (result.outcome === 'refused') {
-    parts.log.info(
-      { ...requestFields(req), problem: cutText(result.problem, 200) },
-      'a passkey did not prove anything',
-    );
+    parts.log.info({ ...requestFields(req), problem: cutText(result.problem, 200) }, 'passkey not verified');
   }
   const { reason, problem, email, details } = refusalOf(result, requireParty(parts, req));
   auditRefused(parts.log, req, reason, email);
@@ -89,7 +86,7 @@ function refusalOf(result: Exclude<NotSignedIn, { outcome: 'too often' }>, { id:
   const otherwise = 'Log in with your e-mail address instead.';
   switch (result.outcome) {
     case 'expired':
-      return { reason: 'passkey too late', problem: 'That took too long. Please try again.' };
+      return { reason: 'passkey challenge expired', problem: 'That took too long. Please try again.' };
     case 'unknown': {
       const { credentialId, wasRemoved } = result;
       // Of one that is merely missing the browser is not told: Redis may have lost it, and get it back from a backup.
@@ -102,7 +99,7 @@ function refusalOf(result: Exclude<NotSignedIn, { outcome: 'too often' }>, { id:
         : { reason: 'passkey unknown', problem: `This passkey is not known here. ${otherwise}` };
     }
     case 'refused':
-      return { reason: 'passkey not proved', problem: `This passkey could not be verified. ${otherwise}` };
+      return { reason: 'passkey not verified', problem: `This passkey could not be verified. ${otherwise}` };
     case 'not allowed': {
       const problem = 'The address of this passkey may not log in here.';
       return { reason: 'not in ALLOWED_EMAILS', problem, email: result.email };

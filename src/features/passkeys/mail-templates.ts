@@ -16,7 +16,7 @@ export type PasskeyMail = {
 };
 
 /**
- * Writes the mails about passkeys, each as text and as HTML. They name a passkey by what keeps it, never by the name that
+ * Writes the mails about passkeys, each as text and as HTML. They name a passkey by its provider, never by the name that
  * somebody gave it: whoever has got into a session must not write to the owner of its address in our name.
  */
 export class PasskeyMailTemplates {
@@ -30,11 +30,11 @@ export class PasskeyMailTemplates {
 
   added({ to, passkey, device, url, now }: PasskeyMail): Mail {
     const site = this.#siteName;
-    const keeper = providerName(passkey.aaguid);
+    const provider = providerName(passkey.aaguid);
     return this.#writer.write(to, `A passkey was added for ${site}`, {
       heading: `A passkey was added for ${site}`,
       lines: [
-        `On ${formatTime(now)}, ${device} added it to your address.${keeper === undefined ? '' : ` It is kept by ${keeper}.`}`,
+        `On ${formatTime(now)}, ${device} added it to your address.${provider === undefined ? '' : ` It is stored in ${provider}.`}`,
         'Whoever has it can log in as you, without a code.',
         'If this was you, there is nothing to do.',
       ],
@@ -55,8 +55,8 @@ export class PasskeyMailTemplates {
         'If this was you, there is nothing to do.',
       ],
       link: {
-        label: `If it was not you, bring it back. This works until ${formatTime(now + undoSeconds * 1000)}:`,
-        button: 'Bring the passkey back',
+        label: `If it was not you, restore it. This works until ${formatTime(now + undoSeconds * 1000)}:`,
+        button: 'Restore the passkey',
         url,
       },
       last: [
@@ -65,14 +65,14 @@ export class PasskeyMailTemplates {
     });
   }
 
-  /** Reports a signature counter that went back (WebAuthn, 6.1.1). */
+  /** Reports a signature counter that went backwards (WebAuthn, 6.1.1). */
   counter({ to, passkey, device, url, now }: PasskeyMail): Mail {
     const site = this.#siteName;
     return this.#writer.write(to, `Check your passkey for ${site}`, {
       heading: `Check your passkey for ${site}`,
       lines: [
         `On ${formatTime(now)}, ${device} logged in with ${describe(passkey)}.`,
-        'Its counter of sign-ins went back, which may mean that somebody has copied it.',
+        'Its sign-in counter went backwards, which can mean that somebody has copied it.',
         'There are harmless reasons, too: a device was reset or restored, or the passkey was moved to another app.',
       ],
       link: {
@@ -86,6 +86,6 @@ export class PasskeyMailTemplates {
 }
 
 function describe({ aaguid, createdAt }: PasskeyMail['passkey']): string {
-  const keeper = providerName(aaguid);
-  return `the ${keeper === undefined ? '' : `${keeper} `}passkey that was added on ${formatTime(createdAt)}`;
+  const provider = providerName(aaguid);
+  return `the ${provider === undefined ? '' : `${provider} `}passkey that was added on ${formatTime(createdAt)}`;
 }

@@ -45,14 +45,14 @@ export function passkeyMails({ outbox, templates, links, redis, log }: Parts) {
     /** @throws {RedisUnavailable} when nobody will be told, so that nothing may be removed */
     sendRemoved: (owned: Owned, cause: Cause): Promise<void> => send('removed', owned, cause),
 
-    /** Reports a counter that went back, once a day for each passkey. It logs its failures, and costs nobody a sign-in. */
+    /** Reports a counter that went backwards, once a day for each passkey. It logs its failures, and costs nobody a sign-in. */
     async sendCounter(owned: Owned, cause: Cause): Promise<void> {
       const key = `p:{${tagOf(owned.email)}}warned:${handleOf(owned.passkey.id)}`;
       const options = { condition: 'NX', expiration: { type: 'EX', value: ttlSeconds } } as const;
       try {
         if ((await withDeadline(deadlineMs, redis.set(key, '', options))) === 'OK') await send('counter', owned, cause);
       } catch (err) {
-        log.error({ id: cause.requestId, err }, 'notice of a passkey whose counter went back not sent');
+        log.error({ id: cause.requestId, err }, 'notice of a passkey whose counter went backwards not sent');
       }
     },
   };

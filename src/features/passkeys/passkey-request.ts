@@ -23,7 +23,7 @@ export type PasskeyRoutes = Pick<Core, 'log' | 'store'> & {
 /** @throws {HttpError} 404 where browsers have no passkeys */
 export function requireParty({ partyOf }: PasskeyRoutes, req: Request): RelyingParty {
   const party = partyOf(req);
-  if (!party) throw new HttpError(404, 'Passkeys need this site to be open under a name, over https.');
+  if (!party) throw new HttpError(404, 'Passkeys work only if this site is opened by its name, over https.');
   return party;
 }
 

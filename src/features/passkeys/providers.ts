@@ -24,7 +24,7 @@ const names: Readonly<Record<string, string>> = {
   'b35a26b2-8f6e-4697-ab1d-d44db4da28c6': 'Zoho Vault',
 };
 
-/** What keeps a passkey, by its AAGUID; undefined for one that is unknown, or that does not say, as many do. */
+/** The provider of a passkey, by its AAGUID; undefined for one that is unknown, or that does not say, as many do. */
 export function providerName(aaguid: string): string | undefined {
   return names[aaguid];
 }

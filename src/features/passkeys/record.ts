@@ -8,7 +8,7 @@ const madeShape = z.object({
   id: z.string(),
   /** COSE (RFC 9052), base64url. */
   publicKey: z.string(),
-  /** What keeps it, as far as that says so. */
+  /** The kind of its provider, as far as the provider says so. */
   aaguid: z.string(),
   /** How browsers reach it. */
   transports: z.array(z.string()),

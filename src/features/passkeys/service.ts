@@ -110,7 +110,7 @@ export class PasskeyService {
     return waitSeconds > 0 ? { outcome: 'too often', waitSeconds, email: undefined } : result;
   }
 
-  /** Reports a sign-in whose counter went back. It does not fail. */
+  /** Reports a sign-in whose counter went backwards. It does not fail. */
   async reportCounter(
     { account, passkey, counterBefore }: Extract<SignInResult, { outcome: 'verified' }>,
     client: Client,
@@ -118,7 +118,7 @@ export class PasskeyService {
     const { mails, log } = this.#parts;
     if (counterBefore === undefined) return;
     const about = { id: client.requestId, person: tagOf(account.email), passkey: handleOf(passkey.id) };
-    log.warn({ ...about, counterBefore, counter: passkey.counter }, 'the counter of a passkey went back');
+    log.warn({ ...about, counterBefore, counter: passkey.counter }, 'the counter of a passkey went backwards');
     await mails.sendCounter({ ...account, passkey }, client);
   }
 

@@ -40,7 +40,7 @@ export const passkeysSettings = featureSettings({
     }),
     PASSKEYS_RELATED_ORIGINS: optional({
       about:
-        'Other origins that may use these passkeys, separated by commas: those of further Latchkeys with the same Redis and the same PASSKEYS_RP_ID. Browsers take five different names. Whoever has one of these sites can ask visitors for their passkeys.',
+        'Other origins that may use these passkeys, separated by commas: those of further Latchkeys with the same Redis and the same PASSKEYS_RP_ID. Browsers accept at most five different domain names. Whoever controls one of these sites can ask its visitors for their passkeys.',
       unset: 'none',
       read: originList,
     }),

@@ -59,7 +59,7 @@ const undoAs: Record<Undo['action'], Undoing> = {
     if (outcome === 'full') {
       throw new HttpError(
         422,
-        `This address has ${maxPasskeys} passkeys again, which is as many as it can have. Remove one, then open the link once more.`,
+        `This address has ${maxPasskeys} passkeys again, which is the most it can have. Remove one, then open the link again.`,
         { link: { href: listPath, label: 'Your passkeys' } },
       );
     }

@@ -139,7 +139,7 @@ export function verifyAssertion(
       credential: {
         id: passkey.id,
         publicKey: new Uint8Array(Buffer.from(passkey.publicKey, 'base64url')),
-        // The library refuses a counter that went back, which synced passkeys do for good reasons.
+        // The library refuses a counter that went backwards, which synced passkeys do for good reasons.
         counter: 0,
       },
     });
