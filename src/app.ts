@@ -202,9 +202,8 @@ export function createApp(parts: AppParts): App {
   app.route('/session-owner').get(guard.showOwner).all(allowOnly('GET', 'HEAD'));
   app.use(readBodies);
   app.use(sameOrigin(origin, identityProvider));
-  // Before the sessions: caches may share these answers, so none of them may carry a cookie.
-  if (gate.keys) app.use(gate.keys);
-  if (passkeys.wellKnown) app.use(passkeys.wellKnown);
+  if (gate.keys) app.use(gate.keys); // Before the sessions: caches may share it, so no cookie may go with it.
+  if (passkeys.wellKnown) app.use(passkeys.wellKnown); // Likewise.
   app.use(sessions({ store, secrets, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
   app.use(viewLocals);
 
