@@ -89,20 +89,8 @@ export const crowds: Load[] = [
 
 /** These are measured one after the other. */
 export const restarts: Load[] = [
-  restart('app killed twice, 1,000 queued', async (stage, relay, { app }) => {
-    await app.stop('SIGKILL');
-    const second = await stage.startApp(relay, fast);
-    await sleep(2000);
-    await second.stop('SIGKILL');
-    await stage.startApp(relay, fast);
-  }),
-  restart('app stopped twice, 1,000 queued', async (stage, relay, { app }) => {
-    await app.stop('SIGTERM');
-    const second = await stage.startApp(relay, fast);
-    await sleep(2000);
-    await second.stop('SIGTERM');
-    await stage.startApp(relay, fast);
-  }),
+  restart('app killed twice, 1,000 queued', endTwice('SIGKILL')),
+  restart('app stopped twice, 1,000 queued', endTwice('SIGTERM')),
   restart('one of two apps stopped, 1,000 queued', async (stage, relay, { app }) => {
     await stage.startApp(relay, fast);
     await app.stop('SIGTERM');
@@ -207,11 +195,20 @@ function slowDomains(name: string, domains: number): Load {
   };
 }
 
+type Fail = (stage: Stage, relay: Relay, first: { app: RunningServer<string> }) => Promise<void>;
+
+function endTwice(signal: 'SIGKILL' | 'SIGTERM'): Fail {
+  return async (stage, relay, { app }) => {
+    await app.stop(signal);
+    const second = await stage.startApp(relay, fast);
+    await sleep(2000);
+    await second.stop(signal);
+    await stage.startApp(relay, fast);
+  };
+}
+
 /** Queues 1,000 mails while the relay is slow, lets a process fail once it is fast, and waits for all mail. */
-function restart(
-  name: string,
-  fail: (stage: Stage, relay: Relay, first: { app: RunningServer<string> }) => Promise<void>,
-): Load {
+function restart(name: string, fail: Fail): Load {
   return {
     name,
     isDurable: true,

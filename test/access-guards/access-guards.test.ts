@@ -5,18 +5,14 @@ import type { EmailAddress } from '../../src/session/email-address.ts';
 import { currentEmail } from '../../src/session/sign-in.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { clients, signedIn } from '../support/client.ts';
+import { showErrorData } from '../support/error-data.ts';
 import { startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const app = await startApp({ redisAddress: await testRedis() });
 
 const forkUrl = await startFork(app.redis, (fork) => {
-  // The error page's data, as the view gets it.
-  fork.engine('ejs', (_path, data, done) => {
-    const [status, loginForm, email] = ['status', 'loginForm', 'email'].map((name) => Reflect.get(data, name));
-    done(null, JSON.stringify({ status, loginForm, email }));
-  });
-  fork.set('view engine', 'ejs').set('views', new URL('../../views', import.meta.url).pathname);
+  showErrorData(fork, ['status', 'loginForm', 'email']);
   fork.use((req, res, next) => {
     res.locals.email = req.session.email;
     next();

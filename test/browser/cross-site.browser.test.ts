@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { signIn } from '../support/browser.ts';
 import { heading, useTab } from '../support/browsing.ts';
+import { listenLocally } from '../support/servers.ts';
 
 const { url } = await startApp();
 
@@ -21,12 +21,11 @@ const otherSite = createServer((req, res) => {
   res.writeHead(body === undefined ? 404 : 200, { 'Content-Type': 'text/html' });
   res.end(`<!doctype html><link rel="icon" href="data:,">${body}`);
 });
-await new Promise<void>((done) => otherSite.listen(0, done));
+const otherUrl = await listenLocally(otherSite);
 afterAll(() => new Promise((done) => otherSite.close(done).closeAllConnections()));
-const { port } = otherSite.address() as AddressInfo;
 
 // To a browser, another port is another origin of the same site: it sends even SameSite cookies along.
-const otherOrigins = [`http://localhost:${port}`, `http://127.0.0.1:${port}`];
+const otherOrigins = [otherUrl.replace('127.0.0.1', 'localhost'), otherUrl];
 
 const tab = useTab(() => [url, ...otherOrigins, 'null'], {
   expectedNoise: /ERR_BLOCKED_BY_RESPONSE|Refused to (display|frame)|frame-ancestors/,

@@ -3,7 +3,7 @@ import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { type MailServer, startMailServer } from '../mail/mail-server.ts';
 import { startApp, type TestApp, type TestAppOptions } from '../support/app.ts';
-import { untilQuiet } from '../support/commands.ts';
+import { monitored, untilQuiet } from '../support/commands.ts';
 import { type Visit, Visitor } from '../support/visitor.ts';
 
 export type CodeApp = TestApp & { mails: MailServer };
@@ -125,24 +125,12 @@ export async function commandsWithoutMail(
   { redis }: Pick<CodeApp, 'redis'>,
   work: () => Promise<unknown>,
 ): Promise<Record<string, number>> {
-  const monitor = redis.duplicate();
-  await monitor.connect();
   const counts: Record<string, number> = {};
-  const end = crypto.randomUUID();
-  const ended = new Promise<void>((done) => {
-    void monitor.monitor((line) => {
-      const [, command = ''] = /\] "(\w+)"/.exec(line) ?? [];
-      if (line.includes(end)) done();
-      else if (!/\{outbox\}|"h:\{/.test(line) && !/^(ping|hello|info|time)$/i.test(command)) {
-        counts[command.toLowerCase()] = (counts[command.toLowerCase()] ?? 0) + 1;
-      }
-    });
-  });
-  await redis.ping();
-  await work();
-  await redis.get(end);
-  await ended;
-  monitor.destroy();
+  for (const line of await monitored(redis, work)) {
+    const [, command = ''] = /\] "(\w+)"/.exec(line) ?? [];
+    if (/\{outbox\}|"h:\{/.test(line) || /^(ping|hello|info|time)$/i.test(command)) continue;
+    counts[command.toLowerCase()] = (counts[command.toLowerCase()] ?? 0) + 1;
+  }
   return counts;
 }
 

@@ -1,28 +1,23 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { giveBackPoints } from '../../src/features/email-code/give-back-points.ts';
 import { takePoints } from '../../src/features/rate-limits/take-points.ts';
+import { counts, daily, hourly } from '../rate-limits/counters.ts';
 import { startApp } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 
 const { redis } = await startApp();
-const hourly = { key: 'l:{a}hour', points: 3, seconds: 3600 };
-const daily = { key: 'l:{a}day', points: 5, seconds: 86_400 };
 
 beforeEach(async () => {
   await redis.flushAll();
 });
 
-function counts(): Promise<(string | null)[]> {
-  return Promise.all([hourly, daily].map(({ key }) => redis.get(key)));
-}
-
 describe('giveBackPoints', () => {
   test('gives one back, or none with the same commands, and leaves the window as it was', async () => {
     for (let times = 1; times <= 2; times += 1) await takePoints(redis, [hourly, daily]);
     const given = await commandsFor(redis, () => giveBackPoints(redis, [hourly, daily]));
-    expect(await counts()).toEqual(['1', '1']);
+    expect(await counts(redis)).toEqual(['1', '1']);
     expect(await commandsFor(redis, () => giveBackPoints(redis, [hourly, daily], 0))).toEqual(given);
-    expect(await counts()).toEqual(['1', '1']);
+    expect(await counts(redis)).toEqual(['1', '1']);
     expect(await redis.ttl(hourly.key)).toBeGreaterThan(3590);
   });
 

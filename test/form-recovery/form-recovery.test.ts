@@ -4,6 +4,7 @@ import { recoverForm } from '../../src/features/form-recovery/form-recovery.ts';
 import { requireLogin } from '../../src/middleware/require-login.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { ask, clients, type Method, signedIn } from '../support/client.ts';
+import { showErrorData } from '../support/error-data.ts';
 import { gate, startFork } from '../support/fork.ts';
 import { offersOf } from '../support/offers.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -60,12 +61,7 @@ const mayGoOn = gate();
 const forkUrl = await startFork(
   app.redis,
   (fork) => {
-    // The error page's data, as the view gets it.
-    fork.engine('ejs', (_path, data, done) => {
-      const [status, loginForm, section] = ['status', 'loginForm', 'section'].map((name) => Reflect.get(data, name));
-      done(null, JSON.stringify({ status, loginForm, section }));
-    });
-    fork.set('view engine', 'ejs').set('views', new URL('../../views', import.meta.url).pathname);
+    showErrorData(fork, ['status', 'loginForm', 'section']);
     fork.locals.signInForm = { button: 'Go' };
     fork.use(express.urlencoded({ extended: false }));
     fork.use('/guarded', requireLogin);
@@ -81,19 +77,16 @@ const forkUrl = await startFork(
 
 describe('a form that outlived its session', () => {
   const form = { title: 'a "quoted" <b>', text: 'two\r\nlines' };
-  const fields = Object.entries(form);
+  const keptForm = (next: string, action: string) => ({
+    status: 401,
+    loginForm: { next, target: '_blank', submitLabel },
+    section: { view: 'form-recovery/resend', data: { action, fields: Object.entries(form) } },
+  });
 
   test('is kept with all that was typed, and login leads back to the page it is on', async () => {
     const headers = { Referer: `${forkUrl}/guarded/new?copy=7` };
     const { status, text } = await new Visitor(forkUrl).post('/guarded/notes?draft=1', { form, headers });
-    expect([status, JSON.parse(text)]).toEqual([
-      401,
-      {
-        status: 401,
-        loginForm: { next: '/guarded/new?copy=7', target: '_blank', submitLabel },
-        section: { view: 'form-recovery/resend', data: { action: '/guarded/notes?draft=1', fields } },
-      },
-    ]);
+    expect([status, JSON.parse(text)]).toEqual([401, keptForm('/guarded/new?copy=7', '/guarded/notes?draft=1')]);
   });
 
   test('is kept, too, when only the save finds out that the session has ended', async () => {
@@ -103,14 +96,7 @@ describe('a form that outlived its session', () => {
     await visitor.post('/logout');
     mayGoOn.open();
     const { status, text } = await answer;
-    expect([status, JSON.parse(text)]).toEqual([
-      401,
-      {
-        status: 401,
-        loginForm: { next: '/admin', target: '_blank', submitLabel },
-        section: { view: 'form-recovery/resend', data: { action: '/slow', fields } },
-      },
-    ]);
+    expect([status, JSON.parse(text)]).toEqual([401, keptForm('/admin', '/slow')]);
   });
 
   test('keeps several values of one field', async () => {

@@ -1,11 +1,11 @@
 import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { Keyspace } from '../../src/features/incidents/keyspace.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { startApp } from '../support/app.ts';
 import { startRedisServer } from '../support/redis-server.ts';
+import { listenLocally } from '../support/servers.ts';
 
 type Finding = { what: string; ok: boolean; detail?: string; problem?: string };
 
@@ -36,9 +36,8 @@ async function startProxy(headers: Record<string, string>, dropped: string[] = [
     );
     onward.end();
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   afterwards(() => server.close());
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return listenLocally(server);
 }
 
 test('finds all well behind a proxy that does its part', async () => {
@@ -68,18 +67,16 @@ test('notices that BASE_URL leads nowhere, or to another app', async () => {
   const nowhere = await findings({ BASE_URL: 'http://127.0.0.1:9' });
   expect(nowhere.of('site')?.problem).toMatch(/^it can't be reached from here \(.+\): check DNS/);
   const other = createServer((_req, res) => res.end('another app'));
-  await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
   afterwards(() => other.close());
-  const { of } = await findings({ BASE_URL: `http://127.0.0.1:${(other.address() as AddressInfo).port}` });
+  const { of } = await findings({ BASE_URL: await listenLocally(other) });
   expect(of('site')?.problem).toContain('point BASE_URL at the app that uses this Redis');
 });
 
 test('takes no JSON of another app for an answer, and goes on after a check that fails', async () => {
   const other = createServer((_req, res) => res.setHeader('Content-Type', 'application/json').end('{"secure":true}'));
-  await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
   afterwards(() => other.close());
   vi.spyOn(Keyspace.prototype, 'versions').mockRejectedValueOnce(new Error('no such node'));
-  const { of, toDo } = await findings({ BASE_URL: `http://127.0.0.1:${(other.address() as AddressInfo).port}` });
+  const { of, toDo } = await findings({ BASE_URL: await listenLocally(other) });
   expect(toDo).toEqual(['Redis', 'site']);
   expect(of('Redis')?.problem).toBe('it could not be checked: no such node');
   expect(of('site')?.problem).toMatch(/^it answered 200, and not as this app does/);

@@ -1,6 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Accounts, maxPasskeys } from '../../src/features/passkeys/accounts.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
@@ -8,6 +7,7 @@ import { tagIn, tagOf } from '../../src/session/session-id.ts';
 import { askForCode, enterCode, newAddress } from '../email-code/code-login.ts';
 import { address } from '../support/address.ts';
 import { testRedis } from '../support/app.ts';
+import { listenLocally } from '../support/servers.ts';
 import type { Visitor } from '../support/visitor.ts';
 import { type Answer, Authenticator, type Claims, ecKey, readCreationOptions } from './authenticator.ts';
 import {
@@ -302,10 +302,9 @@ test('an attestation that comes unasked is not looked at: nothing is fetched for
     asked.push(req.url ?? '');
     res.end();
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
+  const url = await listenLocally(server);
   const { visitor } = await newMember(app);
-  const certificate = new Uint8Array(Buffer.from(`http://127.0.0.1:${port}/revoked.crl`));
+  const certificate = new Uint8Array(Buffer.from(`${url}/revoked.crl`));
   await addPasskey(visitor, {
     fmt: 'packed',
     attStmt: new Map<string, unknown>([

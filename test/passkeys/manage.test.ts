@@ -7,9 +7,9 @@ import type { Visitor } from '../support/visitor.ts';
 import type { Authenticator } from './authenticator.ts';
 import {
   addPasskey,
-  commandsFor,
   newMember,
   newVisitor,
+  passkeyCommands,
   signInWith,
   startPasskeyApp,
   subjects,
@@ -58,12 +58,12 @@ test('the list says when each was added and used, and whether it is synced', asy
 
 test('passkeys cost Redis nothing on any page but their list, which takes one command', async () => {
   const { visitor } = await memberWithPasskey();
-  const commands = await commandsFor(app, async () => {
+  const commands = await passkeyCommands(app, async () => {
     for (const path of ['/', '/admin', '/login', '/passkeys/add']) await visitor.get(path);
     for (const path of ['/', '/admin', '/login']) await newVisitor(app).get(path);
   });
   expect(commands).toEqual([]);
-  expect(await commandsFor(app, () => visitor.get('/passkeys'))).toHaveLength(1);
+  expect(await passkeyCommands(app, () => visitor.get('/passkeys'))).toHaveLength(1);
 });
 
 describe('a name', () => {

@@ -1,6 +1,7 @@
 import { tagIn } from '../../src/session/session-id.ts';
 import { type CodeApp, newAddress, newBrowser, signInByCode, startCodeApp } from '../email-code/code-login.ts';
 import type { TestAppOptions } from '../support/app.ts';
+import { monitored } from '../support/commands.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import {
@@ -26,21 +27,12 @@ export function startPasskeyApp(options: TestAppOptions & Parameters<typeof star
   return startCodeApp({ ...options, env: { BASE_URL: origin, ...options.env } });
 }
 
-/** What Redis is asked for this work about passkeys and limits. */
-export async function commandsFor({ redis }: Pick<CodeApp, 'redis'>, work: () => Promise<unknown>): Promise<string[]> {
-  const monitor = redis.duplicate();
-  await monitor.connect();
-  const lines: string[] = [];
-  const end = crypto.randomUUID();
-  const ended = new Promise<void>((done) => {
-    void monitor.monitor((line) => (line.includes(end) ? done() : lines.push(line)));
-  });
-  await work();
-  await redis.get(end);
-  await ended;
-  monitor.destroy();
-  // Not what scripts ask in turn.
-  return lines.filter((line) => /"[pl]:/.test(line) && !/ lua\]/.test(line));
+/** What Redis is asked for this work about passkeys and limits; not what scripts ask in turn. */
+export async function passkeyCommands(
+  { redis }: Pick<CodeApp, 'redis'>,
+  work: () => Promise<unknown>,
+): Promise<string[]> {
+  return (await monitored(redis, work)).filter((line) => /"[pl]:/.test(line) && !/ lua\]/.test(line));
 }
 
 /** A browser of its own, from an address of its own. */

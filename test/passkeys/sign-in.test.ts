@@ -15,10 +15,10 @@ import type { Answer, Authenticator, Claims } from './authenticator.ts';
 import {
   addPasskey,
   askToSignIn,
-  commandsFor,
   newMember,
   newVisitor,
   origin,
+  passkeyCommands,
   postJson,
   sendSignIn,
   signInWith,
@@ -65,7 +65,7 @@ test('a passkey signs in under a new session id, and leads where the form said',
 test('a script that only looks gets no session and costs no key', async () => {
   const visitor = newVisitor(app);
   const keys = await countKeys(app.redis);
-  expect(await commandsFor(app, () => askToSignIn(visitor))).toEqual([]);
+  expect(await passkeyCommands(app, () => askToSignIn(visitor))).toEqual([]);
   expect(await countKeys(app.redis)).toBeLessThanOrEqual(keys);
   expect([...visitor.cookies.keys()]).toEqual(['__Host-passkey']);
   const { setCookies } = await postJson(visitor, '/login/passkey/options', {});
@@ -274,7 +274,7 @@ describe('limits', () => {
   test('what does not answer a challenge of ours does not get as far as Redis', async () => {
     const visitor = newVisitor(app);
     const answer = passkey.get(await askToSignIn(visitor), { challenge: 'A'.repeat(70) });
-    expect(await commandsFor(app, () => sendSignIn(visitor, answer))).toEqual([]);
+    expect(await passkeyCommands(app, () => sendSignIn(visitor, answer))).toEqual([]);
   });
 
   test('a passkey signs in so often, and its owner still gets in with a code', async () => {

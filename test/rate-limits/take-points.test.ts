@@ -2,19 +2,14 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { takePoints } from '../../src/features/rate-limits/take-points.ts';
 import { startApp } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
+import { counts, daily, hourly } from './counters.ts';
 
 const { redis } = await startApp();
-const hourly = { key: 'l:{a}hour', points: 3, seconds: 3600 };
-const daily = { key: 'l:{a}day', points: 5, seconds: 86_400 };
 const day = 86_400_000;
 
 beforeEach(async () => {
   await redis.flushAll();
 });
-
-function counts(): Promise<(string | null)[]> {
-  return Promise.all([hourly, daily].map(({ key }) => redis.get(key)));
-}
 
 describe('takePoints', () => {
   test('takes so many in a window, however many ask at once, and says how long to wait', async () => {
@@ -27,12 +22,12 @@ describe('takePoints', () => {
 
   test('takes from all of several counters or from none, and waits for the last of them', async () => {
     for (let times = 1; times <= 4; times += 1) await takePoints(redis, [hourly, daily]);
-    expect(await counts()).toEqual(['3', '3']);
+    expect(await counts(redis)).toEqual(['3', '3']);
     await redis.set(daily.key, '5', { expiration: { type: 'PX', value: day } });
     expect(await takePoints(redis, [hourly, daily])).toBeGreaterThan(day - 5000);
     await redis.del(hourly.key);
     expect(await takePoints(redis, [hourly, daily])).toBeGreaterThan(0);
-    expect(await counts()).toEqual([null, '5']);
+    expect(await counts(redis)).toEqual([null, '5']);
   });
 
   test('starts a window with its first event, which no later one prolongs', async () => {

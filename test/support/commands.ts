@@ -13,6 +13,26 @@ export async function commandsFor(redis: NodeClient, work: () => Promise<unknown
   return countCalls(redis);
 }
 
+// feature: email-code
+/** What Redis runs for this work, by whomever it is asked: one line a command, as MONITOR shows them. */
+export async function monitored(redis: NodeClient, work: () => Promise<unknown>): Promise<string[]> {
+  const monitor = redis.duplicate();
+  await monitor.connect();
+  const lines: string[] = [];
+  const end = crypto.randomUUID();
+  let hasEnded = () => {};
+  const ended = new Promise<void>((done) => {
+    hasEnded = done;
+  });
+  await monitor.monitor((line) => (line.includes(end) ? hasEnded() : lines.push(line)));
+  await work();
+  await redis.get(end);
+  await ended;
+  monitor.destroy();
+  return lines;
+}
+// end: email-code
+
 /** Waits for what earlier requests have left to be written, which would be counted as well. */
 export async function untilQuiet(redis: NodeClient): Promise<void> {
   let before: Record<string, string> | undefined;

@@ -1,5 +1,3 @@
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
 import { readConfig } from '../../src/config.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
@@ -12,6 +10,7 @@ import { type SessionsOptions, sessions } from '../../src/session/middleware.ts'
 import { SessionStore, type SessionStoreOptions } from '../../src/session/store.ts';
 import { afterwards } from './afterwards.ts';
 import { testSecret } from './app.ts';
+import { listenLocally } from './servers.ts';
 
 const config = readConfig({ NODE_ENV: 'test' });
 const log = createLogger('silent');
@@ -48,10 +47,9 @@ export async function startFork(
   app.use(sessions({ store: newStore(redis), secrets: [testSecret], ...sessionOptions }));
   addRoutes(app);
   app.use(errorPage({ log, noteOutage() {}, ...(extendStep && { extendStep }) }));
-  const server: Server = createHttpServer(app);
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const server = createHttpServer(app);
   afterwards(() => closeHttpServer(server));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return listenLocally(server);
 }
 
 /** Something that one side waits for and the other lets happen. */
