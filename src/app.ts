@@ -41,6 +41,7 @@ import { requireLogin } from './middleware/require-login.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders, securityHeaderValues } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
+import { projectDirectory } from './project-directory.ts';
 import type { RedisClient } from './redis/client.ts';
 import { connected, type OpenedRedis, openSingle, type RedisOptions } from './redis/connect.ts';
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
@@ -65,8 +66,8 @@ export type AppParts = {
 
 type App = { app: Express; server: Server; services: Service[]; core: Core; operations: Operations };
 
-const publicDirectory = fileURLToPath(new URL('../public', import.meta.url));
-const viewsDirectory = fileURLToPath(new URL('../views', import.meta.url));
+const publicDirectory = fileURLToPath(new URL('public', projectDirectory));
+const viewsDirectory = fileURLToPath(new URL('views', projectDirectory));
 
 type RedisKind = RedisTarget['kind'];
 type TargetOf<Kind extends RedisKind> = Extract<RedisTarget, { kind: Kind }>;

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { rootCertificates } from 'node:tls';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isLoopback } from '../http/url.ts';
 import { readAllowListEntry } from '../session/allow-list.ts';
 import type { SessionSecrets } from '../session/cookie.ts';

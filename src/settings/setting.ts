@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseUrl } from '../http/url.ts';
 
 /** One environment variable: what it decides, and how its text is read. */

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { isoCBOR } from '@simplewebauthn/server/helpers';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const creationOptions = z.object({
   rp: z.object({ id: z.string(), name: z.string() }),

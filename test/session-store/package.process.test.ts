@@ -18,7 +18,16 @@ let packed: string[] = [];
 beforeAll(() => {
   // A copy, since packing builds into dist/, which other tests run from.
   const copy = newDirectory('pack-');
-  for (const name of ['src', 'views', 'public', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md']) {
+  for (const name of [
+    'src',
+    'scripts',
+    'views',
+    'public',
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'README.md',
+  ]) {
     cpSync(join(project, name), join(copy, name), { recursive: true });
   }
   writeFileSync(join(copy, '.env'), 'SESSION_SECRET=not for others');

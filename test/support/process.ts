@@ -129,6 +129,8 @@ export function builtFile(name: string): string {
     const args = ['-p', join(project, 'tsconfig.build.json'), '--outDir', join(draft, 'dist')];
     const { status, stdout } = spawnSync(join(project, 'node_modules/.bin/tsc'), args, { encoding: 'utf8' });
     if (status !== 0) throw new Error(`the build failed:\n${stdout}`);
+    const bundling = spawnSync(process.execPath, [join(project, 'scripts/bundle.mjs'), join(draft, 'dist')]);
+    if (bundling.status !== 0) throw new Error(`bundling failed:\n${bundling.stderr}`);
     for (const name of ['node_modules', 'package.json', 'views', 'public']) {
       symlinkSync(join(project, name), join(draft, name));
     }

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional, readBy } from '../../settings/setting.ts';
 import { readLogo } from './logo.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseUrl } from '../../http/url.ts';
 import { readAllowListEntry } from '../../session/allow-list.ts';
 import { featureSettings } from '../../settings/feature.ts';

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ejs from 'ejs';
 import type { SiteLook } from '../../core.ts';
+import { projectDirectory } from '../../project-directory.ts';
 import type { Mail } from './delivery.ts';
 
-const template = fileURLToPath(new URL('../../../views/mail/mail.ejs', import.meta.url));
+const template = fileURLToPath(new URL('views/mail/mail.ejs', projectDirectory));
 
 const ownColors = {
   light: { accent: '#3056d3', onAccent: '#ffffff', tint: '#e9eefd' },

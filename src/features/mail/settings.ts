@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isDecodable, isLoopback } from '../../http/url.ts';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional, setting, url, wholeNumber } from '../../settings/setting.ts';

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from '../../log.ts';
+import { projectDirectory } from '../../project-directory.ts';
 import { type Courier, type Delivered, errorWithoutMessage, type LoggedError, type Sealed } from './delivery.ts';
 import type { SmtpOptions } from './smtp-client.ts';
 import type { ThreadAnswer, ThreadCall } from './smtp-worker.ts';
@@ -92,7 +93,10 @@ export class SmtpThread implements Courier {
 // Node 20 can't run TypeScript, so in development and tests the thread needs tsx as well.
 function startThread(name: string, workerData: unknown): Worker {
   const isSource = import.meta.url.endsWith('.ts');
-  const file = new URL(`./${name}.${isSource ? 'ts' : 'js'}`, import.meta.url);
+  const file = new URL(
+    `${isSource ? 'src' : 'dist'}/features/mail/${name}.${isSource ? 'ts' : 'js'}`,
+    projectDirectory,
+  );
   if (!isSource) return new Worker(file, { workerData });
   const api = JSON.stringify(import.meta.resolve('tsx/esm/api'));
   const [path, parent] = [JSON.stringify(fileURLToPath(file)), JSON.stringify(import.meta.url)];

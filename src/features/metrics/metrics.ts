@@ -9,10 +9,11 @@ import { redisCalls, signIns } from '../../diagnostics.ts';
 import { createHttpServer, listen, portOf } from '../../http/http-server.ts';
 import type { Logger } from '../../log.ts';
 import { securityHeaderValues } from '../../middleware/security-headers.ts';
+import { projectDirectory } from '../../project-directory.ts';
 import { showFigures } from './figures.ts';
 import { countSessions } from './session-count.ts';
 
-const packageFile = new URL('../../../package.json', import.meta.url);
+const packageFile = new URL('package.json', projectDirectory);
 // The primary waits for all workers, also for those that are still starting. They answer that they have measured nothing.
 if (cluster.isWorker) new AggregatorRegistry();
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional, port } from '../../settings/setting.ts';
 

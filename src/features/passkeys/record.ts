@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { EmailAddress } from '../../session/email-address.ts';
 
 /** What never changes about a passkey. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseUrl } from '../../http/url.ts';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional } from '../../settings/setting.ts';

@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Passkey, type PasskeyUse, parseJson } from './record.ts';
 import type { RelyingParty } from './relying-party.ts';
 

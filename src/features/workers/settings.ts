@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import { featureSettings } from '../../settings/feature.ts';
 import { setting } from '../../settings/setting.ts';
 

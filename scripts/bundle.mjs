@@ -1,0 +1,35 @@
+// Bundles each program of `dist/` with its dependencies: reading a few files instead of 1,500 starts a process in half
+// the time and saves memory. The other modules stay as they are, for whoever imports the package.
+import { build } from 'esbuild';
+
+const programs = [
+  'src/server.ts',
+  // feature: incidents
+  'src/cli/latchkey.ts',
+  // end: incidents
+  // feature: mail
+  'src/features/mail/smtp-worker.ts',
+  // end: mail
+];
+
+const [directory = 'dist'] = process.argv.slice(2);
+
+await build({
+  entryPoints: programs,
+  outbase: 'src',
+  outdir: directory,
+  allowOverwrite: true,
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  minifyWhitespace: true,
+  sourcemap: true,
+  sourcesContent: false,
+  logLevel: 'warning',
+  // Dependencies in CommonJS call it for Node's own modules.
+  banner: {
+    js: "import{createRequire as createRequire_}from'node:module';const require=createRequire_(import.meta.url);",
+  },
+});
