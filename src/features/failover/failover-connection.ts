@@ -42,6 +42,8 @@ const maxSilenceMs = deadlineMs;
  * proxy that still looks like a working connection, as reads succeed. Each attempt resolves host names anew.
  */
 export class FailoverConnection {
+  /** Called whenever a new connection replaces another, before its first command. */
+  readonly connectListeners: (() => void)[] = [];
   readonly #resolver: PrimaryResolver;
   readonly #options: NodeOptions;
   readonly #log: Logger;
@@ -138,8 +140,7 @@ export class FailoverConnection {
     const fault = link && faultOf(link);
     if (fault) this.#status.lost(fault);
     else if (link) this.#status.back();
-    if (!address || (link?.name === nameOf(address) && !this.#isGivenUp(link))) return;
-    await this.#connectTo(address);
+    if (address && (link?.name !== nameOf(address) || this.#isGivenUp(link))) await this.#connectTo(address);
   }
 
   // HELLO needs no permission, is answered even while Redis loads its data or runs a script, and tells the role.
@@ -160,20 +161,17 @@ export class FailoverConnection {
   }
 
   #isGivenUp(link: Link): boolean {
-    if (!faultOf(link)) return false;
-    const isSilent = link.client.isReady && !link.isReplica;
-    return !isSilent || silenceMsOf(link) > maxSilenceMs + (this.#resolver.failoverGraceMs ?? 0);
+    if (!link.client.isReady || link.isReplica) return true;
+    return silenceMsOf(link) > maxSilenceMs + (this.#resolver.failoverGraceMs ?? 0);
   }
 
   async #connectTo(address: NodeAddress): Promise<void> {
     const client = await this.#open(address);
     const name = nameOf(address);
     const before = this.#link;
-    if (before?.name === name && !faultOf(before)) {
-      client.destroy();
-      return;
-    }
+    if (before?.name === name && !faultOf(before)) return client.destroy();
     this.#link = { name, client, askedAt: performance.now(), silentSince: undefined, isReplica: false };
+    for (const listener of this.connectListeners) listener();
     if (before?.client.isOpen) before.client.destroy();
     if (before && before.name !== name) this.#log.warn({ primary: name }, 'Redis failed over');
     this.#status.back();

@@ -1,6 +1,6 @@
 import { redisClient } from '../../redis/client.ts';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
-import type { NodeClient, NodeOptions } from '../../redis/node.ts';
+import type { NodeOptions } from '../../redis/node.ts';
 import type { SingleRedis } from '../../redis/url.ts';
 import { FailoverConnection, type PrimaryResolver } from './failover-connection.ts';
 
@@ -14,20 +14,10 @@ export function openWithFailover(target: SingleRedis, options: RedisOptions): Op
 /** Opens a client that stays connected to the primary which the resolver names. */
 export function openPrimary(resolver: PrimaryResolver, node: NodeOptions, options: RedisOptions): OpenedRedis {
   const connection = new FailoverConnection(resolver, node, options.log);
-  const listeners: (() => void)[] = [];
-  let lastNode: NodeClient | undefined;
-  const current = () => {
-    const { node } = connection;
-    if (node !== lastNode) {
-      lastNode = node;
-      for (const listener of listeners) listener();
-    }
-    return node;
-  };
   const client = redisClient(
     {
-      current,
-      onConnect: (listener) => void listeners.push(listener),
+      current: () => connection.node,
+      onConnect: (listener) => void connection.connectListeners.push(listener),
       close: () => connection.close(),
       destroy: () => connection.destroy(),
     },
