@@ -3,6 +3,7 @@ import type { Person, PersonalKeys } from '../../core.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { decode } from '../../session/record.ts';
 import { handleOf, indexKey, tagOf } from '../../session/session-id.ts';
+import type { SessionIndex } from '../../session/session-index.ts';
 import { type Batch, readKey } from './keyspace.ts';
 import { sessionIdOf } from './session-keys.ts';
 
@@ -17,7 +18,7 @@ export type PersonalRecord = {
 };
 
 /** What the core itself holds. */
-const coreKeys: PersonalKeys[] = [
+const coreKeys = (index: SessionIndex): PersonalKeys[] => [
   {
     kind: 'sessions',
     prefix: '{tag}',
@@ -28,6 +29,8 @@ const coreKeys: PersonalKeys[] = [
       const { signedInAt, lastSeenAt, ...others } = session;
       return { session: handleOf(id), signedInAt: new Date(signedInAt), lastSeenAt: new Date(lastSeenAt), ...others };
     },
+    // As every session ends, so that whoever waits for its end hears of it.
+    forget: (name) => index.endById(sessionIdOf(name) ?? ''),
   },
   {
     kind: 'list of sessions',
@@ -43,10 +46,10 @@ const coreKeys: PersonalKeys[] = [
  */
 export async function* findPersonalRecords(
   email: EmailAddress,
-  { keyspace, personalKeys }: Pick<Opened, 'keyspace' | 'personalKeys'>,
+  { keyspace, personalKeys, store }: Pick<Opened, 'keyspace' | 'personalKeys' | 'store'>,
 ): AsyncGenerator<PersonalRecord> {
   const person = { email, tag: tagOf(email) };
-  const kinds = [...coreKeys, ...personalKeys].map((kind) => ({
+  const kinds = [...coreKeys(store.index), ...personalKeys].map((kind) => ({
     ...kind,
     prefix: kind.prefix.replace('tag', person.tag),
   }));
