@@ -4,43 +4,71 @@
 const page = document.documentElement;
 const { owner } = page.dataset;
 const notice = document.createElement('main');
-notice.innerHTML = `<section class="card" role="alert">
-  <h1>Your session has ended</h1>
-  <p>What you have entered is still on this page. Log in again to go on with it.</p>
-  <a class="button primary" href="/login" target="_blank">Log in (opens a new tab)</a>
-</section>`;
+/** What of the page was visible, and where its visitor was. */
+let hiddenParts = [];
+let lastFocused;
+/** While a form is being sent, such as that of "Log out", its answer says what has become of the session. */
+const sendingMs = 1500;
+let sentAt = Number.NEGATIVE_INFINITY;
 
 /** Shows the page only if it belongs to whoever is signed in now. */
-async function check({ otherwise = () => {} } = {}) {
+async function check({ otherwise = () => {}, isBack = false } = {}) {
+  if (performance.now() - sentAt < sendingMs) return setTimeout(check, sendingMs);
   try {
     const response = await fetch('/session-owner', { cache: 'no-store' });
-    if (!response.ok) otherwise();
-    else if ((await response.text()) === owner) reveal();
-    else conceal();
+    if (!response.ok) return otherwise();
+    const ownerNow = await response.text();
+    if (ownerNow === owner) reveal();
+    else if (hasEntries()) conceal('What you have entered is still on this page. Log in again to go on with it.');
+    else if (ownerNow !== '' || isBack) loadAnew();
+    else conceal('Log in again to see this page.');
   } catch {
     otherwise();
   }
 }
 
 function reveal() {
-  notice.remove();
-  for (const part of document.body.children) part.hidden = false;
   page.hidden = false;
+  if (!notice.isConnected) return;
+  notice.remove();
+  for (const part of hiddenParts) part.hidden = false;
+  lastFocused?.focus();
 }
 
-// What was typed is kept, out of sight, until its owner has logged in again. A page without that is loaded anew.
-function conceal() {
-  if (!hasEntries()) return loadAnew();
-  for (const part of document.body.children) part.hidden = true;
-  document.body.append(notice);
-  notice.hidden = false;
+/** Puts a notice in place of the page. What was typed is kept, out of sight, until its owner has logged in again. */
+function conceal(advice) {
   page.hidden = false;
+  if (notice.isConnected) return;
+  const newTab = hasEntries();
+  notice.innerHTML = `<section class="card" role="alert">
+    <h1 tabindex="-1">Your session has ended</h1>
+    <p></p>
+    <a class="button primary">Log in</a>
+  </section>`;
+  notice.querySelector('p').textContent = advice;
+  const link = notice.querySelector('a');
+  link.href = newTab ? '/login' : location.pathname + location.search;
+  if (newTab) Object.assign(link, { target: '_blank', textContent: 'Log in (opens a new tab)' });
+  lastFocused = document.activeElement;
+  hiddenParts = [...document.body.children].filter((part) => !part.hidden);
+  for (const part of hiddenParts) part.hidden = true;
+  document.body.append(notice);
+  notice.querySelector('h1').focus();
 }
 
 function hasEntries() {
-  return [...document.querySelectorAll('input:not([type=hidden]), textarea')].some(
-    (field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked,
+  const fields = [...document.querySelectorAll('input:not([type=hidden]), textarea')];
+  return (
+    fields.some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked) ||
+    [...document.querySelectorAll('select')].some(isChanged) ||
+    document.querySelector('[contenteditable]:not([contenteditable=false])') !== null
   );
+}
+
+function isChanged({ options, multiple, selectedIndex }) {
+  const hasDefault = [...options].some((option) => option.defaultSelected);
+  if (!multiple && !hasDefault) return selectedIndex > 0;
+  return [...options].some((option) => option.selected !== option.defaultSelected);
 }
 
 // By GET, and under the same address.
@@ -62,6 +90,9 @@ if (owner) {
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') void check();
   });
+  addEventListener('submit', ({ defaultPrevented }) => {
+    if (!defaultPrevented) sentAt = performance.now();
+  });
   // It goes into the browser's memory hidden, and so comes back hidden. While it is there, messages would end it.
   addEventListener('pagehide', () => {
     page.hidden = true;
@@ -69,8 +100,9 @@ if (owner) {
   });
   addEventListener('pageshow', ({ persisted }) => {
     if (!persisted) return;
+    sentAt = Number.NEGATIVE_INFINITY;
     listen();
-    void check({ otherwise: loadAnew });
+    void check({ otherwise: loadAnew, isBack: true });
   });
 } else {
   tabs.close();

@@ -78,6 +78,15 @@ async function becomeVisible(page: Page): Promise<void> {
 
 const loginPage = (page: Page) => page.getByRole('heading', { name: 'Please login first.' }).waitFor();
 
+/** The page has made way for a notice, which leads to the login form and back to the page. */
+async function expectNotice(page: Page): Promise<void> {
+  await page.getByRole('alert').getByRole('heading', { name: 'Your session has ended' }).waitFor();
+  expect(await page.getByText('Hello').isVisible()).toBe(false);
+  expect(await page.getByRole('banner').isVisible()).toBe(false);
+  await page.getByRole('alert').getByRole('link', { name: 'Log in' }).click();
+  await loginPage(page);
+}
+
 // ASVS 14.3.2, whatwg/html#7189
 describe.each([
   ['http', http.origin],
@@ -107,7 +116,7 @@ describe.each([
     const otherTab = await profile.newPage();
     await otherTab.goto(`${origin}/admin?page=2#end`);
     await logOut(page, origin);
-    await loginPage(otherTab);
+    await expectNotice(otherTab);
     expect(otherTab.url()).toBe(`${origin}/admin?page=2`);
   });
 
@@ -116,7 +125,7 @@ describe.each([
     const { page } = await signedIn(origin, email);
     await endElsewhere(email);
     await becomeVisible(page);
-    await loginPage(page);
+    await expectNotice(page);
   });
 
   test('comes back on Back as it was while its session lives', async () => {
