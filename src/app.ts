@@ -17,6 +17,7 @@ import { gateKeys } from './features/gate/personal-keys.ts';
 import { historyKeys } from './features/incidents/history.ts';
 import { openIncidents } from './features/incidents/incidents.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
+import { openLiveTabs } from './features/live-tabs/live-tabs.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
@@ -139,6 +140,9 @@ export function createApp(parts: AppParts): App {
   const incidents = openIncidents(core);
   services.push(incidents.service);
   limits.minSignedInAt = incidents.minSignedInAt;
+  const liveTabs = openLiveTabs(core, limits);
+  services.push(liveTabs.service);
+  store.index.endScript = liveTabs.endScript;
   const proxies = proxyHeaders(core);
   services.push(proxies.service);
   const guard = sessionGuard(core);
@@ -183,6 +187,7 @@ export function createApp(parts: AppParts): App {
   app.locals.signInForm = signInWay.form;
   app.locals.newFormId = newFormId;
   app.locals.ownerOf = guard.ownerOf;
+  app.locals.hasLiveTabs = liveTabs.isOn;
   app.locals.pageAfterSignIn = passkeys.pageAfterSignIn;
   registerEjs(app, { directory: viewsDirectory, reload });
 
@@ -201,6 +206,7 @@ export function createApp(parts: AppParts): App {
   if (proxies.read.length > 0) app.use(proxies.read);
   app.use('/doctor', incidents.answerProbe);
   app.route('/session-owner').get(guard.showOwner).all(allowOnly('GET', 'HEAD'));
+  app.route('/session-events').get(liveTabs.openStream).all(allowOnly('GET', 'HEAD'));
   app.use(readBodies);
   app.use(sameOrigin(origin, identityProvider));
   if (gate.keys) app.use(gate.keys); // Before the sessions: caches may share it, so no cookie may go with it.
@@ -243,5 +249,6 @@ export function createApp(parts: AppParts): App {
 
   const server = createHttpServer(app);
   limitConnections(server, headers);
+  liveTabs.attach(server);
   return { app, server, services, core, operations };
 }

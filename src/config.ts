@@ -5,6 +5,7 @@ import { emailCodeSettings } from './features/email-code/settings.ts';
 import { readSources } from './features/env-file/sources.ts';
 import { gateSettings } from './features/gate/settings.ts';
 import { incidentsSettings } from './features/incidents/settings.ts';
+import { liveTabsSettings } from './features/live-tabs/settings.ts';
 import { mailSettings } from './features/mail/settings.ts';
 import { metricsSettings } from './features/metrics/settings.ts';
 import { passkeysSettings } from './features/passkeys/settings.ts';
@@ -34,6 +35,7 @@ const features = {
   repeatedForms: repeatedFormsSettings,
   incidents: incidentsSettings,
   passkeys: passkeysSettings,
+  liveTabs: liveTabsSettings,
 };
 
 /** The forms of `REDIS_URL`; `app.ts` says how each is connected to. */

@@ -106,6 +106,8 @@ export function announceClosing(server: http.Server): void {
  */
 export async function closeHttpServer(server: http.Server): Promise<number> {
   let cutOff = 0;
+  // For responses that would go on for ever.
+  server.emit('closing');
   const startedAt = performance.now();
   const sweep = setInterval(() => {
     // A connection that was only just opened may be about to bring its request.

@@ -18,6 +18,8 @@ export type RedisClient = Commands & {
   probeKeys?: readonly string[];
   /** Calls the listener whenever a new connection replaces another, before its first command. */
   onConnect?: (listener: () => void) => void;
+  /** Pub/sub on the node that has the slot of the channel, in a Cluster. */
+  sharded?: { subscribe: Commands['subscribe']; unsubscribe: (channel: string) => Promise<unknown> };
   /** A client of each process that takes writes. */
   nodes?: () => Promise<NodeClient[]>;
   /** Closes the connection after the pending commands. */

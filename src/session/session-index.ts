@@ -29,6 +29,8 @@ type LiveSession = StoredSession & { sessionId: string };
  * `RedisUnavailable`.
  */
 export class SessionIndex {
+  /** Every end of a session runs it, except by expiry; a feature may announce the ends. */
+  endScript = endScript;
   readonly #commands: SessionCommands;
   readonly #limits: SessionLimits;
 
@@ -92,7 +94,7 @@ export class SessionIndex {
   async #end(tag: string, sessionIds: string[]): Promise<number> {
     if (sessionIds.length === 0) return 0;
     const keys = [indexKey(tag), ...sessionIds.map(sessionKey)];
-    return Number(await this.#commands.run(endScript, keys, sessionIds.map(memberOf)));
+    return Number(await this.#commands.run(this.endScript, keys, sessionIds.map(memberOf)));
   }
 
   // When several sign in at once, each of them trims, so all must agree on the order.

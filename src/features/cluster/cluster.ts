@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCluster } from 'redis';
-import { redisClient } from '../../redis/client.ts';
+import { type RedisClient, redisClient } from '../../redis/client.ts';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
 import { connectionStatusLogger } from '../../redis/connection-status.ts';
 import { deadlineMs, RedisUnavailable } from '../../redis/deadline.ts';
@@ -87,7 +87,12 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
     void watch();
   });
   const nodes = () => Promise.all(client.masters.map((primary) => client.nodeClient(primary)));
-  const connection = { current: () => client, probeKeys, close: () => client.close(), destroy: () => client.destroy() };
+  const sharded: RedisClient['sharded'] = {
+    subscribe: (channel, listener) => client.sSubscribe(options.keyPrefix + channel, listener),
+    unsubscribe: (channel) => client.sUnsubscribe(options.keyPrefix + channel),
+  };
+  const lifecycle = { close: () => client.close(), destroy: () => client.destroy() };
+  const connection = { current: () => client, probeKeys, sharded, ...lifecycle };
   return {
     client: redisClient(connection, options.keyPrefix),
     ready,

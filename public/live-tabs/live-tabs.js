@@ -1,0 +1,101 @@
+// Optional: every tab of this browser learns at once that its session has ended. One visible tab listens for all of them,
+// and the session guard of each then asks whether its page may still be shown. A tab that nobody tells asks when it
+// becomes visible.
+const { owner } = document.documentElement.dataset;
+/** A page that is soon left needs no stream. */
+const settleMs = 300;
+/** When everybody's sessions are ended, not all browsers ask in the same moment. */
+const maxSpreadMs = 500;
+/** So that a process which restarts does not get all browsers back at once. */
+const [firstRetryMs, longestRetryMs, refusedRetryMs] = [10_000, 120_000, 120_000];
+
+let tabs;
+let listening;
+let failures = 0;
+let mayRetryAt = 0;
+
+/** Listens, or waits until the tab that does so is closed or hidden. */
+function start() {
+  // Locks need https, or this machine.
+  if (listening || !navigator.locks || document.visibilityState !== 'visible') return;
+  listening = new AbortController();
+  const { signal } = listening;
+  navigator.locks.request('live-tabs', { signal }, () => listen(signal)).catch(() => {});
+}
+
+function stop() {
+  listening?.abort();
+  listening = undefined;
+}
+
+async function listen(signal) {
+  await pause(Math.max(settleMs, mayRetryAt - Date.now()), signal);
+  while (!signal.aborted) {
+    await untilClosed(signal);
+    await pause(mayRetryAt - Date.now(), signal);
+  }
+}
+
+/** Hears one stream to its end. It says whose session this browser has, and says so again when that changes. */
+function untilClosed(signal) {
+  return new Promise((done) => {
+    const stream = new EventSource('/session-events');
+    const close = () => {
+      stream.close();
+      done();
+    };
+    signal.addEventListener('abort', close);
+    stream.onmessage = ({ data }) => {
+      failures = 0;
+      if (data === owner) return;
+      stop();
+      setTimeout(tell, Math.random() * maxSpreadMs, tabs, data);
+    };
+    stream.onerror = () => {
+      const isRefused = stream.readyState === EventSource.CLOSED;
+      const retryMs = isRefused ? refusedRetryMs : Math.min(firstRetryMs * 2 ** failures, longestRetryMs);
+      failures += 1;
+      mayRetryAt = Date.now() + (isRefused ? retryMs / 2 : 0) + Math.random() * retryMs;
+      close();
+    };
+  });
+}
+
+/** The guards of all tabs then ask the server, with the cookie that the browser has by that time. */
+function tell(channel, data) {
+  if (channel === tabs) channel.postMessage(data);
+}
+
+function pause(ms, signal) {
+  return new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      done();
+    });
+  });
+}
+
+// Pages tell each other who has logged in.
+function open() {
+  tabs = new BroadcastChannel('session-owner');
+  tabs.onmessage = ({ data }) => {
+    if (data === owner) start();
+    else stop();
+  };
+  start();
+}
+
+if (owner) {
+  open();
+  document.addEventListener('visibilitychange', () => (document.visibilityState === 'visible' ? start() : stop()));
+  // Pages with a connection or a lock are not kept in the browser's memory.
+  addEventListener('pagehide', () => {
+    stop();
+    tabs.close();
+    tabs = undefined;
+  });
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) open();
+  });
+}

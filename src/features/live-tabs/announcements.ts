@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import type { RedisClient } from '../../redis/client.ts';
+import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
+import { endScript } from '../../session/scripts.ts';
+import { memberOf, tagIn } from '../../session/session-id.ts';
+
+type Sharded = NonNullable<RedisClient['sharded']>;
+
+type Listeners = {
+  /** Told of the digest of each session that was ended. */
+  onEnded: (digest: string) => void;
+  /** Told when messages may have been missed. */
+  onGap: () => void;
+};
+
+/** The ends of sessions, wherever they were ended, as this process hears of them. */
+export type Announcements = {
+  /** Takes the place of the core's script, and announces each end in the same step. */
+  endScript: string;
+  /**
+   * Hears of this session, from when it resolves until what it returns is called.
+   * @throws {RedisUnavailable}
+   */
+  follow: (sessionId: string) => Promise<() => void>;
+  start: () => Promise<void>;
+  stop: () => void;
+};
+
+const channel = 'ended';
+const retryMs = 250;
+/** Within this time the library has subscribed again where a node has gone and another one has its slots. */
+const resubscribedWithinMs = 5000;
+
+/** How messages name a session: by a hash, which does not reveal the id. */
+export function digestOf(sessionId: string): string {
+  return createHash('sha1').update(memberOf(sessionId)).digest('hex');
+}
+
+/** @param keyPrefix in front of every key and channel */
+export function announcements(redis: RedisClient, keyPrefix: string, listeners: Listeners): Announcements {
+  return redis.sharded ? inShards(redis, redis.sharded, listeners) : onOneChannel(redis, keyPrefix, listeners);
+}
+
+function onOneChannel(redis: RedisClient, keyPrefix: string, { onEnded, onGap }: Listeners): Announcements {
+  let isStopped = false;
+
+  async function subscribe(): Promise<void> {
+    try {
+      await withTimeout(deadlineMs, redis.subscribe(channel, onEnded));
+      onGap();
+    } catch {
+      if (!isStopped) setTimeout(() => void subscribe(), retryMs).unref();
+    }
+  }
+  function greet(): void {
+    // A connection that the library opens again has its subscriptions again by then.
+    redis.on('ready', onGap);
+    void subscribe();
+  }
+
+  return {
+    endScript: announcing(`redis.pcall('PUBLISH', '${keyPrefix}${channel}', digest)`),
+    follow: async () => () => {},
+    async start() {
+      redis.onConnect?.(greet);
+      redis.on('ready', onGap);
+      await subscribe();
+    },
+    stop() {
+      isStopped = true;
+    },
+  };
+}
+
+/**
+ * In a Cluster, a message stays on the node that has the session. There is a channel for each address, in the slot of its
+ * sessions, and a process subscribes to those of the addresses that it has streams for.
+ */
+function inShards(redis: RedisClient, sharded: Sharded, { onEnded, onGap }: Listeners): Announcements {
+  const channels = new Map<string, { followers: number; settled: Promise<unknown> }>();
+
+  async function follow(sessionId: string): Promise<() => void> {
+    const name = `{${tagIn(sessionId)}}${channel}`;
+    const entry = channels.get(name) ?? { followers: 0, settled: Promise.resolve() };
+    channels.set(name, entry);
+    entry.followers += 1;
+    const leave = () => {
+      entry.followers -= 1;
+      entry.settled = entry.settled.catch(() => {}).then(unsubscribe);
+    };
+    // One after the other: the library forgets a subscription that is made while it is being ended.
+    async function unsubscribe(): Promise<void> {
+      if (entry.followers > 0) return;
+      await withTimeout(deadlineMs, sharded.unsubscribe(name)).catch(() => {});
+      if (entry.followers === 0) channels.delete(name);
+    }
+    if (entry.followers === 1) {
+      entry.settled = entry.settled.then(() => withTimeout(deadlineMs, sharded.subscribe(name, onEnded)));
+    }
+    try {
+      await entry.settled;
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    return leave;
+  }
+
+  // Beside the session's own key, from which the channel takes its prefix and its tag.
+  const name = `string.sub(KEYS[position + 1], 1, -1 - #member) .. '${channel}'`;
+  return {
+    endScript: announcing(`redis.pcall('SPUBLISH', ${name}, digest)`),
+    follow,
+    async start() {
+      redis.on('node-ready', () => {
+        onGap();
+        setTimeout(onGap, resubscribedWithinMs).unref();
+      });
+    },
+    stop() {},
+  };
+}
+
+/** @param publish may fail, which must not keep a session alive */
+function announcing(publish: string): string {
+  return `
+local function finish()${endScript}
+end
+local ended = finish()
+for position, member in ipairs(ARGV) do
+  local digest = redis.sha1hex(member)
+  ${publish}
+end
+return ended`;
+}

@@ -1,0 +1,86 @@
+import type { Server } from 'node:http';
+import type { RequestHandler } from 'express';
+import type { Core, Service } from '../../core.ts';
+import { HttpError } from '../../http/http-error.ts';
+import { connectionsOf } from '../../http/http-server.ts';
+import type { SessionLimits } from '../../session/lifetime.ts';
+import { isSessionId } from '../../session/session-id.ts';
+import { readSessionId } from '../session-guard/session-guard.ts';
+import { announcements } from './announcements.ts';
+import { beginStream, Streams, sayNobody } from './streams.ts';
+
+export type LiveTabs = {
+  /** Takes the place of the one that ends sessions in silence. */
+  endScript: string;
+  /** Whether pages take part. */
+  isOn: boolean;
+  openStream: RequestHandler;
+  service: Service;
+  /** Closes the streams with the server, and lets them take up no connection of anybody else. */
+  attach: (server: Server) => void;
+};
+
+/** Browsers that are refused come back much later by themselves (public/live-tabs/live-tabs.js). */
+const retryAfterSeconds = 60;
+/** Of the connections that pages may have. Behind it, pages will soon need all of them. */
+const maxUsed = 0.9;
+
+/**
+ * Tells open pages that their session has ended, by server-sent events: one stream for each browser. It costs Redis a
+ * command when it is opened, and none while nothing happens. A stream is no use of the session.
+ */
+export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
+  const { config, redis, store } = core;
+  const { maxStreams } = config.liveTabs;
+  const streams = new Streams({ store, limits, maxStreams });
+  const ends = announcements(redis, config.redisKeyPrefix, {
+    onEnded: (digest) => streams.end(digest),
+    onGap: () => streams.recheck(),
+  });
+  let server: Server | undefined;
+
+  function hasRoom(): boolean {
+    const pages = server ? connectionsOf(server).size - streams.size : 0;
+    const maxPages = server ? server.maxConnections - streams.size : Number.POSITIVE_INFINITY;
+    return streams.hasRoom && pages < maxPages * maxUsed;
+  }
+
+  const openStream: RequestHandler = async function openStream(req, res) {
+    const site = req.headers['sec-fetch-site'];
+    if (site !== undefined && site !== 'same-origin') throw new HttpError(403, 'This address is for our own pages.');
+    if (!hasRoom()) {
+      res.set({ 'Retry-After': String(retryAfterSeconds), 'Cache-Control': 'no-store' });
+      return void res.status(503).type('text').send('There are too many open pages at the moment.\n');
+    }
+    if (req.method === 'HEAD') return void beginStream(res).end();
+    const sessionId = readSessionId(req, core);
+    if (!isSessionId(sessionId)) return sayNobody(res);
+    const leave = await ends.follow(sessionId);
+    if (res.destroyed) return leave();
+    res.once('close', leave);
+    await streams.open(sessionId, res);
+  };
+
+  return {
+    endScript: ends.endScript,
+    isOn: maxStreams > 0,
+    openStream,
+    service: {
+      async start() {
+        streams.start();
+        await ends.start();
+      },
+      async stop() {
+        ends.stop();
+        streams.close();
+      },
+    },
+    attach(its) {
+      server = its;
+      streams.onChange = (change) => {
+        its.maxConnections += change;
+      };
+      its.once('closing', () => streams.close());
+    },
+  };
+}

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { featureSettings } from '../../settings/feature.ts';
+import { setting } from '../../settings/setting.ts';
+
+export const liveTabsSettings = featureSettings({
+  title: 'Live tabs',
+  settings: {
+    LIVE_TABS_MAX: setting({
+      about:
+        'For how many browsers each process keeps a connection open, to tell their tabs at once that their session has ended. Further ones find out when a tab becomes visible. `0` turns this off.',
+      default: '10000',
+      read: z
+        .string()
+        .regex(/^(0|[1-9]\d{0,5})$/, 'takes a whole number from 0 to 999999')
+        .transform(Number),
+    }),
+  },
+  redisPermissions: { commands: { publish: 'KEY message', subscribe: 'KEY' }, keys: ['ended'] },
+  read: ({ LIVE_TABS_MAX }) => ({ maxStreams: LIVE_TABS_MAX }),
+});

@@ -1,0 +1,222 @@
+import type { Response } from 'express';
+import { now } from '../../clock.ts';
+import { figures } from '../../diagnostics.ts';
+import { endOf, minSignedInAt, type SessionLimits } from '../../session/lifetime.ts';
+import { tagIn } from '../../session/session-id.ts';
+import type { SessionStore } from '../../session/store.ts';
+import { digestOf } from './announcements.ts';
+
+const tickMs = 1000;
+/** Proxies close what is silent for 30 s. */
+const heartbeatTicks = 20;
+/** One for the visible tabs of a browser, and a few that it has left without a word. */
+const maxPerSession = 4;
+/** A tick that is later than this finds a process with other things to do. */
+const maxLatenessMs = 1000;
+const batch = 100;
+/** In place of an owner. */
+const nobody = 'nobody';
+const gauge = { name: 'latchkey_live_tabs', help: 'Browsers that wait to be told that their session has ended' };
+
+/** What one browser is listening to. */
+type Stream = {
+  sessionId: string;
+  digest: string;
+  res: Response;
+  /** When heartbeats are due. */
+  turn: number;
+  signedInAt: number;
+  endsAt: number;
+  /** Whether its session was ended while Redis was being asked about it. */
+  isEnded: boolean;
+};
+
+type Options = { store: SessionStore; limits: SessionLimits; maxStreams: number };
+
+/**
+ * The open streams of this process. A stream says who owns the session of its browser: first when it is opened, and then
+ * that nobody does, which is the end. It claims nothing when it is closed for any other reason.
+ */
+export class Streams {
+  /** Told of each stream that comes (1) or goes (-1). */
+  onChange: (change: 1 | -1) => void = () => {};
+  readonly #options: Options;
+  /** The oldest first. */
+  readonly #streams = new Set<Stream>();
+  readonly #byDigest = new Map<string, Stream[]>();
+  #timer: NodeJS.Timeout | undefined;
+  #tickedAt = performance.now();
+  #ticks = 0;
+  #opened = 0;
+  #mayHaveMissed = false;
+  #isBusy = false;
+  #isLooking = false;
+  #isClosed = false;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  /** Whether this process can take another one. Pages come first. */
+  get hasRoom(): boolean {
+    return this.#streams.size < this.#options.maxStreams && !this.#isBusy;
+  }
+
+  start(): void {
+    this.#tickedAt = performance.now();
+    this.#timer = setInterval(() => this.#tick(), tickMs).unref();
+    figures.publish({ ...gauge, set: 0 });
+  }
+
+  /** Closes all streams. Their browsers come back, to whichever process is there. */
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    for (const stream of this.#streams) this.#close(stream);
+  }
+
+  /**
+   * Answers with a stream about this session, whose end is heard of already.
+   * @throws {RedisUnavailable} when nobody knows whether it lives
+   */
+  async open(sessionId: string, res: Response): Promise<void> {
+    if (this.#isClosed) return void beginStream(res).end();
+    const digest = digestOf(sessionId);
+    const turn = this.#opened++ % heartbeatTicks;
+    const stream = { sessionId, digest, res, turn, signedInAt: 0, endsAt: Number.POSITIVE_INFINITY, isEnded: false };
+    // Before Redis is asked, so that no end falls in between.
+    this.#add(stream);
+    res.once('close', () => this.#remove(stream));
+    const isLive = await this.#look(stream).catch((error: unknown) => {
+      this.#remove(stream);
+      throw error;
+    });
+    if (!this.#streams.has(stream)) return;
+    beginStream(res);
+    if (isLive && !stream.isEnded) say(res, tagIn(sessionId));
+    else this.#finish(stream);
+  }
+
+  /** Tells the browsers with this session that it has ended. */
+  end(digest: string): void {
+    for (const stream of this.#byDigest.get(digest) ?? []) {
+      if (stream.res.headersSent) this.#finish(stream);
+      else stream.isEnded = true;
+    }
+  }
+
+  /** Asks about all sessions anew, since ends may have been missed. */
+  recheck(): void {
+    this.#mayHaveMissed = this.#streams.size > 0;
+  }
+
+  #tick(): void {
+    const lateness = performance.now() - this.#tickedAt - tickMs;
+    this.#isBusy = lateness > maxLatenessMs;
+    this.#tickedAt = performance.now();
+    this.#ticks += 1;
+    const at = now();
+    const earliest = minSignedInAt(this.#options.limits);
+    const due: Stream[] = [];
+    for (const stream of this.#streams) {
+      if (!stream.res.headersSent) continue;
+      if (stream.signedInAt < earliest) this.#finish(stream);
+      else if (stream.endsAt <= at || this.#mayHaveMissed) due.push(stream);
+      else if (stream.turn === this.#ticks % heartbeatTicks) this.#sendHeartbeat(stream);
+    }
+    this.#mayHaveMissed &&= this.#isLooking;
+    if (due.length > 0 && !this.#isLooking) void this.#lookAtAll(due);
+    figures.publish({ ...gauge, set: this.#streams.size });
+  }
+
+  async #lookAtAll(due: Stream[]): Promise<void> {
+    this.#isLooking = true;
+    try {
+      for (let first = 0; first < due.length; first += batch) {
+        const some = due.slice(first, first + batch);
+        const live = await Promise.all(some.map((stream) => this.#look(stream)));
+        for (const [index, stream] of some.entries()) if (!live[index]) this.#finish(stream);
+      }
+    } catch {
+      // Redis is away, and so nobody knows. The rest of them is asked about again.
+      this.recheck();
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  /** Whether a session lives, and for how long. It is not used by that. */
+  async #look(stream: Stream): Promise<boolean> {
+    const { store, limits } = this.#options;
+    const session = await store.peek(stream.sessionId);
+    if (session?.email === undefined) return false;
+    stream.signedInAt = session.signedInAt;
+    stream.endsAt = endOf(session, limits);
+    return true;
+  }
+
+  #sendHeartbeat(stream: Stream): void {
+    // The last one has not even left this machine: nobody reads, and it would stay in memory.
+    if (stream.res.writableLength > 0) this.#remove(stream).destroy();
+    else stream.res.write(':\n\n');
+  }
+
+  #finish(stream: Stream): void {
+    if (!this.#streams.has(stream)) return;
+    say(stream.res, nobody);
+    this.#close(stream);
+  }
+
+  #close(stream: Stream): void {
+    const res = this.#remove(stream);
+    if (!res.headersSent) beginStream(res);
+    res.end();
+  }
+
+  #add(stream: Stream): void {
+    this.#streams.add(stream);
+    this.onChange(1);
+    const others = this.#byDigest.get(stream.digest) ?? [];
+    this.#byDigest.set(stream.digest, [...others, stream]);
+    const [oldest] = others;
+    if (oldest && others.length >= maxPerSession) this.#close(oldest);
+  }
+
+  #remove(stream: Stream): Response {
+    if (!this.#streams.delete(stream)) return stream.res;
+    this.onChange(-1);
+    const left = (this.#byDigest.get(stream.digest) ?? []).filter((other) => other !== stream);
+    if (left.length > 0) this.#byDigest.set(stream.digest, left);
+    else this.#byDigest.delete(stream.digest);
+    return stream.res;
+  }
+}
+
+/** Answers with a stream of server-sent events; ending it claims nothing. */
+export function beginStream(res: Response): Response {
+  res.writeHead(200, {
+    'Content-Type': 'text/event-stream',
+    // Compression would hold messages back. After a `no-store`, Chromium would not keep the page for Back.
+    'Cache-Control': 'no-cache, no-transform',
+    // For nginx, which would hold them back as well.
+    'X-Accel-Buffering': 'no',
+    Connection: 'close',
+  });
+  // The limit on silence is for connections without a request; heartbeats find out who is gone.
+  res.socket?.setTimeout(0);
+  return res;
+}
+
+function say(res: Response, owner: string): void {
+  res.write(`data: ${owner}\n\n`);
+}
+
+/** The whole stream of a browser without a session. */
+export function sayNobody(res: Response): void {
+  say(beginStream(res), nobody);
+  res.end();
+}

@@ -1,0 +1,199 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { closeHttpServer } from '../../src/http/http-server.ts';
+import { handleOf, sessionKey, tagOf } from '../../src/session/session-id.ts';
+import { startApp, testRedis } from '../support/app.ts';
+import { signedIn } from '../support/client.ts';
+import { commandsFor } from '../support/commands.ts';
+import { Visitor } from '../support/visitor.ts';
+import { expectEnd, type Listener, listen } from './listener.ts';
+
+const redisAddress = await testRedis();
+const app = await startApp({ redisAddress });
+/** Another process on the same Redis. */
+const other = await startApp({ redisAddress });
+const { url, redis } = app;
+const ann = () => signedIn(url);
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a stream', () => {
+  test('names the owner of the session, and leaves the session and its cookie as they are', async () => {
+    const visitor = await signedIn(url, 'left@example.com');
+    const record = await redis.get(sessionKey(visitor.sessionId));
+    const { status, headers, owners } = await listen(url, visitor);
+    expect([status, owners()]).toEqual([200, [tagOf('left@example.com')]]);
+    expect(headers).toMatchObject({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' });
+    expect(headers['set-cookie']).toBeUndefined();
+    expect(headers['content-security-policy']).toContain("default-src 'none'");
+    expect(await redis.get(sessionKey(visitor.sessionId))).toBe(record);
+  });
+
+  test('ends at once for a browser without a session, with a forged cookie or with an ended session', async () => {
+    const [ended, forger] = [await ann(), await ann()];
+    await ended.copy().post('/logout');
+    forger.cookies.set('session', `${forger.cookies.get('session')}x`);
+    for (const visitor of [new Visitor(url), forger, ended]) {
+      const listener = await listen(url, visitor);
+      expect(listener.owners()).toEqual(['nobody']);
+      await expect.poll(listener.isOpen).toBe(false);
+    }
+  });
+
+  test('costs Redis one command when it is opened, and none while nothing happens', async () => {
+    const visitor = await ann();
+    expect(await commandsFor(redis, () => listen(url, visitor))).toEqual({ get: '1' });
+    expect(await commandsFor(redis, () => new Promise((done) => setTimeout(done, 2500)))).toEqual({});
+  });
+
+  test('is not for the pages of other sites, and HEAD opens none', async () => {
+    const visitor = await ann();
+    const status = async (headers: Record<string, string>) => (await listen(url, visitor, headers)).status;
+    expect(await status({ 'Sec-Fetch-Site': 'same-site' })).toBe(403);
+    expect(await status({ 'Sec-Fetch-Site': 'cross-site' })).toBe(403);
+    expect(await status({ 'Sec-Fetch-Site': 'same-origin' })).toBe(200);
+    expect((await visitor.get('/session-events', { method: 'HEAD' })).text).toBe('');
+  });
+
+  test('is offered to pages that are signed in, and to no others', async () => {
+    const script = 'live-tabs/live-tabs.js';
+    expect((await (await ann()).get('/')).text).toContain(script);
+    expect((await new Visitor(url).get('/')).text).not.toContain(script);
+  });
+});
+
+describe('a stream says that its session has ended', () => {
+  const others = (visitor: Visitor) => visitor.post('/admin/end-other-sessions');
+  test.each<[string, (of: Visitor) => Promise<unknown>]>([
+    ['by a logout in another tab', (of) => of.copy().post('/logout')],
+    ['by a logout at another process', (of) => of.copy(other.url).post('/logout')],
+    ['by a new sign-in of the same browser', (of) => of.copy().signIn('ann@example.com')],
+    [
+      'from the list',
+      async (of) => (await ann()).post('/admin/end-session', { form: { session: handleOf(of.sessionId) } }),
+    ],
+    ['with all others, at another process', async () => others((await ann()).copy(other.url))],
+  ])('%s', async (_how, end) => {
+    const visitor = await ann();
+    const [here, there] = [await listen(url, visitor), await listen(other.url, visitor)];
+    await end(visitor);
+    await Promise.all([expectEnd(here), expectEnd(there)]);
+  });
+
+  test('and goes on for another session of the same address', async () => {
+    const [ending, staying] = [await ann(), await ann()];
+    const listener = await listen(url, staying);
+    const ended = await listen(url, ending);
+    await ending.post('/logout');
+    await expectEnd(ended);
+    expect([listener.isOpen(), listener.owners()]).toEqual([true, [tagOf('ann@example.com')]]);
+  });
+
+  test('when the address signs in more often than SESSIONS_PER_ADDRESS allows', async () => {
+    const few = await startApp({ redisAddress, env: { SESSIONS_PER_ADDRESS: '1' } });
+    const email = 'often@example.com';
+    const listener = await listen(url, await signedIn(url, email));
+    await signedIn(few.url, email);
+    await expectEnd(listener, email);
+  });
+
+  test.each([
+    ['idle', 30, false],
+    ['absolute', 8 * 60, true],
+  ])('by its %s limit', async (_which, minutes, isUsed) => {
+    const visitor = await ann();
+    const listener = await listen(url, visitor);
+    const signedInAt = Date.now();
+    vi.useFakeTimers({ toFake: ['Date'], now: signedInAt });
+    for (let passed = 0; isUsed && passed < minutes; passed += 20) {
+      vi.setSystemTime(signedInAt + passed * 60_000);
+      expect((await visitor.get('/')).text).toContain('You are signed in');
+    }
+    vi.setSystemTime(signedInAt + minutes * 60_000 - 5000);
+    expect(listener.isOpen()).toBe(true);
+    vi.setSystemTime(signedInAt + minutes * 60_000 + 1000);
+    await expectEnd(listener);
+  });
+
+  test('not at its idle limit while it is used elsewhere', async () => {
+    const visitor = await ann();
+    const listener = await listen(url, visitor);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    vi.setSystemTime(Date.now() + 29 * 60_000);
+    await visitor.copy(other.url).get('/');
+    vi.setSystemTime(Date.now() + 2 * 60_000);
+    const peeked = await commandsFor(redis, () => new Promise((done) => setTimeout(done, 2500)));
+    expect(peeked).toEqual({ get: '1' });
+    expect([listener.isOpen(), listener.owners()]).toEqual([true, [tagOf('ann@example.com')]]);
+  });
+});
+
+test('a message names no session to whoever reads it', async () => {
+  const visitor = await ann();
+  const { sessionId } = visitor;
+  const messages: string[] = [];
+  const reader = redis.duplicate();
+  await reader.connect();
+  await reader.pSubscribe('*', (message) => messages.push(message));
+  await visitor.post('/logout');
+  await expect.poll(() => messages.length).toBe(1);
+  reader.destroy();
+  expect(messages[0]).toMatch(/^[\da-f]{40}$/);
+  expect(messages[0]).not.toContain(sessionId.slice(14));
+});
+
+test('an end costs the same one call to Redis as without streams', async () => {
+  const visitor = await ann();
+  expect(await commandsFor(redis, () => visitor.post('/logout'))).toMatchObject({ eval: '1', del: '1', publish: '1' });
+});
+
+describe('the number of streams is limited', () => {
+  test('for each session: the oldest is closed, and claims nothing', async () => {
+    const visitor = await ann();
+    const listeners: Listener[] = [];
+    for (let count = 0; count < 5; count += 1) listeners.push(await listen(url, visitor));
+    await expect.poll(() => listeners.map(({ isOpen }) => isOpen())).toEqual([false, true, true, true, true]);
+    expect(listeners[0]?.owners()).toEqual([tagOf('ann@example.com')]);
+  });
+
+  test('for each process: further browsers are asked to come back later, and pages keep all their connections', async () => {
+    const small = await startApp({ redisAddress, env: { LIVE_TABS_MAX: '2' } });
+    const before = small.server.maxConnections;
+    const [first] = [await listen(small.url, await ann()), await listen(small.url, await ann())];
+    const refused = await listen(small.url, await ann());
+    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '60']);
+    expect(small.server.maxConnections).toBe(before + 2);
+    first.leave();
+    await expect.poll(() => small.server.maxConnections).toBe(before + 1);
+    expect((await listen(small.url, await ann())).status).toBe(200);
+  });
+
+  test('to none while pages need nine tenths of their connections', async () => {
+    const full = await startApp({ redisAddress });
+    const visitor = await ann();
+    full.server.maxConnections = 1;
+    expect((await listen(full.url, visitor)).status).toBe(503);
+    full.server.maxConnections = 10;
+    expect((await listen(full.url, visitor)).status).toBe(200);
+  });
+
+  test('and with LIVE_TABS_MAX=0 there is nothing of them in a page', async () => {
+    const without = await startApp({ redisAddress, env: { LIVE_TABS_MAX: '0' } });
+    expect((await (await signedIn(without.url)).get('/')).text).not.toContain('live-tabs');
+    expect((await listen(without.url, await ann())).status).toBe(503);
+  });
+});
+
+test('a shutdown closes streams at once, and they claim nothing', async () => {
+  const closing = await startApp({ redisAddress });
+  const visitor = await ann();
+  const listener = await listen(closing.url, visitor);
+  const startedAt = performance.now();
+  expect(await closeHttpServer(closing.server)).toBe(0);
+  // It would wait for open requests for 5 s.
+  expect(performance.now() - startedAt).toBeLessThan(4000);
+  await expect.poll(listener.isOpen).toBe(false);
+  expect(listener.owners()).toEqual([tagOf('ann@example.com')]);
+  expect((await visitor.get('/')).text).toContain('You are signed in');
+});
