@@ -101,13 +101,12 @@ export async function openRedis<Kind extends RedisKind>(
 /** The whole request path, top to bottom. Static files and health never touch a session. */
 export function createApp(parts: AppParts): App {
   const { config, secrets, redis, log, development } = parts;
-  const { https, origin } = config;
+  const { https, origin, sessionsPerAddress } = config;
   const limits: SessionLimits = { ...config.sessionLimits };
   const reload = !config.production;
   const isAllowed = config.allowedEmails ? isOnList(config.allowedEmails) : () => true;
   const store = new SessionStore({
-    ...{ redis, limits, https, isAllowed, log },
-    sessionsPerAddress: config.sessionsPerAddress,
+    ...{ redis, limits, https, sessionsPerAddress, isAllowed, log },
     noteOutage: (error) => core.noteOutage(error),
   });
   const core: Core = {
@@ -163,10 +162,9 @@ export function createApp(parts: AppParts): App {
     code: () => emailCode(core, mail),
   };
   const signInWay = signInWays[config.signIn]();
-  const { identityProvider } = signInWay;
   const passkeys = openPasskeys(core, mail, signInWay);
   adminSections.push(...passkeys.adminSections);
-  const headers = securityHeaderValues({ https, identityProvider });
+  const headers = securityHeaderValues({ https, identityProvider: signInWay.identityProvider });
 
   const app = express();
   // Express reads NODE_ENV itself, but not from `.env`; outside production its last resort answers with stack traces.
@@ -196,10 +194,8 @@ export function createApp(parts: AppParts): App {
   if (branding.serve) app.use(branding.serve);
   app.use(assets.serve);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
-  app
-    .route('/readyz')
-    .get(ready({ redis, isClosing: parts.isClosing }))
-    .all(allowOnly('GET', 'HEAD'));
+  const isReady = ready({ redis, isClosing: parts.isClosing });
+  app.route('/readyz').get(isReady).all(allowOnly('GET', 'HEAD'));
 
   app.use(requestLog(log));
   if (hosts.isOn) app.use(hosts.check);
@@ -208,7 +204,7 @@ export function createApp(parts: AppParts): App {
   app.route('/session-owner').get(guard.showOwner).all(allowOnly('GET', 'HEAD'));
   app.route('/session-events').get(liveTabs.openStream).all(allowOnly('GET', 'HEAD'));
   app.use(readBodies);
-  app.use(sameOrigin(origin, identityProvider));
+  app.use(sameOrigin(origin, signInWay.identityProvider));
   if (gate.keys) app.use(gate.keys); // Before the sessions: caches may share it, so no cookie may go with it.
   if (passkeys.wellKnown) app.use(passkeys.wellKnown); // Likewise.
   app.use(sessions({ store, secrets, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
