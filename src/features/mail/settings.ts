@@ -96,7 +96,6 @@ export const mailSettings = featureSettings({
       time: '',
       zadd: 'KEY 0 member',
       zcard: 'KEY',
-      zpopmin: 'KEY',
       zrange: 'KEY 0 -1',
       zrem: 'KEY member',
     },
