@@ -15,6 +15,6 @@ export const liveTabsSettings = featureSettings({
         .transform(Number),
     }),
   },
-  redisPermissions: { commands: { publish: 'KEY message', subscribe: 'KEY' }, keys: ['ended'] },
+  redisPermissions: { commands: { publish: 'KEY message', subscribe: 'KEY' }, keys: [] },
   read: ({ LIVE_TABS_MAX }) => ({ maxStreams: LIVE_TABS_MAX }),
 });
