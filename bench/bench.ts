@@ -13,6 +13,7 @@ export type Bench = {
   connections: number;
 };
 
+const resultsDirectory = new URL('results/', import.meta.url);
 const packages = [
   ...['express', 'express-session', 'connect-redis', 'redis', 'helmet', 'ejs', 'fastify', '@fastify/session'],
   ...['@fastify/cookie', '@fastify/helmet', '@fastify/view', 'iron-session', 'autocannon'],
@@ -25,22 +26,67 @@ export function median(values: number[]): number {
   return sorted.length % 2 === 0 ? (upper + (sorted[middle - 1] ?? Number.NaN)) / 2 : upper;
 }
 
-/** The median with the least and the most, such as "0.38 (0.36–0.41)". */
-export function spread(values: number[]): string {
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  return `${median(values).toFixed(2)} (${least.toFixed(2)}–${most.toFixed(2)})`;
+/** What was measured once in each round. A table shows its median and its spread, such as "0.38 (0.36–0.41)". */
+export type Samples = {
+  values: number[];
+  digits: number;
+  /** What they are compared with, such as 1 for ratios. The table says when they spread too wide to tell. */
+  comparedWith?: number;
+};
+
+/** Text stands for what is known without measuring, or was counted. */
+type Cell = string | Samples;
+export type Table = { head: string[]; rows: Cell[][] };
+
+/** A result that rests on fewer rounds is shown, but not published. */
+const minRounds = 3;
+
+/** @param digits after the decimal point */
+export function samples(values: number[], digits = 2): Samples {
+  return { values, digits };
 }
 
-/** A markdown table whose numbers stand to the right. */
-export function table(head: string[], rows: string[][]): string {
-  const widths = head.map((_, column) => Math.max(4, ...[head, ...rows].map((row) => row[column]?.length ?? 0)));
+/** Each round's own value divided by the other's of the same round. */
+export function ratios(own: number[], other: number[]): Samples {
+  const values = own.map((value, round) => value / (other[round] ?? Number.NaN));
+  return { values, digits: 2, comparedWith: 1 };
+}
+
+/** Whether a goal was met, such as "at most 0.40: met", and whether that is sure. */
+export function verdict(values: number[], atMost: number): string {
+  const word = median(values) <= atMost ? 'met' : 'missed';
+  return `at most ${atMost.toFixed(2)}: ${word}${isSure(values, atMost) ? '' : ', not sure'}`;
+}
+
+/** Whether the values lie further from a reference than they lie apart. */
+function isSure(values: number[], reference: number): boolean {
+  return Math.max(...values) - Math.min(...values) <= Math.abs(median(values) - reference);
+}
+
+function shown(cell: Cell): string {
+  if (typeof cell === 'string') return cell;
+  const { values, digits, comparedWith } = cell;
+  // Some systems don't tell how much CPU time a process has used.
+  if (values.some(Number.isNaN)) return '';
+  const [middle, least, most] = [median(values), Math.min(...values), Math.max(...values)].map((value) =>
+    value.toFixed(digits),
+  );
+  const doubt = comparedWith === undefined || isSure(values, comparedWith) ? '' : ', not sure';
+  return `${middle} (${least}–${most})${doubt}`;
+}
+
+/** A markdown table whose numbers are aligned to the right. */
+function render({ head, rows }: Table): string {
+  const lines = [head, ...rows.map((row) => row.map(shown))];
+  const widths = head.map((_, column) => Math.max(4, ...lines.map((cells) => cells[column]?.length ?? 0)));
   const line = (cells: string[]): string => `| ${cells.join(' | ')} |`;
-  const padded = (cells: string[]): string =>
+  const [padded = '', ...others] = lines.map((cells) =>
     line(
       cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))),
-    );
+    ),
+  );
   const rule = widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
-  return [padded(head), line(rule), ...rows.map(padded)].join('\n');
+  return [padded, line(rule), ...others].join('\n');
 }
 
 /** What was measured together, in one line. */
@@ -52,11 +98,34 @@ export function versions({ node, redis }: Bench): string {
   return [`Node ${node.version}`, `Redis ${redis.version}`, ...installed].join(', ');
 }
 
-/** Shows a result and keeps it under `bench/results/`. */
-export function publish(name: string, text: string): void {
-  const directory = new URL('results/', import.meta.url);
+/**
+ * Shows a result, and keeps it under `bench/results/` unless a figure in it rests on too few rounds.
+ * @param options.isCounted for results that hold nothing but counts, which are the same in each round
+ * @param options.isPartial for results that lack something, which are only shown
+ * @returns whether it was kept
+ * @throws if nothing was measured in rounds and it isn't said to be counted
+ */
+export function publish(
+  name: string,
+  parts: (string | Table)[],
+  { isCounted = false, isPartial = false, directory = resultsDirectory } = {},
+): boolean {
+  const text = parts.map((part) => (typeof part === 'string' ? part : render(part))).join('\n\n');
+  const cells = parts.flatMap((part) => (typeof part === 'string' ? [] : part.rows.flat()));
+  const rounds = cells.flatMap((cell) => (typeof cell === 'string' ? [] : [cell.values.length]));
+  if (rounds.length === 0 && !isCounted) throw new Error(`${name} holds no samples`);
+  console.log(`\n${text}`);
+  if (isPartial || Math.min(...rounds) < minRounds) {
+    console.log(`(not published: that takes at least ${minRounds} complete rounds)`);
+    return false;
+  }
+  save(name, `${text}\n`, directory);
+  return true;
+}
+
+/** Keeps a file under `bench/results/`, such as the chart of a published result. */
+export function save(name: string, text: string, directory = resultsDirectory): void {
   mkdirSync(directory, { recursive: true });
-  writeFileSync(new URL(name, directory), `${text}\n`);
-  if (name.endsWith('.md')) console.log(`\n${text}`);
+  writeFileSync(new URL(name, directory), text);
   console.log(`(bench/results/${name})`);
 }

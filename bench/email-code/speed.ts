@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { median, spread, table } from '../bench.ts';
+import { median, ratios, samples, type Table } from '../bench.ts';
 import { type RunningServer, startModule } from '../servers.ts';
 import { startStageRedis } from './redis.ts';
 import { Browser, newAddress } from './visitors.ts';
@@ -18,7 +18,7 @@ const drainMs = 2000;
  * Measures `POST /login` of this version and of another, in turn, each with a Redis of its own and one mail server.
  * @param directory of the other version, built
  */
-export async function measureSpeed(node: string, directory: string): Promise<string> {
+export async function measureSpeed(node: string, directory: string): Promise<(string | Table)[]> {
   const closers: (() => unknown)[] = [];
   try {
     const sink = spawn(process.execPath, [
@@ -66,20 +66,19 @@ async function measureRound({ url, cpuMicroseconds }: RunningServer<string>): Pr
   return { milliseconds: median(times), cpuMicroseconds: ((await cpuMicroseconds()) - before) / asksPerRound };
 }
 
-function report({ own, other }: Record<'own' | 'other', Round[]>): string {
+function report({ own, other }: Record<'own' | 'other', Round[]>): (string | Table)[] {
   const row = (name: string, pick: (round: Round) => number, digits: number) => {
-    const ratios = own.map((round, index) => pick(round) / pick(other[index] ?? round));
-    const of = (list: Round[]) => median(list.map(pick)).toFixed(digits);
-    return [name, of(own), of(other), spread(ratios)];
+    const [ours, theirs] = [own.map(pick), other.map(pick)];
+    return [name, samples(ours, digits), samples(theirs, digits), ratios(ours, theirs)];
   };
   return [
-    `\`POST /login\` with a code mailed, ${rounds} rounds of ${asksPerRound} one after the other, in turn with the other version:`,
-    table(
-      ['what', 'this', 'other', 'ratio'],
-      [
+    `\`POST /login\` with a code mailed, ${rounds} rounds of ${asksPerRound} one after the other, in turn with the other version, medians (least–most):`,
+    {
+      head: ['what', 'this', 'other', 'ratio'],
+      rows: [
         row('answer, median ms', ({ milliseconds }) => milliseconds, 2),
         row('CPU with the mail, µs', ({ cpuMicroseconds }) => cpuMicroseconds, 0),
       ],
-    ),
-  ].join('\n\n');
+    },
+  ];
 }

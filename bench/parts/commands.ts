@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Bench, publish, table } from '../bench.ts';
+import { type Bench, publish } from '../bench.ts';
 import { email, startServer } from '../servers.ts';
 
 const requests = 1000;
@@ -26,7 +26,8 @@ export async function commands(bench: Bench): Promise<void> {
     }
     publish(
       `commands-node${bench.node.major}.md`,
-      [`# Redis commands of ${requests} requests`, table(['request', 'commands', 'to be'], rows)].join('\n\n'),
+      [`# Redis commands of ${requests} requests`, { head: ['request', 'commands', 'to be'], rows }],
+      { isCounted: true },
     );
   } finally {
     await server.stop();

@@ -1,7 +1,7 @@
 import type { EmailAddress } from '../../src/session/email-address.ts';
 import { encode } from '../../src/session/record.ts';
 import { indexKey, newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
-import { type Bench, median, publish, table } from '../bench.ts';
+import { type Bench, median, publish, type Samples, samples, save } from '../bench.ts';
 import { lineChart } from '../chart.ts';
 import type { BenchRedis } from '../redis.ts';
 import { type RunningServer, startServer } from '../servers.ts';
@@ -21,7 +21,7 @@ type Cost = { milliseconds: number[]; commands: number[] };
 export async function growth(bench: Bench, largest: number): Promise<void> {
   const { redis } = bench;
   const server = await startServer('latchkey', { node: bench.node.path, redisUrl: redis.url });
-  const rows: string[][] = [];
+  const rows: [Step, string, string, Samples][] = [];
   const series = steps.map((label) => ({ label, values: [] as number[] }));
   const measured = sizes.filter((size) => size <= largest);
   try {
@@ -35,24 +35,21 @@ export async function growth(bench: Bench, largest: number): Promise<void> {
       for (const [step, cost] of costs) {
         series.find(({ label }) => label === step)?.values.push(median(cost.milliseconds));
         const commands = `${Math.min(...cost.commands)}–${Math.max(...cost.commands)}`;
-        rows.push([step, size.toLocaleString('en'), commands, median(cost.milliseconds).toFixed(2)]);
+        rows.push([step, size.toLocaleString('en'), commands, samples(cost.milliseconds)]);
       }
     }
   } finally {
     await server.stop();
     await redis.client.flushAll();
   }
-  rows.sort((a, b) => steps.indexOf(a[0] as Step) - steps.indexOf(b[0] as Step));
-  publish(
-    'growth.md',
-    [
-      '# With more and more sessions of others',
-      `One address with three sessions; medians of ${repetitions}, one request at a time, over HTTP.`,
-      table(['request', 'sessions of others', 'Redis commands', 'ms'], rows),
-    ].join('\n\n'),
-  );
+  rows.sort((a, b) => steps.indexOf(a[0]) - steps.indexOf(b[0]));
+  const isPublished = publish('growth.md', [
+    '# With more and more sessions of others',
+    `One address with three sessions; medians of ${repetitions}, one request at a time, over HTTP.`,
+    { head: ['request', 'sessions of others', 'Redis commands', 'ms'], rows },
+  ]);
   const title = 'One request, ms, with so many sessions of others in Redis';
-  publish('growth.svg', lineChart(title, measured, series));
+  if (isPublished) save('growth.svg', lineChart(title, measured, series));
 }
 
 /** Sessions in the form in which they are stored, each of another address. */

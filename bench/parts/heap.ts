@@ -1,4 +1,4 @@
-import { type Bench, publish, table } from '../bench.ts';
+import { type Bench, publish } from '../bench.ts';
 import { email, startServer } from '../servers.ts';
 
 const steps = 10;
@@ -21,7 +21,8 @@ export async function heap(bench: Bench, requests: number): Promise<void> {
     }
     publish(
       `heap-node${bench.node.major}.md`,
-      [`# Heap of the process, Node ${bench.node.version}`, table(['requests', 'heap used, MB'], rows)].join('\n\n'),
+      [`# Heap of the process, Node ${bench.node.version}`, { head: ['requests', 'heap used, MB'], rows }],
+      { isCounted: true },
     );
   } finally {
     await server.stop();

@@ -1,6 +1,6 @@
 import { createClient } from 'redis';
 import { startTcpProxy } from '../../test/support/tcp-proxy.ts';
-import { type Bench, median, publish, table } from '../bench.ts';
+import { type Bench, median, publish, samples } from '../bench.ts';
 import { email, type RunningServer, startServer } from '../servers.ts';
 
 const delayMs = 1;
@@ -25,19 +25,16 @@ export async function latency(bench: Bench): Promise<void> {
       }
     }
     const roundTrip = await pingMilliseconds(redisUrl);
-    const base = median(milliseconds.get('no session') ?? []);
+    const base = milliseconds.get('no session') ?? [];
     const rows = [...milliseconds].map(([name, values]) => {
-      const later = median(values) - base;
-      return [name, median(values).toFixed(2), later.toFixed(2), (later / roundTrip).toFixed(2)];
+      const later = values.map((value, round) => value - (base[round] ?? Number.NaN));
+      return [name, samples(values), samples(later), samples(later.map((value) => value / roundTrip))];
     });
-    publish(
-      `latency-node${bench.node.major}.md`,
-      [
-        `# A signed-in page with Redis ${delayMs} ms away, on Node ${bench.node.version}`,
-        `A round trip to Redis took ${roundTrip.toFixed(2)} ms (median of pings).`,
-        table(['server', 'p50 ms', 'ms over no session', 'round trips'], rows),
-      ].join('\n\n'),
-    );
+    publish(`latency-node${bench.node.major}.md`, [
+      `# A signed-in page with Redis ${delayMs} ms away, on Node ${bench.node.version}`,
+      `Medians of ${bench.rounds} rounds (least–most). A round trip to Redis took ${roundTrip.toFixed(2)} ms (median of pings).`,
+      { head: ['server', 'p50 ms', 'ms over no session', 'round trips'], rows },
+    ]);
   } finally {
     for (const server of servers) await server.stop();
     await proxy.close();

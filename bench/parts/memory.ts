@@ -1,4 +1,4 @@
-import { type Bench, publish, table } from '../bench.ts';
+import { type Bench, publish } from '../bench.ts';
 import { startServer } from '../servers.ts';
 
 const atOnce = 20;
@@ -17,8 +17,9 @@ export async function memory(bench: Bench, sessions: number): Promise<void> {
     [
       `# Memory of Redis ${bench.redis.version}`,
       `${sessions.toLocaleString('en')} sessions of as many addresses, made by signing in.`,
-      table(['server', 'bytes per session', 'ratio', 'goal'], rows),
-    ].join('\n\n'),
+      { head: ['server', 'bytes per session', 'ratio', 'goal'], rows },
+    ],
+    { isCounted: true },
   );
 }
 

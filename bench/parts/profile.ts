@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import { type Bench, publish } from '../bench.ts';
+import { type Bench, save } from '../bench.ts';
 import { email, startServer } from '../servers.ts';
 
 const most = 40;
@@ -21,7 +21,7 @@ export async function profile(bench: Bench): Promise<void> {
     await server.startProfile();
     const { requests } = await bench.loader.run(load);
     const recorded = (await server.stopProfile()) as Profile;
-    publish(`node${bench.node.major}.cpuprofile`, JSON.stringify(recorded));
+    save(`node${bench.node.major}.cpuprofile`, JSON.stringify(recorded));
     for (const { name, microseconds } of selfTimes(recorded).slice(0, most)) {
       console.log(`${(microseconds / requests).toFixed(2).padStart(8)} µs  ${name}`);
     }

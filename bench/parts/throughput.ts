@@ -1,4 +1,4 @@
-import { type Bench, median, publish, spread, table, versions } from '../bench.ts';
+import { type Bench, median, publish, ratios, samples, save, type Table, verdict, versions } from '../bench.ts';
 import { barChart } from '../chart.ts';
 import { email, type RunningServer, type ServerName, serverNames, startServer } from '../servers.ts';
 
@@ -69,47 +69,43 @@ function requireSamePage(contestants: Contestant[]): void {
 
 function report(contestants: Contestant[], bench: Bench): void {
   const rows = contestants.map(({ server, rounds, pageBytes }) => {
-    const of = (pick: (round: Round) => number): number => median(rounds.map(pick));
+    const of = (pick: (round: Round) => number, digits: number) => samples(rounds.map(pick), digits);
     return [
       server.name,
-      of((round) => round.perSecond).toFixed(0),
-      of((round) => round.p50).toFixed(2),
-      of((round) => round.p99).toFixed(2),
-      of((round) => round.cpuMicroseconds).toFixed(0),
-      of((round) => round.commands).toFixed(2),
+      of((round) => round.perSecond, 0),
+      of((round) => round.p50, 2),
+      of((round) => round.p99, 2),
+      of((round) => round.cpuMicroseconds, 0),
+      of((round) => round.commands, 2),
       String(pageBytes),
     ];
   });
   const head = ['server', 'requests per s', 'p50 ms', 'p99 ms', 'CPU µs per request', 'Redis commands', 'page bytes'];
   const { rounds, seconds, connections, node } = bench;
-  publish(
-    `node${node.major}.md`,
-    [
-      `# A signed-in page on Node ${node.version}`,
-      `Medians of ${rounds} rounds of ${seconds} s each, all servers in turn, ${connections} connections.`,
-      table(head, rows),
-      'CPU per request of Latchkey, divided by that of the same round of:',
-      table(['peer', 'median (least–most)', 'goal'], ratioRows(contestants, bench)),
-      `${versions(bench)}.`,
-    ].join('\n\n'),
-  );
+  const isPublished = publish(`node${node.major}.md`, [
+    `# A signed-in page on Node ${node.version}`,
+    `Medians of ${rounds} rounds (least–most) of ${seconds} s each, all servers in turn, ${connections} connections.`,
+    { head, rows },
+    'CPU per request of Latchkey, divided by that of the same round of:',
+    { head: ['peer', 'median (least–most)', 'goal'], rows: ratioRows(contestants, bench) },
+    `${versions(bench)}.`,
+  ]);
+  if (!isPublished) return;
   const bars = contestants.map(({ server, rounds }) => ({
     label: server.name,
     value: median(rounds.map((round) => round.cpuMicroseconds)),
   }));
   const title = `CPU per request to a signed-in page, µs, Node ${node.version}`;
-  publish(`node${node.major}.svg`, barChart(title, bars));
+  save(`node${node.major}.svg`, barChart(title, bars));
 }
 
-function ratioRows(contestants: Contestant[], bench: Bench): string[][] {
+function ratioRows(contestants: Contestant[], bench: Bench): Table['rows'] {
+  const cpu = ({ rounds }: Contestant) => rounds.map(({ cpuMicroseconds }) => cpuMicroseconds);
   const [latchkey, ...peers] = contestants;
-  return peers.map(({ server, rounds }) => {
-    const ratios = rounds.map((round, position) => {
-      return (latchkey?.rounds[position]?.cpuMicroseconds ?? Number.NaN) / round.cpuMicroseconds;
-    });
-    const goal = goals.find(({ peer }) => peer === server.name);
-    const most = Number(bench.node.major) < 24 ? goal?.below24 : goal?.from24;
-    const verdict = median(ratios) <= (most ?? 0) ? 'met' : 'missed';
-    return [server.name, spread(ratios), most === undefined ? '' : `at most ${most.toFixed(2)}: ${verdict}`];
+  return peers.map((peer) => {
+    const ratio = ratios(latchkey ? cpu(latchkey) : [], cpu(peer));
+    const goal = goals.find(({ peer: name }) => name === peer.server.name);
+    const atMost = Number(bench.node.major) < 24 ? goal?.below24 : goal?.from24;
+    return [peer.server.name, ratio, atMost === undefined ? '' : verdict(ratio.values, atMost)];
   });
 }

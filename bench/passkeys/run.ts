@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { BrowserContext, Page } from 'playwright-core';
 import { launchChromium } from '../../test/support/browser.ts';
-import { median, publish, table } from '../bench.ts';
+import { publish, samples } from '../bench.ts';
 import { freePort } from '../redis.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } });
@@ -35,31 +35,28 @@ try {
   for (let round = 0; round < Number(values.rounds); round += 1) {
     rounds.push({ code: await byCode(context), passkey: await byPasskey(context) });
   }
-  const seconds = (way: 'code' | 'passkey') => (median(rounds.map((round) => round[way])) / 1000).toFixed(2);
+  const seconds = (way: 'code' | 'passkey') => samples(rounds.map((round) => round[way] / 1000));
   const [without, with_] = await Promise.all([pageBytes(`http://127.0.0.1:${port}`), pageBytes(origin)]);
   const script = statSync(join(project, 'public/passkeys/passkeys.js')).size;
-  publish(
-    'passkeys.md',
-    [
-      `# From an open login page to /admin, on Node ${process.versions.node}`,
-      `Medians of ${rounds.length} rounds, with Chromium, a virtual authenticator and mail that arrives at once.`,
-      table(
-        ['way', 'keys and clicks', 'seconds of waiting'],
-        [
-          ['by code', `${email.length} and Enter, the mail, 8`, seconds('code')],
-          ['by passkey', '1 click, a finger', seconds('passkey')],
-        ],
-      ),
-      table(
-        ['what a browser loads', 'bytes'],
-        [
-          ['login page without passkeys', String(without)],
-          ['login page with passkeys', String(with_)],
-          ['script, kept for a year', String(script)],
-        ],
-      ),
-    ].join('\n\n'),
-  );
+  publish('passkeys.md', [
+    `# From an open login page to /admin, on Node ${process.versions.node}`,
+    `Medians of ${rounds.length} rounds (least–most), with Chromium, a virtual authenticator and mail that arrives at once.`,
+    {
+      head: ['way', 'keys and clicks', 'seconds of waiting'],
+      rows: [
+        ['by code', `${email.length} and Enter, the mail, 8`, seconds('code')],
+        ['by passkey', '1 click, a finger', seconds('passkey')],
+      ],
+    },
+    {
+      head: ['what a browser loads', 'bytes'],
+      rows: [
+        ['login page without passkeys', String(without)],
+        ['login page with passkeys', String(with_)],
+        ['script, kept for a year', String(script)],
+      ],
+    },
+  ]);
 } finally {
   await browser.close();
   server.kill();

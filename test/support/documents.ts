@@ -43,9 +43,14 @@ export function sectionOf(document: string, heading: string): string {
   return section.split('\n## ')[0] ?? '';
 }
 
-/** The cells of each row that begins with this name, in a result of the bench. */
+/** The cells of each row that begins with this name, in a result of the bench; what was measured without its spread. */
 export function measured(result: string, name: string): string[][] {
   const rows = read(`bench/results/${result}.md`).split('\n');
-  const cells = rows.map((row) => row.split('|').map((cell) => cell.trim()));
+  const cells = rows.map((row) => row.split('|').map((cell) => withoutSpread(cell.trim())));
   return cells.filter(([, first]) => first === name).map((row) => row.slice(2, -1));
+}
+
+/** "0.38" of "0.38 (0.36–0.41), not sure". */
+function withoutSpread(cell: string): string {
+  return cell.replace(/^(\S+) \([^ )]+–[^ )]+\)(?:, not sure)?$/, '$1');
 }
