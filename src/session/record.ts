@@ -13,6 +13,8 @@ declare module 'express-session' {
     remember: boolean;
     /** Browser and system in words, such as "Firefox on Linux". */
     device?: string | undefined;
+    /** What a feature ties the session to; in force if it begins with 1. Of two that are saved at once, the greater one stays. */
+    binding?: string | undefined;
   }
 }
 
@@ -44,12 +46,11 @@ export function encodeMoment(milliseconds: number): string {
  * @throws {TypeError} when the address or the device has a line break in it
  */
 export function encode(session: StoredSession): string {
-  const { email = '', device = '' } = session;
+  const { email = '', device = '', binding } = session;
   if (email.includes('\n') || device.includes('\n')) throw new TypeError('a line break in an address or a device');
   const moments = encodeMoment(session.lastSeenAt) + session.signedInAt.toString(36).padStart(8, '0');
-  const extras = extraFields(session);
-  const json = extras.length > 0 ? `\n${JSON.stringify(Object.fromEntries(extras))}` : '';
-  return `${moments}${session.remember ? 1 : 0}${email}\n${device}${json}`;
+  const json = JSON.stringify({ binding, ...Object.fromEntries(extraFields(session)) });
+  return `${moments}${session.remember ? 1 : 0}${email}\n${device}${json === '{}' ? '' : `\n${json}`}`;
 }
 
 const recordShape = /^([\da-f]{8})([\da-z]{8})([01])([^\n]*)\n([^\n]*)(?:\n(\{[^\n]*\}))?$/;

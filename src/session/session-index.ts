@@ -17,7 +17,7 @@ import {
 } from './session-id.ts';
 
 /** A live session as its owner may see it. Times are milliseconds since the epoch. */
-export type ListedSession = Pick<StoredSession, 'device' | 'signedInAt' | 'lastSeenAt'> & {
+export type ListedSession = Pick<StoredSession, 'device' | 'signedInAt' | 'lastSeenAt' | 'binding'> & {
   /** Public; the id itself stays in the cookie and in Redis. */
   handle: string;
 };
@@ -121,6 +121,6 @@ export class SessionIndex {
   }
 }
 
-function toListed({ sessionId, device, signedInAt, lastSeenAt }: LiveSession): ListedSession {
-  return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt };
+function toListed({ sessionId, device, signedInAt, lastSeenAt, binding }: LiveSession): ListedSession {
+  return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt, ...(binding && { binding }) };
 }
