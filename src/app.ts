@@ -4,6 +4,8 @@ import express, { type Express } from 'express';
 import type { Config, RedisTarget, SessionLimits, SessionSecrets, SignIn } from './config.ts';
 import type { AdminSection, Core, Development, Operations, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
+import { openBoundSessions } from './features/bound-sessions/bound-sessions.ts';
+import { boundSessionKeys } from './features/bound-sessions/personal-keys.ts';
 import { openBranding } from './features/branding/branding.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { limitConnections } from './features/connection-limits/connection-limits.ts';
@@ -36,7 +38,7 @@ import { createHttpServer } from './http/http-server.ts';
 import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
 import { readBodies } from './middleware/bodies.ts';
-import { allowOnly, errorPage, notFound, postOnly } from './middleware/errors.ts';
+import { allowOnly, type ErrorPageOptions, errorPage, notFound, postOnly } from './middleware/errors.ts';
 import { requestLog } from './middleware/request-log.ts';
 import { requireLogin } from './middleware/require-login.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
@@ -48,7 +50,7 @@ import { connected, type OpenedRedis, openSingle, type RedisOptions } from './re
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
-import { showLogin, trust } from './routes/login.ts';
+import { showLogin, type TrustOptions, trust } from './routes/login.ts';
 import { followLogout, logOut } from './routes/logout.ts';
 import { isOnList } from './session/allow-list.ts';
 import { sessions } from './session/middleware.ts';
@@ -131,6 +133,7 @@ export function createApp(parts: AppParts): App {
   operations.personalKeys.push(...mail.personalKeys);
   operations.selfChecks.push(mail.selfCheck);
   operations.personalKeys.push(...emailCodeKeys);
+  operations.personalKeys.push(boundSessionKeys);
   operations.personalKeys.push(...gateKeys);
   operations.personalKeys.push(repeatedFormKeys);
   operations.personalKeys.push(historyKeys);
@@ -152,16 +155,15 @@ export function createApp(parts: AppParts): App {
   const adminSections: AdminSection[] = [];
   adminSections.push(...gate.adminSections);
 
+  const trustOptions: TrustOptions = { ...core };
+  trustOptions.refuseTooOften = signInLimit(core);
+  trustOptions.signInOnce = signInOnce(core);
   const signInWays: Record<SignIn, () => SignInWay> = {
-    trust: () =>
-      trust({
-        ...core,
-        refuseTooOften: signInLimit(core),
-        signInOnce: signInOnce(core),
-      }),
+    trust: () => trust(trustOptions),
     code: () => emailCode(core, mail),
   };
   const signInWay = signInWays[config.signIn]();
+  const boundSessions = openBoundSessions(core, mail);
   const passkeys = openPasskeys(core, mail, signInWay);
   adminSections.push(...passkeys.adminSections);
   const headers = securityHeaderValues({ https, identityProvider: signInWay.identityProvider });
@@ -203,11 +205,13 @@ export function createApp(parts: AppParts): App {
   app.use('/doctor', incidents.answerProbe);
   app.route('/session-owner').get(guard.showOwner).all(allowOnly('GET', 'HEAD'));
   app.route('/session-events').get(liveTabs.openStream).all(allowOnly('GET', 'HEAD'));
+  if (boundSessions.routes) app.use(boundSessions.routes);
   app.use(readBodies);
   app.use(sameOrigin(origin, signInWay.identityProvider));
   if (gate.keys) app.use(gate.keys); // Before the sessions: caches may share it, so no cookie may go with it.
   if (passkeys.wellKnown) app.use(passkeys.wellKnown); // Likewise.
   app.use(sessions({ store, secrets, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
+  if (boundSessions.guard) app.use(boundSessions.guard);
   app.use(viewLocals);
 
   app.use('/login', incidents.refuseBlocked);
@@ -217,16 +221,9 @@ export function createApp(parts: AppParts): App {
   if (signInWay.routes) app.use(signInWay.routes);
 
   app.route('/').get(showHome(signInWay)).all(allowOnly('GET', 'HEAD'));
-  app
-    .route('/login')
-    .get(showLogin(signInWay))
-    .post(signInWay.begin)
-    .all(allowOnly('GET', 'HEAD', 'POST'));
-  app
-    .route('/logout')
-    .get(followLogout(log, origin))
-    .post(logOut(log))
-    .all(allowOnly('GET', 'HEAD', 'POST'));
+  const refuseOthers = allowOnly('GET', 'HEAD', 'POST');
+  app.route('/login').get(showLogin(signInWay)).post(signInWay.begin).all(refuseOthers);
+  app.route('/logout').get(followLogout(log, origin)).post(logOut(log)).all(refuseOthers);
 
   const admin = { index: store.index, limits, log, sections: adminSections };
   app.use('/admin', requireLogin);
@@ -236,12 +233,9 @@ export function createApp(parts: AppParts): App {
 
   app.use(notFound);
   app.use(proxies.explain);
-  app.use(
-    errorPage({
-      ...core,
-      extendStep: recoverForm,
-    }),
-  );
+  const errorOptions: ErrorPageOptions = { ...core };
+  errorOptions.extendStep = recoverForm;
+  app.use(errorPage(errorOptions));
 
   const server = createHttpServer(app);
   limitConnections(server, headers);

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { boundSessionsSettings } from './features/bound-sessions/settings.ts';
 import { brandingSettings } from './features/branding/settings.ts';
 import { clusterUrl } from './features/cluster/url.ts';
 import { emailCodeSettings } from './features/email-code/settings.ts';
@@ -36,6 +37,7 @@ const features = {
   incidents: incidentsSettings,
   passkeys: passkeysSettings,
   liveTabs: liveTabsSettings,
+  boundSessions: boundSessionsSettings,
 };
 
 /** The forms of `REDIS_URL`; `app.ts` says how each is connected to. */

@@ -6,12 +6,8 @@ export const deadlineMs = 1000;
 
 /** Redis didn't answer in time, refused, or isn't there; `cause` is its own error. */
 export class RedisUnavailable extends Error {
+  override readonly name = 'RedisUnavailable';
   readonly status = 503;
-
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'RedisUnavailable';
-  }
 }
 
 /** Whether a call failed because its key holds something of another type. */

@@ -23,7 +23,8 @@ export type RefuseTooOften = (req: Request, res: Response, form: LoginForm, emai
 /** Signs in, or answers a form that was sent before; says whether somebody is signed in. */
 export type SignInOnce = (req: Request, res: Response, form: LoginForm, email: EmailAddress) => Promise<boolean>;
 
-type TrustOptions = Core & { refuseTooOften?: RefuseTooOften; signInOnce?: SignInOnce };
+/** How a sign-in without proof goes. */
+export type TrustOptions = Core & { refuseTooOften?: RefuseTooOften; signInOnce?: SignInOnce };
 
 /** Signs in under the address that was typed, which nothing proves. */
 export function trust(options: TrustOptions): SignInWay {

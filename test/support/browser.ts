@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import { type Browser, chromium, type LaunchOptions, type Locator, type Page } from 'playwright-core';
 import { findOnPath } from '../../src/dev/private-redis.ts';
 import type { Certificate } from './certificate.ts';
 
@@ -21,24 +21,37 @@ export type ChromiumOptions = {
   trusts?: Certificate;
   /** Hosts, and the addresses with ports at which they are found. */
   resolves?: Record<string, string>;
+  /** Features of Chromium that are off by default. */
+  features?: string[];
 };
 
 /** A headless Chromium: the one that `CHROMIUM_PATH` names, else one on PATH, else the one Playwright downloaded. */
-export function launchChromium({ keepsPages = false, trusts, resolves = {} }: ChromiumOptions = {}): Promise<Browser> {
+export function launchChromium(options: ChromiumOptions = {}): Promise<Browser> {
+  return chromium.launch(launchOptions(options));
+}
+
+/** How Chromium is started, by whatever method of Playwright. */
+export function launchOptions({
+  keepsPages = false,
+  trusts,
+  resolves = {},
+  features = [],
+}: ChromiumOptions): LaunchOptions {
   // Chromium's sandbox refuses to run for root, which is who runs tests in many a container.
   const asRoot = process.getuid?.() === 0;
   const rules = Object.entries(resolves).map(([host, address]) => `MAP ${host} ${address}`);
-  return chromium.launch({
+  return {
     executablePath: process.env.CHROMIUM_PATH || findOnPath(programs) || chromium.executablePath(),
     args: [
       ...quiet,
       ...(asRoot ? ['--no-sandbox'] : []),
       ...(trusts ? [`--ignore-certificate-errors-spki-list=${publicKeyHash(trusts)}`] : []),
+      ...(features.length > 0 ? [`--enable-features=${features.join(',')}`] : []),
       ...(rules.length > 0 ? [`--host-resolver-rules=${rules.join(',')}`] : []),
     ],
     ...(keepsPages && { ignoreDefaultArgs: ['--disable-back-forward-cache'] }),
     chromiumSandbox: !asRoot,
-  });
+  };
 }
 
 function publicKeyHash({ cert }: Certificate): string {

@@ -3,8 +3,11 @@ import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import { readStoredText } from './stored-text.ts';
 
-/** What a link ends: a session, and that its browser is known. */
+/** What a link ends: a session, and that its browser is known, unless that is `noDevice`. */
 export type Linked = { sessionId: string; deviceId: string };
+
+/** For a session that somebody seems to have stolen: it is not its own browser that must become unknown. */
+export const noDevice = '-';
 
 // Version 0.1 wrote and reads the same, so that links in mails outlive an upgrade.
 const recordShape = /^([\w-]+) ([\w-]+)$/;

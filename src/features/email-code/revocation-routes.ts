@@ -6,7 +6,7 @@ import { handleOf, tagIn } from '../../session/session-id.ts';
 import { signOut } from '../../session/sign-in.ts';
 import type { SessionStore } from '../../session/store.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
-import type { RevocationLinks } from './revocation-links.ts';
+import { noDevice, type RevocationLinks } from './revocation-links.ts';
 
 type Parts = { links: RevocationLinks; knownBrowsers: KnownBrowsers; store: SessionStore; log: Logger };
 
@@ -16,7 +16,8 @@ export function showEndSession({ links, store }: Parts): RequestHandler {
     const { token } = req.query;
     const linked = typeof token === 'string' ? await links.find(token) : undefined;
     if (!linked) throw usedUp(req);
-    res.render('email-code/end-session', { token, session: await store.peek(linked.sessionId) });
+    const session = await store.peek(linked.sessionId);
+    res.render('email-code/end-session', { token, session, isStolen: linked.deviceId === noDevice });
   };
 }
 
@@ -30,14 +31,15 @@ export function endLinkedSession({ links, knownBrowsers, store, log }: Parts): R
     // First the session: if Redis refuses, the link is still there for another try.
     const wasLive = await store.index.endById(sessionId);
     if (wasLive) log.info({ ...requestFields(req), session: handleOf(sessionId), by: 'link' }, 'session ended');
-    await knownBrowsers.forget(tagIn(sessionId), deviceId);
+    const isStolen = deviceId === noDevice;
+    if (!isStolen) await knownBrowsers.forget(tagIn(sessionId), deviceId);
     if (!(await links.use(token))) throw usedUp(req);
     if (sessionId === req.sessionID) {
       await signOut(req, res);
       res.locals.email = undefined;
     }
     // Whoever can read the mail may have signed in once more since, and that session is another one.
-    res.render('email-code/end-session', { wasLive });
+    res.render('email-code/end-session', { wasLive, isStolen });
   };
 }
 

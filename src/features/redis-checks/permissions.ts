@@ -10,7 +10,6 @@ const corePermissions: RedisPermissions = {
     del: 'KEY',
     eval: 'script 1 KEY',
     get: 'KEY',
-    getrange: 'KEY 0 7',
     pexpire: 'KEY 1000',
     pttl: 'KEY',
     set: 'KEY value',

@@ -20,20 +20,26 @@ export const sessions: Command = {
     const found = await readSessions(keyspace, tagOf(email));
     const now = Date.now();
     const live = found.filter((session) => endOf(session, limits) > now).sort((a, b) => b.lastSeenAt - a.lastSeenAt);
-    const rows = live.map(({ handle, device = '', signedInAt, lastSeenAt }) => {
-      return [handle, device, addresses.get(handle) ?? '-', timeText(signedInAt), timeText(lastSeenAt)];
+    const headings = ['SESSION', 'DEVICE', 'SIGNED IN FROM', 'SIGNED IN', 'LAST SEEN'];
+    headings.push('BOUND'); // feature: bound-sessions
+    const rows = live.map((session) => {
+      const { handle, device = '', signedInAt, lastSeenAt } = session;
+      const row = [handle, device, addresses.get(handle) ?? '-', timeText(signedInAt), timeText(lastSeenAt)];
+      row.push(session.binding?.startsWith('1') ? 'yes' : '-'); // feature: bound-sessions
+      return row;
     });
-    const table = tableText([['SESSION', 'DEVICE', 'SIGNED IN FROM', 'SIGNED IN', 'LAST SEEN'], ...rows]);
+    const table = tableText([headings, ...rows]);
     return {
       text: `${email} has ${countText(live.length, 'session')}.\n${live.length > 0 ? table : ''}`,
       json: {
         address: email,
-        sessions: live.map(({ handle, device, signedInAt, lastSeenAt }) => ({
-          session: handle,
-          device,
-          signedInFrom: addresses.get(handle),
-          signedInAt: new Date(signedInAt),
-          lastSeenAt: new Date(lastSeenAt),
+        sessions: live.map((session) => ({
+          session: session.handle,
+          device: session.device,
+          signedInFrom: addresses.get(session.handle),
+          signedInAt: new Date(session.signedInAt),
+          lastSeenAt: new Date(session.lastSeenAt),
+          isBound: session.binding?.startsWith('1') ?? false, // feature: bound-sessions
         })),
       },
     };

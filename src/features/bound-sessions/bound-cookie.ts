@@ -1,0 +1,90 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Request, Response } from 'express';
+import { now } from '../../clock.ts';
+import type { SessionSecrets } from '../../config.ts';
+import { cookieAttributes, prefixedName, readCookie } from '../../session/cookie.ts';
+
+/** For how long a bound cookie is good: what a thief who copies it together with the session's has at most. */
+export const boundCookieSeconds = 600;
+/**
+ * Browsers renew it earlier, so that it does not end while a request is under way. Not much earlier, since Chromium signs
+ * six times in nine minutes for a site, and then skips proofs.
+ */
+const maxAgeSeconds = 570;
+/** By how much the clocks of two processes may differ. */
+const maxClockSkewSeconds = 60;
+
+/** Longer than the waiting page waits, so that it knows how often it has come back. */
+const attemptsMaxAgeMs = 120_000;
+
+const attributes = cookieAttributes(true);
+const shape = /^([\da-z]{6,8})\.([\w-]{43})$/;
+
+/** What a request's bound cookie proves about its session. */
+export type CookieState = 'good' | 'expired' | 'wrong' | 'missing';
+
+/** The attributes as the browser must see them in the instructions; any difference, and it never finds the cookie. */
+export const boundCookie = {
+  name: prefixedName('bound', true),
+  attributes: 'Path=/; Secure; HttpOnly; SameSite=Lax',
+};
+
+/**
+ * The short-lived cookie that stands for a proof of the session's key. Nothing is stored: it holds when it ends, and an HMAC
+ * over that, the session's id and its key. Checking one takes no Redis command.
+ */
+export class BoundCookies {
+  readonly #secrets: SessionSecrets;
+
+  constructor(secrets: SessionSecrets) {
+    this.#secrets = secrets;
+  }
+
+  /** Gives the browser a new one, after it has proved the key. */
+  set(res: Response, sessionId: string, key: string): void {
+    const end = (Math.floor(now() / 1000) + boundCookieSeconds).toString(36);
+    const value = `${end}.${sign(end, sessionId, key, this.#secrets[0])}`;
+    res.cookie(boundCookie.name, value, {
+      ...attributes,
+      maxAge: maxAgeSeconds * 1000,
+    });
+  }
+
+  clear(res: Response): void {
+    res.clearCookie(boundCookie.name, attributes);
+  }
+
+  check(req: Request, sessionId: string, key: string): CookieState {
+    const value = readCookie(req, boundCookie.name);
+    if (value === undefined) return 'missing';
+    const [, end = '', mac = ''] = shape.exec(value) ?? [];
+    const isOurs = this.#secrets.some((secret) => isEqual(mac, sign(end, sessionId, key, secret)));
+    if (!isOurs) return 'wrong';
+    const secondsLeft = Number.parseInt(end, 36) - now() / 1000;
+    // One from the future would be worth more than its minutes: a clock has been set back since.
+    return secondsLeft > 0 && secondsLeft <= boundCookieSeconds + maxClockSkewSeconds ? 'good' : 'expired';
+  }
+
+  /** How often this browser was just asked to come back with a bound cookie. */
+  readAttempts(req: Request): number {
+    return Number(/^\d{1,2}$/.exec(readCookie(req, attemptsName) ?? '')?.[0] ?? 0);
+  }
+
+  noteAttempts(res: Response, attempts: number): void {
+    res.cookie(attemptsName, String(attempts), { ...attributes, maxAge: attemptsMaxAgeMs });
+  }
+
+  clearAttempts(res: Response): void {
+    res.clearCookie(attemptsName, attributes);
+  }
+}
+
+const attemptsName = prefixedName('bound-attempts', true);
+
+function sign(end: string, sessionId: string, key: string, secret: string): string {
+  return createHmac('sha256', secret).update(`bound cookie:${end}:${sessionId}:${key}`).digest('base64url');
+}
+
+function isEqual(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+}

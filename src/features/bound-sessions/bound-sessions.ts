@@ -1,0 +1,38 @@
+import type { RequestHandler, Router } from 'express';
+import type { Core } from '../../core.ts';
+import type { MailFeature } from '../mail/mail.ts';
+import { BoundCookies } from './bound-cookie.ts';
+import { Challenges } from './challenges.ts';
+import { requireBoundCookie } from './guard.ts';
+import { Refusals } from './refusals.ts';
+import { type BoundParts, boundSessionRoutes } from './routes.ts';
+import { SessionNames } from './session-names.ts';
+import { theftMails } from './theft-mails.ts';
+
+/** Nothing over http, or when it is off. */
+export type BoundSessions = {
+  /** Where browsers prove their keys; before the session is loaded. */
+  routes?: Router;
+  /** Lets bound sessions count with proof only; behind the session. */
+  guard?: RequestHandler;
+};
+
+/**
+ * Binds sessions to the device on which they began, where the browser supports it (Device Bound Session Credentials). There
+ * is no such thing over http.
+ */
+export function openBoundSessions(core: Core, { outbox }: MailFeature): BoundSessions {
+  const { config, secrets, redis, store, log } = core;
+  const { origin, https, signIn, boundSessions } = config;
+  if (!https || origin === undefined || !boundSessions.isOn) return {};
+  // An address that was never proved may be anybody's.
+  const mails = outbox && signIn === 'code' ? theftMails(core, outbox) : undefined;
+  const parts: BoundParts = {
+    ...{ store, secrets, redis, log },
+    cookies: new BoundCookies(secrets),
+    challenges: new Challenges(secrets),
+    names: new SessionNames(secrets),
+    refusals: new Refusals({ redis, log, mails }),
+  };
+  return { routes: boundSessionRoutes(parts), guard: requireBoundCookie(parts, origin) };
+}

@@ -1,0 +1,136 @@
+import { type Request, type RequestHandler, type Response, Router } from 'express';
+import type { SessionData } from 'express-session';
+import type { Core } from '../../core.ts';
+import { requestFields } from '../../log.ts';
+import { postOnly } from '../../middleware/errors.ts';
+import type { EmailAddress } from '../../session/email-address.ts';
+import { handleOf, tagIn } from '../../session/session-id.ts';
+import { readSessionId } from '../session-guard/session-guard.ts';
+import { type Binding, bind, bindingOf, confirmBinding } from './binding.ts';
+import { type BoundCookies, boundCookie } from './bound-cookie.ts';
+import { type Challenges, useChallenge } from './challenges.ts';
+import { algorithm, readProof, readString } from './proof.ts';
+import type { Reason, Refusals } from './refusals.ts';
+import type { SessionNames } from './session-names.ts';
+
+export type BoundParts = Pick<Core, 'store' | 'secrets' | 'redis' | 'log'> & {
+  cookies: BoundCookies;
+  challenges: Challenges;
+  names: SessionNames;
+  refusals: Refusals;
+};
+
+const registerPath = '/bound-session/register';
+const refreshPath = '/bound-session/refresh';
+
+/** The header that asks a browser to bind the session that it has just begun (Device Bound Session Credentials, 9.1). */
+export function registrationHeader(challenges: Challenges, sessionId: string): string {
+  return `(${algorithm});path="${registerPath}";challenge="${challenges.issue('register', sessionId)}"`;
+}
+
+/**
+ * Where browsers register and prove the key of a session. They come here by themselves, long after anybody has asked for a
+ * page, so neither counts as use: an open tab must not keep a session from its idle limit.
+ */
+export function boundSessionRoutes(parts: BoundParts): Router {
+  const routes = Router();
+  routes.use([registerPath, refreshPath], (_req, res, next) => {
+    res.set('Cache-Control', 'no-store');
+    next();
+  });
+  routes.route(registerPath).post(register(parts)).all(postOnly('/admin'));
+  routes.route(refreshPath).post(refresh(parts)).all(postOnly('/admin'));
+  return routes;
+}
+
+type Owned = { sessionId: string; session: SessionData; email: EmailAddress };
+
+async function findSession({ store }: BoundParts, sessionId: string | undefined): Promise<Owned | undefined> {
+  const session = sessionId === undefined ? null : await store.peek(sessionId);
+  if (sessionId === undefined || session?.email === undefined) return undefined;
+  return { sessionId, session, email: session.email };
+}
+
+/**
+ * Binds a session to the key of the browser that began it: only its sign-in was answered with the challenge, so whoever
+ * has stolen the session can't bind it to a key of their own.
+ */
+function register(parts: BoundParts): RequestHandler {
+  const { challenges, cookies, names, redis, log } = parts;
+
+  return async function registerKey(req, res) {
+    const owned = await findSession(parts, readSessionId(req, parts));
+    if (!owned) return refuse(res, 401, 'Please login first.');
+    const { sessionId } = owned;
+    const proof = readProof(req.headers['secure-session-response']);
+    const key = proof?.newKey;
+    if (!proof || key === undefined || !challenges.isGood(proof.challenge, 'register', sessionId)) {
+      await record(parts, req, owned, 'registration not asked for');
+      return refuse(res, 400, 'Only a sign-in can be followed by a registration.');
+    }
+    if (!proof.isSignedBy(key)) return refuse(res, 400, 'The proof is not signed by its key.');
+    if (!(await bind(redis, sessionId, key))) return refuse(res, 409, 'This session is bound already.');
+    log.info({ ...requestFields(req), session: handleOf(sessionId), person: tagIn(sessionId) }, 'session bound');
+    cookies.set(res, sessionId, key);
+    const name = names.nameOf(sessionId);
+    res.set('Secure-Session-Challenge', challengeHeader(challenges, sessionId, name));
+    res.json({
+      session_identifier: name,
+      refresh_url: refreshPath,
+      scope: { include_site: false },
+      credentials: [{ type: 'cookie', ...boundCookie }],
+      // A link on another site may lead here as well. The cookie goes only with such page loads (SameSite=Lax), so no other
+      // site can find out by the time of a request whether somebody is logged in.
+      allowed_refresh_initiators: ['*'],
+    });
+  };
+}
+
+/**
+ * Renews the bound cookie of a browser that proves its key. On 4xx other than 403 a browser forgets the key for good, so
+ * that is the answer only where there is no such session; a 403 makes it sign the new challenge.
+ * @throws {RedisUnavailable} 503, on which it tries again later
+ */
+function refresh(parts: BoundParts): RequestHandler {
+  const { challenges, cookies, names, redis } = parts;
+
+  return async function refreshBoundCookie(req, res) {
+    const name = readString(req.headers['sec-secure-session-id']);
+    const sessionId = name === undefined ? undefined : names.sessionIn(name);
+    const owned = await findSession(parts, sessionId);
+    const binding = owned && bindingOf(owned.session);
+    // Where a link on another site has led here, the session's cookie is missing. One of another session means that
+    // somebody has logged in again.
+    const current = readSessionId(req, parts) || sessionId;
+    if (!name || !sessionId || !owned || !binding || current !== sessionId)
+      return refuse(res, 401, 'Please login first.');
+    res.set('Secure-Session-Challenge', challengeHeader(challenges, sessionId, name));
+    if (!(await isProved(parts, req, owned, binding))) return refuse(res, 403, 'Sign the challenge.');
+    if (!binding.isConfirmed) await confirmBinding(redis, sessionId, binding);
+    cookies.set(res, sessionId, binding.key);
+    res.status(204).end();
+  };
+}
+
+function challengeHeader(challenges: Challenges, sessionId: string, name: string): string {
+  return `"${challenges.issue('refresh', sessionId)}";id="${name}"`;
+}
+
+/** Whether a request answers one of our challenges, for the first time, with the key of its session. */
+async function isProved(parts: BoundParts, req: Request, owned: Owned, binding: Binding): Promise<boolean> {
+  const { sessionId } = owned;
+  const proof = readProof(req.headers['secure-session-response']);
+  if (!proof || !parts.challenges.isGood(proof.challenge, 'refresh', sessionId)) return false;
+  if (proof.isSignedBy(binding.key)) return useChallenge(parts.redis, sessionId, proof.challenge);
+  await record(parts, req, owned, 'wrong key');
+  return false;
+}
+
+function record(parts: BoundParts, req: Request, { sessionId, session, email }: Owned, reason: Reason): Promise<void> {
+  const { signedInAt, remember } = session;
+  return parts.refusals.record(req, { sessionId, email, signedInAt, remember }, { reason, patienceMs: 0 });
+}
+
+function refuse(res: Response, status: number, text: string): void {
+  res.status(status).type('text').send(`${text}\n`);
+}

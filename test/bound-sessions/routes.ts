@@ -1,0 +1,3 @@
+import type { Routes } from '../support/methods.ts';
+
+export const routes: Routes = { '/bound-session/register': ['post'], '/bound-session/refresh': ['post'] };

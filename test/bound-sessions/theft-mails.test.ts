@@ -1,0 +1,113 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { skippedPatienceMs } from '../../src/features/bound-sessions/guard.ts';
+import { handleOf } from '../../src/session/session-id.ts';
+import { latchkeyOn } from '../cli/run-latchkey.ts';
+import { askForCode, newAddress, newBrowser, startCodeApp, untilKnown } from '../email-code/code-login.ts';
+import { testRedis } from '../support/app.ts';
+import { BoundBrowser, https, thiefOf } from './bound-browser.ts';
+import { passSeconds } from './clock.ts';
+
+const redisAddress = await testRedis();
+const app = await startCodeApp({ env: https, redisAddress });
+const subject = /^Somebody tried to use your session at /;
+const latchkey = latchkeyOn(`unix://${redisAddress.socketPath}`);
+
+afterEach(() => void vi.useRealTimers());
+
+/** Somebody who has signed in by code, in a browser that has bound the session. */
+async function member(): Promise<{ owner: BoundBrowser; email: string }> {
+  const email = newAddress();
+  const owner = new BoundBrowser(app.url, { 'X-Forwarded-For': '198.18.7.7' });
+  await askForCode(owner, email);
+  owner.invite(await owner.post('/login/code', { form: { code: await app.mails.codeFor(email) } }));
+  await untilKnown(app, email);
+  await owner.register();
+  await owner.get('/admin');
+  passSeconds(61);
+  return { owner, email };
+}
+
+const mailsTo = (email: string) => app.mails.inbox.filter((mail) => JSON.stringify(mail).includes(email));
+
+test('a second try is mailed to the owner, once, with a link that ends the session', async () => {
+  const { owner, email } = await member();
+  const thief = thiefOf(owner, app.url, '__Host-session');
+  for (let tries = 0; tries < 4; tries += 1) await thief.get('/admin');
+  const { text = '' } = await app.mails.mailTo(email, subject);
+  expect(text).toContain('Unknown browser sent the cookie of your session');
+  expect(text).not.toMatch(/curl/i);
+  const url = new URL(/https:\S+/.exec(text)?.[0] ?? '');
+  const visitor = newBrowser(app.url, { 'X-Forwarded-Proto': 'https' });
+  expect((await visitor.get(url.pathname + url.search)).text).toContain('End this session?');
+  const ended = await visitor.post('/end-session', { form: { token: url.searchParams.get('token') ?? '' } });
+  expect(ended.text).toContain('Somebody has copied its cookie');
+  expect((await owner.get('/admin')).status).toBe(401);
+  const sent = app.logged().filter(({ msg, mail }) => msg === 'mail sent' && mail === 'theft');
+  expect(sent).toHaveLength(1);
+});
+
+test('what the thief does is in the log, with its reason, and in the history of the address', async () => {
+  const { owner, email } = await member();
+  await thiefOf(owner, app.url, '__Host-session').get('/admin');
+  const lines = app.logged().filter(({ msg }) => msg === 'bound session refused');
+  expect(lines.at(-1)).toMatchObject({ session: handleOf(owner.sessionId), reason: 'no bound cookie' });
+  await vi.waitFor(async () =>
+    expect((await latchkey('why', email)).text).toContain('bound session refused: no bound cookie'),
+  );
+});
+
+describe('the owner is told of no accident', () => {
+  test('when the browser has signed too often, and proves its key soon after', async () => {
+    const { owner } = await member();
+    const before = owner.cookies.get('__Host-bound') ?? '';
+    owner.dropBoundCookie();
+    for (let load = 0; load < 8; load += 1) {
+      await owner.get('/admin', { headers: { 'Secure-Session-Skipped': 'quota_exceeded' } });
+      passSeconds(60);
+    }
+    await owner.prove();
+    // The same again, in which its old cookie is too old.
+    passSeconds(600);
+    owner.cookies.set('__Host-bound', before);
+    await owner.get('/admin');
+    await owner.prove();
+    const { json } = await latchkey('export', (await emailOf(owner)) ?? '');
+    expect(JSON.stringify(json)).not.toContain('refusedTries');
+  });
+
+  test('but of a thief who pretends to be one, once the browser had time to prove its key', async () => {
+    const { owner, email } = await member();
+    const thief = thiefOf(owner, app.url, '__Host-session');
+    const headers = { 'Secure-Session-Skipped': 'quota_exceeded' };
+    await thief.get('/admin', { headers });
+    passSeconds(skippedPatienceMs / 1000);
+    await thief.get('/admin', { headers });
+    await app.mails.mailTo(email, subject);
+  });
+});
+
+async function emailOf(browser: BoundBrowser): Promise<string | undefined> {
+  return /Hello (\S+@example\.com)/.exec((await browser.get('/admin')).text)?.[1];
+}
+
+test('the operator sees which sessions are bound, and what is held about them', async () => {
+  const { owner, email } = await member();
+  await thiefOf(owner, app.url, '__Host-session').get('/admin');
+  const { text, json } = await latchkey('sessions', email);
+  expect(text).toMatch(/ BOUND\n.* yes\n/);
+  expect(json).toMatchObject({ sessions: [{ isBound: true }] });
+  const exported = JSON.stringify((await latchkey('export', email)).json);
+  expect(exported).toContain('"refusedTries":1');
+  expect(exported).not.toContain(owner.sessionId);
+});
+
+test('nothing is mailed where addresses are trusted', async () => {
+  const trusting = await startCodeApp({ env: { ...https, SIGN_IN: 'trust' }, mails: app.mails });
+  const owner = new BoundBrowser(trusting.url);
+  await owner.bind('trusted@example.com');
+  passSeconds(61);
+  for (let tries = 0; tries < 3; tries += 1) await thiefOf(owner, trusting.url, '__Host-session').get('/admin');
+  expect(trusting.logged().filter(({ msg }) => msg === 'bound session refused')).toHaveLength(3);
+  expect(await trusting.redis.keys('n:*')).toEqual([]);
+  expect(mailsTo('trusted@example.com')).toEqual([]);
+});
