@@ -90,7 +90,7 @@ function render({ head, rows }: Table): string {
 }
 
 /** What was measured together, in one line. */
-export function versions({ node, redis }: Bench): string {
+export function versions({ node, redis }: Pick<Bench, 'node' | 'redis'>): string {
   const installed = packages.map((name) => {
     const manifest = new URL(`../node_modules/${name}/package.json`, import.meta.url);
     return `${name} ${JSON.parse(readFileSync(manifest, 'utf8')).version}`;

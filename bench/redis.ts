@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 import { startPrivateRedis } from '../src/dev/private-redis.ts';
+import { median } from './bench.ts';
 
 export type BenchRedis = Awaited<ReturnType<typeof startBenchRedis>>;
 
@@ -39,6 +40,21 @@ export async function startBenchRedis() {
 }
 
 const notOfRequests = new Set(['info', 'ping', 'hello', 'client', 'config', 'auth', 'select']);
+
+/** How long a round trip to Redis takes, as a median. */
+export async function pingMilliseconds(url: string): Promise<number> {
+  const client = createClient({ url });
+  client.on('error', () => {});
+  await client.connect();
+  const times: number[] = [];
+  for (let count = 0; count < 500; count += 1) {
+    const startedAt = performance.now();
+    await client.ping();
+    times.push(performance.now() - startedAt);
+  }
+  client.destroy();
+  return median(times);
+}
 
 /** A TCP port that nobody listens on. */
 export function freePort(): Promise<number> {

@@ -7,7 +7,7 @@ import { type Bench, publish, ratios, samples, verdict, versions } from '../benc
 import { startLoader } from '../load.ts';
 import { startBenchRedis } from '../redis.ts';
 import { email, startModule, startServer } from '../servers.ts';
-import { type MeasuredProxy, startNginx } from './nginx.ts';
+import { type MeasuredProxy, startProxies } from './nginx.ts';
 import { openSite, site } from './open-site.ts';
 
 const { values } = parseArgs({
@@ -76,7 +76,7 @@ async function startAll(bench: Bench): Promise<Contestant[]> {
   closers.push(latchkey.stop);
   const bare = await startModule('bare', new URL('bare.mjs', import.meta.url), options);
   closers.push(bare.stop);
-  const nginx = await startNginx({ latchkey: latchkey.url, app: bare.url });
+  const nginx = await startProxies({ latchkey: latchkey.url, app: bare.url });
   closers.push(nginx.stop);
 
   const session = await latchkey.signIn();

@@ -1,15 +1,14 @@
-import { createClient } from 'redis';
-import { startTcpProxy } from '../../test/support/tcp-proxy.ts';
-import { type Bench, median, publish, samples } from '../bench.ts';
+import { type Bench, publish, samples } from '../bench.ts';
+import { startDelay } from '../delay.ts';
+import { pingMilliseconds } from '../redis.ts';
 import { email, type RunningServer, startServer } from '../servers.ts';
 
 const delayMs = 1;
 
 /** How much later a signed-in page is complete when Redis is 1 ms away, one request at a time. */
 export async function latency(bench: Bench): Promise<void> {
-  const proxy = await startTcpProxy({ host: '127.0.0.1', port: bench.redis.port });
-  proxy.delayMs = delayMs;
-  const redisUrl = `redis://127.0.0.1:${proxy.port}`;
+  const delay = await startDelay(bench.redis.port, delayMs);
+  const redisUrl = `redis://127.0.0.1:${delay.port}`;
   const servers: RunningServer[] = [];
   const milliseconds = new Map<string, number[]>();
   try {
@@ -37,20 +36,6 @@ export async function latency(bench: Bench): Promise<void> {
     ]);
   } finally {
     for (const server of servers) await server.stop();
-    await proxy.close();
+    await delay.close();
   }
-}
-
-async function pingMilliseconds(url: string): Promise<number> {
-  const client = createClient({ url });
-  client.on('error', () => {});
-  await client.connect();
-  const times: number[] = [];
-  for (let count = 0; count < 500; count += 1) {
-    const startedAt = performance.now();
-    await client.ping();
-    times.push(performance.now() - startedAt);
-  }
-  client.destroy();
-  return median(times);
 }
