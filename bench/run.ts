@@ -8,12 +8,13 @@ import { growth } from './parts/growth.ts';
 import { heap } from './parts/heap.ts';
 import { latency } from './parts/latency.ts';
 import { memory } from './parts/memory.ts';
+import { paths } from './parts/paths.ts';
 import { profile } from './parts/profile.ts';
 import { throughput } from './parts/throughput.ts';
 import { startBenchRedis } from './redis.ts';
 
 const usage = `npm run bench -- [options]
-  --part NAME      throughput, commands, latency, memory, growth, heap, profile, or all; may be repeated
+  --part NAME      throughput, commands, paths, latency, memory, growth, heap, profile, or all; may be repeated
                    (default: throughput and commands)
   --node LIST      Node versions or paths, such as 20,22,24 (default: the one that runs this)
   --rounds N       rounds over all servers (5)         --seconds N      of each server in a round (3)
@@ -37,6 +38,7 @@ const { values } = parseArgs({
 const parts: Record<string, (bench: Bench) => Promise<void>> = {
   throughput,
   commands,
+  paths,
   latency,
   memory: (bench) => memory(bench, Number(values.sessions)),
   growth: (bench) => growth(bench, Number(values.others)),

@@ -12,6 +12,7 @@ const modules = {
   latchkey: '../dist/server.js',
   textbook: 'peers/textbook.mjs',
   fastify: 'peers/fastify.mjs',
+  'fastify, tuned': 'peers/fastify-tuned.mjs',
   'no session': 'peers/no-session.mjs',
   'iron-session': 'peers/iron-session.mjs',
   'plain http': 'peers/plain-http.mjs',

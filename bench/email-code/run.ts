@@ -1,14 +1,18 @@
-// npm run bench:mail -- [--quick] [--load NAME]... [--rounds 3] [--node 20], or [--beside DIRECTORY]
+// npm run bench:mail -- [--quick] [--load NAME]... [--rounds 3] [--node 20], or [--beside DIRECTORY], or [--paths]
 // What becomes of codes while mail servers, app processes and Redis are slow, full or killed. With --quick, the loads
 // are ten times smaller, run all at once, and are not published. --beside
-// measures POST /login beside another version instead, built in that directory.
+// measures POST /login beside another version instead, built in that directory; --paths measures the CPU time of a
+// sign-in, in signed-in pages.
 import { availableParallelism } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { findNode } from '../../scripts/nodes.ts';
 import { publish, samples } from '../bench.ts';
+import { startLoader } from '../load.ts';
+import { startBenchRedis } from '../redis.ts';
 import { crowds, type Load, newStage, quietLoads, type Row, restarts } from './loads.ts';
+import { codePaths } from './paths.ts';
 import { measureSpeed } from './speed.ts';
 
 const { values } = parseArgs({
@@ -16,6 +20,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     load: { type: 'string', multiple: true, default: [] },
     beside: { type: 'string' },
+    paths: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '3' },
     node: { type: 'string', default: String(process.versions.node.split('.')[0]) },
   },
@@ -36,6 +41,14 @@ if (values.beside !== undefined) {
   const speed = await measureSpeed(node.path, resolve(values.beside));
   const command = `\`npm run bench:mail -- --beside DIRECTORY\` ${machine()}, with ${basename(values.beside)} built in that directory.`;
   publish('mail-speed.md', ['# POST /login beside another version', command, ...speed]);
+  process.exit();
+}
+if (values.paths) {
+  const redis = await startBenchRedis();
+  const loader = startLoader();
+  await codePaths({ node, redis, loader, rounds, seconds: 2, connections: 10 });
+  loader.stop();
+  await redis.stop();
   process.exit();
 }
 if (values.quick) await Promise.all([...alone, ...inTurn, ...together].map(startInTurn));

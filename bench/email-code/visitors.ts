@@ -36,8 +36,13 @@ export class Browser {
     await this.#post('/login/code', { code }, '/admin');
   }
 
+  /** The Cookie header. */
+  get cookie(): string {
+    return [...this.#cookies].map((pair) => pair.join('=')).join('; ');
+  }
+
   async #post(path: string, form: Record<string, string>, next: string): Promise<void> {
-    const cookie = [...this.#cookies].map((pair) => pair.join('=')).join('; ');
+    const { cookie } = this;
     const response = await fetch(this.#url + path, {
       method: 'POST',
       redirect: 'manual',

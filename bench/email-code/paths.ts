@@ -1,0 +1,89 @@
+import type { Bench } from '../bench.ts';
+import { comparePaths, forEachOf, type Path } from '../paths.ts';
+import { startModule } from '../servers.ts';
+import { startRelay } from './relay.ts';
+import { Browser, newAddress, until } from './visitors.ts';
+
+const signInsPerRound = 400;
+const deliveredWithinMs = 60_000;
+
+/** What asking for a code and entering it cost, in signed-in pages, without the delivery of the mail. */
+export async function codePaths(bench: Bench): Promise<void> {
+  let release = () => {};
+  let isOpen: Promise<void> | undefined;
+  const relay = await startRelay({ sender: () => isOpen });
+  const hold = () => {
+    isOpen = new Promise((done) => {
+      release = done;
+    });
+  };
+  const server = await startModule('latchkey', new URL('../../dist/server.js', import.meta.url), {
+    node: bench.node.path,
+    redisUrl: bench.redis.url,
+    env: {
+      ...{ SIGN_IN: 'code', SMTP_URL: relay.url(), MAIL_FROM: 'login@example.com', MAILS_PER_HOUR: '999999' },
+      ...{ SMTP_CONNECTIONS: '1', SMTP_MAILS_PER_MINUTE: '600000', TRUST_PROXY: 'loopback' },
+    },
+  });
+  let waiting: { browser: Browser; email: string }[] = [];
+  let mails = 0;
+  const delivered = () => relay.accepted.length >= mails;
+
+  async function signIn(email: string): Promise<string> {
+    const browser = new Browser(server.url);
+    await browser.askForCode(email);
+    mails += 2;
+    await until(() => codeFor(email) !== undefined, deliveredWithinMs);
+    await browser.enterCode(codeFor(email) ?? '');
+    await until(delivered, deliveredWithinMs);
+    return browser.cookie;
+  }
+
+  const codeFor = (email: string) => relay.accepted.find(({ to }) => to === email)?.code;
+  /** Delivery would cost CPU time, too: the relay waits until the work is measured. */
+  const ask: Path = {
+    name: 'ask for a code',
+    atMost: 3,
+    async run() {
+      waiting = Array.from({ length: signInsPerRound }, () => ({
+        browser: new Browser(server.url),
+        email: newAddress(),
+      }));
+      mails += waiting.length;
+      return forEachOf(waiting, bench, ({ browser, email }) => browser.askForCode(email));
+    },
+  };
+  const enter: Path = {
+    name: 'enter a code',
+    atMost: 6,
+    async run() {
+      mails += waiting.length;
+      return forEachOf(waiting, bench, ({ browser, email }) => browser.enterCode(codeFor(email) ?? ''));
+    },
+  };
+  const page = 'signed-in@example.com';
+  try {
+    const cookie = await signIn(page);
+    const { connections, seconds } = bench;
+    const load = { url: server.url, cookie, expect: page, connections, seconds };
+    await comparePaths(bench, {
+      server,
+      page: { name: 'signed-in page', run: async () => (await bench.loader.run(load)).requests },
+      others: [ask, enter].map((path) => ({
+        ...path,
+        async before() {
+          await until(delivered, deliveredWithinMs);
+          hold();
+        },
+        after: () => release(),
+      })),
+      file: `paths-code-node${bench.node.major}.md`,
+      title: 'Sign-in by code, in signed-in pages,',
+      notes: `Each of ${signInsPerRound} new browsers asks for a code and enters it over ${bench.connections} connections. The mails are stored, and sent only once the time is taken.`,
+    });
+  } finally {
+    release();
+    await server.stop();
+    await relay.stop();
+  }
+}
