@@ -1,6 +1,10 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { Blocks } from '../../src/features/incidents/blocks.ts';
+import { readNetwork } from '../../src/features/incidents/network.ts';
+import type { RedisClient } from '../../src/redis/client.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { connectUrl, startApp, testRedis } from '../support/app.ts';
+import { commandsFor } from '../support/commands.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();
@@ -51,6 +55,49 @@ test('a block is asked about before anything is counted, and on a sign-in only',
   expect(await app.redis.keys('l:*192.0.2.1*')).toEqual([]);
   await latchkey('unblock', '192.0.2.1');
   expect([await signIn(blocked), await signIn(blocked), await signIn(blocked)]).toEqual([303, 303, 429]);
+});
+
+/** Blocks without telling anybody, as a command that was cut off does. */
+async function blockOn(client: RedisClient, ip: string): Promise<void> {
+  const network = readNetwork(ip);
+  if (network) await new Blocks(client).add(network, 60);
+}
+
+describe('while nothing is blocked', () => {
+  test('only the first sign-in asks about it', async () => {
+    const other = await startApp({ redisAddress });
+    const signInThere = () => new Visitor(other.url).signIn('ann@example.com');
+    await app.redis.del('blocks');
+    await signInThere();
+    expect(await commandsFor(app.redis, signInThere)).not.toHaveProperty('exists');
+    await latchkey('block', '127.0.0.1', '--for', '1m');
+    await expect(signInThere()).rejects.toThrow();
+    await app.redis.del('blocks');
+    expect(await commandsFor(app.redis, signInThere)).toMatchObject({ exists: '1' });
+    expect(await commandsFor(app.redis, signInThere)).not.toHaveProperty('exists');
+  });
+
+  test('a process that nobody tells of blocks asks every time', async () => {
+    const client = await connectUrl(`unix://${redisAddress.socketPath}`);
+    const blocks = new Blocks(client);
+    onTestFinished(() => client.destroy());
+    expect(await blocks.isBlocked('192.0.2.77')).toBe(false);
+    await blockOn(client, '192.0.2.77');
+    expect(await blocks.isBlocked('192.0.2.77')).toBe(true);
+  });
+
+  test('a reply from before a change is not relied on', async () => {
+    const client = await connectUrl(`unix://${redisAddress.socketPath}`);
+    onTestFinished(() => client.destroy());
+    await app.redis.del('blocks');
+    const blocks = new Blocks(client);
+    blocks.expectNews();
+    const asked = blocks.isBlocked('192.0.2.78');
+    blocks.mayHaveChanged();
+    expect(await asked).toBe(false);
+    await blockOn(client, '192.0.2.78');
+    expect(await blocks.isBlocked('192.0.2.78')).toBe(true);
+  });
 });
 
 test('unblocking a client gives it its attempts back, and no other', async () => {

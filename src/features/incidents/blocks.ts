@@ -12,9 +12,9 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
-// One command, however many networks are blocked.
+// One command, however many networks are blocked. Returns -1 if none is.
 const askScript = `${now}
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
 for _, ends in ipairs(redis.call('ZMSCORE', KEYS[1], unpack(ARGV))) do
   if ends and tonumber(ends) > now then return 1 end
 end
@@ -32,18 +32,41 @@ const listScript = `${now}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')`;
 
-/** Networks from which nobody may sign in for now. Every method throws `RedisUnavailable`. */
+/** Networks from which nobody may sign in for now. Every method that asks Redis throws `RedisUnavailable`. */
 export class Blocks {
   readonly #redis: RedisClient;
+  #isTold = false;
+  #areNone = false;
+  #changes = 0;
 
   constructor(redis: RedisClient) {
     this.#redis = redis;
   }
 
-  /** @param ip as Express reports it; what is not an address can't be blocked */
+  /**
+   * Whether this client is in one. While there are none, and this process would be told of one, Redis is not asked.
+   * @param ip as Express reports it; what is not an address can't be blocked
+   */
   async isBlocked(ip: string | undefined): Promise<boolean> {
+    if (this.#isTold && this.#areNone) return false;
     const names = namesAround(ip);
-    return names.length > 0 && (await this.#run(askScript, names)) === 1;
+    if (names.length === 0) return false;
+    const changes = this.#changes;
+    const reply = await this.#run(askScript, names);
+    // A change that was announced meanwhile may be later than the reply.
+    this.#areNone = reply === -1 && changes === this.#changes;
+    return reply === 1;
+  }
+
+  /** From now on, `mayHaveChanged()` is called after each change of the blocks. */
+  expectNews(): void {
+    this.#isTold = true;
+  }
+
+  /** Lets the next sign-in ask Redis again. */
+  mayHaveChanged(): void {
+    this.#changes += 1;
+    this.#areNone = false;
   }
 
   /** Blocks a network, from now on for so long; an earlier block of the same network is replaced. */

@@ -22,6 +22,8 @@ export type Incidents = {
   service: Service;
 };
 
+type Followed = { redis: RedisClient; log: Logger; cutOff: CutOff; blocks: Blocks };
+
 /** The channel on which `latchkey` tells the app to look at what it has left in Redis. */
 export const channel = 'operator';
 const retryMs = 250;
@@ -29,12 +31,13 @@ const retryMs = 250;
 /** What the operator's commands ask of the running app. */
 export function openIncidents({ redis, log, config }: Core): Incidents {
   const cutOff = new CutOff(redis);
+  const blocks = new Blocks(redis);
   announceOutcomes('blocked');
   return {
     minSignedInAt: () => cutOff.minSignedInAt,
-    refuseBlocked: refuseBlocked(new Blocks(redis), log),
+    refuseBlocked: refuseBlocked(blocks, log),
     answerProbe: answerProbe(redis),
-    service: follow(redis, log, cutOff, config.logFormat.ip),
+    service: follow({ redis, log, cutOff, blocks }, config.logFormat.ip),
   };
 }
 
@@ -50,10 +53,10 @@ function refuseBlocked(blocks: Blocks, log: Logger): RequestHandler {
 }
 
 /**
- * Looks at the cut-off and the operator's log whenever it is told to, and on each new connection before anything else
+ * Looks at the cut-off, the operator's log and the blocks whenever it is told to, and on each new connection before anything else
  * is asked there: what was said while this process was cut off is not lost.
  */
-function follow(redis: RedisClient, log: Logger, cutOff: CutOff, ipDetail: Config['logFormat']['ip']): Service {
+function follow({ redis, log, cutOff, blocks }: Followed, ipDetail: Config['logFormat']['ip']): Service {
   const operatorLog = new OperatorLog(redis);
   const history = new History(redis);
   let isStopped = false;
@@ -64,13 +67,15 @@ function follow(redis: RedisClient, log: Logger, cutOff: CutOff, ipDetail: Confi
     await operatorLog.drainTo(log);
   }
   function lookSoon(): void {
+    blocks.mayHaveChanged();
     look().catch(() => {
       if (!isStopped) setTimeout(lookSoon, retryMs).unref();
     });
   }
   function greet(): void {
     // The library subscribes again by itself when it reconnects.
-    const told = redis.subscribe(channel, lookSoon);
+    const told = redis.subscribe(channel, lookSoon).then(() => blocks.expectNews());
+    blocks.mayHaveChanged();
     redis.on('ready', lookSoon);
     redis.on('node-ready', lookSoon);
     const looked = look();
