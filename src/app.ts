@@ -24,6 +24,7 @@ import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
 import { passkeyKeys } from './features/passkeys/personal-keys.ts';
+import { tuneExpress } from './features/performance/tune-express.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
 import { checkRedis, refuseToLose } from './features/redis-checks/check-server.ts';
@@ -33,7 +34,7 @@ import { repeatedFormKeys, signInOnce } from './features/repeated-forms/repeated
 import { openSentinel } from './features/sentinel/sentinel.ts';
 import { sessionGuard } from './features/session-guard/session-guard.ts';
 import { versionedAssets } from './features/versioned-assets/versioned-assets.ts';
-import { formatAgo, formatDuration, formatTime } from './http/date-format.ts';
+import { formatAgo, formatDuration, formatTime, isoTime } from './http/date-format.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { registerEjs } from './http/view-engine.ts';
 import type { Logger } from './log.ts';
@@ -171,8 +172,7 @@ export function createApp(parts: AppParts): App {
   const app = express();
   // Express reads NODE_ENV itself, but not from `.env`; outside production its last resort answers with stack traces.
   app.set('env', config.production ? 'production' : 'development');
-  app.disable('x-powered-by');
-  app.disable('etag'); // Pages are not stored, so nobody could use it; static files have their own.
+  app.disable('x-powered-by').disable('etag'); // Pages are not stored, so nobody could use it; static files have their own.
   app.set('trust proxy', config.trustProxy);
   const assets = {
     serve: express.static(publicDirectory, { index: false, redirect: false }),
@@ -180,7 +180,7 @@ export function createApp(parts: AppParts): App {
   };
   Object.assign(assets, versionedAssets(publicDirectory, { reload }));
   app.locals.asset = assets.urlOf;
-  app.locals.words = { displayAddress: core.displayAddress, formatAgo, formatDuration, formatTime };
+  app.locals.words = { displayAddress: core.displayAddress, formatAgo, formatDuration, formatTime, isoTime };
   app.locals.siteName = config.siteName;
   app.locals.brand = branding.brand;
   app.locals.sessionLimits = limits;
@@ -190,14 +190,14 @@ export function createApp(parts: AppParts): App {
   app.locals.hasLiveTabs = liveTabs.isOn;
   app.locals.pageAfterSignIn = passkeys.pageAfterSignIn;
   registerEjs(app, { directory: viewsDirectory, reload });
+  tuneExpress(app, { directory: viewsDirectory, reload });
 
   app.use(gate.checks); // Sets the security headers itself, on the answers that a visitor may see.
   app.use(securityHeaders(headers));
   if (branding.serve) app.use(branding.serve);
   app.use(assets.serve);
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
-  const isReady = ready({ redis, isClosing: parts.isClosing });
-  app.route('/readyz').get(isReady).all(allowOnly('GET', 'HEAD'));
+  app.route('/readyz').get(ready(parts)).all(allowOnly('GET', 'HEAD'));
 
   app.use(requestLog(log));
   if (hosts.isOn) app.use(hosts.check);
@@ -237,7 +237,7 @@ export function createApp(parts: AppParts): App {
   errorOptions.extendStep = recoverForm;
   app.use(errorPage(errorOptions));
 
-  const server = createHttpServer(app);
+  const server = createHttpServer(app, app.get('server options'));
   limitConnections(server, headers);
   liveTabs.attach(server);
   return { app, server, services, core, operations };

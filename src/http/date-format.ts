@@ -1,9 +1,5 @@
 import { now } from '../clock.ts';
 
-const clock = new Intl.DateTimeFormat('en-GB', {
-  ...{ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' },
-  ...{ hour: '2-digit', minute: '2-digit', timeZone: 'UTC', timeZoneName: 'short' },
-});
 const second = { name: 'second', seconds: 1 };
 const units = [
   { name: 'day', seconds: 86_400 },
@@ -11,9 +7,34 @@ const units = [
   { name: 'minute', seconds: 60 },
 ];
 
+/** The dates of the days formatted last: the sessions of a list share few, and a date is most of the work. */
+const dates = new Map<number, { words: string; iso: string }>();
+
 /** A moment in words, such as "Mon, 23 Nov 2026, 20:04 UTC". */
-export function formatTime(millisecondsSinceEpoch: number): string {
-  return clock.format(millisecondsSinceEpoch);
+export function formatTime(milliseconds: number): string {
+  return `${dateOf(milliseconds).words}, ${timeOf(milliseconds).slice(0, 5)} UTC`;
+}
+
+/** A moment for the attribute `datetime` (ISO 8601), such as "2026-11-23T20:04:00Z". */
+export function isoTime(milliseconds: number): string {
+  return `${dateOf(milliseconds).iso}T${timeOf(milliseconds)}Z`;
+}
+
+function dateOf(milliseconds: number) {
+  const day = Math.floor(milliseconds / 86_400_000);
+  const known = dates.get(day);
+  if (known) return known;
+  const [iso, utc] = [new Date(milliseconds).toISOString(), new Date(milliseconds).toUTCString()];
+  const date = { words: utc.replace(/ 0?(.+) \d\d:.+/, ' $1'), iso: iso.slice(0, 10) };
+  if (dates.size === 100) dates.clear();
+  dates.set(day, date);
+  return date;
+}
+
+function timeOf(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1000);
+  const two = (count: number) => (count < 10 ? `0${count}` : count);
+  return `${two(Math.floor(seconds / 3600) % 24)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
 }
 
 /** A duration in words, exactly: in the largest unit that divides it evenly, such as "90 minutes". */

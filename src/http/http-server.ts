@@ -24,17 +24,9 @@ const newcomerGraceMs = 500;
 
 const connections = new WeakMap<http.Server, Set<Socket>>();
 
-/**
- * An HTTP server for an Express app, or for a plain listener.
- *
- * Express sets the prototype of each request and response, which below Node 24 costs more than everything else it
- * does: there the objects are constructed with that prototype. This can be removed when Node 22 reaches its end of
- * life (April 2027).
- */
-export function createHttpServer(app: http.RequestListener): http.Server {
-  const nodeMajor = Number(process.versions.node.split('.')[0]);
-  const constructors = nodeMajor < 24 && 'request' in app && 'response' in app ? withPrototypesOf(app) : {};
-  const server = http.createServer({ ...limits, ...constructors });
+/** An HTTP server for an Express app, or for a plain listener. */
+export function createHttpServer(app: http.RequestListener, options: http.ServerOptions = {}): http.Server {
+  const server = http.createServer({ ...limits, ...options });
   server.timeout = unreadTimeoutMs;
   server.maxConnections = maxConnections;
   const sockets = new Set<Socket>();
@@ -51,19 +43,6 @@ export function createHttpServer(app: http.RequestListener): http.Server {
     app(req, res);
   });
   return server;
-}
-
-// Old-style constructors, because a class can't choose its prototype and Reflect.construct costs what is saved.
-function withPrototypesOf(app: { request: unknown; response: unknown }): http.ServerOptions {
-  function Request(this: http.IncomingMessage, socket: Socket) {
-    Reflect.apply(http.IncomingMessage, this, [socket]);
-  }
-  function Response(this: http.ServerResponse, req: http.IncomingMessage, options: object) {
-    Reflect.apply(http.ServerResponse, this, [req, options]);
-  }
-  Request.prototype = app.request;
-  Response.prototype = app.response;
-  return { IncomingMessage: Request, ServerResponse: Response } as unknown as http.ServerOptions;
 }
 
 /**

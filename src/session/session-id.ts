@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 // A session id is the tag of its address, which is 84 bits of a hash, and 128 random bits (ASVS 7.2.3), both base64url.
 // In a Redis Cluster, the tag puts a session and the list of its address's sessions on one node, so that they change
@@ -13,7 +13,7 @@ export const anonymousTag = 'A'.repeat(tagLength);
 /** The tag of an address, or of none. */
 export function tagOf(email: string | undefined): string {
   if (email === undefined) return anonymousTag;
-  return createHash('sha256').update(`latchkey:${email}`).digest('base64url').slice(0, tagLength);
+  return hash('sha256', `latchkey:${email}`, 'base64url').slice(0, tagLength);
 }
 
 /** A new, unguessable session id with this tag. */
@@ -59,5 +59,5 @@ export function keysOf(sessionId: string): string[] {
 
 /** A session's public name, for lists, logs and revocation: a hash of its id, which it does not reveal. */
 export function handleOf(sessionId: string): string {
-  return createHash('sha256').update(sessionId).digest('base64url').slice(0, 16);
+  return hash('sha256', sessionId, 'base64url').slice(0, 16);
 }

@@ -1,9 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { formatAgo, formatDuration, formatTime } from '../../src/http/date-format.ts';
+import { formatAgo, formatDuration, formatTime, isoTime } from '../../src/http/date-format.ts';
 
 describe('formatTime', () => {
   test('names the day, the time and the zone', () => {
     expect(formatTime(Date.UTC(2026, 10, 23, 20, 4))).toBe('Mon, 23 Nov 2026, 20:04 UTC');
+    expect(formatTime(Date.UTC(2027, 8, 5, 0, 59, 59, 999))).toBe('Sun, 5 Sep 2027, 00:59 UTC');
+  });
+
+  test('and isoTime agree with Date about any second, on any number of days', () => {
+    for (let count = 0; count < 1000; count += 1) {
+      const moment = Date.UTC(2026, 0, 1) + count * 97_531_357;
+      const iso = new Date(moment).toISOString();
+      expect(isoTime(moment)).toBe(iso.replace(/\.\d+Z$/, 'Z'));
+      expect(formatTime(moment)).toContain(`, ${iso.slice(11, 16)} UTC`);
+      expect(Date.parse(formatTime(moment))).toBe(Math.floor(moment / 60_000) * 60_000);
+    }
   });
 });
 
