@@ -16,6 +16,7 @@ import { outageLog } from './features/failover/outage-log.ts';
 import { recoverForm } from './features/form-recovery/form-recovery.ts';
 import { openGate } from './features/gate/gate.ts';
 import { gateKeys } from './features/gate/personal-keys.ts';
+import { returnMemory } from './features/idle-memory/idle-memory.ts';
 import { historyKeys } from './features/incidents/history.ts';
 import { openIncidents } from './features/incidents/incidents.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
@@ -142,6 +143,7 @@ export function createApp(parts: AppParts): App {
   services.push(serveMetrics(core));
   const incidents = openIncidents(core);
   services.push(incidents.service);
+  services.push(returnMemory(config));
   limits.minSignedInAt = incidents.minSignedInAt;
   const liveTabs = openLiveTabs(core, limits);
   services.push(liveTabs.service);

@@ -21,4 +21,4 @@ test('no log of the whole run holds a cookie, a session id, a password or a body
     [...secrets].filter((secret) => text.includes(secret)).map((secret) => `${secret} in ${name}`),
   );
   expect(found).toEqual([]);
-});
+}, 120_000);

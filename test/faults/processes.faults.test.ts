@@ -82,7 +82,9 @@ test('SIGTERM among requests, slow uploads and 1,000 kept connections: all that 
   const kept = await Promise.all(
     Array.from({ length: 1000 }, () => connect(server.url(), 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')),
   );
-  await vi.waitFor(() => expect(kept.every(({ received }) => received().endsWith('ok\n'))).toBe(true));
+  await vi.waitFor(() => expect(kept.every(({ received }) => received().endsWith('ok\n'))).toBe(true), {
+    timeout: 20_000,
+  });
   const uploads = await Promise.all(Array.from({ length: 10 }, () => uploadSlowly(server.url())));
   const keys = await redis.client(countKeys);
   link.delayMs = 300;

@@ -7,6 +7,8 @@ export function similarName(name: string, names: string[], lettersPerMistake: nu
   const written = name.toUpperCase();
   const [nearest] = names
     .filter((candidate) => candidate.length >= lettersPerMistake)
+    // Names whose lengths differ by more than that can't be near; an environment may hold hundreds.
+    .filter((candidate) => Math.abs(candidate.length - written.length) <= candidate.length / lettersPerMistake)
     .map((candidate) => ({ candidate, distance: editDistance(written, candidate) }))
     .filter(({ candidate, distance }) => distance <= candidate.length / lettersPerMistake)
     .sort((a, b) => a.distance - b.distance);

@@ -1,0 +1,140 @@
+// npm run bench:idle -- [--node 20,24] [--rounds 5] [--seconds 30]
+// What a server costs before anybody visits it: how long it takes to start, and its memory, CPU and Redis commands while
+// nothing happens. This version and the previous release, in turn; bare Node starts beside them.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { findNode } from '../../scripts/nodes.ts';
+import { fetchPreviousRelease } from '../../scripts/previous-release.ts';
+import { median, publish, samples, type Table } from '../bench.ts';
+import { freePort, startBenchRedis } from '../redis.ts';
+import { accepts } from '../servers.ts';
+
+const { values } = parseArgs({
+  options: {
+    node: { type: 'string', default: '20,24' },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '30' },
+  },
+});
+const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
+const ticksPerSecond = 100;
+const settleMs = 5000;
+
+type Program = { name: string; cwd: string };
+type Idle = { megabytes: number; cpuPercent: number; commandsPerDay: number };
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), 'latchkey-bench-'));
+try {
+  fetchPreviousRelease(directory);
+  // The types of its dependencies are not there.
+  const compiler = join(project, 'node_modules/.bin/tsc');
+  execFileSync(compiler, ['-p', 'tsconfig.build.json', '--noCheck', '--types', ''], {
+    cwd: directory,
+    stdio: 'inherit',
+  });
+  const programs: Program[] = [
+    { name: 'this version', cwd: project },
+    { name: 'version 0.1', cwd: directory },
+  ];
+  const sections: (string | Table)[] = [];
+  for (const version of values.node.split(',')) {
+    const node = findNode(version);
+    sections.push(`## Node ${node.version}`, await measure(node.path, programs));
+  }
+  const how = `${rounds} rounds in turn. A start ends when the port accepts connections. Idle: over ${seconds} s, all processes and threads, with sign-in by code. Median (least–most).`;
+  publish('idle.md', ['# What a server costs before anybody visits it', how, ...sections]);
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+async function measure(node: string, programs: Program[]): Promise<Table> {
+  const bare: number[] = [];
+  const measured = programs.map((program) => ({ ...program, startMs: [] as number[], idle: [] as Idle[] }));
+  for (let round = 0; round < rounds; round += 1) {
+    bare.push(await milliseconds(() => once(spawn(node, ['-e', '0']), 'exit')));
+    for (const { cwd, startMs, idle } of measured) {
+      const redis = await startBenchRedis();
+      try {
+        const port = await freePort();
+        let server: ChildProcess | undefined;
+        startMs.push(
+          await milliseconds(async () => {
+            server = start(node, cwd, port, redis.url);
+            while (!(await accepts(port))) {
+              if (server.exitCode !== null) throw new Error(`the server in ${cwd} does not start`);
+              await sleep(2);
+            }
+          }),
+        );
+        if (server?.pid === undefined) throw new Error('the server has no process');
+        await sleep(settleMs);
+        idle.push(await watch(server.pid, redis));
+        server.kill('SIGKILL');
+        await once(server, 'exit');
+      } finally {
+        await redis.stop();
+      }
+    }
+  }
+  const row = (what: string, of: (each: (typeof measured)[number]) => number[], digits = 0) => [
+    what,
+    ...measured.map((each) => samples(of(each), digits)),
+  ];
+  return {
+    head: ['what', ...programs.map(({ name }) => name)],
+    rows: [
+      row('start, ms', ({ startMs }) => startMs),
+      row('start, times that of bare Node', ({ startMs }) => startMs.map((ms) => ms / median(bare)), 1),
+      row('memory, MB', ({ idle }) => idle.map(({ megabytes }) => megabytes)),
+      row('CPU, % of a core', ({ idle }) => idle.map(({ cpuPercent }) => cpuPercent), 2),
+      row('Redis commands a day', ({ idle }) => idle.map(({ commandsPerDay }) => commandsPerDay)),
+    ],
+  };
+}
+
+function start(node: string, cwd: string, port: number, redisUrl: string): ChildProcess {
+  return spawn(node, ['--enable-source-maps', 'dist/server.js'], {
+    cwd,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: {
+      ...{ PATH: process.env.PATH, NODE_ENV: 'production', LOG_LEVEL: 'error' },
+      ...{ PORT: String(port), BASE_URL: `http://127.0.0.1:${port}`, REDIS_URL: redisUrl },
+      SESSION_SECRET: 'a secret for the bench of 32 characters and more',
+      // Nobody listens there, and nobody asks for a mail.
+      ...{ SIGN_IN: 'code', SMTP_URL: 'smtp://127.0.0.1:9?tls=optional', MAIL_FROM: 'login@example.com' },
+    },
+  });
+}
+
+async function watch(pid: number, { client }: Awaited<ReturnType<typeof startBenchRedis>>): Promise<Idle> {
+  const commands = async () => Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1]);
+  const before = { ticks: ticksOf(pid), commands: await commands() };
+  await sleep(seconds * 1000);
+  const ticks = ticksOf(pid) - before.ticks;
+  // Without the question itself.
+  const ours = (await commands()) - before.commands - 1;
+  return {
+    megabytes: Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
+    cpuPercent: (100 * ticks) / ticksPerSecond / seconds,
+    commandsPerDay: (ours / seconds) * 86_400,
+  };
+}
+
+function ticksOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+async function milliseconds(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
