@@ -1,8 +1,8 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { addressText, digitsOf, groupsOf } from './ip-address.ts';
 import type { Counter, Limit } from './take-points.ts';
 
-/** How many times the points of a single client a network of many has. */
-const shares = { '/56': 2, '/48': 4 };
+/** A network that is counted: how its keys end, and how many times the points of a single client it has. */
+type Counted = { end: string; share: number };
 
 /**
  * The counters that hold a client to these limits: one per limit for an IPv4 address. An IPv6 customer gets a /64 or
@@ -12,47 +12,20 @@ const shares = { '/56': 2, '/48': 4 };
  * @param ip as Express reports it. Some proxies append the port; anything that is not an address counts as one client
  */
 export function clientCounters(name: string, ip: string | undefined, limits: readonly Limit[]): Counter[] {
-  const { place, networks } = locate(ip);
+  const networks = countedNetworks(digitsOf(ip ?? ''));
   return limits.flatMap(({ points, seconds }) =>
-    networks.map(({ suffix, share }) => ({
-      key: `l:${name}:${seconds}:{${place}}${suffix}`,
-      points: points * share,
-      seconds,
-    })),
+    networks.map(({ end, share }) => ({ key: `l:${name}:${seconds}:${end}`, points: points * share, seconds })),
   );
 }
 
-function locate(ip: string | undefined): { place: string; networks: { suffix: string; share: number }[] } {
-  const single = [{ suffix: '', share: 1 }];
-  const address = /^\[(.+)\](?::\d+)?$/.exec(ip ?? '')?.[1] ?? /^([\d.]+):\d+$/.exec(ip ?? '')?.[1] ?? ip ?? '';
-  if (isIPv4(address)) return { place: address, networks: single };
-  if (!isIPv6(address) || address.includes('%')) return { place: 'unknown', networks: single };
-  const groups = groupsOf(address);
-  const isMapped = groups.slice(0, 6).join(':') === '0:0:0:0:0:65535';
-  if (isMapped)
-    return {
-      place: groups
-        .slice(6)
-        .flatMap((group) => [group >> 8, group & 255])
-        .join('.'),
-      networks: single,
-    };
-  const hex = groups.map((group) => group.toString(16));
-  const upper = ((groups[3] ?? 0) >> 8).toString(16);
-  return {
-    place: hex.slice(0, 3).join(':'),
-    networks: [
-      { suffix: '', share: shares['/48'] },
-      { suffix: `${upper}/56`, share: shares['/56'] },
-      { suffix: `${hex[3]}/64`, share: 1 },
-    ],
-  };
-}
-
-/** The eight groups of an IPv6 address. */
-function groupsOf(address: string): number[] {
-  const [head = '', tail = ''] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
-  const [first, last] = [head.split(':').filter(Boolean), tail.split(':').filter(Boolean)];
-  const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0');
-  return [...first, ...zeros, ...last].map((group) => Number.parseInt(group, 16));
+/** @param digits of an address; undefined for anything else */
+export function countedNetworks(digits: string | undefined): Counted[] {
+  if (digits === undefined) return [{ end: '{unknown}', share: 1 }];
+  if (digits.length === 8) return [{ end: `{${addressText(digits)}}`, share: 1 }];
+  const place = `{${groupsOf(digits).slice(0, 3).join(':')}}`;
+  return [
+    { end: place, share: 4 },
+    { end: `${place}${Number.parseInt(digits.slice(12, 14), 16).toString(16)}/56`, share: 2 },
+    { end: `${place}${groupsOf(digits)[3]}/64`, share: 1 },
+  ];
 }

@@ -1,9 +1,10 @@
 import { type Command, type Outcome, UsageError } from '../../../cli/command.ts';
 import type { Opened } from '../../../cli/operator.ts';
 import { tagOf } from '../../../session/session-id.ts';
+import { countedNetworks } from '../../rate-limits/client-networks.ts';
 import { Blocks } from '../blocks.ts';
 import { deleteKeys } from '../keyspace.ts';
-import { counterEnds, type Network, namesAround, networkName, networkText } from '../network.ts';
+import { type Network, namesAround, networkName, networkText } from '../network.ts';
 import { readAddress, readClientNetwork } from '../operands.ts';
 import { countText } from '../text.ts';
 
@@ -50,8 +51,8 @@ async function unblockNetwork(network: Network, opened: Opened): Promise<Outcome
 }
 
 /** The counters of an IPv6 client's /64, and of the /56 and the /48 around it. */
-async function deleteClientCounters(network: Network, opened: Opened): Promise<number> {
-  const ends = counterEnds(network);
+async function deleteClientCounters({ digits }: Network, opened: Opened): Promise<number> {
+  const ends = countedNetworks(digits).map(({ end }) => end);
   return deleteCounters(opened, ends[0] ?? '', (name) => ends.some((end) => name.endsWith(end)));
 }
 
