@@ -7,7 +7,7 @@ export type OpenLoad = {
   port: number;
   /** One request, as it is sent. */
   request: string;
-  /** The length of the right answer's body. Any other answer fails the run, so that nobody measures an error page. */
+  /** The length of the right answer's body, so that nobody measures another page. */
   contentLength: number;
   connections: number;
   /** Requests are due at this rate, whether or not earlier ones were answered. Infinity keeps all connections busy. */
@@ -17,7 +17,10 @@ export type OpenLoad = {
   settleSeconds: number;
 };
 
-/** Latencies from when a request was due, in ms; Infinity if the server fell so far behind that the load was cut short. */
+/**
+ * Latencies from when a request was due, in ms. Infinity if the load was cut short, since the server fell far behind or
+ * answered with an error (5xx).
+ */
 export type OpenResult = { perSecond: number; p50: number; p99: number };
 
 export type OpenLoader = { run: (load: OpenLoad) => Promise<OpenResult>; stop: () => void };
@@ -49,7 +52,7 @@ if (process.argv[2] === '--generate-open-load') {
 /**
  * Sends requests when they are due, at a constant rate. One that is due while all connections are busy waits here, and its
  * wait counts: a slow server can't slow down the load that measures it.
- * @throws if an answer is not the right one
+ * @throws if an answer is neither the right one nor an error of the server
  */
 export async function generate(load: OpenLoad): Promise<OpenResult> {
   const { perSecond, seconds, settleSeconds, connections } = load;
@@ -62,9 +65,15 @@ export async function generate(load: OpenLoad): Promise<OpenResult> {
   let underWay = 0;
   let answered = 0;
   let isOver = false;
+  let isTooMuch = false;
+  let errors = 0;
   let stop = (_problem?: Error): void => {};
   const stopped = new Promise<void>((done, fail) => {
-    stop = (problem) => (problem ? fail(problem) : done());
+    stop = (problem) => {
+      if (problem instanceof Overload) errors += 1;
+      else if (problem) fail(problem);
+      if (problem === undefined || !isSaturating) done();
+    };
   });
   // Rejects before it is awaited if a connection can't be opened.
   stopped.catch(() => {});
@@ -83,9 +92,11 @@ export async function generate(load: OpenLoad): Promise<OpenResult> {
       next += 1;
     }
     const isLost = !isOver && next > measuredFrom && next < total && now - dueAt(next, now) > maxWaitMs;
-    if (isLost) isOver = true;
+    if (isLost) {
+      isTooMuch = true;
+      isOver = true;
+    }
     if ((isOver || next === total) && underWay === 0) stop();
-    if (isLost) latencies.push(Number.POSITIVE_INFINITY);
   }
 
   function send(connection: Connection, position: number, due: number): void {
@@ -107,12 +118,13 @@ export async function generate(load: OpenLoad): Promise<OpenResult> {
     clearInterval(timer);
     for (const connection of await Promise.all(all)) connection.close();
   }
-  const isComplete = !latencies.includes(Number.POSITIVE_INFINITY);
   latencies.sort((a, b) => a - b);
   const at = (share: number) =>
-    isComplete ? (latencies[Math.floor(latencies.length * share)] ?? Number.NaN) : Number.POSITIVE_INFINITY;
+    isTooMuch || errors > 0
+      ? Number.POSITIVE_INFINITY
+      : (latencies[Math.floor(latencies.length * share)] ?? Number.NaN);
   const measuredSeconds = (performance.now() - startedAt) / 1000 - settleSeconds;
-  return { perSecond: answered / measuredSeconds, p50: at(0.5), p99: at(0.99) };
+  return { perSecond: Math.max(0, answered - errors) / measuredSeconds, p50: at(0.5), p99: at(0.99) };
 }
 
 type Connection = { ask: (answered: () => void) => void; close: () => void };
@@ -149,10 +161,11 @@ async function openConnection(load: OpenLoad, fail: (problem: Error) => void): P
       head += text;
       const end = head.indexOf('\r\n\r\n');
       if (end === -1) return true;
-      const problem = problemOf(head.slice(0, end), load.contentLength);
+      const fields = head.slice(0, end);
+      missing = Number(/^content-length: (\d+)/im.exec(fields)?.[1]);
+      const problem = problemOf(fields, missing === load.contentLength);
       if (problem) fail(problem);
-      closesAfter = /^connection: close/im.test(head.slice(0, end));
-      missing = load.contentLength;
+      closesAfter = /^connection: close/im.test(fields);
       bodyBytes = before + length - (end + 4);
       head = '';
     }
@@ -185,8 +198,10 @@ async function openConnection(load: OpenLoad, fail: (problem: Error) => void): P
   };
 }
 
-function problemOf(head: string, contentLength: number): Error | undefined {
-  const [, length] = /^content-length: (\d+)/im.exec(head) ?? [];
-  if (head.startsWith('HTTP/1.1 200 ') && Number(length) === contentLength) return undefined;
-  return new Error(`expected a 200 of ${contentLength} bytes, got:\n${head}`);
+class Overload extends Error {}
+
+function problemOf(head: string, isRightLength: boolean): Error | undefined {
+  if (head.startsWith('HTTP/1.1 200 ') && isRightLength) return undefined;
+  if (head.startsWith('HTTP/1.1 5')) return new Overload(head);
+  return new Error(`unexpected answer:\n${head}`);
 }

@@ -1,14 +1,14 @@
-// npm run bench:limit -- [--quick] [--node 20] [--rounds 5] [--seconds 1.5]
+// npm run bench:limit -- [--quick] [--node 20] [--rounds 5] [--seconds 1.25]
 // The highest rate of signed-in pages at which 99 of 100 are complete within 50 ms. Each server has a core for itself;
 // nginx with the shipped file, Redis and the load share the others. With --quick, which publishes nothing, each is tried
 // at three rates only.
 import { parseArgs } from 'node:util';
 import { findNode } from '../../scripts/nodes.ts';
-import { publish, ratios, type Samples, samples, type Table, versions } from '../bench.ts';
+import { median, publish, ratios, type Samples, samples, type Table, versions } from '../bench.ts';
 import { startDelay } from '../delay.ts';
 import { startNginx } from '../nginx.ts';
 import { type BenchRedis, pingMilliseconds, startBenchRedis } from '../redis.ts';
-import { email, type RunningServer, type ServerName, serverNames, startServer } from '../servers.ts';
+import { email, type RunningServer, type ServerName, startServer } from '../servers.ts';
 import { divideCores, pin, watchCores } from './cores.ts';
 import { type OpenLoad, type OpenLoader, startOpenLoader } from './open-loop.ts';
 import { Search } from './search.ts';
@@ -23,7 +23,7 @@ const { values } = parseArgs({
 });
 const node = findNode(values.node);
 const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
-const seconds = Number(values.seconds ?? (values.quick ? 0.4 : 1.5));
+const seconds = Number(values.seconds ?? (values.quick ? 0.4 : 1.25));
 const triesPerRound = values.quick ? 3 : 7;
 
 const maxP99Ms = 50;
@@ -33,7 +33,7 @@ const settleSeconds = 0.25;
 const warmUpSeconds = values.quick ? 0.5 : 3;
 /** What the load can't reach even on an idle machine, as a multiple of what each server answers when it is saturated. */
 const ceiling = 1.25;
-const peers: ServerName[] = serverNames.filter((name) => /^(textbook|fastify)/.test(name));
+const peers: ServerName[] = ['textbook', 'fastify, tuned'];
 
 type Distance = 'near' | 'far';
 type Contestant = {
@@ -71,7 +71,7 @@ async function measureAll(): Promise<void> {
 
   const contestants: Contestant[] = [];
   for (const distance of ['near', 'far'] as const) {
-    for (const name of ['latchkey', ...peers] as ServerName[]) {
+    for (const name of ['latchkey', ...peers] as const) {
       contestants.push(await enter(name, distance, urls[distance], loader));
     }
   }
@@ -108,6 +108,7 @@ async function enter(name: ServerName, distance: Distance, redisUrl: string, loa
   const saturate = { ...load, perSecond: Number.POSITIVE_INFINITY };
   await loader.run({ ...saturate, seconds: warmUpSeconds });
   const { perSecond: saturated } = await loader.run({ ...saturate, seconds });
+  if (saturated === 0) throw new Error(`${name} answers with errors only`);
   return { name, distance, server, load, saturated, rounds: [] };
 }
 
@@ -119,26 +120,27 @@ async function measureRound(contestants: Contestant[], loader: OpenLoader): Prom
   });
   for (let count = 0; count < triesPerRound; count += 1) {
     for (const each of running) {
-      const { p99, ...result } = await attempt(each.contestant, each.search.next, loader);
-      if (p99 <= maxP99Ms) each.best = result;
-      each.search.take(p99 <= maxP99Ms);
+      // A hiccup of the machine is no limit of a server, so a rate that fails is tried once more.
+      const result =
+        (await attempt(each.contestant, each.search.next, loader)) ??
+        (await attempt(each.contestant, each.search.next, loader));
+      if (result) each.best = result;
+      each.search.take(result !== undefined);
     }
   }
   for (const { contestant, best } of running) contestant.rounds.push(best);
 }
 
-async function attempt(
-  { server, load }: Contestant,
-  perSecond: number,
-  loader: OpenLoader,
-): Promise<Try & { p99: number }> {
+/** @returns undefined if the server was too slow at this rate */
+async function attempt({ server, load }: Contestant, perSecond: number, loader: OpenLoader): Promise<Try | undefined> {
   const startedAt = performance.now();
   const cpuBefore = await server.cpuMicroseconds();
   const busyShare = watchCores(cores?.others ?? []);
   const { p50, p99 } = await loader.run({ ...load, perSecond, seconds });
   const otherCores = busyShare();
   const cpu = (await server.cpuMicroseconds()) - cpuBefore;
-  return { perSecond, p50, p99, serverCore: cpu / 1000 / (performance.now() - startedAt), otherCores };
+  if (p99 > maxP99Ms) return undefined;
+  return { perSecond, p50, serverCore: cpu / 1000 / (performance.now() - startedAt), otherCores };
 }
 
 function report(contestants: Contestant[], redis: BenchRedis, pings: Record<Distance, number>): void {
@@ -148,9 +150,9 @@ function report(contestants: Contestant[], redis: BenchRedis, pings: Record<Dist
   };
   const ofAll = (distance: Distance) => contestants.filter((contestant) => contestant.distance === distance);
   const tables = (['near', 'far'] as const).flatMap((distance) => [distances[distance], limits(ofAll(distance))]);
-  publish('limit.md', [
+  const parts = [
     `# Throughput at the limit, on Node ${node.version}`,
-    `The highest rate of signed-in pages at which 99 of 100 are complete ${maxP99Ms} ms after they were due, through nginx over ${connections} kept connections. Medians of ${rounds} rounds (least–most) of ${triesPerRound} tries of ${seconds} s, all servers in turn. Each server has a core for itself; nginx, Redis and the load share ${cores?.others.length} more. Where those are as busy as the server's, a server may be faster than the table says.`,
+    `The highest rate of signed-in pages at which 99 of 100 are complete ${maxP99Ms} ms after they were due, through nginx over ${connections} kept connections. Medians of ${rounds} rounds (least–most) of ${triesPerRound} tries of ${seconds} s, all servers in turn. Each server has a core for itself; nginx, Redis and the load share ${cores?.others.length} more. A rate that fails is tried once more.`,
     ...tables,
     "Latchkey's rate, divided by that of the same round of:",
     {
@@ -158,7 +160,20 @@ function report(contestants: Contestant[], redis: BenchRedis, pings: Record<Dist
       rows: peers.map((peer) => [peer, ratioTo(peer, ofAll('near')), ratioTo(peer, ofAll('far'))]),
     },
     `${versions({ node, redis })}.`,
-  ]);
+  ];
+  publish('limit.md', parts, { flaw: values.quick ? 'it was a quick run' : flawOf(contestants) });
+}
+
+/** What was limited by something other than the server is no limit of the server. */
+function flawOf(contestants: Contestant[]): string | undefined {
+  if (!cores) return 'the servers had no core of their own';
+  const limitedByOthers = contestants.filter(
+    ({ rounds: measured }) =>
+      !(median(measured.map((best) => best.serverCore)) > median(measured.map((best) => best.otherCores))),
+  );
+  if (limitedByOthers.length === 0) return undefined;
+  const names = [...new Set(limitedByOthers.map(({ name }) => name))].join(', ');
+  return `the other cores were busier than that of ${names}, so these are no limits; stop whatever else runs here`;
 }
 
 function limits(contestants: Contestant[]): Table {

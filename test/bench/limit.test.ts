@@ -85,14 +85,20 @@ describe('the open load', () => {
     expect(p99).toBeGreaterThan(5);
   });
 
+  test('is too much for a server that answers with an error', async () => {
+    const port = await startWeb((res, count) =>
+      res.writeHead(count === 3 ? 503 : 200, { 'Content-Length': 5 }).end(body),
+    );
+    const { p99 } = await generate({ ...load, port, perSecond: 100, seconds: 0.1 });
+    expect(p99).toBe(Number.POSITIVE_INFINITY);
+  });
+
   test.each([
-    { what: 'a refusal', status: 503, text: body },
+    { what: 'a refusal', status: 403, text: body },
     { what: 'another page', status: 200, text: 'please log in' },
   ])('fails on $what', async ({ status, text }) => {
     const port = await startWeb((res) => res.writeHead(status, { 'Content-Length': text.length }).end(text));
-    await expect(generate({ ...load, port, perSecond: 100, seconds: 0.1 })).rejects.toThrow(
-      'expected a 200 of 5 bytes',
-    );
+    await expect(generate({ ...load, port, perSecond: 100, seconds: 0.1 })).rejects.toThrow('unexpected answer');
   });
 });
 
