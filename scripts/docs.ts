@@ -1,8 +1,10 @@
-// `npm run docs`: what is written about the settings, from their schema. `npm run docs -- --check` only says what is stale.
+// `npm run docs`: what is written about the settings, from their schema, and the figures, from the bench's results.
+// `npm run docs -- --check` only says what is stale.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { settingGroups as allGroups } from '../src/config.ts';
 import { envExample, fileSources } from './env-file/pages.ts';
+import { pagesWithFigures } from './figures.ts';
 import { aclPages } from './redis-checks/acl-pages.ts';
 
 const pathOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
@@ -24,6 +26,7 @@ const generated: Record<string, string> = {
   ...envExample(settingGroups),
   'docs/settings.md': settingsPage(),
   ...aclPages(read),
+  ...pagesWithFigures(),
   [compose]: read(compose).replace(
     /(# settings: begin.*\n)[\s\S]*?(\n *# settings: end)/,
     (_, begin: string, end: string) => begin + composeEnvironment() + end,

@@ -50,7 +50,7 @@ export function measured(result: string, name: string): string[][] {
   return cells.filter(([, first]) => first === name).map((row) => row.slice(2, -1));
 }
 
-/** "0.38" of "0.38 (0.36–0.41), not sure". */
+/** "0.38, not sure" of "0.38 (0.36–0.41), not sure". */
 function withoutSpread(cell: string): string {
-  return cell.replace(/^(\S+) \([^ )]+–[^ )]+\)(?:, not sure)?$/, '$1');
+  return cell.replace(/^(\S+) \([^ )]+–[^ )]+\)(, not sure)?$/, '$1$2');
 }
