@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { bind, confirmBinding } from '../../src/features/bound-sessions/binding.ts';
-import { Challenges, useChallenge } from '../../src/features/bound-sessions/challenges.ts';
-import { isSecondTry } from '../../src/features/bound-sessions/tries.ts';
+import { Challenges } from '../../src/features/bound-sessions/challenges.ts';
+import { isSecondTry, useChallenge } from '../../src/features/bound-sessions/tries.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { testSecret } from '../support/app.ts';

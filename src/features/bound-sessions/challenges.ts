@@ -1,17 +1,13 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
-import type { RedisClient } from '../../redis/client.ts';
-import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
-import { tagIn } from '../../session/session-id.ts';
-import { doubtKey } from './tries.ts';
 
 /** How long a challenge can be answered. */
 export const challengeSeconds = 300;
 /** By how much the clocks of two processes may differ. */
 const maxClockSkewSeconds = 60;
 /** Longer than any challenge is accepted. */
-const usedSeconds = challengeSeconds + maxClockSkewSeconds;
+export const usedSeconds = challengeSeconds + maxClockSkewSeconds;
 
 const shape = /^([\da-z]{6,8})\.[\w-]{22}\.[\w-]{43}$/;
 
@@ -45,24 +41,6 @@ export class Challenges {
       return timingSafeEqual(Buffer.from(own), Buffer.from(challenge));
     });
   }
-}
-
-/** Uses a challenge up, and ends all doubt about the session. Returns 0 if the challenge was used before. */
-const useScript = `
-if not redis.call('SET', KEYS[1], '', 'NX', 'EX', ARGV[1]) then return 0 end
-redis.call('DEL', KEYS[2])
-return 1`;
-
-/**
- * Uses up a challenge that was answered well.
- * @returns whether it was the first time: however many answers come at once, one of them gets a yes
- * @throws {RedisUnavailable}
- */
-export async function useChallenge(redis: RedisClient, sessionId: string, challenge: string): Promise<boolean> {
-  const name = createHash('sha256').update(challenge).digest('base64url').slice(0, 22);
-  const keys = [`b:{${tagIn(sessionId)}}used:${name}`, doubtKey(sessionId)];
-  const step = { keys, arguments: [String(usedSeconds)] };
-  return (await withDeadline(deadlineMs, redis.eval(useScript, step))) === 1;
 }
 
 function sign(content: string, purpose: Purpose, sessionId: string, secret: string): string {

@@ -45,26 +45,23 @@ const reasonOf: Record<Without, Reason> = {
 export function requireBoundCookie(parts: BoundParts, origin: string): RequestHandler {
   const { cookies } = parts;
 
-  return async function requireBoundCookie(req, res, next) {
+  return function requireBoundCookie(req, res, next) {
     const { email, signedInAt = 0 } = req.session;
     const binding = email === undefined ? undefined : bindingOf(req.session);
-    const state = binding ? cookies.check(req, req.sessionID, binding.key) : 'good';
+    if (email === undefined || binding === undefined) return letPass(parts, { req, res, next, wasBound: false });
+    const state = cookies.check(req, req.sessionID, binding.key);
+    const isProved = state === 'good';
     // Neither way: after a clock has been set back, the grace would last for as long.
-    const isNeeded = binding?.isConfirmed && Math.abs(now() - signedInAt) >= graceSeconds * 1000;
-    if (email !== undefined && state !== 'good' && isNeeded) {
-      await answerWithoutProof(parts, origin, { req, res, next, state, email });
-      return;
-    }
-    if (binding && state === 'good') await noteProof(parts, req, res, binding);
-    watchSignIn(parts, req, res);
-    next();
+    const isNeeded = binding.isConfirmed && Math.abs(now() - signedInAt) >= graceSeconds * 1000;
+    if (!isProved && isNeeded) return answerWithoutProof(parts, origin, { req, res, next, state, email });
+    if (isProved && cookies.readAttempts(req) > 0) cookies.clearAttempts(res);
+    const pass = () => letPass(parts, { req, res, next, wasBound: true });
+    return isProved && !binding.isConfirmed ? confirm(parts, req, binding).then(pass) : pass();
   };
 }
 
 /** The browser knows of the binding now, so from here on the session takes proof. */
-async function noteProof({ cookies, redis, log }: BoundParts, req: Request, res: Response, binding: Binding) {
-  if (cookies.readAttempts(req) > 0) cookies.clearAttempts(res);
-  if (binding.isConfirmed) return;
+async function confirm({ redis, log }: BoundParts, req: Request, binding: Binding): Promise<void> {
   try {
     await confirmBinding(redis, req.sessionID, binding);
   } catch (err) {
@@ -101,8 +98,7 @@ async function answerWithoutProof(parts: BoundParts, origin: string, visit: Visi
     cookies.clear(res);
     return res.redirect(307, origin + pathOf(req));
   }
-  watchSignIn(parts, req, res);
-  next();
+  letPass(parts, { req, res, next, wasBound: false });
 }
 
 /** Why the browser sends no bound cookie, as far as it says so; anybody else can say so as well. */
@@ -138,13 +134,14 @@ function askToWait(req: Request, res: Response, next: NextFunction, seconds: num
   });
 }
 
+type Passing = { req: Request; res: Response; next: NextFunction; wasBound: boolean };
+
 /**
- * Asks the browser in the answer to a sign-in, and in no other, to bind the session: whoever has stolen a session does not
- * get there. Takes the bound cookie back when its session has ended.
+ * Goes on, and asks the browser in the answer to a sign-in, and in no other, to bind the session: whoever has stolen a
+ * session does not get there. Takes the bound cookie back when its session has ended.
  */
-function watchSignIn({ challenges, cookies }: BoundParts, req: Request, res: Response): void {
+function letPass({ challenges, cookies }: BoundParts, { req, res, next, wasBound }: Passing): void {
   const { sessionID: idBefore } = req;
-  const wasBound = bindingOf(req.session) !== undefined;
   const { writeHead } = res;
   res.writeHead = ((...args: unknown[]) => {
     const { session } = req;
@@ -155,4 +152,5 @@ function watchSignIn({ challenges, cookies }: BoundParts, req: Request, res: Res
     }
     return Reflect.apply(writeHead, res, args);
   }) as Response['writeHead'];
+  next();
 }

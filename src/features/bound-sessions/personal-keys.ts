@@ -11,6 +11,8 @@ export const boundSessionKeys: PersonalKeys = {
         return { session, refusedTries: Number(value) };
       case 'doubt':
         return { session, withoutProofSince: new Date(Number(value)) };
+      case 'proved':
+        return { session, provedAt: new Date(Number(value)) };
       default:
         return { usedChallenge: session };
     }

@@ -8,10 +8,11 @@ import { handleOf, tagIn } from '../../session/session-id.ts';
 import { readSessionId } from '../session-guard/session-guard.ts';
 import { type Binding, bind, bindingOf, confirmBinding } from './binding.ts';
 import { type BoundCookies, boundCookie } from './bound-cookie.ts';
-import { type Challenges, useChallenge } from './challenges.ts';
+import type { Challenges } from './challenges.ts';
 import { algorithm, readProof, readString } from './proof.ts';
 import type { Reason, Refusals } from './refusals.ts';
 import type { SessionNames } from './session-names.ts';
+import { useChallenge } from './tries.ts';
 
 export type BoundParts = Pick<Core, 'store' | 'secrets' | 'redis' | 'log'> & {
   cookies: BoundCookies;
@@ -65,7 +66,9 @@ function register(parts: BoundParts): RequestHandler {
     const proof = readProof(req.headers['secure-session-response']);
     const key = proof?.newKey;
     if (!proof || key === undefined || !challenges.isGood(proof.challenge, 'register', sessionId)) {
-      await record(parts, req, owned, 'registration not asked for');
+      // A page on another host of this domain can send forms here, but not this header.
+      const isTry = req.headers['secure-session-response'] !== undefined;
+      if (isTry) await record(parts, req, owned, 'registration not asked for');
       return refuse(res, 400, 'Only a sign-in can be followed by a registration.');
     }
     if (!proof.isSignedBy(key)) return refuse(res, 400, 'The proof is not signed by its key.');

@@ -9,7 +9,7 @@ import { readCookie } from '../../session/cookie.ts';
 import { type OriginalUrl, readOriginalUrl } from './original-url.ts';
 import { type ProxyKind, proxyKindOf } from './proxies.ts';
 import { refuseVisitor, setSiteHeaders } from './site-page.ts';
-import type { SiteSessions } from './site-sessions.ts';
+import { isStillOpen, type SiteSessions } from './site-sessions.ts';
 import type { Site } from './sites.ts';
 import { startUrl } from './trip.ts';
 
@@ -37,7 +37,9 @@ export function checks(options: ChecksOptions): RequestHandler {
     const siteSession = cookie === undefined ? undefined : siteSessions.open(site, cookie);
     const session = siteSession && (await store.get(siteSession.sessionId));
     const email = session?.email;
-    if (!siteSession || email === undefined) return askToLogIn(kind, original, req, res);
+    if (!siteSession || !session || email === undefined || !isStillOpen(siteSession, session)) {
+      return askToLogIn(kind, original, req, res);
+    }
     if (!site.admits(email)) return refuseVisitor(res, { site, email: displayAddress(email), loginOrigin });
     letPass(kind, req, res, { site, email, assertion: await siteSessions.assertion(siteSession, email) });
   }

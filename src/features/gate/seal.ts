@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
 
 const algorithm = 'aes-256-gcm';
@@ -20,9 +21,16 @@ export class Seal {
 
   /** The sealed form, in base64url; under the newest secret. */
   seal(text: string, context: string): string {
+    // When, and 64 random bits: no two are the same.
     const iv = randomBytes(ivLength);
+    iv.writeUInt32BE(Math.floor(now() / 1000));
     const cipher = createCipheriv(algorithm, this.#keys[0], iv).setAAD(Buffer.from(context));
     return Buffer.concat([iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64url');
+  }
+
+  /** When a text was sealed, in milliseconds since the epoch. Nobody can change it without breaking the seal. */
+  sealedAt(sealed: string): number {
+    return Buffer.from(sealed, 'base64url').readUInt32BE() * 1000;
   }
 
   /** What was sealed under any of the secrets; undefined for anything else. */

@@ -1,3 +1,5 @@
+import type { SessionData } from 'express-session';
+import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
 import type { Assertions } from './assertions.ts';
 import { Seal } from './seal.ts';
@@ -15,8 +17,21 @@ export type SiteSession = {
   /** The session that opened the site; without it this one is worth nothing. */
   sessionId: string;
   site: Site;
+  /** When the site was opened; milliseconds since the epoch. Of earlier versions' cookies, any number. */
+  openedAt: number;
   assertion?: Assertion;
 };
+
+/**
+ * For how long a site stays open to a session that is bound to a device. The site's own cookie is not bound, so a thief has
+ * it for so long at most; the browser's next page load opens the site again, with proof.
+ */
+export const boundSiteSeconds = 3600;
+
+/** Whether a site is still open to the session that has opened it. */
+export function isStillOpen({ openedAt }: SiteSession, { binding }: Pick<SessionData, 'binding'>): boolean {
+  return !binding?.startsWith('1') || Math.abs(now() - openedAt) < boundSiteSeconds * 1000;
+}
 
 /**
  * The sessions of sites. They have no record: the cookie is sealed for its site, and holds the id of the session that
@@ -47,7 +62,7 @@ export class SiteSessions {
     }
     const sessionId = this.#seal.open(cookie, site.origin);
     if (sessionId === undefined) return undefined;
-    const opened: SiteSession = { sessionId, site };
+    const opened: SiteSession = { sessionId, site, openedAt: this.#seal.sealedAt(cookie) };
     this.#remember(cookie, opened);
     return opened;
   }

@@ -1,0 +1,28 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { latchkeyOn } from '../cli/run-latchkey.ts';
+import { startApp, testRedis } from '../support/app.ts';
+import { BoundBrowser, https, thiefOf } from './bound-browser.ts';
+import { passSeconds } from './clock.ts';
+
+const redisAddress = await testRedis();
+const app = await startApp({ env: https, redisAddress });
+const latchkey = latchkeyOn(`unix://${redisAddress.socketPath}`);
+const email = 'ann@example.com';
+
+afterEach(() => void vi.useRealTimers());
+
+test('the operator sees which sessions are bound, what a thief has tried, and what is held about it', async () => {
+  const owner = new BoundBrowser(app.url);
+  await owner.bind(email);
+  passSeconds(61);
+  await thiefOf(owner, app.url, '__Host-session').get('/admin');
+  const { text, json } = await latchkey('sessions', email);
+  expect(text).toMatch(/ BOUND\n.* yes\n/);
+  expect(json).toMatchObject({ sessions: [{ isBound: true }] });
+  await vi.waitFor(async () =>
+    expect((await latchkey('why', email)).text).toContain('bound session refused: no bound cookie'),
+  );
+  const exported = JSON.stringify((await latchkey('export', email)).json);
+  expect(exported).toContain('"refusedTries":1');
+  expect(exported).not.toContain(owner.sessionId);
+});
