@@ -61,9 +61,12 @@ function untilClosed(signal) {
   });
 }
 
-/** The guards of all tabs then ask the server, with the cookie that the browser has by that time. */
+/**
+ * The guards of all tabs then ask the server, with the cookie that the browser has by that time. If somebody has logged in
+ * since, they have asked.
+ */
 function tell(channel, data) {
-  if (channel === tabs) channel.postMessage(data);
+  if (channel === tabs && !listening) channel.postMessage(data);
 }
 
 function pause(ms, signal) {

@@ -27,6 +27,12 @@ async function check({ otherwise = () => {}, isBack = false } = {}) {
   }
 }
 
+/** For when somebody has said that the session has changed. */
+function checkUntilAnswered(delayMs) {
+  const again = () => checkUntilAnswered(Math.min(delayMs * 2, 60_000));
+  void check({ otherwise: () => setTimeout(again, delayMs * (0.5 + Math.random())) });
+}
+
 function reveal() {
   page.hidden = false;
   if (!notice.isConnected) return;
@@ -53,7 +59,7 @@ function conceal(advice) {
   hiddenParts = [...document.body.children].filter((part) => !part.hidden);
   for (const part of hiddenParts) part.hidden = true;
   document.body.append(notice);
-  notice.querySelector('h1').focus();
+  notice.querySelector('h1').focus({ focusVisible: false });
 }
 
 function hasEntries() {
@@ -81,7 +87,7 @@ function loadAnew() {
 let tabs;
 function listen() {
   tabs = new BroadcastChannel('session-owner');
-  tabs.onmessage = () => check();
+  tabs.onmessage = () => checkUntilAnswered(1000);
 }
 listen();
 if (owner !== undefined) tabs.postMessage(owner);

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { closeHttpServer } from '../../src/http/http-server.ts';
+import { closeHttpServer, connectionsOf } from '../../src/http/http-server.ts';
 import { handleOf, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
@@ -155,6 +157,20 @@ describe('the number of streams is limited', () => {
     for (let count = 0; count < 5; count += 1) listeners.push(await listen(url, visitor));
     await expect.poll(() => listeners.map(({ isOpen }) => isOpen())).toEqual([false, true, true, true, true]);
     expect(listeners[0]?.owners()).toEqual([tagOf('ann@example.com')]);
+  });
+
+  test('and a closed one takes up no connection, even if its browser keeps its half open', async () => {
+    const visitor = await ann();
+    const { port } = new URL(url);
+    const stubborn = createConnection({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
+    stubborn.write(`GET /session-events HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: ${visitor.cookieHeader}\r\n\r\n`);
+    await once(stubborn, 'data');
+    const local = stubborn.localPort;
+    const isConnected = () => [...connectionsOf(app.server)].some(({ remotePort }) => remotePort === local);
+    expect(isConnected()).toBe(true);
+    await visitor.post('/logout');
+    await expect.poll(isConnected).toBe(false);
+    stubborn.destroy();
   });
 
   test('for each process: further browsers are asked to come back later, and pages keep all their connections', async () => {

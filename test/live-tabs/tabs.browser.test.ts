@@ -18,11 +18,12 @@ const streamsOf = ({ server }: typeof app) => server.maxConnections - 10_000;
 
 /** A browser that has signed in, once it listens. */
 async function listening(email = newEmail()): Promise<{ profile: BrowserContext; page: Page; email: string }> {
-  const before = streamsOf(app);
+  // That of the test before may still be closing.
+  await expect.poll(() => streamsOf(app)).toBe(0);
   const profile = await openProfile();
   const page = await profile.newPage();
   await signIn(page, url, email);
-  await expect.poll(() => streamsOf(app)).toBe(before + 1);
+  await expect.poll(() => streamsOf(app), { timeout: 10_000 }).toBe(1);
   return { profile, page, email };
 }
 

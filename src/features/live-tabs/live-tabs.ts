@@ -7,7 +7,7 @@ import type { SessionLimits } from '../../session/lifetime.ts';
 import { isSessionId } from '../../session/session-id.ts';
 import { readSessionId } from '../session-guard/session-guard.ts';
 import { announcements } from './announcements.ts';
-import { beginStream, Streams, sayNobody } from './streams.ts';
+import { emptyStream, Streams, sayNobody } from './streams.ts';
 
 export type LiveTabs = {
   /** Takes the place of the one that ends sessions in silence. */
@@ -52,13 +52,12 @@ export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
       res.set({ 'Retry-After': String(retryAfterSeconds), 'Cache-Control': 'no-store' });
       return void res.status(503).type('text').send('There are too many open pages at the moment.\n');
     }
-    if (req.method === 'HEAD') return void beginStream(res).end();
+    if (req.method === 'HEAD') return void emptyStream(res).end();
     const sessionId = readSessionId(req, core);
     if (!isSessionId(sessionId)) return sayNobody(res);
     const leave = await ends.follow(sessionId);
     if (res.destroyed) return leave();
-    res.once('close', leave);
-    await streams.open(sessionId, res);
+    await streams.open(sessionId, res, leave);
   };
 
   return {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Response } from 'express';
 import { now } from '../../clock.ts';
 import { figures } from '../../diagnostics.ts';
@@ -13,16 +14,28 @@ const heartbeatTicks = 20;
 const maxPerSession = 4;
 /** A tick that is later than this finds a process with other things to do. */
 const maxLatenessMs = 1000;
+const closeWithinMs = 5000;
 const batch = 100;
 /** In place of an owner. */
 const nobody = 'nobody';
+const streamHeaders = {
+  'Content-Type': 'text/event-stream',
+  // Compression would hold messages back. After a `no-store`, Chromium would not keep the page for Back.
+  'Cache-Control': 'no-cache, no-transform',
+  // For nginx, which would hold them back as well.
+  'X-Accel-Buffering': 'no',
+  Connection: 'close',
+};
 const gauge = { name: 'latchkey_live_tabs', help: 'Browsers that wait to be told that their session has ended' };
 
 /** What one browser is listening to. */
 type Stream = {
   sessionId: string;
   digest: string;
-  res: Response;
+  /** Until the stream begins. */
+  res: Response | undefined;
+  /** From then on. */
+  socket: Socket | undefined;
   /** When heartbeats are due. */
   turn: number;
   signedInAt: number;
@@ -81,30 +94,36 @@ export class Streams {
 
   /**
    * Answers with a stream about this session, whose end is heard of already.
+   * @param onGone called once the browser has gone
    * @throws {RedisUnavailable} when nobody knows whether it lives
    */
-  async open(sessionId: string, res: Response): Promise<void> {
-    if (this.#isClosed) return void beginStream(res).end();
+  async open(sessionId: string, res: Response, onGone: () => void): Promise<void> {
     const digest = digestOf(sessionId);
     const turn = this.#opened++ % heartbeatTicks;
-    const stream = { sessionId, digest, res, turn, signedInAt: 0, endsAt: Number.POSITIVE_INFINITY, isEnded: false };
+    const unknown = { signedInAt: 0, endsAt: Number.POSITIVE_INFINITY, isEnded: false };
+    const stream: Stream = { sessionId, digest, res, socket: undefined, turn, ...unknown };
     // Before Redis is asked, so that no end falls in between.
     this.#add(stream);
-    res.once('close', () => this.#remove(stream));
+    res.once('close', () => {
+      this.#remove(stream);
+      onGone();
+    });
+    if (this.#isClosed) return this.#close(stream);
     const isLive = await this.#look(stream).catch((error: unknown) => {
       this.#remove(stream);
       throw error;
     });
     if (!this.#streams.has(stream)) return;
-    beginStream(res);
-    if (isLive && !stream.isEnded) say(res, tagIn(sessionId));
+    stream.res = undefined;
+    stream.socket = beginStream(res);
+    if (isLive && !stream.isEnded) stream.socket?.write(message(tagIn(sessionId)));
     else this.#finish(stream);
   }
 
   /** Tells the browsers with this session that it has ended. */
   end(digest: string): void {
     for (const stream of this.#byDigest.get(digest) ?? []) {
-      if (stream.res.headersSent) this.#finish(stream);
+      if (stream.socket) this.#finish(stream);
       else stream.isEnded = true;
     }
   }
@@ -123,10 +142,12 @@ export class Streams {
     const earliest = minSignedInAt(this.#options.limits);
     const due: Stream[] = [];
     for (const stream of this.#streams) {
-      if (!stream.res.headersSent) continue;
+      if (!stream.socket) continue;
       if (stream.signedInAt < earliest) this.#finish(stream);
-      else if (stream.endsAt <= at || this.#mayHaveMissed) due.push(stream);
-      else if (stream.turn === this.#ticks % heartbeatTicks) this.#sendHeartbeat(stream);
+      else {
+        if (stream.endsAt <= at || this.#mayHaveMissed) due.push(stream);
+        if (stream.turn === this.#ticks % heartbeatTicks) this.#sendHeartbeat(stream);
+      }
     }
     this.#mayHaveMissed &&= this.#isLooking;
     if (due.length > 0 && !this.#isLooking) void this.#lookAtAll(due);
@@ -136,8 +157,9 @@ export class Streams {
   async #lookAtAll(due: Stream[]): Promise<void> {
     this.#isLooking = true;
     try {
-      for (let first = 0; first < due.length; first += batch) {
-        const some = due.slice(first, first + batch);
+      // One alone finds out whether Redis is there.
+      for (let first = 0, count = 1; first < due.length; first += count, count = batch) {
+        const some = due.slice(first, first + count);
         const live = await Promise.all(some.map((stream) => this.#look(stream)));
         for (const [index, stream] of some.entries()) if (!live[index]) this.#finish(stream);
       }
@@ -161,20 +183,22 @@ export class Streams {
 
   #sendHeartbeat(stream: Stream): void {
     // The last one has not even left this machine: nobody reads, and it would stay in memory.
-    if (stream.res.writableLength > 0) this.#remove(stream).destroy();
-    else stream.res.write(':\n\n');
+    if (stream.socket?.writableLength) stream.socket.destroy();
+    else stream.socket?.write(':\n\n');
   }
 
   #finish(stream: Stream): void {
     if (!this.#streams.has(stream)) return;
-    say(stream.res, nobody);
+    stream.socket?.write(message(nobody));
     this.#close(stream);
   }
 
   #close(stream: Stream): void {
-    const res = this.#remove(stream);
-    if (!res.headersSent) beginStream(res);
-    res.end();
+    this.#remove(stream);
+    // A browser could keep its half of the connection open, or not read the end.
+    stream.socket?.setTimeout(closeWithinMs);
+    stream.socket?.destroySoon();
+    if (stream.res) emptyStream(stream.res).end();
   }
 
   #add(stream: Stream): void {
@@ -186,37 +210,41 @@ export class Streams {
     if (oldest && others.length >= maxPerSession) this.#close(oldest);
   }
 
-  #remove(stream: Stream): Response {
-    if (!this.#streams.delete(stream)) return stream.res;
+  #remove(stream: Stream): void {
+    if (!this.#streams.delete(stream)) return;
     this.onChange(-1);
     const left = (this.#byDigest.get(stream.digest) ?? []).filter((other) => other !== stream);
     if (left.length > 0) this.#byDigest.set(stream.digest, left);
     else this.#byDigest.delete(stream.digest);
-    return stream.res;
   }
 }
 
-/** Answers with a stream of server-sent events; ending it claims nothing. */
-export function beginStream(res: Response): Response {
-  res.writeHead(200, {
-    'Content-Type': 'text/event-stream',
-    // Compression would hold messages back. After a `no-store`, Chromium would not keep the page for Back.
-    'Cache-Control': 'no-cache, no-transform',
-    // For nginx, which would hold them back as well.
-    'X-Accel-Buffering': 'no',
-    Connection: 'close',
-  });
-  // The limit on silence is for connections without a request; heartbeats find out who is gone.
-  res.socket?.setTimeout(0);
-  return res;
-}
-
-function say(res: Response, owner: string): void {
-  res.write(`data: ${owner}\n\n`);
+/** An answer that claims nothing, of the kind that the browser has asked for. */
+export function emptyStream(res: Response): Response {
+  return res.writeHead(200, streamHeaders);
 }
 
 /** The whole stream of a browser without a session. */
 export function sayNobody(res: Response): void {
-  say(beginStream(res), nobody);
-  res.end();
+  emptyStream(res).end(message(nobody));
+}
+
+function message(owner: string): string {
+  return `data: ${owner}\n\n`;
+}
+
+/**
+ * Begins a stream that goes on after its response: that would keep all headers, and what they were made of, for as long
+ * as the stream is open, which is half of its memory. The end of the connection is that of the stream (RFC 9112, 6.3).
+ */
+function beginStream(res: Response): Socket | undefined {
+  const { req, socket } = res;
+  const headers = { Date: new Date().toUTCString(), ...res.getHeaders(), ...streamHeaders };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  for (const name of res.getHeaderNames()) res.removeHeader(name);
+  Object.assign(req, { headers: {}, rawHeaders: [], next: undefined });
+  // The limit on silence is for connections without a request; heartbeats find out who is gone.
+  socket?.setTimeout(0);
+  socket?.write(`HTTP/1.1 200 OK\r\n${lines.join('')}\r\n`);
+  return socket ?? undefined;
 }

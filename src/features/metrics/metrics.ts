@@ -65,7 +65,7 @@ export function measure(except?: http.Server): Registry {
   });
   subscribe('http.server.response.finish', (message) => {
     const { request, response, server: by } = message as Exchange;
-    if (by === except || isStream(response)) return;
+    if (by === except) return;
     const seconds = (performance.now() - (startedAt.get(request) ?? performance.now())) / 1000;
     // Not the path, which visitors choose: each would become a time series.
     const route = request.route ? `${request.baseUrl ?? ''}${request.route.path}` : 'other';
@@ -99,11 +99,6 @@ export function measure(except?: http.Server): Registry {
   }).set(build, 1);
   showFigures(registry);
   return registry;
-}
-
-/** How long a stream was open says nothing of how long its visitor had to wait. */
-function isStream(response: http.ServerResponse): boolean {
-  return response.getHeader('Content-Type') === 'text/event-stream';
 }
 
 /** Counts what this process asks of Redis, including what no visitor waits for, as its client reports it. */
