@@ -91,6 +91,45 @@ describe.each(proxies)('%s with the shipped files', (name, proxy) => {
     expect([400, 431]).toContain(await open(proxy, '/login', tooLong).then(({ status }) => status));
   });
 
+  describe('against BREACH', () => {
+    const compressed = (path: string, headers: http.OutgoingHttpHeaders) =>
+      open(proxy, path, { 'Accept-Encoding': 'gzip, br, zstd', ...headers }).then((answer) => ({
+        status: answer.status,
+        isCompressed: answer.headers['content-encoding'] === 'gzip',
+      }));
+
+    test.each(['__Host-session=s%3Ax.x', 'other=1', 'a=1; b=2'])(
+      'compresses no page for a browser with %s',
+      async (Cookie) => {
+        for (const [path, status] of [
+          ['/', 200],
+          ['/login?next=%2Fnotes', 200],
+          ['/admin', 401],
+          ['/nowhere', 404],
+        ] as const) {
+          expect(await compressed(path, { Cookie }), path).toEqual({ status, isCompressed: false });
+        }
+      },
+    );
+
+    test('compresses pages for a browser without a cookie, and files for all', async () => {
+      expect(await compressed('/', {})).toEqual({ status: 200, isCompressed: true });
+      for (const path of ['/style.css', '/style.css?v=other', '/local-times.js']) {
+        const Cookie = '__Host-session=s%3Ax.x';
+        expect(await compressed(path, { Cookie }), path).toEqual({ status: 200, isCompressed: true });
+      }
+      const { headers } = await open(proxy, '/style.css', { 'Accept-Encoding': 'gzip' });
+      expect(headers.vary).toMatch(/accept-encoding/i);
+      expect((await open(proxy, '/style.css')).headers['content-encoding']).toBeUndefined();
+    });
+
+    test('tells Latchkey of no cookie where it compresses, even if there is no such file', async () => {
+      const Cookie = '__Host-session=s%3Ax.x';
+      expect(await compressed('/nowhere.css', { Cookie })).toMatchObject({ status: 404 });
+      expect(seen.map(({ headers }) => headers.cookie)).toEqual([undefined]);
+    });
+  });
+
   test('passes on the security headers, and what a browser needs to keep a session', async () => {
     const { headers } = await open(proxy, '/login');
     expect(headers['strict-transport-security']).toContain('max-age=');
