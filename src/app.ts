@@ -19,6 +19,7 @@ import { gateKeys } from './features/gate/personal-keys.ts';
 import { returnMemory } from './features/idle-memory/idle-memory.ts';
 import { historyKeys } from './features/incidents/history.ts';
 import { openIncidents } from './features/incidents/incidents.ts';
+import { inlineStyles } from './features/inline-styles/inline-styles.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openLiveTabs } from './features/live-tabs/live-tabs.ts';
 import { openMail } from './features/mail/mail.ts';
@@ -198,6 +199,7 @@ export function createApp(parts: AppParts): App {
   app.use(securityHeaders(headers));
   if (branding.serve) app.use(branding.serve);
   app.use(assets.serve);
+  app.use(inlineStyles(publicDirectory, { reload }));
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app.route('/readyz').get(ready(parts)).all(allowOnly('GET', 'HEAD'));
 

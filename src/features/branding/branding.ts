@@ -13,6 +13,8 @@ type File = { bytes: Buffer; type: string; hash: string; headers: Record<string,
 type Brand = {
   color: string | undefined;
   styleSheet: string | undefined;
+  /** What is in the style sheet. */
+  css: string | undefined;
   logo: { url: string; type: string; width: number; height: number } | undefined;
 };
 
@@ -52,9 +54,10 @@ export function openBranding({ config, log }: Pick<Core, 'config' | 'log'>, publ
     files.set(path, { bytes, type, hash, headers });
     return `${path}?v=${hash}`;
   };
+  const css = color && styleSheetOf(color, palettes);
   const brand: Brand = {
-    color,
-    styleSheet: color && add('/branding/colors.css', Buffer.from(styleSheetOf(color, palettes)), 'text/css'),
+    ...{ color, css },
+    styleSheet: css && add('/branding/colors.css', Buffer.from(css), 'text/css'),
     logo: shown && {
       url: add('/branding/logo', shown.bytes, shown.type, logoHeaders),
       ...{ type: shown.type, width: Math.max(1, Math.round(logoHeight * shown.aspect)), height: logoHeight },
