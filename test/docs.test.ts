@@ -86,6 +86,16 @@ describe('the speed is stated as it was measured:', () => {
     expect(ratios).toEqual(medians);
   });
 
+  test.each(['first visit', 'with a warm cache'])('a whole visit: %s', (visit) => {
+    const columns = 'kB | requests | round trips to first paint | s to first paint | s of waiting in all';
+    const stated = rowsBelow('docs/speed.md', `${visit} | ${columns}`);
+    expect(stated).toHaveLength(3);
+    for (const [name = '', ...figures] of stated) {
+      const cells = measured('visit', name)[visit === 'first visit' ? 0 : 1];
+      expect(figures, name).toEqual([0, 1, 2, 3, 6].map((column) => cells?.[column]));
+    }
+  });
+
   test('the capacity', () => {
     const running = read('docs/running.md').replaceAll('\n', ' ');
     const [[bytes = ''] = []] = measured('memory', 'latchkey, with the index');
