@@ -9,8 +9,8 @@ type Channel<Message> = {
   readonly hasListeners: boolean;
 };
 
-/** Each call to Redis, when it is over. */
-export const redisCalls = newChannel<{ ok: boolean; seconds: number }>('latchkey:redis-call');
+/** Each call to Redis, when it is over; `startedAt` is in milliseconds of `performance.now()`. */
+export const redisCalls = newChannel<{ ok: boolean; startedAt: number; seconds: number }>('latchkey:redis-call');
 
 /** Each sign-in, when it is decided: `signed in`, or why not. `isZero` announces an outcome that has yet to happen. */
 export const signIns = newChannel<{ outcome: string; isZero?: true }>('latchkey:sign-in');

@@ -52,6 +52,6 @@ async function timed<T>(call: Promise<T>): Promise<T> {
     ok = true;
     return reply;
   } finally {
-    redisCalls.publish({ ok, seconds: (performance.now() - startedAt) / 1000 });
+    redisCalls.publish({ ok, startedAt, seconds: (performance.now() - startedAt) / 1000 });
   }
 }

@@ -30,10 +30,7 @@ function serviceOn(client: RedisClient, enqueue: Enqueue) {
   const rateLimits = new RateLimits(client, 1000);
   const outbox = { register: () => ({ enqueue }) };
   const mails = codeMails({ outbox, templates, links, knownBrowsers, rateLimits, limits, log });
-  return {
-    knownBrowsers,
-    service: new EmailCodeService({ challenges, rateLimits, knownBrowsers, mails, isAllowed: () => true, log }),
-  };
+  return new EmailCodeService({ challenges, rateLimits, knownBrowsers, mails, isAllowed: () => true, log });
 }
 
 function newClient(deviceCookie?: string) {
@@ -42,7 +39,7 @@ function newClient(deviceCookie?: string) {
 
 test('a form whose mail could not be stored is no repeat when it is sent again', async () => {
   const enqueue = vi.fn<Enqueue>().mockRejectedValueOnce(new RedisUnavailable('full')).mockResolvedValue(undefined);
-  const { service } = serviceOn(redis, enqueue);
+  const service = serviceOn(redis, enqueue);
   const [wish, visitor] = [
     { email: address(newAddress()), remember: false, previousId: undefined, seed: 'form' },
     newClient(),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { ask, clients, signedIn } from '../support/client.ts';
+import { waitsFor } from '../support/round-trips.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const { url, redis, logged } = await startApp();
@@ -17,6 +18,13 @@ describe('GET /admin', () => {
     expect(text).toMatch(/<main[\s\S]*<form[^>]* method="post" action="\/login"/);
     await ask(url, 'get', '/admin').set(clients.text).expect(401, 'Please login first.\n');
     await ask(url, 'get', '/admin').set(clients.json).expect(401, { error: 'Please login first.' });
+  });
+
+  test('takes two commands in one round trip, however many sessions it lists', async () => {
+    const visitor = await signedIn(url, 'quick@example.com');
+    for (let count = 1; count < 20; count += 1) await signedIn(url, 'quick@example.com');
+    const visit = async () => expect((await visitor.get('/admin')).text).toContain('Show 10 more sessions');
+    expect(await waitsFor(visit)).toEqual({ commands: 2, roundTrips: 1 });
   });
 
   test('keeps the query on the way back', async () => {

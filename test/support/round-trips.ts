@@ -8,9 +8,8 @@ type Waits = { commands: number; roundTrips: number };
  */
 export async function waitsFor(work: () => Promise<unknown>): Promise<Waits> {
   const calls: { startedAt: number; endedAt: number }[] = [];
-  const unsubscribe = redisCalls.subscribe(({ seconds }) => {
-    const endedAt = performance.now();
-    calls.push({ startedAt: endedAt - seconds * 1000, endedAt });
+  const unsubscribe = redisCalls.subscribe(({ startedAt, seconds }) => {
+    calls.push({ startedAt, endedAt: startedAt + seconds * 1000 });
   });
   await work().finally(unsubscribe);
   let roundTrips = 0;

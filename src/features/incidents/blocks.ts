@@ -58,9 +58,16 @@ export class Blocks {
     return reply === 1;
   }
 
-  /** From now on, `mayHaveChanged()` is called after each change of the blocks. */
-  expectNews(): void {
-    this.#isTold = true;
+  /** Once this process is subscribed to changes of the blocks, `mayHaveChanged()` is called after each. */
+  follow(subscribed: Promise<unknown>): void {
+    this.#isTold = false;
+    this.mayHaveChanged();
+    subscribed.then(
+      () => {
+        this.#isTold = true;
+      },
+      () => {},
+    );
   }
 
   /** Lets the next sign-in ask Redis again. */

@@ -74,8 +74,8 @@ function follow({ redis, log, cutOff, blocks }: Followed, ipDetail: Config['logF
   }
   function greet(): void {
     // The library subscribes again by itself when it reconnects.
-    const told = redis.subscribe(channel, lookSoon).then(() => blocks.expectNews());
-    blocks.mayHaveChanged();
+    const told = redis.subscribe(channel, lookSoon);
+    blocks.follow(told);
     redis.on('ready', lookSoon);
     redis.on('node-ready', lookSoon);
     const looked = look();
