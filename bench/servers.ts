@@ -23,6 +23,8 @@ export const serverNames = Object.keys(modules) as ServerName[];
 /** These greet a constant address. */
 const withoutSignIn = new Set<string>(['no session', 'plain http']);
 const startDeadlineMs = 30_000;
+/** Pages are edited; peers whose copy is far off would no longer do the same work. */
+const maxPageDifference = 0.05;
 
 export type RunningServer<Name = ServerName> = {
   name: Name;
@@ -125,4 +127,11 @@ async function signIn(url: string, address: string): Promise<string> {
     .getSetCookie()
     .map((line) => line.split(';')[0])
     .join('; ');
+}
+
+/** @throws if one of these pages is much larger than another */
+export function requireSamePage(bytes: number[]): void {
+  if (Math.max(...bytes) > Math.min(...bytes) * (1 + maxPageDifference)) {
+    throw new Error(`the pages differ in size: ${bytes.join(', ')} bytes; bring bench/peers/views up to date`);
+  }
 }

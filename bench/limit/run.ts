@@ -8,7 +8,7 @@ import { median, publish, ratios, type Samples, samples, type Table, versions } 
 import { startDelay } from '../delay.ts';
 import { startNginx } from '../nginx.ts';
 import { type BenchRedis, pingMilliseconds, startBenchRedis } from '../redis.ts';
-import { email, type RunningServer, type ServerName, startServer } from '../servers.ts';
+import { email, type RunningServer, requireSamePage, type ServerName, startServer } from '../servers.ts';
 import { divideCores, pin, watchCores } from './cores.ts';
 import { type OpenLoad, type OpenLoader, startOpenLoader } from './open-loop.ts';
 import { Search } from './search.ts';
@@ -75,6 +75,7 @@ async function measureAll(): Promise<void> {
       contestants.push(await enter(name, distance, urls[distance], loader));
     }
   }
+  requireSamePage(contestants.map(({ load }) => load.contentLength));
   for (let round = 1; round <= rounds; round += 1) {
     await measureRound(contestants, loader);
     console.log(`round ${round} of ${rounds} on Node ${node.version}`);

@@ -1,13 +1,11 @@
 import { type Bench, median, publish, ratios, samples, save, type Table, verdict, versions } from '../bench.ts';
 import { barChart } from '../chart.ts';
-import { email, type RunningServer, type ServerName, serverNames, startServer } from '../servers.ts';
+import { email, type RunningServer, requireSamePage, type ServerName, serverNames, startServer } from '../servers.ts';
 
 type Round = { perSecond: number; p50: number; p99: number; cpuMicroseconds: number; commands: number };
 type Contestant = { server: RunningServer; cookie: string; pageBytes: number; rounds: Round[] };
 
 const warmUpSeconds = 4;
-/** Pages are edited; peers whose copy is far off would no longer do the same work. */
-const largestPageDifference = 0.05;
 
 /** CPU per request of one core-bound process, as a multiple of the peer's, at most. */
 const goals: { peer: ServerName; below24: number; from24: number }[] = [
@@ -21,7 +19,7 @@ export async function throughput(bench: Bench): Promise<void> {
   const contestants: Contestant[] = [];
   try {
     for (const name of serverNames) contestants.push(await enter(name, bench));
-    requireSamePage(contestants);
+    requireSamePage(contestants.map(({ pageBytes }) => pageBytes));
     for (let round = 0; round < bench.rounds; round += 1) {
       // Each is the first once in a while: what the machine does besides comes and goes.
       const first = round % contestants.length;
@@ -58,13 +56,6 @@ async function measure({ server, cookie }: Contestant, seconds: number, bench: B
     cpuMicroseconds: cpu / load.requests,
     commands: ((await bench.redis.commands()) - commandsBefore) / load.requests,
   };
-}
-
-function requireSamePage(contestants: Contestant[]): void {
-  const sizes = contestants.map(({ pageBytes }) => pageBytes);
-  if (Math.max(...sizes) > Math.min(...sizes) * (1 + largestPageDifference)) {
-    throw new Error(`the pages differ in size: ${sizes.join(', ')} bytes; bring bench/peers/views up to date`);
-  }
 }
 
 function report(contestants: Contestant[], bench: Bench): void {
