@@ -22,6 +22,16 @@ function speed(): Fill[] {
       ...nodes.map((version) => measured(`node${version}`, peer).at(-1)?.[0]),
     ]),
     { page, fill: (text) => withBlock(text, limitTable()) },
+    ...['first visit', 'with a warm cache'].map((visit, position) =>
+      rows(
+        page,
+        `${visit} | kB | requests | round trips to first paint | s to first paint | s of waiting in all`,
+        (name) => {
+          const cells = measured('visit', name)[position] ?? [];
+          return [0, 1, 2, 3, 6].map((column) => cells[column]);
+        },
+      ),
+    ),
   ];
 }
 
