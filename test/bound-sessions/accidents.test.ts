@@ -154,9 +154,7 @@ test('a replaced secret changes nothing, as long as the old one stands behind it
   const secrets = ['a newer secret for the tests, of 32 characters', testSecret] as const;
   const second = await startApp({ env: https, redisAddress, secrets });
   await expectIn(owner, second.url);
-  const moved = new BoundBrowser(second.url, {}, owner.key);
-  for (const [name, value] of owner.cookies) moved.cookies.set(name, value);
-  Object.assign(moved, { name: owner.name, challenge: owner.challenge });
+  const moved = owner.moveTo(second.url);
   expect((await moved.refresh()).status).toBe(204);
   await expectIn(moved);
 });
@@ -173,6 +171,17 @@ test('a process without the feature serves a bound session, and leaves it bound'
   await expectIn();
   owner.dropBoundCookie();
   expect((await owner.get('/admin')).status).toBe(401);
+});
+
+test('a process in which it is off makes no browser forget its key', async () => {
+  const off = await startApp({ env: { ...https, BOUND_SESSIONS: 'off' }, redisAddress });
+  const { status, headers } = await owner.moveTo(off.url).refresh();
+  expect([status, headers.get('Retry-After')]).toEqual([503, '5']);
+  owner.dropBoundCookie();
+  passSeconds(61);
+  expect((await owner.get('/admin')).status).toBe(401);
+  await owner.prove();
+  await expectIn();
 });
 
 test('without Redis a refresh is answered with 503, and goes on when it is back', async () => {
@@ -239,14 +248,15 @@ test('the record grows by a key of one length', async () => {
 });
 
 describe.each([
-  ['over http', { TRUST_PROXY: '1' }],
-  ['when it is off', { ...https, BOUND_SESSIONS: 'off' }],
-])('%s', (_where, env) => {
-  test('there is nothing of it', async () => {
+  { where: 'over http', env: { TRUST_PROXY: '1' }, status: 404 },
+  { where: 'when it is off', env: { ...https, BOUND_SESSIONS: 'off' }, status: 503 },
+])('$where', ({ env, status }) => {
+  test('no sign-in asks for a key', async () => {
     const plain = await startApp({ env });
     const browser = new BoundBrowser(plain.url);
     await browser.signIn('ann@example.com');
     expect(browser.invitation).toBeUndefined();
-    expect((await browser.post('/bound-session/refresh')).status).toBe(404);
+    expect((await browser.post('/bound-session/register')).status).toBe(404);
+    expect((await browser.post('/bound-session/refresh')).status).toBe(status);
   });
 });

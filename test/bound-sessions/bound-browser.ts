@@ -90,6 +90,13 @@ export class BoundBrowser extends Visitor {
     throw new Error('the key was not accepted');
   }
 
+  /** The same browser, whose requests reach another process. */
+  moveTo(url: string): BoundBrowser {
+    const moved = new BoundBrowser(url, {}, this.key);
+    for (const [name, value] of this.cookies) moved.cookies.set(name, value);
+    return Object.assign(moved, { name: this.name, challenge: this.challenge });
+  }
+
   /** As when its minutes are over in the browser. */
   dropBoundCookie(): void {
     this.cookies.delete('__Host-bound');

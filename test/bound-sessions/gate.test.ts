@@ -1,4 +1,4 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { boundSiteSeconds } from '../../src/features/gate/site-sessions.ts';
 import { GateBrowser, login, navigation, script, startGateApp, wiki } from '../gate/gate-app.ts';
 import { read } from '../support/documents.ts';
@@ -42,6 +42,35 @@ test('a thief with the cookies of the site and of the session cannot open it aga
   browser.cookies(login).delete('__Host-bound');
   const { status, text } = await browser.open(`${wiki}/page`);
   expect({ status, isLogin: text.includes('E-mail address') }).toEqual({ status: 200, isLogin: true });
+});
+
+describe('a thief with the cookie of a site whose hour is over', () => {
+  /** The browser of a thief, and the owner's. */
+  async function thief(): Promise<{ browser: GateBrowser; prover: BoundBrowser }> {
+    const { browser, prover } = await member();
+    passSeconds(boundSiteSeconds + 1);
+    browser.cookies(login).clear();
+    return { browser, prover };
+  }
+
+  test('cannot log the owner out', async () => {
+    const { browser, prover } = await thief();
+    const answer = await browser.post(`${wiki}/.latchkey/logout`, {}, { Origin: wiki });
+    expect(answer).toMatchObject({ status: 303, location: `${login}/logout` });
+    await prover.prove();
+    expect((await prover.get('/admin')).status).toBe(200);
+  });
+
+  test('is not told whose it is', async () => {
+    const { browser } = await thief();
+    expect((await browser.visit(`${wiki}/.latchkey/refused`)).text).not.toContain('ann@example.com');
+  });
+
+  test('is led to the login site, and not round in circles', async () => {
+    const { browser } = await thief();
+    const answer = await browser.visit(`${wiki}/.latchkey/enter?ticket=x&to=Lw`);
+    expect(answer).toMatchObject({ status: 303, location: expect.stringContaining(`${wiki}/.latchkey/start`) });
+  });
 });
 
 test('a session that is not bound keeps its sites', async () => {

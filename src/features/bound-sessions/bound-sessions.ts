@@ -5,11 +5,11 @@ import { BoundCookies } from './bound-cookie.ts';
 import { Challenges } from './challenges.ts';
 import { requireBoundCookie } from './guard.ts';
 import { Refusals } from './refusals.ts';
-import { type BoundParts, boundSessionRoutes } from './routes.ts';
+import { type BoundParts, boundSessionRoutes, pausedRoutes } from './routes.ts';
 import { SessionNames } from './session-names.ts';
 import { theftMails } from './theft-mails.ts';
 
-/** Nothing over http, or when it is off. */
+/** Nothing over http. When it is off, only the route that puts browsers off. */
 export type BoundSessions = {
   /** Where browsers prove their keys; before the session is loaded. */
   routes?: Router;
@@ -24,7 +24,8 @@ export type BoundSessions = {
 export function openBoundSessions(core: Core, { outbox }: MailFeature): BoundSessions {
   const { config, secrets, redis, store, log } = core;
   const { origin, https, signIn, boundSessions } = config;
-  if (!https || origin === undefined || !boundSessions.isOn) return {};
+  if (!https || origin === undefined) return {};
+  if (!boundSessions.isOn) return { routes: pausedRoutes() };
   // An address that was never proved may be anybody's.
   const mails = outbox && signIn === 'code' ? theftMails(core, outbox) : undefined;
   const parts: BoundParts = {

@@ -2,7 +2,7 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import type { SessionData } from 'express-session';
 import type { Core } from '../../core.ts';
 import { requestFields } from '../../log.ts';
-import { postOnly } from '../../middleware/errors.ts';
+import { postOnly, retryAfterSeconds } from '../../middleware/errors.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { handleOf, tagIn } from '../../session/session-id.ts';
 import { readSessionId } from '../session-guard/session-guard.ts';
@@ -41,6 +41,19 @@ export function boundSessionRoutes(parts: BoundParts): Router {
   });
   routes.route(registerPath).post(register(parts)).all(postOnly('/admin'));
   routes.route(refreshPath).post(refresh(parts)).all(postOnly('/admin'));
+  return routes;
+}
+
+/**
+ * When it is off, browsers that hold a key are told to try again later. A 404 would make them forget the key for good, and
+ * with it the session wherever it is on.
+ */
+export function pausedRoutes(): Router {
+  const routes = Router();
+  routes.route(refreshPath).post((_req, res) => {
+    res.set({ 'Cache-Control': 'no-store', 'Retry-After': String(retryAfterSeconds) });
+    refuse(res, 503, 'Bound sessions are off.');
+  });
   return routes;
 }
 

@@ -5,12 +5,13 @@ import { requestFields } from '../../log.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import { isOwnWish } from '../../routes/logout.ts';
 import { cookieAttributes, readCookie } from '../../session/cookie.ts';
+import type { EmailAddress } from '../../session/email-address.ts';
 import { absoluteEndOf } from '../../session/lifetime.ts';
 import { handleOf, tagOf } from '../../session/session-id.ts';
 import type { OpenedSites } from './opened-sites.ts';
 import { readOriginalUrl } from './original-url.ts';
 import { refuseVisitor, sendSitePage, setSiteHeaders } from './site-page.ts';
-import type { SiteSessions } from './site-sessions.ts';
+import { isStillOpen, type SiteSessions } from './site-sessions.ts';
 import type { Site } from './sites.ts';
 import { browserOf, isRandom, type Tickets } from './tickets.ts';
 import {
@@ -152,10 +153,16 @@ async function startAgain(options: PagesOptions, visit: SiteVisit, trip: Trip, p
   }
 }
 
-/** Who has opened this site in this browser, by its cookie. */
-async function findVisitor({ siteSessions, store }: PagesOptions, { site, req }: SiteVisit) {
-  const { sessionId } = siteSessions.open(site, readCookie(req, site.cookie) ?? '') ?? {};
-  const session = sessionId === undefined ? null : await store.get(sessionId);
+type Opener = { sessionId?: string; email?: EmailAddress | undefined; isOver?: boolean };
+
+/** Who has opened this site in this browser, by its cookie; nobody once the site is no longer open to their session. */
+async function findVisitor({ siteSessions, store }: PagesOptions, { site, req }: SiteVisit): Promise<Opener> {
+  const siteSession = siteSessions.open(site, readCookie(req, site.cookie) ?? '');
+  if (siteSession === undefined) return {};
+  const { sessionId } = siteSession;
+  // Not `get`: a cookie that is worth nothing any more must not keep its session from the idle limit.
+  const session = await store.peek(sessionId);
+  if (session !== null && !isStillOpen(siteSession, session)) return { isOver: true };
   return { sessionId, email: session?.email };
 }
 
@@ -167,7 +174,9 @@ async function logOut(options: PagesOptions, visit: SiteVisit): Promise<void> {
   const { store, log, loginOrigin } = options;
   const { site, req, res } = visit;
   if (req.method !== 'POST' && !isOwnWish(req, site.origin)) return res.redirect(303, `${loginOrigin}/logout`);
-  const { sessionId } = await findVisitor(options, visit);
+  const { sessionId, isOver } = await findVisitor(options, visit);
+  // The session itself may go on, so the visitor must not be told that it has ended.
+  if (isOver) return res.redirect(303, `${loginOrigin}/logout`);
   const ended = sessionId !== undefined && (await store.index.endById(sessionId));
   if (ended) log.info({ ...requestFields(req), session: handleOf(sessionId), site: site.origin }, 'signed out');
   res.clearCookie(site.cookie, cookieAttributes(site.https));
