@@ -78,8 +78,9 @@ describe('with a server that has had some visitors, and a Prometheus that reads 
 
   beforeAll(async () => {
     const [metricsPort, port] = [await freePort(), await freePort()];
-    const server = await startServer({ env: { METRICS_PORT: String(metricsPort), ...env } });
-    const visitor = new Visitor(server.url());
+    const https = { BASE_URL: 'https://login.example.com', TRUST_PROXY: '1' };
+    const server = await startServer({ env: { METRICS_PORT: String(metricsPort), ...https, ...env } });
+    const visitor = new Visitor(server.url(), { 'X-Forwarded-Proto': 'https' });
     for (const path of ['/', '/login', '/admin', '/nowhere']) await visitor.get(path);
     for (const email of ['ann@example.com', 'nobody']) await visitor.post('/login', { form: { email } });
     scrape = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
