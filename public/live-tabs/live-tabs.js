@@ -17,7 +17,7 @@ let mayRetryAt = 0;
 /** Listens, or waits until the tab that does so is closed or hidden. */
 function start() {
   // Locks need https, or this machine.
-  if (listening || !navigator.locks || document.visibilityState !== 'visible') return;
+  if (listening || !tabs || !navigator.locks || document.visibilityState !== 'visible') return;
   listening = new AbortController();
   const { signal } = listening;
   navigator.locks.request('live-tabs', { signal }, () => listen(signal)).catch(() => {});
@@ -92,6 +92,8 @@ function open() {
 if (owner) {
   open();
   document.addEventListener('visibilitychange', () => (document.visibilityState === 'visible' ? start() : stop()));
+  // A message of another owner may have been a false alarm.
+  document.addEventListener('session-confirmed', start);
   // Pages with a connection or a lock are not kept in the browser's memory.
   addEventListener('pagehide', () => {
     stop();

@@ -12,14 +12,17 @@ const sendingMs = 1500;
 let sentAt = Number.NEGATIVE_INFINITY;
 
 /** Shows the page only if it belongs to whoever is signed in now. */
-async function check({ otherwise = () => {}, isBack = false } = {}) {
-  if (performance.now() - sentAt < sendingMs) return setTimeout(check, sendingMs);
+async function check(options = {}) {
+  const { otherwise = () => {}, isBack = false } = options;
+  if (performance.now() - sentAt < sendingMs) return setTimeout(check, sendingMs, options);
   try {
     const response = await fetch('/session-owner', { cache: 'no-store' });
     if (!response.ok) return otherwise();
     const ownerNow = await response.text();
-    if (ownerNow === owner) reveal();
-    else if (hasEntries()) conceal('What you have entered is still on this page. Log in again to go on with it.');
+    if (ownerNow === owner) {
+      reveal();
+      document.dispatchEvent(new Event('session-confirmed'));
+    } else if (hasEntries()) conceal('What you have entered is still on this page. Log in again to go on with it.');
     else if (ownerNow !== '' || isBack) loadAnew();
     else conceal('Log in again to see this page.');
   } catch {
@@ -53,7 +56,7 @@ function conceal(advice) {
   </section>`;
   notice.querySelector('p').textContent = advice;
   const link = notice.querySelector('a');
-  link.href = newTab ? '/login' : location.pathname + location.search;
+  link.href = newTab ? '/login' : address();
   if (newTab) Object.assign(link, { target: '_blank', textContent: 'Log in (opens a new tab)' });
   lastFocused = document.activeElement;
   hiddenParts = [...document.body.children].filter((part) => !part.hidden);
@@ -77,10 +80,15 @@ function isChanged({ options, multiple, selectedIndex }) {
   return [...options].some((option) => option.selected !== option.defaultSelected);
 }
 
+/** With the origin: a path such as `//evil.example/` alone would lead to another site. */
+function address() {
+  return location.origin + location.pathname + location.search;
+}
+
 // By GET, and under the same address.
 function loadAnew() {
   page.hidden = true;
-  location.replace(location.pathname + location.search);
+  location.replace(address());
 }
 
 // Pages tell each other who is signed in. One that was made without knowing, such as that of a 503, has no owner.

@@ -150,6 +150,43 @@ test('an end costs the same one call to Redis as without streams', async () => {
   expect(await commandsFor(redis, () => visitor.post('/logout'))).toMatchObject({ eval: '1', del: '1', publish: '1' });
 });
 
+describe('a connection with several requests in flight', () => {
+  async function connectTo({ url }: typeof app) {
+    const socket = createConnection({ port: Number(new URL(url).port), host: '127.0.0.1' });
+    let text = '';
+    socket.on('data', (bytes) => {
+      text += bytes;
+    });
+    return { socket, text: () => text };
+  }
+  const request = (visitor: Visitor) =>
+    `GET /session-events HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: ${visitor.cookieHeader}\r\n\r\n`;
+
+  test('has one stream, and leaves nothing behind', async () => {
+    const own = await startApp({ redisAddress });
+    const before = own.server.maxConnections;
+    const { socket, text } = await connectTo(own);
+    const visitor = await ann();
+    socket.write(request(visitor).repeat(2));
+    await expect.poll(text).toContain('data: ');
+    // The second one has been looked at by then.
+    await listen(own.url, await ann());
+    expect(own.server.maxConnections).toBe(before + 2);
+    socket.destroy();
+    await expect.poll(() => own.server.maxConnections).toBe(before + 1);
+  });
+
+  test('gets no refusal of a malformed request in the middle of a stream', async () => {
+    const { socket, text } = await connectTo(app);
+    socket.write(request(await ann()));
+    await expect.poll(text).toContain('data: ');
+    const closed = once(socket, 'close');
+    socket.write('no request at all\r\n\r\n');
+    await closed;
+    expect(text().match(/HTTP\/1\.1/g)).toHaveLength(1);
+  });
+});
+
 describe('the number of streams is limited', () => {
   test('for each session: the oldest is closed, and claims nothing', async () => {
     const visitor = await ann();

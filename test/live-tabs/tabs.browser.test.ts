@@ -101,6 +101,17 @@ describe('a page whose session was ended elsewhere', () => {
   });
 });
 
+test('a page listens again after a false alarm', async () => {
+  const { page, email } = await listening();
+  const open = streamsOf(app);
+  const again = page.waitForRequest('**/session-events');
+  await page.evaluate(`new BroadcastChannel('session-owner').postMessage('somebody else')`);
+  await again;
+  await expect.poll(() => streamsOf(app)).toBe(open);
+  await endElsewhere(email);
+  await notice(page).waitFor();
+});
+
 test('the next tab listens when the one that did is closed', async () => {
   const { profile, page, email } = await listening();
   const open = streamsOf(app);

@@ -47,7 +47,7 @@ afterEach(() => {
 const newEmail = () => `${crypto.randomUUID()}@example.com`;
 
 async function signedIn(origin: string, email = newEmail()): Promise<{ profile: BrowserContext; page: Page }> {
-  const profile = await openProfile({ expectedNoise: /status of 503/ });
+  const profile = await openProfile({ expectedNoise: /status of (404|503)/ });
   const page = await profile.newPage();
   await signIn(page, origin, email);
   return { profile, page };
@@ -86,6 +86,28 @@ async function expectNotice(page: Page): Promise<void> {
   await page.getByRole('alert').getByRole('link', { name: 'Log in' }).click();
   await loginPage(page);
 }
+
+test('the way back from the notice leads to this site, whatever the path', async () => {
+  const email = newEmail();
+  const { page } = await signedIn(http.origin, email);
+  await page.goto(`${http.origin}//evil.example/?page=2`);
+  await endElsewhere(email);
+  await becomeVisible(page);
+  const link = page.getByRole('alert').getByRole('link', { name: 'Log in' });
+  expect(await link.getAttribute('href')).toBe(`${http.origin}//evil.example/?page=2`);
+});
+
+test('a tab that is told while it sends a form asks until it gets an answer', async () => {
+  const email = newEmail();
+  const { page } = await signedIn(http.origin, email);
+  await endElsewhere(email);
+  let questions = 0;
+  onQuestion = async () => (questions++ === 0 ? 'fail' : 'pass');
+  await page.evaluate(`dispatchEvent(new Event('submit'));
+    new BroadcastChannel('session-owner').postMessage('')`);
+  await expectNotice(page);
+  expect(questions).toBe(2);
+});
 
 // ASVS 14.3.2, whatwg/html#7189
 describe.each([

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import type { Core, Service } from '../../core.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { connectionsOf } from '../../http/http-server.ts';
@@ -7,7 +7,8 @@ import type { SessionLimits } from '../../session/lifetime.ts';
 import { isSessionId } from '../../session/session-id.ts';
 import { readSessionId } from '../session-guard/session-guard.ts';
 import { announcements } from './announcements.ts';
-import { emptyStream, Streams, sayNobody } from './streams.ts';
+import { emptyStream, sayNobody } from './answers.ts';
+import { Streams } from './streams.ts';
 
 export type LiveTabs = {
   /** Takes the place of the one that ends sessions in silence. */
@@ -48,15 +49,19 @@ export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
   const openStream: RequestHandler = async function openStream(req, res) {
     const site = req.headers['sec-fetch-site'];
     if (site !== undefined && site !== 'same-origin') throw new HttpError(403, 'This address is for our own pages.');
-    if (!hasRoom()) {
-      res.set({ 'Retry-After': String(retryAfterSeconds), 'Cache-Control': 'no-store' });
-      return void res.status(503).type('text').send('There are too many open pages at the moment.\n');
-    }
-    if (req.method === 'HEAD') return void emptyStream(res).end();
+    if (!hasRoom()) return refuse(res);
+    // Behind an unfinished answer on the same connection: nothing would say when this browser goes.
+    const isPipelined = res.socket === null;
+    if (req.method === 'HEAD' || isPipelined) return void emptyStream(res).end();
     const sessionId = readSessionId(req, core);
     if (!isSessionId(sessionId)) return sayNobody(res);
     const leave = await ends.follow(sessionId);
     if (res.destroyed) return leave();
+    // Others may have come while Redis was being asked.
+    if (!hasRoom()) {
+      leave();
+      return refuse(res);
+    }
     await streams.open(sessionId, res, leave);
   };
 
@@ -82,4 +87,10 @@ export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
       its.once('closing', () => streams.close());
     },
   };
+}
+
+function refuse(res: Response): void {
+  // After a `no-store`, Chromium would not keep the page for Back.
+  res.set({ 'Retry-After': String(retryAfterSeconds), 'Cache-Control': 'no-cache' });
+  res.status(503).type('text').send('There are too many open pages at the moment.\n');
 }

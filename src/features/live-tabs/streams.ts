@@ -6,6 +6,7 @@ import { endOf, minSignedInAt, type SessionLimits } from '../../session/lifetime
 import { tagIn } from '../../session/session-id.ts';
 import type { SessionStore } from '../../session/store.ts';
 import { digestOf } from './announcements.ts';
+import { beginStream, emptyStream, message, nobody } from './answers.ts';
 
 const tickMs = 1000;
 /** Proxies close what is silent for 30 s. */
@@ -16,16 +17,6 @@ const maxPerSession = 4;
 const maxLatenessMs = 1000;
 const closeWithinMs = 5000;
 const batch = 100;
-/** In place of an owner. */
-const nobody = 'nobody';
-const streamHeaders = {
-  'Content-Type': 'text/event-stream',
-  // Compression would hold messages back. After a `no-store`, Chromium would not keep the page for Back.
-  'Cache-Control': 'no-cache, no-transform',
-  // For nginx, which would hold them back as well.
-  'X-Accel-Buffering': 'no',
-  Connection: 'close',
-};
 const gauge = { name: 'latchkey_live_tabs', help: 'Browsers that wait to be told that their session has ended' };
 
 /** What one browser is listening to. */
@@ -217,34 +208,4 @@ export class Streams {
     if (left.length > 0) this.#byDigest.set(stream.digest, left);
     else this.#byDigest.delete(stream.digest);
   }
-}
-
-/** An answer that claims nothing, of the kind that the browser has asked for. */
-export function emptyStream(res: Response): Response {
-  return res.writeHead(200, streamHeaders);
-}
-
-/** The whole stream of a browser without a session. */
-export function sayNobody(res: Response): void {
-  emptyStream(res).end(message(nobody));
-}
-
-function message(owner: string): string {
-  return `data: ${owner}\n\n`;
-}
-
-/**
- * Begins a stream that goes on after its response: that would keep all headers, and what they were made of, for as long
- * as the stream is open, which is half of its memory. The end of the connection is that of the stream (RFC 9112, 6.3).
- */
-function beginStream(res: Response): Socket | undefined {
-  const { req, socket } = res;
-  const headers = { Date: new Date().toUTCString(), ...res.getHeaders(), ...streamHeaders };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  for (const name of res.getHeaderNames()) res.removeHeader(name);
-  Object.assign(req, { headers: {}, rawHeaders: [], next: undefined });
-  // The limit on silence is for connections without a request; heartbeats find out who is gone.
-  socket?.setTimeout(0);
-  socket?.write(`HTTP/1.1 200 OK\r\n${lines.join('')}\r\n`);
-  return socket ?? undefined;
 }
