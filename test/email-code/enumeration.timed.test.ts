@@ -79,6 +79,11 @@ describe('the work behind an answer', () => {
     const small = await startCodeApp({ env: { ...env, MAILS_PER_HOUR: '1' }, mails: app.mails });
     const browser = newBrowser(small.url);
     const owner = newAddress();
+    // feature: incidents
+    // The first sign-ins of a process ask whether any network is blocked.
+    const refused = () => newBrowser(small.url).post('/login', { form: { email: 'nobody' } });
+    await expect.poll(() => commandsWithoutMail(small, refused)).not.toHaveProperty('exists');
+    // end: incidents
     const first = await commandsWithoutMail(small, () => askForCode(browser, owner));
     await enterCode(browser, await small.mails.codeFor(owner));
     await untilKnown(small, owner);

@@ -77,7 +77,7 @@ export async function openSites(env: Record<string, string>): Promise<PageSite[]
     await page.goto(await change(page));
     if (button === undefined) return;
     await page.getByRole('button', { name: button }).click();
-    await page.getByRole('heading', { name: / has been removed| is back/ }).waitFor();
+    await page.getByRole('heading', { name: / has been (removed|restored)/ }).waitFor();
   };
   async function again(page: Page): Promise<void> {
     await offered(page);
