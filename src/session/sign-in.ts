@@ -12,7 +12,7 @@ import { anonymousTag, handleOf, newSessionId, tagIn, tagOf } from './session-id
 import { SessionStore } from './store.ts';
 
 /** What a fork keeps in its sessions, beside what sign-in itself stores there. */
-export type KeptField = Exclude<keyof SessionData, OwnField>;
+export type KeptField = Exclude<keyof SessionData, OwnField | 'binding'>;
 
 const newIds = new WeakMap<Request, string>();
 

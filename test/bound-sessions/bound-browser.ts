@@ -80,13 +80,26 @@ export class BoundBrowser extends Visitor {
       challenge === undefined ? {} : { 'Secure-Session-Response': this.key.prove(challenge, false, claims) };
     const headers = { 'Sec-Secure-Session-Id': this.name, ...proof, ...options.headers };
     const visit = await this.post('/bound-session/refresh', { ...options, headers });
+    if (visit.status === 200) this.challenge = undefined;
     this.#takeChallenge(visit);
     return visit;
   }
 
-  /** Renews the bound cookie, and signs again if the challenge was too old. */
+  /** The challenge that it will sign next. */
+  async askForChallenge(): Promise<string> {
+    this.challenge = undefined;
+    await this.refresh();
+    return this.challenge ?? '';
+  }
+
+  /** The header by which it says that it sends no proof for a session. */
+  skips(reason: string, name = this.name): Record<string, string> {
+    return { 'Secure-Session-Skipped': `${reason};session_identifier="${name}"` };
+  }
+
+  /** Renews the bound cookie: asks for a challenge, and signs it. */
   async prove(): Promise<void> {
-    for (let tries = 0; tries < 3; tries += 1) if ((await this.refresh()).status === 204) return;
+    for (let tries = 0; tries < 3; tries += 1) if ((await this.refresh()).status === 200) return;
     throw new Error('the key was not accepted');
   }
 

@@ -2,12 +2,8 @@ import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { boundCookieSeconds } from '../../src/features/bound-sessions/bound-cookie.ts';
 import { challengeSeconds } from '../../src/features/bound-sessions/challenges.ts';
-import {
-  graceSeconds,
-  skippedPatienceMs,
-  usualPatienceMs,
-  waitSeconds,
-} from '../../src/features/bound-sessions/guard.ts';
+import { graceSeconds, waitSeconds } from '../../src/features/bound-sessions/guard.ts';
+import { skippedPatienceMs, usualPatienceMs } from '../../src/features/bound-sessions/tries.ts';
 import { pathOf, read, rowsBelow } from '../support/documents.ts';
 
 const document = 'docs/bound-sessions.md';
@@ -27,7 +23,7 @@ test.each([
 
 test('the times are documented as they are', () => {
   const minutes = boundCookieSeconds / 60;
-  expect(page).toContain(`is worth ${minutes} minutes at most`);
+  expect(page).toContain(`opens the session for ${minutes} minutes at most`);
   expect(page).toContain(`The bound cookie is good for ${minutes} minutes`);
   expect(page).toContain(`once, and for ${challengeSeconds / 60} minutes`);
   expect(page).toContain(`In the first ${graceSeconds} seconds after a sign-in`);

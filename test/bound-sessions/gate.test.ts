@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { boundCookieSeconds } from '../../src/features/bound-sessions/bound-cookie.ts';
 import { boundSiteSeconds } from '../../src/features/gate/site-sessions.ts';
 import { GateBrowser, login, navigation, script, startGateApp, wiki } from '../gate/gate-app.ts';
 import { read } from '../support/documents.ts';
@@ -12,6 +13,7 @@ afterEach(() => void vi.useRealTimers());
 
 /** A browser that has opened the site with a bound session, and what proves the key for it. */
 async function member(): Promise<{ browser: GateBrowser; prover: BoundBrowser }> {
+  passSeconds(0);
   const prover = new BoundBrowser(app.url);
   await prover.bind('ann@example.com', limits);
   const browser = new GateBrowser(app);
@@ -42,6 +44,23 @@ test('a thief with the cookies of the site and of the session cannot open it aga
   browser.cookies(login).delete('__Host-bound');
   const { status, text } = await browser.open(`${wiki}/page`);
   expect({ status, isLogin: text.includes('E-mail address') }).toEqual({ status: 200, isLogin: true });
+});
+
+test('a thief with a stolen pair keeps a site that was opened in time, and no longer', async () => {
+  const { browser, prover } = await member();
+  await prover.prove();
+  const thief = new GateBrowser(app);
+  share(prover, thief);
+  passSeconds(boundCookieSeconds - 1);
+  expect((await thief.open(`${wiki}/page`)).status).toBe(204);
+  passSeconds(boundSiteSeconds - 1);
+  expect((await thief.check(`${wiki}/page`)).status).toBe(204);
+  passSeconds(1);
+  expect((await thief.check(`${wiki}/page`)).status).toBe(401);
+  expect((await thief.open(`${wiki}/page`)).text).toContain('E-mail address');
+  await prover.prove();
+  share(prover, browser);
+  expect((await browser.open(`${wiki}/page`)).status).toBe(204);
 });
 
 describe('a thief with the cookie of a site whose hour is over', () => {
@@ -84,4 +103,6 @@ test('the time is documented as it is', () => {
   const page = read('docs/bound-sessions.md').replace(/\s+/g, ' ');
   expect(page).toContain(`a site stays open for ${boundSiteSeconds / 60} minutes`);
   expect(page).toContain(`is worth ${boundSiteSeconds / 60} minutes at most, and nothing on any other site`);
+  const both = (boundCookieSeconds + boundSiteSeconds) / 60;
+  expect(page).toContain(`so until ${both} minutes after the theft at most`);
 });

@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { skippedPatienceMs } from '../../src/features/bound-sessions/guard.ts';
+import { boundCookieSeconds } from '../../src/features/bound-sessions/bound-cookie.ts';
+import { skippedPatienceMs, usualPatienceMs } from '../../src/features/bound-sessions/tries.ts';
 import { handleOf, tagIn } from '../../src/session/session-id.ts';
 import { askForCode, newAddress, newBrowser, startCodeApp, untilKnown } from '../email-code/code-login.ts';
 import { BoundBrowser, https, thiefOf } from './bound-browser.ts';
 import { passSeconds } from './clock.ts';
 
 const app = await startCodeApp({ env: https });
-const subject = /^Somebody tried to use your session at /;
+const subject = /^Requests for your session at .* were refused$/;
 
 afterEach(() => void vi.useRealTimers());
 
@@ -31,18 +32,37 @@ const mailsTo = (email: string) => app.mails.inbox.filter((mail) => JSON.stringi
 test('a second try is mailed to the owner, once, with a link that ends the session', async () => {
   const { owner, email } = await member();
   const thief = thiefOf(owner, app.url, '__Host-session');
-  for (let tries = 0; tries < 4; tries += 1) await thief.get('/admin');
+  for (let tries = 0; tries < 4; tries += 1) {
+    await thief.get('/admin');
+    passSeconds(usualPatienceMs / 1000);
+  }
   const { text = '' } = await app.mails.mailTo(email, subject);
   expect(text).toContain('Unknown browser sent the cookie of your session');
+  expect(text).toContain('This request was refused: without a proof, the cookie is worthless.');
+  expect(text).toContain('its browser may have lost its key');
   expect(text).not.toMatch(/curl/i);
   const url = new URL(/https:\S+/.exec(text)?.[0] ?? '');
   const visitor = newBrowser(app.url, { 'X-Forwarded-Proto': 'https' });
   expect((await visitor.get(url.pathname + url.search)).text).toContain('End this session?');
   const ended = await visitor.post('/end-session', { form: { token: url.searchParams.get('token') ?? '' } });
-  expect(ended.text).toContain('Somebody has copied its cookie');
+  expect(ended.text).toContain('somebody has copied its cookie');
   expect((await owner.get('/admin')).status).toBe(401);
   const sent = app.logged().filter(({ msg, mail }) => msg === 'mail sent' && mail === 'theft');
   expect(sent).toHaveLength(1);
+});
+
+test('the mail does not say that nobody got in when the thief had a proof before', async () => {
+  const { owner, email } = await member();
+  const pair = ['__Host-session', '__Host-bound'];
+  const thieves = [thiefOf(owner, app.url, ...pair), thiefOf(owner, app.url, ...pair)];
+  passSeconds(boundCookieSeconds);
+  for (const thief of thieves) {
+    await thief.get('/admin');
+    passSeconds(usualPatienceMs / 1000);
+  }
+  const { text = '' } = await app.mails.mailTo(email, subject);
+  expect(text).toContain(`they may have used your session for up to ${boundCookieSeconds / 60} minutes`);
+  expect(text).not.toContain('worthless');
 });
 
 test('what the thief does is in the log, with its reason', async () => {
@@ -58,7 +78,7 @@ describe('the owner is told of no accident', () => {
     const before = owner.cookies.get('__Host-bound') ?? '';
     owner.dropBoundCookie();
     for (let load = 0; load < 8; load += 1) {
-      await owner.get('/admin', { headers: { 'Secure-Session-Skipped': 'quota_exceeded' } });
+      await owner.get('/admin', { headers: owner.skips('quota_exceeded') });
       passSeconds(60);
     }
     await owner.prove();
@@ -70,10 +90,30 @@ describe('the owner is told of no accident', () => {
     expect(await triesOf(owner)).toBeNull();
   });
 
+  test('when the answer to a proof is lost', async () => {
+    const { owner } = await member();
+    await owner.prove();
+    owner.dropBoundCookie();
+    for (let load = 0; load < 3; load += 1) await owner.get('/admin', { headers: owner.skips('unreachable') });
+    await owner.prove();
+    expect(await triesOf(owner)).toBeNull();
+  });
+
+  test('when the browser has lost its key, and the owner goes to log in', async () => {
+    const { owner } = await member();
+    owner.dropBoundCookie();
+    await owner.get('/admin');
+    for (let load = 0; load < 3; load += 1) {
+      passSeconds(usualPatienceMs / 1000);
+      await owner.get('/login');
+    }
+    expect(await triesOf(owner)).toBeNull();
+  });
+
   test('but of a thief who pretends to be one, once the browser had time to prove its key', async () => {
     const { owner, email } = await member();
     const thief = thiefOf(owner, app.url, '__Host-session');
-    const headers = { 'Secure-Session-Skipped': 'quota_exceeded' };
+    const headers = thief.skips('quota_exceeded');
     await thief.get('/admin', { headers });
     passSeconds(skippedPatienceMs / 1000);
     await thief.get('/admin', { headers });
@@ -81,12 +121,14 @@ describe('the owner is told of no accident', () => {
   });
 });
 
-test('a thief who pretends to be an owner that has just proved the key is reported at once', async () => {
+test('a thief who pretends to be an owner that has just proved the key is reported after half a minute', async () => {
   const { owner, email } = await member();
   await owner.prove();
   const thief = thiefOf(owner, app.url, '__Host-session');
-  const headers = { 'Secure-Session-Skipped': 'quota_exceeded' };
-  for (let tries = 0; tries < 2; tries += 1) await thief.get('/admin', { headers });
+  const headers = thief.skips('quota_exceeded');
+  await thief.get('/admin', { headers });
+  passSeconds(usualPatienceMs / 1000);
+  await thief.get('/admin', { headers });
   await app.mails.mailTo(email, subject);
 });
 

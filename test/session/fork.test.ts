@@ -1,9 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import express from 'express';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, expectTypeOf, test } from 'vitest';
 import { setFlash, takeFlash } from '../../src/session/flash.ts';
 import { handleOf } from '../../src/session/session-id.ts';
-import { signIn } from '../../src/session/sign-in.ts';
+import { type KeptField, signIn } from '../../src/session/sign-in.ts';
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { startFork } from '../support/fork.ts';
@@ -131,3 +131,8 @@ async function signedIn(url: string): Promise<Visitor> {
   await visitor.signIn('ann@example.com');
   return visitor;
 }
+
+test('a new session never takes along what the one before was bound to', () => {
+  expectTypeOf<'theme'>().toExtend<KeptField>();
+  expectTypeOf<'binding'>().not.toExtend<KeptField>();
+});

@@ -17,8 +17,8 @@ const maxClockSkewSeconds = 60;
 /** About 4 MB. */
 const maxVerified = 10_000;
 
-/** Longer than the waiting page waits, so that it knows how often it has come back. */
-const attemptsMaxAgeMs = 120_000;
+/** Longer than the waiting page waits at once, so that it comes back with this cookie. */
+const waitingMaxAgeMs = 120_000;
 
 const attributes = cookieAttributes(true);
 const shape = /^([\da-z]{6,8})\.([\w-]{43})$/;
@@ -81,22 +81,25 @@ export class BoundCookies {
     return end;
   }
 
-  /** How often this browser was just asked to come back with a bound cookie. */
-  readAttempts(req: Request): number {
-    if (!req.headers.cookie?.includes(attemptsName)) return 0;
-    return Number(/^\d{1,2}$/.exec(readCookie(req, attemptsName) ?? '')?.[0] ?? 0);
+  /** Since when this browser has been asked to come back with a bound cookie, in seconds; undefined if it was not. */
+  readWaitingSince(req: Request): number | undefined {
+    if (!req.headers.cookie?.includes(waitingName)) return undefined;
+    const since = Number.parseInt(/^[\da-z]{6,8}$/.exec(readCookie(req, waitingName) ?? '')?.[0] ?? '', 36);
+    // One from the future would be waited for: a clock has been set back since.
+    return since <= now() / 1000 + maxClockSkewSeconds ? since : undefined;
   }
 
-  noteAttempts(res: Response, attempts: number): void {
-    res.cookie(attemptsName, String(attempts), { ...attributes, maxAge: attemptsMaxAgeMs });
+  /** @param since as read; undefined if it begins now */
+  noteWaiting(res: Response, since = Math.floor(now() / 1000)): void {
+    res.cookie(waitingName, since.toString(36), { ...attributes, maxAge: waitingMaxAgeMs });
   }
 
-  clearAttempts(res: Response): void {
-    res.clearCookie(attemptsName, attributes);
+  endWaiting(res: Response): void {
+    res.clearCookie(waitingName, attributes);
   }
 }
 
-const attemptsName = prefixedName('bound-attempts', true);
+const waitingName = prefixedName('bound-waiting', true);
 
 function sign(end: string, sessionId: string, key: string, secret: string): string {
   return createHmac('sha256', secret).update(`bound cookie:${end}:${sessionId}:${key}`).digest('base64url');

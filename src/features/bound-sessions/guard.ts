@@ -4,30 +4,26 @@ import { now } from '../../clock.ts';
 import { answerAs } from '../../http/content-negotiation.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { pathOf } from '../../http/return-path.ts';
+import { requestFields } from '../../log.ts';
 import { SessionEnded } from '../../session/commands.ts';
 import { cookieAttributes } from '../../session/cookie.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
+import { handleOf } from '../../session/session-id.ts';
 import { type Binding, bindingOf, confirmBinding } from './binding.ts';
 import type { CookieState } from './bound-cookie.ts';
 import type { Reason } from './refusals.ts';
 import { type BoundParts, registrationHeader } from './routes.ts';
+import { skippedPatienceMs, usualPatienceMs } from './tries.ts';
 
 /** After a sign-in, requests may still be on their way that were sent before the browser had its bound cookie. */
 export const graceSeconds = 8;
 /** Within its first minute, a session without proof is more likely one whose registration is slow than a stolen one. */
 const newSeconds = 60;
 /**
- * How long the waiting page waits, each time that it comes back: soon at first, and in all for as long as a browser that
- * has signed too often has to wait, nine minutes in Chromium.
+ * How long the waiting page waits, one after another: briefly at first, and in all for as long as a browser that has signed
+ * too often has to wait, nine minutes in Chromium.
  */
 export const waitSeconds = [5, 5, 10, 20, 30, 60, 60, 60, 60, 60, 60, 60, 60];
-
-/**
- * For so long, an owner's browser may come without proof before that counts as somebody's try: as long as proofs may be
- * skipped, and otherwise far longer than one takes.
- */
-export const skippedPatienceMs = 600_000;
-export const usualPatienceMs = 30_000;
 
 type Without = Exclude<CookieState, 'good'>;
 
@@ -47,16 +43,17 @@ export function requireBoundCookie(parts: BoundParts, origin: string): RequestHa
 
   return function requireBoundCookie(req, res, next) {
     const { email, signedInAt = 0 } = req.session;
-    const binding = email === undefined ? undefined : bindingOf(req.session);
-    if (email === undefined || binding === undefined) return letPass(parts, { req, res, next, wasBound: false });
-    const state = cookies.check(req, req.sessionID, binding.key);
-    const isProved = state === 'good';
+    if (email === undefined || !req.session.binding) return letPass(parts, { req, res, next, wasBound: false });
+    const binding = bindingOf(req.session);
+    const state = binding ? cookies.check(req, req.sessionID, binding.key) : 'wrong';
     // Neither way: after a clock has been set back, the grace would last for as long.
-    const isNeeded = binding.isConfirmed && Math.abs(now() - signedInAt) >= graceSeconds * 1000;
-    if (!isProved && isNeeded) return answerWithoutProof(parts, origin, { req, res, next, state, email });
-    if (isProved && cookies.readAttempts(req) > 0) cookies.clearAttempts(res);
+    const isGrace = Math.abs(now() - signedInAt) < graceSeconds * 1000;
+    // A binding that can't be read is damaged, or a later version's: nothing proves it.
+    const isNeeded = !binding || (binding.isConfirmed && !isGrace);
+    if (state !== 'good' && isNeeded) return answerWithoutProof(parts, origin, { req, res, next, state, email });
+    if (state === 'good' && cookies.readWaitingSince(req) !== undefined) cookies.endWaiting(res);
     const pass = () => letPass(parts, { req, res, next, wasBound: true });
-    return isProved && !binding.isConfirmed ? confirm(parts, req, binding).then(pass) : pass();
+    return state === 'good' && binding && !binding.isConfirmed ? confirm(parts, req, binding).then(pass) : pass();
   };
 }
 
@@ -75,36 +72,60 @@ type Visit = { req: Request; res: Response; next: NextFunction; state: Without; 
 async function answerWithoutProof(parts: BoundParts, origin: string, visit: Visit): Promise<void> {
   const { cookies, refusals } = parts;
   const { req, res, next, state, email } = visit;
+  const { sessionID: sessionId } = req;
   const { signedInAt = 0, remember = false } = req.session;
-  const skipped = skippedReason(req);
+  const skipped = skippedReason(parts, req);
   const isNew = now() - signedInAt < newSeconds * 1000;
-  const isDoubtful = state === 'expired' || skipped !== undefined || isNew;
-  const patienceMs = skipped !== undefined ? skippedPatienceMs : isDoubtful ? usualPatienceMs : 0;
-  const refused = { sessionId: req.sessionID, email, signedInAt, remember };
-  await refusals.record(req, refused, { reason: reasonOf[state], patienceMs, skipped });
+  const usual = state === 'wrong' && !isNew ? 0 : usualPatienceMs;
+  const patienceMs = skipped === undefined ? usual : skippedPatienceMs;
+  const isLogin = /^\/login(?:\/|$)/.test(req.path);
+  // An owner who has lost the key comes to the login page like this, and a thief gains nothing there.
+  const details = { reason: reasonOf[state], patienceMs, skipped, isTry: !isLogin };
+  await refusals.record(req, { sessionId, email, signedInAt, remember }, details);
 
   forgetSession(req);
-  const attempts = cookies.readAttempts(req);
-  const isLogin = req.path.startsWith('/login');
-  const isRepeated = !isLogin && (isDoubtful || state === 'wrong');
-  const waits = isRepeated && skipped !== undefined ? waitSeconds[attempts] : undefined;
+  const since = cookies.readWaitingSince(req);
+  const isRepeated = !isLogin && (state !== 'missing' || skipped !== undefined || isNew);
+  const waits = isRepeated && skipped !== undefined ? secondsToWait(since) : undefined;
   if (waits !== undefined) {
-    cookies.noteAttempts(res, attempts + 1);
+    cookies.noteWaiting(res, since);
     return askToWait(req, res, next, waits);
   }
-  if (isRepeated && skipped === undefined && attempts === 0) {
-    cookies.noteAttempts(res, 1);
+  if (isRepeated && skipped === undefined && since === undefined) {
+    cookies.noteWaiting(res, since);
     // Without the cookie, the browser proves its key before it follows, with the same body (webappsec-dbsc, section 5).
     cookies.clear(res);
     return res.redirect(307, origin + pathOf(req));
   }
-  letPass(parts, { req, res, next, wasBound: false });
+  letPass(parts, { req, res, next, wasBound: false, forgotten: { sessionId, email } });
 }
 
-/** Why the browser sends no bound cookie, as far as it says so; anybody else can say so as well. */
-function skippedReason(req: Request): string | undefined {
-  const header = req.headers['secure-session-skipped'];
-  return /^(?:quota_exceeded|server_error|unreachable)\b/.exec(String(header))?.[0];
+const skippedEntry = /(?:^|,)\s*([a-z*][\w-]{0,39})((?:;[^,;"]*(?:"[^"]*")?)*)/gi;
+
+/**
+ * Why the browser sends no bound cookie of this session, as far as it says so. The header is a list over all sessions of
+ * the site (RFC 9651), and only a browser that has registered the key knows what its session is called.
+ */
+function skippedReason({ names }: BoundParts, req: Request): string | undefined {
+  const header = String(req.headers['secure-session-skipped'] ?? '');
+  for (const [, reason, parameters = ''] of header.matchAll(skippedEntry)) {
+    const [, name] = /;\s*session_identifier="([\w-]+)"/.exec(parameters) ?? [];
+    if (name !== undefined && names.sessionIn(name) === req.sessionID) return reason;
+  }
+  return undefined;
+}
+
+/**
+ * For how long to wait now; undefined once the browser had all the time it needs. By the clock, since tabs wait together.
+ * @param since when the first of them began, in seconds
+ */
+function secondsToWait(since: number | undefined): number | undefined {
+  const waited = since === undefined ? 0 : now() / 1000 - since;
+  let end = 0;
+  return waitSeconds.find((seconds) => {
+    end += seconds;
+    return waited < end;
+  });
 }
 
 /**
@@ -134,23 +155,38 @@ function askToWait(req: Request, res: Response, next: NextFunction, seconds: num
   });
 }
 
-type Passing = { req: Request; res: Response; next: NextFunction; wasBound: boolean };
+type Forgotten = { sessionId: string; email: EmailAddress };
+type Passing = { req: Request; res: Response; next: NextFunction; wasBound: boolean; forgotten?: Forgotten };
 
 /**
- * Goes on, and asks the browser in the answer to a sign-in, and in no other, to bind the session: whoever has stolen a
- * session does not get there. Takes the bound cookie back when its session has ended.
+ * Goes on to the page, and completes its answer. That of a sign-in, and no other, asks the browser to bind the session:
+ * whoever has stolen a session does not get there. One without a session takes the bound cookie back.
+ * @param forgotten the session that did not count for this request; a sign-in by its owner ends it
  */
-function letPass({ challenges, cookies }: BoundParts, { req, res, next, wasBound }: Passing): void {
+function letPass(parts: BoundParts, { req, res, next, wasBound, forgotten }: Passing): void {
+  const { challenges, cookies } = parts;
   const { sessionID: idBefore } = req;
   const { writeHead } = res;
   res.writeHead = ((...args: unknown[]) => {
     const { session } = req;
     if (session?.email === undefined) {
-      if (wasBound) cookies.clear(res);
+      // After a failure, the session may well go on.
+      if (wasBound && res.statusCode < 500) cookies.clear(res);
     } else if (req.sessionID !== idBefore && !bindingOf(session)) {
       res.setHeader('Secure-Session-Registration', registrationHeader(challenges, req.sessionID));
+      if (forgotten?.email === session.email) void endForgotten(parts, req, forgotten);
     }
     return Reflect.apply(writeHead, res, args);
   }) as Response['writeHead'];
   next();
+}
+
+/** As any other sign-in ends the session that the browser had before. */
+async function endForgotten({ store, log }: BoundParts, req: Request, { sessionId }: Forgotten): Promise<void> {
+  try {
+    const ended = await store.index.endById(sessionId);
+    if (ended) log.info({ ...requestFields(req), session: handleOf(sessionId), by: 'new sign-in' }, 'session ended');
+  } catch (err) {
+    log.error({ id: req.id, err }, 'session before a sign-in not ended');
+  }
 }

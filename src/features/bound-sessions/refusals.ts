@@ -13,17 +13,22 @@ const reasons = [
   'bound cookie expired',
   'bound cookie wrong',
   'wrong key',
+  'proof replayed',
   'registration not asked for',
+  'registration signed by another key',
+  'registration of a second key',
 ] as const;
 export type Reason = (typeof reasons)[number];
 
 const counter = {
   name: 'latchkey_bound_sessions_refused_total',
-  help: 'Requests that carried the cookie of a bound session, and no proof of its key, by reason',
+  help: 'Requests for a bound session that were refused for lack of a proof of its key, by reason',
 };
 
 /** What was refused: whose session, and when it signed in. */
 export type Refused = { sessionId: string; email: EmailAddress; signedInAt: number; remember: boolean };
+
+type Details = { reason: Reason; patienceMs: number; isTry: boolean; skipped?: string | undefined };
 
 type Parts = { redis: RedisClient; log: Logger; mails: TheftMails | undefined };
 
@@ -38,13 +43,10 @@ export class Refusals {
 
   /**
    * Never fails: a request that is refused stays refused.
-   * @param patienceMs for how long the owner's own browser may come like this; 0 if it never does
+   * @param details.patienceMs for how long the owner's own browser may come like this; 0 if it never does
+   * @param details.isTry whether it may be somebody else's try, of which the owner is told
    */
-  async record(
-    req: Request,
-    refused: Refused,
-    { reason, patienceMs, skipped }: { reason: Reason; patienceMs: number; skipped?: string | undefined },
-  ): Promise<void> {
+  async record(req: Request, refused: Refused, { reason, patienceMs, isTry, skipped }: Details): Promise<void> {
     const { redis, log, mails } = this.#parts;
     const { sessionId } = refused;
     const person = tagIn(sessionId);
@@ -52,7 +54,7 @@ export class Refusals {
     figures.publish({ ...counter, labels: { reason }, add: 1 });
     personEvents.publish({ log, person, request: req.id, what: `bound session refused: ${reason}`, isRefusal: true });
     try {
-      if (await isSecondTry(redis, sessionId, patienceMs)) await mails?.send(refused, req);
+      if (isTry && (await isSecondTry(redis, sessionId, patienceMs))) await mails?.send(refused, reason, req);
     } catch (err) {
       log.error({ id: req.id, err }, 'use of a bound session without its key not reported');
     }

@@ -84,21 +84,20 @@ function register(parts: BoundParts): RequestHandler {
       if (isTry) await record(parts, req, owned, 'registration not asked for');
       return refuse(res, 400, 'Only a sign-in can be followed by a registration.');
     }
-    if (!proof.isSignedBy(key)) return refuse(res, 400, 'The proof is not signed by its key.');
-    if (!(await bind(redis, sessionId, key))) return refuse(res, 409, 'This session is bound already.');
+    if (!proof.isSignedBy(key)) {
+      await record(parts, req, owned, 'registration signed by another key');
+      return refuse(res, 400, 'The proof is not signed by its key.');
+    }
+    if (!(await bind(redis, sessionId, key))) {
+      // Its own key a second time is the browser's, whose request was repeated on the way.
+      const bound = await findSession(parts, sessionId);
+      if (bound && bindingOf(bound.session)?.key !== key)
+        await record(parts, req, owned, 'registration of a second key');
+      return refuse(res, 409, 'This session is bound already.');
+    }
     log.info({ ...requestFields(req), session: handleOf(sessionId), person: tagIn(sessionId) }, 'session bound');
     cookies.set(res, sessionId, key);
-    const name = names.nameOf(sessionId);
-    res.set('Secure-Session-Challenge', challengeHeader(challenges, sessionId, name));
-    res.json({
-      session_identifier: name,
-      refresh_url: refreshPath,
-      scope: { include_site: false },
-      credentials: [{ type: 'cookie', ...boundCookie }],
-      // A link on another site may lead here as well. The cookie goes only with such page loads (SameSite=Lax), so no other
-      // site can find out by the time of a request whether somebody is logged in.
-      allowed_refresh_initiators: ['*'],
-    });
+    res.json(instructions(names.nameOf(sessionId)));
   };
 }
 
@@ -112,24 +111,40 @@ function refresh(parts: BoundParts): RequestHandler {
 
   return async function refreshBoundCookie(req, res) {
     const name = readString(req.headers['sec-secure-session-id']);
-    const sessionId = name === undefined ? undefined : names.sessionIn(name);
+    const ownId = readSessionId(req, parts);
+    // A name that was given under a secret that is no longer there can't be read.
+    const sessionId = name === undefined ? undefined : names.sessionIn(name) || ownId;
     const owned = await findSession(parts, sessionId);
     const binding = owned && bindingOf(owned.session);
     // Where a link on another site has led here, the session's cookie is missing. One of another session means that
     // somebody has logged in again.
-    const current = readSessionId(req, parts) || sessionId;
+    const current = ownId || sessionId;
     if (!name || !sessionId || !owned || !binding || current !== sessionId)
       return refuse(res, 401, 'Please login first.');
-    res.set('Secure-Session-Challenge', challengeHeader(challenges, sessionId, name));
-    if (!(await isProved(parts, req, owned, binding))) return refuse(res, 403, 'Sign the challenge.');
+    if (!(await isProved(parts, req, owned, binding))) {
+      // Only here: one sent ahead is too old by the next renewal, and its signature is wasted.
+      res.set('Secure-Session-Challenge', `"${challenges.issue('refresh', sessionId)}";id="${name}"`);
+      return refuse(res, 403, 'Sign the challenge.');
+    }
     if (!binding.isConfirmed) await confirmBinding(redis, sessionId, binding);
     cookies.set(res, sessionId, binding.key);
-    res.status(204).end();
+    // Told all of it again, Chromium drops the challenge that it has signed. Otherwise it signs that one at the next renewal,
+    // to no purpose, and skips proofs once it has signed six times.
+    res.json(instructions(name));
   };
 }
 
-function challengeHeader(challenges: Challenges, sessionId: string, name: string): string {
-  return `"${challenges.issue('refresh', sessionId)}";id="${name}"`;
+/** What a browser needs to know of its bound session (its JSON session instructions). */
+function instructions(name: string) {
+  return {
+    session_identifier: name,
+    refresh_url: refreshPath,
+    scope: { include_site: false },
+    credentials: [{ type: 'cookie', ...boundCookie }],
+    // A link on another site may lead here as well. The cookie goes only with such page loads (SameSite=Lax), so no other
+    // site can find out by the time of a request whether somebody is logged in.
+    allowed_refresh_initiators: ['*'],
+  };
 }
 
 /** Whether a request answers one of our challenges, for the first time, with the key of its session. */
@@ -137,14 +152,25 @@ async function isProved(parts: BoundParts, req: Request, owned: Owned, binding: 
   const { sessionId } = owned;
   const proof = readProof(req.headers['secure-session-response']);
   if (!proof || !parts.challenges.isGood(proof.challenge, 'refresh', sessionId)) return false;
-  if (proof.isSignedBy(binding.key)) return useChallenge(parts.redis, sessionId, proof.challenge);
-  await record(parts, req, owned, 'wrong key');
-  return false;
+  if (!proof.isSignedBy(binding.key)) {
+    await record(parts, req, owned, 'wrong key');
+    return false;
+  }
+  const isFirst = await useChallenge(parts.redis, sessionId, proof.challenge);
+  // Browsers repeat a proof as well, when its answer was lost.
+  if (!isFirst) await record(parts, req, owned, 'proof replayed', { isTry: false });
+  return isFirst;
 }
 
-function record(parts: BoundParts, req: Request, { sessionId, session, email }: Owned, reason: Reason): Promise<void> {
+function record(
+  { refusals }: BoundParts,
+  req: Request,
+  { sessionId, session, email }: Owned,
+  reason: Reason,
+  { isTry } = { isTry: true },
+): Promise<void> {
   const { signedInAt, remember } = session;
-  return parts.refusals.record(req, { sessionId, email, signedInAt, remember }, { reason, patienceMs: 0 });
+  return refusals.record(req, { sessionId, email, signedInAt, remember }, { reason, patienceMs: 0, isTry });
 }
 
 function refuse(res: Response, status: number, text: string): void {

@@ -11,7 +11,7 @@ export class SessionNames {
   readonly #keys: SealKeys;
 
   constructor(secrets: SessionSecrets) {
-    this.#keys = deriveSealKeys(secrets);
+    this.#keys = deriveSealKeys(secrets, 'latchkey bound session names');
   }
 
   nameOf(sessionId: string): string {

@@ -7,29 +7,36 @@ import { usedSeconds } from './challenges.ts';
 
 /** Within this time, a second try is reported, and only once. */
 const triesSeconds = 86_400;
-/** Shorter than bound cookies live: a browser that has proved its key since has no reason to come without one. */
+/** Shorter than bound cookies live: a browser that has proved its key since comes without one only if the answer was lost. */
 const provedSeconds = 540;
 
+/** For how long an owner's browser may come without proof before that counts as a try: far longer than a proof takes. */
+export const usualPatienceMs = 30_000;
+/** The same, where the browser says that it skips proofs: as long as it may skip them. */
+export const skippedPatienceMs = 600_000;
+
 /**
- * Counts a try, and returns how many there were before and are now. One that may be the owner's own counts only once the
- * browser had time to prove its key and did not; then it counts for two, as it was not the first.
+ * Counts a try, and returns how many there were before and are now. A request that the owner's own browser may have sent
+ * counts only if one came without proof so long before that the browser would have proved its key since. Then it counts
+ * for two, since it is at least the second.
  */
 const tryScript = `
 local now, patience, seconds = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local provedAt = tonumber(redis.call('GET', KEYS[3]) or 0)
-local isDoubtful = patience > 0 and now - provedAt >= ${provedSeconds * 1000}
-if isDoubtful then
+if now - provedAt < ${provedSeconds * 1000} then patience = math.min(patience, ${usualPatienceMs}) end
+local weight = patience > 0 and 2 or 1
+if patience > 0 then
   local since = redis.call('GET', KEYS[2])
   if not since then redis.call('SET', KEYS[2], now, 'EX', seconds) end
   if not since or now - tonumber(since) < patience then return {0, 0} end
 end
-local tries = redis.call('INCRBY', KEYS[1], isDoubtful and 2 or 1)
+local tries = redis.call('INCRBY', KEYS[1], weight)
 if tries <= 2 then redis.call('EXPIRE', KEYS[1], seconds) end
-return {tries - (isDoubtful and 2 or 1), tries}`;
+return {tries - weight, tries}`;
 
 /**
  * Counts a request that came without proof.
- * @param patienceMs for how long the owner's own browser may come like this; 0 if it never does
+ * @param patienceMs for how long the owner's own browser may come like this; 0 if it never does. After a proof, 30 s at most
  * @returns whether it makes the second try: true once a day at most
  * @throws {RedisUnavailable}
  */

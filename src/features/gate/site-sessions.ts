@@ -30,7 +30,7 @@ export const boundSiteSeconds = 3600;
 
 /** Whether a site is still open to the session that has opened it. A binding that can't be read counts as one in force. */
 export function isStillOpen({ openedAt }: SiteSession, { binding }: Pick<SessionData, 'binding'>): boolean {
-  return !binding || binding.startsWith('0') || Math.abs(now() - openedAt) < boundSiteSeconds * 1000;
+  return binding?.startsWith('0') !== false || Math.abs(now() - openedAt) < boundSiteSeconds * 1000;
 }
 
 /**

@@ -7,9 +7,12 @@ const tagBytes = 16;
 /** AES-256 keys, one for each session secret: the first encrypts, all decrypt. */
 export type SealKeys = [Uint8Array, ...Uint8Array[]];
 
-/** Derives the keys of the outbox from the session secrets, by HKDF (RFC 5869). */
-export function deriveSealKeys([first, ...others]: SessionSecrets): SealKeys {
-  const derive = (secret: string) => new Uint8Array(hkdfSync('sha256', secret, '', 'latchkey outbox', 32));
+/**
+ * Derives keys from the session secrets, by HKDF (RFC 5869).
+ * @param use what they encrypt; each use has keys of its own
+ */
+export function deriveSealKeys([first, ...others]: SessionSecrets, use = 'latchkey outbox'): SealKeys {
+  const derive = (secret: string) => new Uint8Array(hkdfSync('sha256', secret, '', use, 32));
   return [derive(first), ...others.map(derive)];
 }
 

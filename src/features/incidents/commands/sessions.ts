@@ -25,7 +25,7 @@ export const sessions: Command = {
     const rows = live.map((session) => {
       const { handle, device = '', signedInAt, lastSeenAt } = session;
       const row = [handle, device, addresses.get(handle) ?? '-', timeText(signedInAt), timeText(lastSeenAt)];
-      row.push(session.binding?.startsWith('1') ? 'yes' : '-'); // feature: bound-sessions
+      row.push(session.binding?.startsWith('0') === false ? 'yes' : '-'); // feature: bound-sessions
       return row;
     });
     const table = tableText([headings, ...rows]);
@@ -39,7 +39,7 @@ export const sessions: Command = {
           signedInFrom: addresses.get(session.handle),
           signedInAt: new Date(session.signedInAt),
           lastSeenAt: new Date(session.lastSeenAt),
-          isBound: session.binding?.startsWith('1') ?? false, // feature: bound-sessions
+          isBound: session.binding?.startsWith('0') === false, // feature: bound-sessions
         })),
       },
     };
