@@ -134,6 +134,12 @@ describe('a key of the thief', () => {
   });
 });
 
+test('a registration that the browser repeats is refused, but no theft', async () => {
+  expect((await victim.register({ challenge: victim.invitation })).status).toBe(409);
+  expect(reasons()).toEqual([]);
+  await expectOwnerIn();
+});
+
 test('a challenge can be answered once', async () => {
   const challenge = await victim.askForChallenge();
   expect((await victim.refresh()).status).toBe(200);
