@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import http from 'node:http';
 import { onTestFinished, vi } from 'vitest';
+import { figures } from '../../src/diagnostics.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import type { Visitor } from '../support/visitor.ts';
 
@@ -11,12 +13,16 @@ export type Listener = {
   owners: () => string[];
   /** Everything that came. */
   text: () => string;
+  /** Resolves as more comes. */
+  next: () => Promise<unknown>;
   isOpen: () => boolean;
   leave: () => void;
 };
 
-/** How late a visible tab may be. */
+/** How late a visible tab may be, on a machine with nothing else to do. */
 export const withinMs = 2000;
+/** For tests that don't measure, on a machine that is busy. */
+const longWaitMs = 15_000;
 
 /** Opens a stream, and resolves with its first byte, or its end. */
 export function listen(url: string, visitor: Visitor, headers: Record<string, string> = {}): Promise<Listener> {
@@ -32,6 +38,7 @@ export function listen(url: string, visitor: Visitor, headers: Record<string, st
         const listener: Listener = {
           ...{ status, headers: response.headers, owners },
           text: () => text,
+          next: () => once(response, 'data'),
           isOpen: () => isOpen,
           leave: () => request.destroy(),
         };
@@ -51,14 +58,29 @@ export function listen(url: string, visitor: Visitor, headers: Record<string, st
   });
 }
 
-/** Expects the stream to name the owner first, and then, in time, that the session has ended. */
+/** Expects the stream to name the owner first, and then to say that the session has ended. */
 export async function expectEnd(listener: Listener, email = 'ann@example.com'): Promise<void> {
   await vi.waitFor(
     () => {
       if (listener.isOpen()) throw new Error('the stream is still open');
     },
-    { timeout: withinMs, interval: 10 },
+    { timeout: longWaitMs, interval: 10 },
   );
   const said = listener.owners().join();
   if (said !== `${tagOf(email)},nobody`) throw new Error(`the stream said ${said}`);
+}
+
+/** Resolves once each of that many apps in this process has looked after its streams twice. */
+export async function twoTicks(apps: number): Promise<void> {
+  let ticks = 0;
+  const unsubscribe = figures.subscribe(({ name }) => {
+    if (name === 'latchkey_live_tabs') ticks += 1;
+  });
+  await vi.waitFor(
+    () => {
+      if (ticks <= 2 * apps) throw new Error(`${ticks} ticks so far`);
+    },
+    { timeout: longWaitMs, interval: 50 },
+  );
+  unsubscribe();
 }

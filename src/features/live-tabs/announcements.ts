@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { ErrorReply } from 'redis';
+import type { Core } from '../../core.ts';
 import type { RedisClient } from '../../redis/client.ts';
-import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
+import { deadlineMs, type RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import { endScript } from '../../session/scripts.ts';
 import { memberOf, tagIn } from '../../session/session-id.ts';
 
+type Channel = { followers: number; settled: Promise<unknown> };
 type Sharded = NonNullable<RedisClient['sharded']>;
 
 type Listeners = {
@@ -28,6 +31,8 @@ export type Announcements = {
 
 const channel = 'ended';
 const retryMs = 250;
+/** While Redis denies it, which only the operator can change. */
+const maxRetryMs = 30_000;
 /** Within this time the library has subscribed again where a node has gone and another one has its slots. */
 const resubscribedWithinMs = 5000;
 
@@ -36,20 +41,32 @@ export function digestOf(sessionId: string): string {
   return createHash('sha1').update(memberOf(sessionId)).digest('hex');
 }
 
-/** @param keyPrefix in front of every key and channel */
-export function announcements(redis: RedisClient, keyPrefix: string, listeners: Listeners): Announcements {
-  return redis.sharded ? inShards(redis, redis.sharded, listeners) : onOneChannel(redis, keyPrefix, listeners);
+/** Hears of ends over the Redis that the sessions are in. */
+export function announcements(core: Pick<Core, 'redis' | 'config' | 'log'>, listeners: Listeners): Announcements {
+  const { redis } = core;
+  return redis.sharded ? inShards(redis, redis.sharded, listeners) : onOneChannel(core, listeners);
 }
 
-function onOneChannel(redis: RedisClient, keyPrefix: string, { onEnded, onGap }: Listeners): Announcements {
+function onOneChannel(
+  { redis, config, log }: Parameters<typeof announcements>[0],
+  listeners: Listeners,
+): Announcements {
+  const { onEnded, onGap } = listeners;
   let isStopped = false;
+  let denials = 0;
 
   async function subscribe(): Promise<void> {
     try {
       await withTimeout(deadlineMs, redis.subscribe(channel, onEnded));
+      denials = 0;
       onGap();
-    } catch {
-      if (!isStopped) setTimeout(() => void subscribe(), retryMs).unref();
+    } catch (error) {
+      if (isStopped) return;
+      const { cause } = error as RedisUnavailable;
+      const isDenied = cause instanceof ErrorReply && cause.message.startsWith('NOPERM');
+      if (isDenied && denials === 0) log.error({ err: cause }, 'tabs are not told of ended sessions: Redis denies it');
+      denials = isDenied ? denials + 1 : 0;
+      setTimeout(() => void subscribe(), Math.min(retryMs * 2 ** denials, maxRetryMs)).unref();
     }
   }
   function greet(): void {
@@ -59,7 +76,7 @@ function onOneChannel(redis: RedisClient, keyPrefix: string, { onEnded, onGap }:
   }
 
   return {
-    endScript: announcing(`redis.pcall('PUBLISH', '${keyPrefix}${channel}', digest)`),
+    endScript: announcing(`redis.pcall('PUBLISH', '${config.redisKeyPrefix}${channel}', digest)`),
     follow: async () => () => {},
     async start() {
       redis.onConnect?.(greet);
@@ -77,7 +94,7 @@ function onOneChannel(redis: RedisClient, keyPrefix: string, { onEnded, onGap }:
  * sessions, and a process subscribes to those of the addresses that it has streams for.
  */
 function inShards(redis: RedisClient, sharded: Sharded, { onEnded, onGap }: Listeners): Announcements {
-  const channels = new Map<string, { followers: number; settled: Promise<unknown> }>();
+  const channels = new Map<string, Channel>();
 
   async function follow(sessionId: string): Promise<() => void> {
     const name = `{${tagIn(sessionId)}}${channel}`;
@@ -106,6 +123,19 @@ function inShards(redis: RedisClient, sharded: Sharded, { onEnded, onGap }: List
     return leave;
   }
 
+  /** Subscribes where the library has failed to do so again; where it has not, this costs nothing. */
+  async function recover(): Promise<void> {
+    const followed = [...channels.entries()].filter(([, { followers }]) => followers > 0);
+    await Promise.all(followed.map(([name, entry]) => resubscribe(name, entry)));
+    onGap();
+  }
+  async function resubscribe(name: string, entry: Channel): Promise<void> {
+    entry.settled = entry.settled
+      .catch(() => {})
+      .then(() => (entry.followers > 0 ? withTimeout(deadlineMs, sharded.subscribe(name, onEnded)) : undefined));
+    await entry.settled.catch(() => {});
+  }
+
   // Beside the session's own key, from which the channel takes its prefix and its tag.
   const name = `string.sub(KEYS[position + 1], 1, -1 - #member) .. '${channel}'`;
   return {
@@ -113,8 +143,8 @@ function inShards(redis: RedisClient, sharded: Sharded, { onEnded, onGap }: List
     follow,
     async start() {
       redis.on('node-ready', () => {
-        onGap();
-        setTimeout(onGap, resubscribedWithinMs).unref();
+        void recover();
+        setTimeout(() => void recover(), resubscribedWithinMs).unref();
       });
     },
     stop() {},

@@ -8,6 +8,7 @@ import { isSessionId } from '../../session/session-id.ts';
 import { readSessionId } from '../session-guard/session-guard.ts';
 import { announcements } from './announcements.ts';
 import { emptyStream, sayNobody } from './answers.ts';
+import { maxOpenFiles, maxStreamsWithin } from './open-files.ts';
 import { Streams } from './streams.ts';
 
 export type LiveTabs = {
@@ -31,10 +32,11 @@ const maxUsed = 0.9;
  * command when it is opened, and none while nothing happens. A stream is no use of the session.
  */
 export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
-  const { config, redis, store } = core;
+  const { config, log, store } = core;
   const { maxStreams } = config.liveTabs;
+  const isOn = maxStreams > 0;
   const streams = new Streams({ store, limits, maxStreams });
-  const ends = announcements(redis, config.redisKeyPrefix, {
+  const ends = announcements(core, {
     onEnded: (digest) => streams.end(digest),
     onGap: () => streams.recheck(),
   });
@@ -46,7 +48,8 @@ export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
     return streams.hasRoom && pages < maxPages * maxUsed;
   }
 
-  const openStream: RequestHandler = async function openStream(req, res) {
+  const openStream: RequestHandler = async function openStream(req, res, next) {
+    if (!isOn) return next('route');
     const site = req.headers['sec-fetch-site'];
     if (site !== undefined && site !== 'same-origin') throw new HttpError(403, 'This address is for our own pages.');
     if (!hasRoom()) return refuse(res);
@@ -67,10 +70,11 @@ export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
 
   return {
     endScript: ends.endScript,
-    isOn: maxStreams > 0,
+    isOn,
     openStream,
     service: {
       async start() {
+        if (!isOn) return;
         streams.start();
         await ends.start();
       },
@@ -79,12 +83,17 @@ export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
         streams.close();
       },
     },
-    attach(its) {
-      server = its;
+    attach(httpServer) {
+      server = httpServer;
+      const openFiles = maxOpenFiles();
+      streams.maxStreams = maxStreamsWithin(openFiles, maxStreams, httpServer.maxConnections);
+      if (streams.maxStreams < maxStreams) {
+        log.warn({ openFiles, maxStreams: streams.maxStreams }, 'too few open files are allowed for LIVE_TABS_MAX');
+      }
       streams.onChange = (change) => {
-        its.maxConnections += change;
+        httpServer.maxConnections += change;
       };
-      its.once('closing', () => streams.close());
+      httpServer.once('closing', () => streams.close());
     },
   };
 }

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'express';
 import { now } from '../../clock.ts';
 import { figures } from '../../diagnostics.ts';
+import { shownIp } from '../../log.ts';
 import { endOf, minSignedInAt, type SessionLimits } from '../../session/lifetime.ts';
 import { tagIn } from '../../session/session-id.ts';
 import type { SessionStore } from '../../session/store.ts';
@@ -17,12 +19,16 @@ const maxPerSession = 4;
 const maxLatenessMs = 1000;
 const closeWithinMs = 5000;
 const batch = 100;
+/** When everybody's sessions are ended: 10,000 browsers are told within a second. */
+const [endBatch, endBatchMs] = [100, 10];
 const gauge = { name: 'latchkey_live_tabs', help: 'Browsers that wait to be told that their session has ended' };
 
 /** What one browser is listening to. */
 type Stream = {
   sessionId: string;
   digest: string;
+  /** The client's, whose streams share the places of a session. */
+  network: string | undefined;
   /** Until the stream begins. */
   res: Response | undefined;
   /** From then on. */
@@ -44,6 +50,7 @@ type Options = { store: SessionStore; limits: SessionLimits; maxStreams: number 
 export class Streams {
   /** Told of each stream that comes (1) or goes (-1). */
   onChange: (change: 1 | -1) => void = () => {};
+  maxStreams: number;
   readonly #options: Options;
   /** The oldest first. */
   readonly #streams = new Set<Stream>();
@@ -59,6 +66,7 @@ export class Streams {
 
   constructor(options: Options) {
     this.#options = options;
+    this.maxStreams = options.maxStreams;
   }
 
   get size(): number {
@@ -67,7 +75,7 @@ export class Streams {
 
   /** Whether this process can take another one. Pages come first. */
   get hasRoom(): boolean {
-    return this.#streams.size < this.#options.maxStreams && !this.#isBusy;
+    return this.#streams.size < this.maxStreams && !this.#isBusy;
   }
 
   start(): void {
@@ -92,7 +100,8 @@ export class Streams {
     const digest = digestOf(sessionId);
     const turn = this.#opened++ % heartbeatTicks;
     const unknown = { signedInAt: 0, endsAt: Number.POSITIVE_INFINITY, isEnded: false };
-    const stream: Stream = { sessionId, digest, res, socket: undefined, turn, ...unknown };
+    const network = shownIp('network', res.req.ip);
+    const stream: Stream = { sessionId, digest, network, res, socket: undefined, turn, ...unknown };
     // Before Redis is asked, so that no end falls in between.
     this.#add(stream);
     res.once('close', () => {
@@ -132,17 +141,27 @@ export class Streams {
     const at = now();
     const earliest = minSignedInAt(this.#options.limits);
     const due: Stream[] = [];
+    const ended: Stream[] = [];
     for (const stream of this.#streams) {
       if (!stream.socket) continue;
-      if (stream.signedInAt < earliest) this.#finish(stream);
+      if (stream.signedInAt < earliest) ended.push(stream);
       else {
         if (stream.endsAt <= at || this.#mayHaveMissed) due.push(stream);
         if (stream.turn === this.#ticks % heartbeatTicks) this.#sendHeartbeat(stream);
       }
     }
+    void this.#finishAll(ended);
     this.#mayHaveMissed &&= this.#isLooking;
     if (due.length > 0 && !this.#isLooking) void this.#lookAtAll(due);
     figures.publish({ ...gauge, set: this.#streams.size });
+  }
+
+  /** Leaves time for pages in between. */
+  async #finishAll(ended: Stream[]): Promise<void> {
+    for (let first = 0; first < ended.length; first += endBatch) {
+      if (first > 0) await sleep(endBatchMs, undefined, { ref: false });
+      for (const stream of ended.slice(first, first + endBatch)) this.#finish(stream);
+    }
   }
 
   async #lookAtAll(due: Stream[]): Promise<void> {
@@ -197,8 +216,18 @@ export class Streams {
     this.onChange(1);
     const others = this.#byDigest.get(stream.digest) ?? [];
     this.#byDigest.set(stream.digest, [...others, stream]);
-    const [oldest] = others;
-    if (oldest && others.length >= maxPerSession) this.#close(oldest);
+    if (others.length >= maxPerSession) this.#makeRoom([...others, stream]);
+  }
+
+  /**
+   * Closes the oldest stream of the network that has the most. Elsewhere, a stolen cookie of a bound session can't take
+   * the owner's only stream away, and a browser whose old connections are dead still gets a new one.
+   */
+  #makeRoom(streams: Stream[]): void {
+    const countOf = ({ network }: Stream) => streams.filter((other) => other.network === network).length;
+    const maxCount = Math.max(...streams.map(countOf));
+    const oldest = streams.find((stream) => countOf(stream) === maxCount);
+    if (oldest) this.#close(oldest);
   }
 
   #remove(stream: Stream): void {
