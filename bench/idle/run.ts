@@ -25,6 +25,12 @@ const { values } = parseArgs({
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
 const ticksPerSecond = 100;
 const settleMs = 5000;
+const signIn = { SIGN_IN: 'trust' };
+// feature: mail
+// Nobody listens there, and nobody asks for a mail.
+const mail = { SMTP_URL: 'smtp://127.0.0.1:9?tls=optional', MAIL_FROM: 'login@example.com' };
+Object.assign(signIn, mail, { SIGN_IN: 'code' });
+// end: mail
 
 type Program = { name: string; cwd: string };
 type Idle = { megabytes: number; cpuPercent: number; commandsPerDay: number };
@@ -107,8 +113,7 @@ function start(node: string, cwd: string, port: number, redisUrl: string): Child
       ...{ PATH: process.env.PATH, NODE_ENV: 'production', LOG_LEVEL: 'error' },
       ...{ PORT: String(port), BASE_URL: `http://127.0.0.1:${port}`, REDIS_URL: redisUrl },
       SESSION_SECRET: 'a secret for the bench of 32 characters and more',
-      // Nobody listens there, and nobody asks for a mail.
-      ...{ SIGN_IN: 'code', SMTP_URL: 'smtp://127.0.0.1:9?tls=optional', MAIL_FROM: 'login@example.com' },
+      ...signIn,
     },
   });
 }
