@@ -7,6 +7,8 @@ const notice = document.createElement('main');
 /** What of the page was visible, and where its visitor was. */
 let hiddenParts = [];
 let lastFocused;
+let lastScrollY = 0;
+const titlePrefix = 'Session ended – ';
 /** While a form is being sent, such as that of "Log out", its answer says what has become of the session. */
 const sendingMs = 1500;
 let sentAt = Number.NEGATIVE_INFINITY;
@@ -40,8 +42,10 @@ function reveal() {
   page.hidden = false;
   if (!notice.isConnected) return;
   notice.remove();
+  document.title = document.title.replace(titlePrefix, '');
   for (const part of hiddenParts) part.hidden = false;
-  lastFocused?.focus();
+  lastFocused?.focus({ preventScroll: true });
+  scrollTo({ top: lastScrollY, behavior: 'instant' });
 }
 
 /** Puts a notice in place of the page. What was typed is kept, out of sight, until its owner has logged in again. */
@@ -59,6 +63,8 @@ function conceal(advice) {
   link.href = newTab ? '/login' : address();
   if (newTab) Object.assign(link, { target: '_blank', textContent: 'Log in (opens a new tab)' });
   lastFocused = document.activeElement;
+  lastScrollY = scrollY;
+  document.title = titlePrefix + document.title;
   hiddenParts = [...document.body.children].filter((part) => !part.hidden);
   for (const part of hiddenParts) part.hidden = true;
   document.body.append(notice);

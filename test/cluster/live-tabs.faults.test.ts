@@ -16,6 +16,11 @@ test('on a Cluster, each end is heard of by every process, and by the node of it
   const addresses = Array.from({ length: 6 }, (_, number) => `visitor${number}@example.com`);
   const visitors = await Promise.all(addresses.map((email) => signedIn(here.url(), email)));
   const [staying = '', ...ending] = addresses;
+  const small = await startServer({ env: { ...env, LIVE_TABS_MAX: '2' } });
+  const burst = await Promise.all(visitors.map((visitor) => listen(small.url(), visitor)));
+  expect(burst.map(({ status }) => status).sort()).toEqual([200, 200, 503, 503, 503, 503]);
+  for (const { leave } of burst) leave();
+
   const listeners = await Promise.all(visitors.map((visitor) => listen(here.url(), visitor)));
   for (const [index, visitor] of visitors.slice(1).entries()) {
     await visitor.copy(there.url()).post('/logout');

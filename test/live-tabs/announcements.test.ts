@@ -3,6 +3,7 @@ import { readConfig, redisPermissions } from '../../src/config.ts';
 import { announcements } from '../../src/features/live-tabs/announcements.ts';
 import { aclRule } from '../../src/features/redis-checks/permissions.ts';
 import { createLogger } from '../../src/log.ts';
+import type { RedisClient } from '../../src/redis/client.ts';
 import { connectUrl } from '../support/app.ts';
 import { password } from '../support/redis-nodes.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -38,4 +39,39 @@ test('a Redis that no longer allows the channel is asked less and less often, an
   const publish = () => server.client((admin) => admin.publish('latchkey:ended', 'a digest'));
   await expect.poll(publish, { timeout: 15_000 }).toBe(1);
   await expect.poll(() => ended).toContain('a digest');
+});
+
+test('in a Cluster, a subscription that was lost is made again before sessions are asked about', async () => {
+  const steps: string[] = [];
+  let becomeReady = () => {};
+  const sharded: RedisClient['sharded'] = {
+    subscribe: async (channel) => {
+      steps.push(channel);
+      if (steps.length === 3) throw new Error('CLUSTERDOWN');
+    },
+    unsubscribe: async () => {},
+  };
+  const redis = await connectUrl((await startRedisServer(password)).url);
+  onTestFinished(() => redis.destroy());
+  const cluster: RedisClient = {
+    ...redis,
+    sharded,
+    on: (_event, listener) => {
+      becomeReady = listener;
+    },
+  };
+  const listeners = { onEnded: () => {}, onGap: () => void steps.push('asked') };
+  const core = { redis: cluster, log: createLogger('silent'), config: readConfig({ NODE_ENV: 'test' }) };
+  const ends = announcements(core, listeners);
+  await ends.start();
+  const [left, followed] = ['left', 'followed'].map((tag) => `${tag.padEnd(14, '_')}${'a'.repeat(32)}`);
+  const leave = await ends.follow(left ?? '');
+  await ends.follow(followed ?? '');
+  leave();
+  const channel = steps[1];
+  expect(steps).toHaveLength(2);
+  becomeReady();
+  await expect.poll(() => steps.slice(2)).toEqual([channel, 'asked']);
+  becomeReady();
+  await expect.poll(() => steps.slice(4)).toEqual([channel, 'asked']);
 });

@@ -3,6 +3,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterEach, describe, expect, test } from 'vitest';
+import { axeFindings, overflow } from '../browser/findings.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { startApp, type TestApp, testRedis } from '../support/app.ts';
 import { signIn } from '../support/browser.ts';
@@ -195,6 +196,31 @@ describe('what was typed into a page whose session has ended', () => {
     await expect.poll(() => notice.isVisible()).toBe(false);
     expect(await page.getByRole('heading', { level: 1 }).isVisible()).toBe(true);
     expect(await page.getByRole('textbox').inputValue()).toBe('a long letter');
+  });
+
+  test('comes back with the title and the place on the page, whatever kind of part was hidden', async () => {
+    const email = newEmail();
+    const { page } = await typed(email);
+    await page.evaluate(`document.title = 'A letter';
+      const part = Object.assign(document.createElement('div'), { textContent: 'a part' });
+      Object.assign(part.style, { display: 'flex', height: '5000px' });
+      document.body.append(part);
+      scrollTo(0, 900)`);
+    await endElsewhere(email);
+    await becomeVisible(page);
+    const notice = page.getByRole('alert');
+    await expect.poll(() => notice.isVisible()).toBe(true);
+    expect(await page.title()).toBe('Session ended – A letter');
+    expect(await page.getByText('a part').isVisible()).toBe(false);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width: 360, height: 640 });
+      expect([...(await axeFindings(page)), ...(await overflow(page))]).toEqual([]);
+    }
+    await page.setViewportSize({ width: 1280, height: 720 });
+    await signIn(await page.context().newPage(), http.origin, email);
+    await expect.poll(() => notice.isVisible()).toBe(false);
+    expect([await page.title(), await page.evaluate('scrollY')]).toEqual(['A letter', 900]);
   });
 
   test('is not shown to somebody else who logs in', async () => {
