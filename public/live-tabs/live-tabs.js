@@ -1,13 +1,13 @@
-// Optional: every tab of this browser learns at once that its session has ended. One visible tab listens for all of them,
-// and the session guard of each then asks whether its page may still be shown. A tab that nobody tells asks when it
-// becomes visible.
+// Optional: tells every tab of this browser at once that its session has ended. One visible tab listens for all of them,
+// and the session guard of each then asks whether its page may still be shown. Tabs that miss the message ask when they
+// become visible.
 const { owner } = document.documentElement.dataset;
 /** A page that is soon left needs no stream. */
 const settleMs = 300;
 /** When everybody's sessions are ended, not all browsers ask in the same moment. */
 const maxSpreadMs = 500;
 /** So that a process which restarts does not get all browsers back at once. */
-const [firstRetryMs, longestRetryMs, refusedRetryMs] = [10_000, 120_000, 120_000];
+const [firstRetryMs, maxRetryMs, refusedRetryMs] = [10_000, 120_000, 120_000];
 
 let tabs;
 let listening;
@@ -53,7 +53,7 @@ function untilClosed(signal) {
     };
     stream.onerror = () => {
       const isRefused = stream.readyState === EventSource.CLOSED;
-      const retryMs = isRefused ? refusedRetryMs : Math.min(firstRetryMs * 2 ** failures, longestRetryMs);
+      const retryMs = isRefused ? refusedRetryMs : Math.min(firstRetryMs * 2 ** failures, maxRetryMs);
       failures += 1;
       mayRetryAt = Date.now() + (isRefused ? retryMs / 2 : 0) + Math.random() * retryMs;
       close();

@@ -74,13 +74,13 @@ describe('a stream', () => {
 
 describe('a stream says that its session has ended', () => {
   const others = (visitor: Visitor) => visitor.post('/admin/end-other-sessions');
-  test.each<[string, (of: Visitor) => Promise<unknown>]>([
-    ['by a logout in another tab', (of) => of.copy().post('/logout')],
-    ['by a logout at another process', (of) => of.copy(other.url).post('/logout')],
-    ['by a new sign-in of the same browser', (of) => of.copy().signIn('ann@example.com')],
+  test.each<[string, (visitor: Visitor) => Promise<unknown>]>([
+    ['by a logout in another tab', (visitor) => visitor.copy().post('/logout')],
+    ['by a logout at another process', (visitor) => visitor.copy(other.url).post('/logout')],
+    ['by a new sign-in of the same browser', (visitor) => visitor.copy().signIn('ann@example.com')],
     [
       'from the list',
-      async (of) => (await ann()).post('/admin/end-session', { form: { session: handleOf(of.sessionId) } }),
+      async (visitor) => (await ann()).post('/admin/end-session', { form: { session: handleOf(visitor.sessionId) } }),
     ],
     ['with all others, at another process', async () => others((await ann()).copy(other.url))],
   ])('%s', async (_how, end) => {

@@ -18,7 +18,7 @@ export type LiveTabs = {
   isOn: boolean;
   openStream: RequestHandler;
   service: Service;
-  /** Closes the streams with the server, and lets them take up no connection of anybody else. */
+  /** Closes the streams with the server, and keeps them from taking connections and open files that pages need. */
   attach: (server: Server) => void;
 };
 

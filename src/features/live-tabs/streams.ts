@@ -11,7 +11,7 @@ import { digestOf } from './announcements.ts';
 import { beginStream, emptyStream, message, nobody } from './answers.ts';
 
 const tickMs = 1000;
-/** Proxies close what is silent for 30 s. */
+/** How many ticks apart: proxies close what is silent for 30 s. */
 const heartbeatTicks = 20;
 /** One for the visible tabs of a browser, and a few that it has left without a word. */
 const maxPerSession = 4;
@@ -60,8 +60,9 @@ export class Streams {
   #ticks = 0;
   #opened = 0;
   #mayHaveMissed = false;
+  /** Whether the last tick was late. */
   #isBusy = false;
-  #isLooking = false;
+  #isRechecking = false;
   #isClosed = false;
 
   constructor(options: Options) {
@@ -151,8 +152,8 @@ export class Streams {
       }
     }
     void this.#finishAll(ended);
-    this.#mayHaveMissed &&= this.#isLooking;
-    if (due.length > 0 && !this.#isLooking) void this.#lookAtAll(due);
+    this.#mayHaveMissed &&= this.#isRechecking;
+    if (due.length > 0 && !this.#isRechecking) void this.#lookAtAll(due);
     figures.publish({ ...gauge, set: this.#streams.size });
   }
 
@@ -165,7 +166,7 @@ export class Streams {
   }
 
   async #lookAtAll(due: Stream[]): Promise<void> {
-    this.#isLooking = true;
+    this.#isRechecking = true;
     try {
       // One alone finds out whether Redis is there.
       for (let first = 0, count = 1; first < due.length; first += count, count = batch) {
@@ -177,7 +178,7 @@ export class Streams {
       // Redis is away, and so nobody knows. The rest of them is asked about again.
       this.recheck();
     } finally {
-      this.#isLooking = false;
+      this.#isRechecking = false;
     }
   }
 
