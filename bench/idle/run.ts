@@ -24,7 +24,7 @@ const { values } = parseArgs({
 });
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
 const ticksPerSecond = 100;
-const settleMs = 5000;
+const settleMs = 25_000;
 const signIn = { SIGN_IN: 'trust' };
 // feature: mail
 // Nobody listens there, and nobody asks for a mail.
