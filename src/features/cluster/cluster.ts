@@ -108,8 +108,9 @@ async function answers(link: NodeClient): Promise<boolean> {
   return (await Promise.race([link.ping().catch(() => undefined), timeout])) !== silence;
 }
 
-function newCluster({ nodes, credentials, tls }: ClusterTarget, ca: string[] | undefined) {
-  return createCluster({
+/** @public for its test */
+export function newCluster({ nodes, credentials, tls }: ClusterTarget, ca: string[] | undefined) {
+  const client = createCluster({
     rootNodes: nodes.map(({ host, port }) => ({ socket: { host, port, ...seedTimeouts } })),
     defaults: {
       ...nodeSettings,
@@ -119,5 +120,26 @@ function newCluster({ nodes, credentials, tls }: ClusterTarget, ca: string[] | u
     },
     commandOptions: nodeSettings.commandOptions,
     topologyRefreshOnReconnectionAttemptStrategy: slotRefreshIntervalMs,
+  });
+  handleFailures(client, 'subscribe');
+  handleFailures(client, 'sSubscribe');
+  return client;
+}
+
+/**
+ * When slots move, the library subscribes anew by itself, and awaits no answer: a subscription that fails would end the
+ * process. Whoever calls the method still learns of the failure.
+ */
+function handleFailures(client: object, name: string): void {
+  // What the library returns inherits from the client that subscribes anew.
+  const owner: unknown = Reflect.get(client, '_self');
+  const subscribe: unknown = Reflect.get(client, name);
+  if (typeof owner !== 'object' || owner === null || typeof subscribe !== 'function') {
+    throw new Error(`a Cluster client has no ${name}()`);
+  }
+  Reflect.set(owner, name, (...args: unknown[]) => {
+    const answer: Promise<unknown> = Reflect.apply(subscribe, owner, args);
+    answer.catch(() => {});
+    return answer;
   });
 }
