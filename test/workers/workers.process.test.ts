@@ -108,6 +108,39 @@ test('SIGHUP replaces all workers by ones with new settings, and no request fail
   expect((await open(server.url())).text).toContain('After');
 }, 90_000);
 
+test('a connection that is on its way to a worker which is being replaced is answered by another', async () => {
+  // On a busy machine: messages reach the primary late, so it goes on handing connections over to a worker that no longer
+  // listens, and a worker is not heard of for a while before it ends.
+  const late = `
+    const { ChildProcess } = await import('node:child_process');
+    const { emit } = ChildProcess.prototype;
+    if (cluster.isPrimary) ChildProcess.prototype.emit = function (name, ...rest) {
+      if (!/message/i.test(String(name))) return emit.call(this, name, ...rest);
+      setTimeout(() => emit.call(this, name, ...rest), 200);
+      return true;
+    };
+    const { exit } = process;
+    if (cluster.isWorker) process.exit = (code) => {
+      const endsAt = Date.now() + 400;
+      while (Date.now() < endsAt);
+      exit(code);
+    };`;
+  const server = await startWorkers({}, { command: commandWith(late) });
+  let isOver = false;
+  let answered = 0;
+  const load = Array.from({ length: 4 }, async () => {
+    while (!isOver) {
+      const { text } = await open(server.url(), '/livez');
+      if (text === 'ok\n') answered += 1;
+    }
+  });
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
+  isOver = true;
+  await Promise.all(load);
+  expect(answered).toBeGreaterThan(10);
+}, 60_000);
+
 test('a shutdown during a reload waits for the worker that is being replaced', async () => {
   const server = await startWorkers();
   const retiring = victimOf(server);

@@ -5,7 +5,7 @@ import type { Config } from '../../config.ts';
 import type { Service } from '../../core.ts';
 import { findRedis, findSecrets } from '../../development-defaults.ts';
 import type { Logger } from '../../log.ts';
-import { forkWorker, type Inherited, inherit, retire, unlessRetiring } from './worker.ts';
+import { forkWorker, type Inherited, inherit, retire, settleConnections, unlessRetiring } from './worker.ts';
 
 /** Serves until the closers are called. */
 type Serve = (config: Config, log: Logger, closers: (() => Promise<void>)[]) => Promise<void>;
@@ -29,7 +29,10 @@ const killAfterMs = 15_000;
  */
 function supervise(serve: Serve, options: Options): Serve {
   return async (config, log, closers) => {
-    if (cluster.isWorker) return serve(await inherit(config), log, closers);
+    if (cluster.isWorker) {
+      closers.push(settleConnections);
+      return serve(await inherit(config), log, closers);
+    }
     if (config.workers.count === 1) return serve(config, log, closers);
     const inherited = await provide(config, closers);
     const supervisor = new Supervisor(log, inherited, options);

@@ -6,6 +6,9 @@ export type Inherited = { redis?: RedisTarget; sessionSecrets?: SessionSecrets }
 
 const question = 'what is inherited';
 const retirement = 'retire';
+const farewell = 'farewell';
+/** For a primary that is gone, or too busy. */
+const maxFarewellMs = 1000;
 let retires = false;
 
 /** Starts a worker, which reads the settings itself. */
@@ -13,6 +16,7 @@ export function forkWorker(inherited: Inherited): Worker {
   const worker = cluster.fork();
   worker.on('message', (message) => {
     if (message === question) worker.send({ inherited });
+    if (message === farewell) worker.send(farewell);
   });
   // A message that comes too late for a worker that has just died. Its end is noticed by itself.
   worker.on('error', () => {});
@@ -29,6 +33,22 @@ export function inherit(config: Config): Promise<Config> {
       } else if (isAnswer(message)) resolve({ ...config, ...message.inherited });
     });
     process.send?.(question);
+  });
+}
+
+/**
+ * In a worker that no longer listens: resolves once no connection is on its way to it. The primary hands connections over
+ * by messages, and those that reach no worker would never be answered. Messages arrive in the order of sending.
+ */
+export function settleConnections(): Promise<void> {
+  return new Promise((resolve) => {
+    if (!process.connected) return resolve();
+    process.on('message', (message) => {
+      if (message === farewell) resolve();
+    });
+    process.once('disconnect', () => resolve());
+    setTimeout(resolve, maxFarewellMs);
+    process.send?.(farewell);
   });
 }
 
