@@ -221,7 +221,7 @@ export class Streams {
   }
 
   /**
-   * Closes the oldest stream of the network that has the most. Elsewhere, a stolen cookie of a bound session can't take
+   * Closes the oldest stream of the network that has the most. Elsewhere, a stolen cookie can't take
    * the owner's only stream away, and a browser whose old connections are dead still gets a new one.
    */
   #makeRoom(streams: Stream[]): void {
