@@ -1,38 +1,15 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { startTcpLink, type TcpLink } from './tcp-link.ts';
 
 /**
  * A TCP link to a local port whose answers arrive this much later. All that is due at once leaves in one write, so that a
  * busy link costs little more than an idle one.
  */
-export async function startDelay(port: number, delayMs: number): Promise<{ port: number; close: () => Promise<void> }> {
-  const sockets = new Set<Socket>();
-  const server = createServer({ noDelay: true }, (near) => {
-    const far = connect({ host: '127.0.0.1', port, noDelay: true });
+export function startDelay(port: number, delayMs: number): Promise<TcpLink> {
+  return startTcpLink(port, (near, far) => {
     near.on('data', (bytes) => far.write(bytes));
     far.on('data', delayed(near, delayMs));
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket);
-      socket.on('error', () => other.destroy());
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  };
 }
 
 /** Hands bytes on in their order, with one timer for all of them. */

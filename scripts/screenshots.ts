@@ -1,20 +1,14 @@
 // `npm run screenshots`: docs/*.png, from an app with a Redis and an inbox of its own.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { createApp, openRedis } from '../src/app.ts';
-import { readConfig } from '../src/config.ts';
 import * as development from '../src/dev/index.ts';
 import type { Mail } from '../src/features/mail/delivery.ts';
-import { closeHttpServer } from '../src/http/http-server.ts';
-import { createLogger } from '../src/log.ts';
 import { askForCode, enterCode, fillCode } from '../test/email-code/browser.ts';
 import { catchIn } from '../test/email-code/caught-mails.ts';
-import { launchChromium } from '../test/support/browser.ts';
+import { withPictureApp } from './picture-app.ts';
 
 const pictures = fileURLToPath(new URL('../docs/', import.meta.url));
 const phone = { width: 400, height: 800 };
@@ -31,42 +25,14 @@ type Scheme = 'light' | 'dark';
 const schemes: Scheme[] = ['light', 'dark'];
 const backdrops: Record<Scheme, string> = { light: '#dfe4ee', dark: '#05070a' };
 
-const data = mkdtempSync(join(tmpdir(), 'latchkey-screenshots-'));
-try {
-  const privateRedis = await development.startPrivateRedis(data);
-  try {
-    await withApp(privateRedis.socketPath);
-  } finally {
-    await privateRedis.stop();
-  }
-} finally {
-  rmSync(data, { recursive: true, force: true });
-}
-
-async function withApp(socketPath: string): Promise<void> {
-  const log = createLogger('fatal');
-  const config = readConfig({ SIGN_IN: 'code' });
-  const { client: redis } = await openRedis({ kind: 'single', address: { socketPath } }, config, log);
-  const secrets: [string] = [crypto.randomUUID()];
-  const catcher = new development.MailCatcher();
-  const { server, services } = createApp({
-    ...{ config, secrets, redis, log, isClosing: () => false },
-    development: { ...development, ...catchIn(catcher.mails) },
-  });
-  for (const service of services) await service.start?.();
-  const browser = await launchChromium();
-  try {
-    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const catcher = new development.MailCatcher();
+await withPictureApp(
+  { env: { SIGN_IN: 'code' }, development: { ...development, ...catchIn(catcher.mails) } },
+  async (browser, url) => {
     for (const userAgent of otherDevices) await signIn(await open(browser, userAgent), url, catcher);
     await takePictures(browser, url, catcher);
-  } finally {
-    await browser.close();
-    await closeHttpServer(server);
-    for (const service of services) await service.stop?.();
-    redis.destroy();
-  }
-}
+  },
+);
 
 // The way in: the address, the code, the sessions.
 async function takePictures(browser: Browser, url: string, { mails }: development.MailCatcher): Promise<void> {

@@ -199,11 +199,11 @@ export function createApp(parts: AppParts): App {
   app.use(securityHeaders(headers));
   if (branding.serve) app.use(branding.serve);
   app.use(assets.serve);
-  app.use(inlineStyles(publicDirectory, { reload }));
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app.route('/readyz').get(ready(parts)).all(allowOnly('GET', 'HEAD'));
 
   app.use(requestLog(log));
+  app.use(inlineStyles(publicDirectory, { reload }));
   if (hosts.isOn) app.use(hosts.check);
   if (proxies.read.length > 0) app.use(proxies.read);
   app.use('/doctor', incidents.answerProbe);

@@ -3,7 +3,7 @@
 // alone.
 import { parseArgs } from 'node:util';
 import { findNode } from '../../scripts/nodes.ts';
-import { type Bench, publish, ratios, samples, verdict, versions } from '../bench.ts';
+import { type Bench, type Closers, closingAfter, publish, ratios, samples, verdict, versions } from '../bench.ts';
 import { startLoader } from '../load.ts';
 import { startBenchRedis } from '../redis.ts';
 import { email, startModule, startServer } from '../servers.ts';
@@ -34,13 +34,8 @@ const goals = [
   { name: 'signed-in page', atMost: 0.5 },
   { name: 'bare node:http with a GET', atMost: 2 },
 ];
-const closers: (() => Promise<void> | void)[] = [];
-
-try {
-  await measureAll();
-} finally {
-  for (const close of closers.reverse()) await close();
-}
+const closers: Closers = [];
+await closingAfter(closers, measureAll);
 
 async function measureAll(): Promise<void> {
   const redis = await startBenchRedis();

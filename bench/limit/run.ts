@@ -4,7 +4,17 @@
 // at three rates only.
 import { parseArgs } from 'node:util';
 import { findNode } from '../../scripts/nodes.ts';
-import { median, publish, ratios, type Samples, samples, type Table, versions } from '../bench.ts';
+import {
+  type Closers,
+  closingAfter,
+  median,
+  publish,
+  ratios,
+  type Samples,
+  samples,
+  type Table,
+  versions,
+} from '../bench.ts';
 import { startDelay } from '../delay.ts';
 import { startNginx } from '../nginx.ts';
 import { type BenchRedis, pingMilliseconds, startBenchRedis } from '../redis.ts';
@@ -52,12 +62,8 @@ if (cores) pin(process.pid, cores.others);
 else if (values.quick) console.log('not pinned to cores: that takes taskset (util-linux) and two cores');
 else throw new Error('bench:limit needs two cores, and taskset of util-linux to pin processes to them');
 
-const closers: (() => Promise<void> | void)[] = [];
-try {
-  await measureAll();
-} finally {
-  for (const close of closers.reverse()) await close();
-}
+const closers: Closers = [];
+await closingAfter(closers, measureAll);
 
 async function measureAll(): Promise<void> {
   const redis = await startBenchRedis();

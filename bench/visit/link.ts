@@ -1,16 +1,11 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { startTcpLink, type TcpLink } from '../tcp-link.ts';
 
 /** A way to the server: how long a round trip takes, and how fast bytes go. */
 export type LinkSpeed = { roundTripMs: number; downBitsPerSecond: number; upBitsPerSecond: number };
 
-export type Link = {
-  port: number;
+export type Link = TcpLink & {
   /** Bytes that have reached the browser so far, TLS included. */
   bytesDown: () => number;
-  /** Closes all connections, as an hour without a visit would. */
-  disconnect: () => void;
-  close: () => Promise<void>;
 };
 
 const segmentBytes = 1460;
@@ -30,11 +25,8 @@ export async function startLink(targetPort: number, speed: LinkSpeed): Promise<L
   const { roundTripMs, downBitsPerSecond, upBitsPerSecond } = speed;
   const down = new Bottleneck(downBitsPerSecond);
   const up = new Bottleneck(upBitsPerSecond);
-  const sockets = new Set<Socket>();
   let bytesDown = 0;
-
-  const server = createServer({ noDelay: true }, (near) => {
-    const far = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
+  const link = await startTcpLink(targetPort, (near, far) => {
     const upward = new Sender(up, roundTripMs, (bytes) => far.write(bytes), performance.now() + roundTripMs);
     const downward = new Sender(down, roundTripMs, (bytes) => {
       bytesDown += bytes.length;
@@ -42,33 +34,8 @@ export async function startLink(targetPort: number, speed: LinkSpeed): Promise<L
     });
     near.on('data', (bytes) => upward.send(bytes));
     far.on('data', (bytes) => downward.send(bytes));
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket);
-      socket.on('error', () => other.destroy());
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const disconnect = () => {
-    for (const socket of sockets) socket.destroy();
-  };
-  return {
-    port: (server.address() as AddressInfo).port,
-    bytesDown: () => bytesDown,
-    disconnect,
-    async close() {
-      disconnect();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  return { ...link, bytesDown: () => bytesDown };
 }
 
 /** One direction of the link, which passes one segment at a time. */

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
 import { findNode } from '../../scripts/nodes.ts';
 import { launchChromium } from '../../test/support/browser.ts';
-import { publish, samples } from '../bench.ts';
+import { type Closers, closingAfter, publish, samples } from '../bench.ts';
 import { startBenchRedis } from '../redis.ts';
 import { type StartOptions, startModule, startServer } from '../servers.ts';
 import { type Link, type LinkSpeed, startLink } from './link.ts';
@@ -27,12 +27,8 @@ type Visit = { bytes: number; requests: number; firstPaintMs: number; adminMs: n
 type Round = Record<'timed' | 'counted', Record<Cache, Visit>>;
 type Contestant = { name: string; over: (speed: LinkSpeed) => Promise<Record<Cache, Visit>> };
 
-const closers: (() => Promise<void> | void)[] = [];
-try {
-  await measureAll();
-} finally {
-  for (const close of closers.reverse()) await close();
-}
+const closers: Closers = [];
+await closingAfter(closers, measureAll);
 
 async function measureAll(): Promise<void> {
   const contestants = await startAll();

@@ -1,17 +1,9 @@
 // `npm run screenshots:live-tabs`: docs/live-tabs.png and docs/live-tabs-dark.png, two tabs of one browser in which a session
 // ends. From an app with a Redis of its own.
-import { mkdtempSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { createApp, openRedis } from '../../src/app.ts';
-import { readConfig } from '../../src/config.ts';
-import * as development from '../../src/dev/index.ts';
-import { closeHttpServer } from '../../src/http/http-server.ts';
-import { createLogger } from '../../src/log.ts';
-import { launchChromium, signIn } from '../../test/support/browser.ts';
+import { signIn } from '../../test/support/browser.ts';
+import { withPictureApp } from '../picture-app.ts';
 
 const size = { width: 400, height: 620 };
 const email = 'ada@example.com';
@@ -25,34 +17,7 @@ const steps = ['signed in, in two tabs', 'a letter is typed', 'the session is en
 
 type Frames = Record<Scheme, Buffer[]>;
 
-const data = mkdtempSync(join(tmpdir(), 'latchkey-screenshots-'));
-const privateRedis = await development.startPrivateRedis(data);
-try {
-  await withApp(privateRedis.socketPath);
-} finally {
-  await privateRedis.stop();
-  rmSync(data, { recursive: true, force: true });
-}
-
-async function withApp(socketPath: string): Promise<void> {
-  const log = createLogger('fatal');
-  const config = readConfig({ SIGN_IN: 'trust' });
-  const { client: redis } = await openRedis({ kind: 'single', address: { socketPath } }, config, log);
-  const secrets: [string] = [crypto.randomUUID()];
-  const { server, services } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
-  for (const service of services) await service.start?.();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const browser = await launchChromium();
-  try {
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    await takeFrames(browser, url);
-  } finally {
-    await browser.close();
-    await closeHttpServer(server);
-    for (const service of services) await service.stop?.();
-    redis.destroy();
-  }
-}
+await withPictureApp({ env: { SIGN_IN: 'trust' } }, takeFrames);
 
 async function takeFrames(browser: Browser, url: string): Promise<void> {
   const profile = await browser.newContext({

@@ -1,17 +1,9 @@
-import express from 'express';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { announceClosing, closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { startApp } from '../support/app.ts';
 import { connect } from '../support/process.ts';
 import { listenLocally } from '../support/servers.ts';
-
-const app = express();
-app.get('/', (req, res) => {
-  res.type('text').send(`${req.path} for ${req.get('X-Name')}`);
-});
-app.post('/', (req, res) => {
-  req.resume().once('end', () => res.send('read'));
-});
+import { app, expectServed } from './express-tests.ts';
 
 describe('the HTTP server', async () => {
   const server = createHttpServer(app);
@@ -19,12 +11,7 @@ describe('the HTTP server', async () => {
   afterAll(() => closeHttpServer(server));
 
   test('serves Express on every version of Node, including bodies and kept connections', async () => {
-    const answer = await fetch(url, { headers: { 'X-Name': 'Ann' } });
-    expect(await answer.text()).toBe('/ for Ann');
-    expect(await (await fetch(url, { method: 'POST', body: 'x'.repeat(100_000) })).text()).toBe('read');
-    const twice = await connect(url, 'GET /?1 HTTP/1.1\r\nHost: x\r\n\r\nGET /?2 HTTP/1.1\r\nHost: x\r\n\r\n');
-    await expect.poll(() => twice.received().match(/200 OK/g)).toHaveLength(2);
-    twice.socket.destroy();
+    await expectServed(url);
   });
 
   test('limits how long and how large a request may be', async () => {

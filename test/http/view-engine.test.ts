@@ -1,47 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import express from 'express';
-import request from 'supertest';
-import { describe, expect, inject, test } from 'vitest';
 import { registerEjs } from '../../src/http/view-engine.ts';
+import { describeViews } from './view-tests.ts';
 
-/** Renders the view `page`, with a local of its own, on each request. */
-function pageOf(options: { reload: boolean }) {
-  const directory = mkdtempSync(join(inject('runDirectory'), 'views-'));
-  const app = express();
-  registerEjs(app, { directory, ...options });
-  app.get('/', (_req, res) => {
-    res.render('page', { name: 'Ann' }, (error: Error | null, html) => void res.send(error?.message ?? html));
-  });
-  return {
-    write: (view: string) => writeFileSync(join(directory, 'page.ejs'), view),
-    read: async () => (await request(app).get('/')).text,
-  };
-}
-
-describe('a view', () => {
-  test('reads its locals by `locals` alone, and is told of no other name', async () => {
-    const page = pageOf({ reload: true });
-    page.write('<%= locals.name %> <%= locals.other %>');
-    expect(await page.read()).toBe('Ann ');
-    page.write('<%= name %>');
-    expect(await page.read()).toContain('name is not defined');
-  });
-
-  test('is read once, and anew for every page only in development', async () => {
-    const [production, development] = [pageOf({ reload: false }), pageOf({ reload: true })];
-    for (const { write, read } of [production, development]) {
-      write('first');
-      expect(await read()).toBe('first');
-      write('second');
-    }
-    expect([await production.read(), await development.read()]).toEqual(['first', 'second']);
-  });
-
-  test('that fails shows its source only in development', async () => {
-    const [production, development] = [pageOf({ reload: false }), pageOf({ reload: true })];
-    for (const { write } of [production, development]) write('a line of the source\n<%= missing.name %>');
-    expect(await production.read()).toBe('missing is not defined');
-    expect(await development.read()).toContain('a line of the source');
-  });
-});
+describeViews(registerEjs);

@@ -1,0 +1,52 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import express, { type Express } from 'express';
+import request from 'supertest';
+import { describe, expect, inject, test } from 'vitest';
+
+type Options = { directory: string; reload: boolean };
+type Register = (app: Express, options: Options) => void;
+
+/** Renders the view `page`, with a local of its own, on each request. */
+export function pageOf(register: Register, options: { reload: boolean }) {
+  const directory = mkdtempSync(join(inject('runDirectory'), 'views-'));
+  const app = express();
+  register(app, { directory, ...options });
+  app.get('/', (_req, res) => {
+    res.render('page', { name: 'Ann' }, (error: Error | null, html) => void res.send(error?.message ?? html));
+  });
+  return {
+    write: (view: string, name = 'page') => writeFileSync(join(directory, `${name}.ejs`), view),
+    read: async () => (await request(app).get('/')).text,
+  };
+}
+
+/** What holds for every view engine. */
+export function describeViews(register: Register): void {
+  describe('a view', () => {
+    test('reads its locals by `locals` alone, and is told of no other name', async () => {
+      const page = pageOf(register, { reload: true });
+      page.write('<%= locals.name %> <%= locals.other %>');
+      expect(await page.read()).toBe('Ann ');
+      page.write('<%= name %>');
+      expect(await page.read()).toContain('name is not defined');
+    });
+
+    test('is read once, and anew for every page only in development', async () => {
+      const [production, development] = [pageOf(register, { reload: false }), pageOf(register, { reload: true })];
+      for (const { write, read } of [production, development]) {
+        write('first');
+        expect(await read()).toBe('first');
+        write('second');
+      }
+      expect([await production.read(), await development.read()]).toEqual(['first', 'second']);
+    });
+
+    test('that fails shows its source only in development', async () => {
+      const [production, development] = [pageOf(register, { reload: false }), pageOf(register, { reload: true })];
+      for (const { write } of [production, development]) write('a line of the source\n<%= missing.name %>');
+      expect(await production.read()).toBe('missing is not defined');
+      expect(await development.read()).toContain('a line of the source');
+    });
+  });
+}
