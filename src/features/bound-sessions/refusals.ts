@@ -54,7 +54,7 @@ export class Refusals {
     figures.publish({ ...counter, labels: { reason }, add: 1 });
     personEvents.publish({ log, person, request: req.id, what: `bound session refused: ${reason}`, isRefusal: true });
     try {
-      if (isTry && (await isSecondTry(redis, sessionId, patienceMs))) await mails?.send(refused, reason, req);
+      if (isTry && (await isSecondTry(redis, sessionId, patienceMs))) await mails?.send(refused, req);
     } catch (err) {
       log.error({ id: req.id, err }, 'use of a bound session without its key not reported');
     }

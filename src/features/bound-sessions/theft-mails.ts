@@ -9,12 +9,9 @@ import { noDevice, RevocationLinks } from '../email-code/revocation-links.ts';
 import { MailWriter } from '../mail/mail-writer.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import { boundCookieSeconds } from './bound-cookie.ts';
-import type { Reason, Refused } from './refusals.ts';
+import type { Refused } from './refusals.ts';
 
 const ttlSeconds = 86_400;
-
-/** Whoever comes like this had a proof before, which was good for a while. */
-const isAfterProof: ReadonlySet<Reason> = new Set(['bound cookie expired']);
 
 export type TheftMails = ReturnType<typeof theftMails>;
 
@@ -27,7 +24,7 @@ export function theftMails({ config, redis, look }: Core, outbox: Outbox) {
 
   return {
     /** @throws {RedisUnavailable} when it will not be sent */
-    async send({ sessionId, email, signedInAt, remember }: Refused, reason: Reason, req: Request): Promise<void> {
+    async send({ sessionId, email, signedInAt, remember }: Refused, req: Request): Promise<void> {
       const endsAt = absoluteEndOf({ signedInAt, remember }, sessionLimits);
       const token = await links.create({ sessionId, deviceId: noDevice }, endsAt);
       const subject = `Requests for your session at ${siteName} were refused`;
@@ -35,9 +32,7 @@ export function theftMails({ config, redis, look }: Core, outbox: Outbox) {
         heading: subject,
         lines: [
           `On ${formatTime(now())}, ${describeDevice(req.headers['user-agent'] ?? '')} sent the cookie of your session from ${formatTime(signedInAt)}, but did not prove that it is the device that the session is bound to.`,
-          isAfterProof.has(reason)
-            ? `This request was refused. But it carried a proof of your device that is over by now. If somebody has copied that, they may have used your session for up to ${boundCookieSeconds / 60} minutes.`
-            : 'This request was refused: without a proof, the cookie is worthless.',
+          `This request was refused. If somebody has copied the proof of your device as well, they may have used your session for up to ${boundCookieSeconds / 60} minutes before.`,
         ],
         link: {
           label: 'To be safe, end that session. You can then log in again:',
@@ -45,7 +40,7 @@ export function theftMails({ config, redis, look }: Core, outbox: Outbox) {
           url: `${origin}/end-session?token=${token}`,
         },
         last: [
-          'If you have just been asked to log in again on your own device, its browser may have lost its key. Then nothing is wrong.',
+          'If you have just been asked to log in again on your own device, its browser may have lost its key. In that case, nothing is wrong.',
           'Otherwise somebody seems to have copied the cookie, usually by malware. Check the device that you logged in with before you use it again.',
         ],
       });
