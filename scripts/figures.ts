@@ -118,8 +118,8 @@ function ratioOfCheck(name: string): string | undefined {
 // feature: passkeys
 function loginPageBytes(): number[] {
   const bytes = (how: string) => Number(measured('passkeys', `login page ${how} passkeys`)[0]?.[0]);
-  const [without, with_] = [bytes('without'), bytes('with')];
-  return [with_ - without, without, with_];
+  const [withoutPasskeys, withPasskeys] = [bytes('without'), bytes('with')];
+  return [withPasskeys - withoutPasskeys, withoutPasskeys, withPasskeys];
 }
 // end: passkeys
 

@@ -53,6 +53,10 @@ function anchorsOf(document: string): string[] {
   );
 }
 
+test('a figure without a result is an error that says which one', () => {
+  expect(() => measured('memory', 'nobody')).toThrow('no result for "nobody" in bench/results/memory.md');
+});
+
 test('the README is read in a few minutes', () => {
   expect(read('README.md').split('\n').length).toBeLessThanOrEqual(121);
 });
@@ -84,16 +88,6 @@ describe('the speed is stated as it was measured:', () => {
   test.each(rows)('%s', (peer = '', _what, ...ratios) => {
     const medians = versions.map((version) => measured(`node${version}`, peer).at(-1)?.[0]);
     expect(ratios).toEqual(medians);
-  });
-
-  test.each(['first visit', 'with a warm cache'])('a whole visit: %s', (visit) => {
-    const columns = 'kB | requests | round trips to first paint | s to first paint | s of waiting in all';
-    const stated = rowsBelow('docs/speed.md', `${visit} | ${columns}`);
-    expect(stated).toHaveLength(3);
-    for (const [name = '', ...figures] of stated) {
-      const cells = measured('visit', name)[visit === 'first visit' ? 0 : 1];
-      expect(figures, name).toEqual([0, 1, 2, 3, 6].map((column) => cells?.[column]));
-    }
   });
 
   test('the capacity', () => {

@@ -43,11 +43,18 @@ export function sectionOf(document: string, heading: string): string {
   return section.split('\n## ')[0] ?? '';
 }
 
-/** The cells of each row that begins with this name, in a result of the bench; what was measured without its spread. */
+/**
+ * The cells of each row that begins with this name, in a result of the bench; what was measured without its spread.
+ * @throws if there is no such row
+ */
 export function measured(result: string, name: string): string[][] {
-  const rows = read(`bench/results/${result}.md`).split('\n');
-  const cells = rows.map((row) => row.split('|').map((cell) => withoutSpread(cell.trim())));
-  return cells.filter(([, first]) => first === name).map((row) => row.slice(2, -1));
+  const file = `bench/results/${result}.md`;
+  const cells = read(file)
+    .split('\n')
+    .map((row) => row.split('|').map((cell) => withoutSpread(cell.trim())));
+  const rows = cells.filter(([, first]) => first === name).map((row) => row.slice(2, -1));
+  if (rows.length === 0) throw new Error(`no result for "${name}" in ${file}`);
+  return rows;
 }
 
 /** "0.38, not sure" of "0.38 (0.36–0.41), not sure". */
