@@ -100,20 +100,20 @@ export function versions({ node, redis }: Pick<Bench, 'node' | 'redis'>): string
 
 /**
  * Shows a result, and keeps it under `bench/results/` unless a figure in it rests on too few rounds.
- * @param options.isCounted for results that hold nothing but counts, which are the same in each round
+ * @param options.isSingleRun for counts, and for memory, which is measured once
  * @param options.flaw what speaks against publishing this result
  * @returns whether it was kept
- * @throws if nothing was measured in rounds and it isn't said to be counted
+ * @throws if nothing was measured in rounds and it isn't said to be a single run
  */
 export function publish(
   name: string,
   parts: (string | Table)[],
-  { isCounted, flaw, directory }: { isCounted?: boolean; flaw?: string | undefined; directory?: URL } = {},
+  { isSingleRun, flaw, directory }: { isSingleRun?: boolean; flaw?: string | undefined; directory?: URL } = {},
 ): boolean {
   const text = parts.map((part) => (typeof part === 'string' ? part : render(part))).join('\n\n');
   const cells = parts.flatMap((part) => (typeof part === 'string' ? [] : part.rows.flat()));
   const rounds = cells.flatMap((cell) => (typeof cell === 'string' ? [] : [cell.values.length]));
-  if (rounds.length === 0 && !isCounted) throw new Error(`${name} holds no samples`);
+  if (rounds.length === 0 && !isSingleRun) throw new Error(`${name} holds no samples`);
   console.log(`\n${text}`);
   const problem = Math.min(...rounds) < minRounds ? `it takes at least ${minRounds} rounds` : flaw;
   if (problem !== undefined) {

@@ -3,7 +3,7 @@
 // are ten times smaller, run all at once, and are not published. --beside
 // measures POST /login beside another version instead, built in that directory; --paths measures the CPU time of a
 // sign-in, in signed-in pages.
-import { availableParallelism } from 'node:os';
+import { availableParallelism, loadavg } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -36,6 +36,7 @@ const inTurn = restarts.filter(wanted);
 const together = quietLoads.filter(wanted);
 const rows = new Map<string, Row[]>();
 const startedAt = performance.now();
+const [loadBefore = 0] = loadavg();
 
 if (values.beside !== undefined) {
   const speed = await measureSpeed(node.path, resolve(values.beside));
@@ -88,7 +89,7 @@ async function measure(load: Load): Promise<void> {
 
 function machine(): string {
   const date = new Date().toISOString().slice(0, 10);
-  return `on ${date}, on ${availableParallelism()} cores`;
+  return `on ${date}, on ${availableParallelism()} cores with a load of ${loadBefore.toFixed(1)} before`;
 }
 
 function report(): void {

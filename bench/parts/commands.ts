@@ -27,7 +27,7 @@ export async function commands(bench: Bench): Promise<void> {
     publish(
       `commands-node${bench.node.major}.md`,
       [`# Redis commands of ${requests} requests`, { head: ['request', 'commands', 'to be'], rows }],
-      { isCounted: true },
+      { isSingleRun: true },
     );
   } finally {
     await server.stop();

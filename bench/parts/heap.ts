@@ -22,7 +22,7 @@ export async function heap(bench: Bench, requests: number): Promise<void> {
     publish(
       `heap-node${bench.node.major}.md`,
       [`# Heap of the process, Node ${bench.node.version}`, { head: ['requests', 'heap used, MB'], rows }],
-      { isCounted: true },
+      { isSingleRun: true },
     );
   } finally {
     await server.stop();

@@ -19,7 +19,7 @@ export async function memory(bench: Bench, sessions: number): Promise<void> {
       `${sessions.toLocaleString('en')} sessions of as many addresses, made by signing in.`,
       { head: ['server', 'bytes per session', 'ratio', 'goal'], rows },
     ],
-    { isCounted: true },
+    { isSingleRun: true },
   );
 }
 

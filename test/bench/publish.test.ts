@@ -33,9 +33,9 @@ describe('a result', () => {
     expect(published([[1, 2, 3]], { flaw: 'the machine was busy' })).toBeUndefined();
   });
 
-  test('without samples is refused unless it is counted', () => {
+  test('without samples is refused unless it is a single run', () => {
     expect(() => published([])).toThrow('result.md holds no samples');
-    expect(published([], { isCounted: true })).toContain('# Title');
+    expect(published([], { isSingleRun: true })).toContain('# Title');
   });
 });
 
