@@ -38,7 +38,7 @@ function speed(): Fill[] {
 /** Every server that was measured, whichever these were. */
 function limitTable(): string {
   const result = 'bench/results/limit.md';
-  if (!existsSync(pathOf(result))) return 'The figures are still to come: they need a quiet machine, and no run has been published yet.';
+  if (!existsSync(pathOf(result))) return 'No run has been published yet: the figures are still to come.';
   const names = [...read(result).matchAll(/^\| (?!server |peer |-)(.+?) +\|/gm)].map(([, name = '']) => name);
   const lines = [...new Set(names)].map((name) => {
     const [near, far, ratios] = measured('limit', name);
