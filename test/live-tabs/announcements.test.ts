@@ -4,6 +4,7 @@ import { announcements } from '../../src/features/live-tabs/announcements.ts';
 import { aclRule } from '../../src/features/redis-checks/permissions.ts';
 import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
+import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { connectUrl } from '../support/app.ts';
 import { password } from '../support/redis-nodes.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -41,13 +42,14 @@ test('a Redis that no longer allows the channel is asked less and less often, an
   await expect.poll(() => ended).toContain('a digest');
 });
 
-test('in a Cluster, a subscription that was lost is made again before sessions are asked about', async () => {
+test('in a Cluster, a subscription that was lost is made again, however often that fails, before sessions are asked about', async () => {
   const steps: string[] = [];
+  let isDown = false;
   let becomeReady = () => {};
   const sharded: RedisClient['sharded'] = {
     subscribe: async (channel) => {
       steps.push(channel);
-      if (steps.length === 3) throw new Error('CLUSTERDOWN');
+      if (isDown) throw new Error('CLUSTERDOWN');
     },
     unsubscribe: async () => {},
   };
@@ -70,8 +72,15 @@ test('in a Cluster, a subscription that was lost is made again before sessions a
   leave();
   const channel = steps[1];
   expect(steps).toHaveLength(2);
+  isDown = true;
   becomeReady();
-  await expect.poll(() => steps.slice(2)).toEqual([channel, 'asked']);
-  becomeReady();
-  await expect.poll(() => steps.slice(4)).toEqual([channel, 'asked']);
+  await expect.poll(() => steps.slice(2, 4)).toEqual([channel, 'asked']);
+  // Nothing would tell these of an end.
+  await expect(ends.follow(followed ?? '')).rejects.toThrow(RedisUnavailable);
+  await expect(ends.follow(followed ?? '')).rejects.toThrow(RedisUnavailable);
+  await expect.poll(() => steps.slice(4)).toContain(channel);
+  isDown = false;
+  const count = steps.length;
+  await expect.poll(() => steps.slice(count), { timeout: 3000 }).toEqual([channel, 'asked']);
+  await ends.follow(followed ?? '');
 });

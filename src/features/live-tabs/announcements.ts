@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorReply } from 'redis';
 import type { Core } from '../../core.ts';
 import type { RedisClient } from '../../redis/client.ts';
@@ -6,7 +7,12 @@ import { deadlineMs, type RedisUnavailable, withTimeout } from '../../redis/dead
 import { endScript } from '../../session/scripts.ts';
 import { memberOf, tagIn } from '../../session/session-id.ts';
 
-type Channel = { followers: number; settled: Promise<unknown> };
+type Channel = {
+  followers: number;
+  /** Rejected while the channel has followers and no subscription. */
+  settled: Promise<unknown>;
+  isRetrying: boolean;
+};
 type Sharded = NonNullable<RedisClient['sharded']>;
 
 type Listeners = {
@@ -95,15 +101,20 @@ function onOneChannel(
  */
 function inShards(redis: RedisClient, sharded: Sharded, { onEnded, onGap }: Listeners): Announcements {
   const channels = new Map<string, Channel>();
+  let isStopped = false;
 
   async function follow(sessionId: string): Promise<() => void> {
     const name = `{${tagIn(sessionId)}}${channel}`;
-    const entry = channels.get(name) ?? { followers: 0, settled: Promise.resolve() };
+    const entry = channels.get(name) ?? { followers: 0, settled: Promise.resolve(), isRetrying: false };
     channels.set(name, entry);
     entry.followers += 1;
     const leave = () => {
       entry.followers -= 1;
-      entry.settled = entry.settled.catch(() => {}).then(unsubscribe);
+      entry.settled = entry.settled.then(unsubscribe, async (error) => {
+        if (entry.followers > 0) throw error;
+        await unsubscribe();
+      });
+      entry.settled.catch(() => {});
     };
     // One after the other: the library forgets a subscription that is made while it is being ended.
     async function unsubscribe(): Promise<void> {
@@ -111,9 +122,7 @@ function inShards(redis: RedisClient, sharded: Sharded, { onEnded, onGap }: List
       await withTimeout(deadlineMs, sharded.unsubscribe(name)).catch(() => {});
       if (entry.followers === 0) channels.delete(name);
     }
-    if (entry.followers === 1) {
-      entry.settled = entry.settled.then(() => withTimeout(deadlineMs, sharded.subscribe(name, onEnded)));
-    }
+    if (entry.followers === 1) subscribe(name, entry);
     try {
       await entry.settled;
     } catch (error) {
@@ -130,10 +139,29 @@ function inShards(redis: RedisClient, sharded: Sharded, { onEnded, onGap }: List
     onGap();
   }
   async function resubscribe(name: string, entry: Channel): Promise<void> {
-    entry.settled = entry.settled
-      .catch(() => {})
-      .then(() => (entry.followers > 0 ? withTimeout(deadlineMs, sharded.subscribe(name, onEnded)) : undefined));
-    await entry.settled.catch(() => {});
+    subscribe(name, entry);
+    await entry.settled.catch(() => void retry(name, entry));
+  }
+  /** The library does not try again, and new streams are refused until this has succeeded. */
+  async function retry(name: string, entry: Channel): Promise<void> {
+    if (entry.isRetrying) return;
+    entry.isRetrying = true;
+    for (let waitMs = retryMs, isLost = true; isLost; waitMs = Math.min(waitMs * 2, maxRetryMs)) {
+      await sleep(waitMs, undefined, { ref: false });
+      if (isStopped || entry.followers === 0) break;
+      subscribe(name, entry);
+      isLost = await entry.settled.then(
+        () => false,
+        () => true,
+      );
+      if (!isLost) onGap();
+    }
+    entry.isRetrying = false;
+  }
+  function subscribe(name: string, entry: Channel): void {
+    const begin = () =>
+      entry.followers > 0 ? withTimeout(deadlineMs, sharded.subscribe(name, onEnded)) : Promise.resolve();
+    entry.settled = entry.settled.then(begin, begin);
   }
 
   // Beside the session's own key, from which the channel takes its prefix and its tag.
@@ -147,7 +175,9 @@ function inShards(redis: RedisClient, sharded: Sharded, { onEnded, onGap }: List
         setTimeout(() => void recover(), resubscribedWithinMs).unref();
       });
     },
-    stop() {},
+    stop() {
+      isStopped = true;
+    },
   };
 }
 
