@@ -543,6 +543,16 @@ describe('several processes', () => {
     expect(idsOf(await queue.claim(['in progress'], limits, []))).toEqual(['unknown']);
   });
 
+  test('break off nothing for mail that they leave to another process', async () => {
+    const limits = { connections: 0, ordinaryConnections: 0, connectionsPerDomain: 5, mailsPerMinute: 60_000 };
+    const queue = new Queue(redis, 'this process');
+    const own = { lane: 'high', sealed: 'x', ttlSeconds: 60, delayMs: 0 } as const;
+    await queue.enqueue({ ...own, id: 'unreadable', domain: 'a' });
+    expect((await queue.claim([], limits, ['unreadable'])).isWaiting.high).toBe(false);
+    await queue.enqueue({ ...own, id: 'readable', domain: 'b' });
+    expect((await queue.claim([], limits, ['unreadable'])).isWaiting.high).toBe(true);
+  });
+
   test('keep their leases while they deliver', async () => {
     const slow = start({ courier: neverAnswers() });
     await slow.enqueue();

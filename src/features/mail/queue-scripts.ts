@@ -125,10 +125,9 @@ local function firstOf(queue)
     if not isAvoided[id] then return id end
   end
 end
--- Returns whether there was a mail to lease.
-local function lease(lane, domain)
+-- Without an id, only the domain's turn is set anew. Returns whether there was a mail to lease.
+local function lease(lane, domain, id)
   local queue, turns = key('queue', lane, domain), key('turns', lane)
-  local id = firstOf(queue)
   if id then redis.call('ZREM', queue, id) end
   local following = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
   if following[2] then redis.call('ZADD', turns, math.max(now, tonumber(following[2])), domain)
@@ -151,13 +150,14 @@ end
 local function serve(lane)
   local served = false
   for _, domain in ipairs(redis.call('ZRANGE', key('turns', lane), '-inf', now, 'BYSCORE', 'LIMIT', 0, 100 + avoided)) do
+    local id = firstOf(key('queue', lane, domain))
     if lane == 'withheld' then
       if #jobs >= maxWithheld then return false end
-      served = lease(lane, domain) or served
+      served = lease(lane, domain, id) or served
     elseif (perDomain[lane .. domain] or 0) < maxPerDomain then
-      if isFull(lane) then waiting[lane] = 1 return false end
-      if isTooSoon() then nextAt = nextMailAt return false end
-      served = lease(lane, domain) or served
+      if id and isFull(lane) then waiting[lane] = 1 return false end
+      if id and isTooSoon() then nextAt = nextMailAt return false end
+      served = lease(lane, domain, id) or served
     end
   end
   return served
