@@ -8,7 +8,7 @@ import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { findNode } from '../../scripts/nodes.ts';
-import { publish, samples } from '../bench.ts';
+import { closingAfter, publish, samples } from '../bench.ts';
 import { startLoader } from '../load.ts';
 import { startBenchRedis } from '../redis.ts';
 import { crowds, type Load, newStage, quietLoads, type Row, restarts } from './loads.ts';
@@ -47,9 +47,9 @@ if (values.beside !== undefined) {
 if (values.paths) {
   const redis = await startBenchRedis();
   const loader = startLoader();
-  await codePaths({ node, redis, loader, rounds, seconds: 2, connections: 10 });
-  loader.stop();
-  await redis.stop();
+  await closingAfter([redis.stop, loader.stop], () =>
+    codePaths({ node, redis, loader, rounds, seconds: 2, connections: 10 }),
+  );
   process.exit();
 }
 if (values.quick) await Promise.all([...alone, ...inTurn, ...together].map(startInTurn));
