@@ -1,5 +1,5 @@
 import type { Bench } from '../bench.ts';
-import { comparePaths, forEachOf, type Path } from '../paths.ts';
+import { comparePaths, forEachConcurrently, type Path } from '../paths.ts';
 import { startModule } from '../servers.ts';
 import { startRelay } from './relay.ts';
 import { Browser, newAddress, until } from './visitors.ts';
@@ -50,7 +50,7 @@ export async function codePaths(bench: Bench): Promise<void> {
         email: newAddress(),
       }));
       mails += waiting.length;
-      return forEachOf(waiting, bench, ({ browser, email }) => browser.askForCode(email));
+      return forEachConcurrently(waiting, bench, ({ browser, email }) => browser.askForCode(email));
     },
   };
   const enter: Path = {
@@ -58,7 +58,7 @@ export async function codePaths(bench: Bench): Promise<void> {
     atMost: 6,
     async run() {
       mails += waiting.length;
-      return forEachOf(waiting, bench, ({ browser, email }) => browser.enterCode(codeFor(email) ?? ''));
+      return forEachConcurrently(waiting, bench, ({ browser, email }) => browser.enterCode(codeFor(email) ?? ''));
     },
   };
   const page = 'signed-in@example.com';

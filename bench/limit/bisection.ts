@@ -1,5 +1,5 @@
-/** Narrows the highest value down that passes a test, one test at a time, so that several searches can take turns. */
-export class Search {
+/** Finds the highest value that passes a test by bisection, one test at a time, so that several can take turns. */
+export class Bisection {
   #passed = 0;
   #failed: number;
 

@@ -23,7 +23,10 @@ export function pin(pid: number, cores: number[]): void {
   if (status !== 0) throw new Error(`taskset: ${stderr}`);
 }
 
-/** Starts to watch cores. @returns what says which share of the time, from 0 to 1, they have been busy since */
+/**
+ * Starts watching cores.
+ * @returns a function that tells what share of the time, from 0 to 1, they have been busy since
+ */
 export function watchCores(cores: number[]): () => number {
   const before = times(cores);
   return () => {

@@ -19,9 +19,9 @@ import { startDelay } from '../delay.ts';
 import { startNginx } from '../nginx.ts';
 import { type BenchRedis, pingMilliseconds, startBenchRedis } from '../redis.ts';
 import { email, type RunningServer, requireSamePage, type ServerName, startServer } from '../servers.ts';
+import { Bisection } from './bisection.ts';
 import { divideCores, pin, watchCores } from './cores.ts';
 import { type OpenLoad, type OpenLoader, startOpenLoader } from './open-loop.ts';
-import { Search } from './search.ts';
 
 const { values } = parseArgs({
   options: {
@@ -123,16 +123,16 @@ async function enter(name: ServerName, distance: Distance, redisUrl: string, loa
 async function measureRound(contestants: Contestant[], loader: OpenLoader): Promise<void> {
   const running = contestants.map((contestant) => {
     const best: Try = { perSecond: 0, p50: Number.NaN, serverCore: Number.NaN, otherCores: Number.NaN };
-    return { contestant, search: new Search(contestant.saturated * ceiling), best };
+    return { contestant, bisection: new Bisection(contestant.saturated * ceiling), best };
   });
   for (let count = 0; count < triesPerRound; count += 1) {
     for (const each of running) {
       // A hiccup of the machine is no limit of a server, so a rate that fails is tried once more.
       const result =
-        (await attempt(each.contestant, each.search.next, loader)) ??
-        (await attempt(each.contestant, each.search.next, loader));
+        (await attempt(each.contestant, each.bisection.next, loader)) ??
+        (await attempt(each.contestant, each.bisection.next, loader));
       if (result) each.best = result;
-      each.search.take(result !== undefined);
+      each.bisection.take(result !== undefined);
     }
   }
   for (const { contestant, best } of running) contestant.rounds.push(best);

@@ -1,5 +1,5 @@
 import type { Bench } from '../bench.ts';
-import { comparePaths, forEachOf, type Path } from '../paths.ts';
+import { comparePaths, forEachConcurrently, type Path } from '../paths.ts';
 import { email, startServer } from '../servers.ts';
 
 const manySessions = 50;
@@ -19,7 +19,7 @@ export async function paths(bench: Bench): Promise<void> {
     const others: Path[] = [
       { name: '/admin, one session', run: visits('/admin', cookies.one, one), atMost: 1.1 },
       { name: `/admin, ${manySessions} sessions`, run: visits('/admin', cookies.many, many), atMost: 1.6 },
-      { name: 'sign-in, trusted', run: () => forEachOf(newAddresses(signInsPerRound), bench, server.signIn) },
+      { name: 'sign-in, trusted', run: () => forEachConcurrently(newAddresses(signInsPerRound), bench, server.signIn) },
     ];
     await comparePaths(bench, {
       server,

@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startDelay } from '../../bench/delay.ts';
+import { Bisection } from '../../bench/limit/bisection.ts';
 import { generate } from '../../bench/limit/open-loop.ts';
-import { Search } from '../../bench/limit/search.ts';
 
 const body = 'hello';
 const load = {
@@ -102,13 +102,13 @@ describe('the open load', () => {
   });
 });
 
-test('the search comes within a hundredth of the limit in seven tries', () => {
-  const search = new Search(1000);
+test('the bisection comes within a hundredth of the limit in seven tries', () => {
+  const bisection = new Bisection(1000);
   let highest = 0;
   for (let count = 0; count < 7; count += 1) {
-    const tried = search.next;
+    const tried = bisection.next;
     if (tried <= 700) highest = tried;
-    search.take(tried <= 700);
+    bisection.take(tried <= 700);
   }
   expect(highest).toBeGreaterThan(690);
   expect(highest).toBeLessThanOrEqual(700);

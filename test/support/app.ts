@@ -48,7 +48,7 @@ export const testSecret = 'a secret for the tests, of 32 characters and more';
 export async function testRedis(): Promise<{ socketPath: string }> {
   const redis = await development.startPrivateRedis(mkdtempSync(join(inject('runDirectory'), 'redis-')));
   afterwards(() => redis.stop());
-  // Not relative to this directory: a URL can't say that.
+  // Absolute, since a URL can't hold a relative path.
   return { socketPath: resolve(redis.socketPath) };
 }
 
