@@ -14,9 +14,6 @@ const maxAgeSeconds = 570;
 /** By how much the clocks of two processes may differ. */
 const maxClockSkewSeconds = 60;
 
-/** About 4 MB. */
-const maxVerified = 10_000;
-
 /** Longer than the waiting page waits at once, so that it comes back with this cookie. */
 const waitingMaxAgeMs = 120_000;
 
@@ -38,8 +35,6 @@ export const boundCookie = {
  */
 export class BoundCookies {
   readonly #secrets: SessionSecrets;
-  /** Cookies whose HMAC was right, since browsers send each for minutes. */
-  readonly #verified = new Map<string, { sessionId: string; key: string; end: number }>();
 
   constructor(secrets: SessionSecrets) {
     this.#secrets = secrets;
@@ -71,14 +66,9 @@ export class BoundCookies {
 
   /** When a cookie of this session and key ends, in seconds; undefined for one that is forged, or not theirs. */
   #endOf(value: string, sessionId: string, key: string): number | undefined {
-    const known = this.#verified.get(value);
-    if (known?.sessionId === sessionId && known.key === key) return known.end;
     const [, text = '', mac = ''] = shape.exec(value) ?? [];
-    if (!this.#secrets.some((secret) => isEqual(mac, sign(text, sessionId, key, secret)))) return undefined;
-    if (this.#verified.size >= maxVerified) this.#verified.clear();
-    const end = Number.parseInt(text, 36);
-    this.#verified.set(value, { sessionId, key, end });
-    return end;
+    const isOurs = this.#secrets.some((secret) => isEqual(mac, sign(text, sessionId, key, secret)));
+    return isOurs ? Number.parseInt(text, 36) : undefined;
   }
 
   /** Since when this browser has been asked to come back with a bound cookie, in seconds; undefined if it was not. */
