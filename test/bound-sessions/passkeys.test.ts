@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { askForCode, newAddress } from '../email-code/code-login.ts';
+import { newAddress, signInByCode } from '../email-code/code-login.ts';
 import { askToAdd, startPasskeyApp } from '../passkeys/passkey-app.ts';
 import { read } from '../support/documents.ts';
 import { BoundBrowser, https, thiefOf } from './bound-browser.ts';
@@ -13,8 +13,7 @@ afterEach(() => void vi.useRealTimers());
 /** Signs in by code, and binds the session. */
 async function signInTo(owner: BoundBrowser): Promise<string> {
   const email = newAddress();
-  await askForCode(owner, email);
-  owner.invite(await owner.post('/login/code', { form: { code: await app.mails.codeFor(email) } }));
+  owner.invite(await signInByCode({ mails: app.mails }, owner, email));
   await owner.register();
   await owner.get('/admin');
   return email;

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { boundCookieSeconds } from '../../src/features/bound-sessions/bound-cookie.ts';
-import { skippedPatienceMs, usualPatienceMs } from '../../src/features/bound-sessions/tries.ts';
-import { handleOf, tagIn } from '../../src/session/session-id.ts';
-import { askForCode, newAddress, newBrowser, startCodeApp, untilKnown } from '../email-code/code-login.ts';
+import { skippedPatienceMs, triesKey, usualPatienceMs } from '../../src/features/bound-sessions/tries.ts';
+import { handleOf } from '../../src/session/session-id.ts';
+import { newAddress, newBrowser, signInByCode, startCodeApp } from '../email-code/code-login.ts';
 import { BoundBrowser, https, thiefOf } from './bound-browser.ts';
 import { passSeconds } from './clock.ts';
 
@@ -16,9 +16,7 @@ afterEach(() => void vi.useRealTimers());
 async function member(): Promise<{ owner: BoundBrowser; email: string }> {
   const email = newAddress();
   const owner = new BoundBrowser(app.url, { 'X-Forwarded-For': '198.18.7.7' });
-  await askForCode(owner, email);
-  owner.invite(await owner.post('/login/code', { form: { code: await app.mails.codeFor(email) } }));
-  await untilKnown(app, email);
+  owner.invite(await signInByCode(app, owner, email));
   await owner.register();
   await owner.get('/admin');
   passSeconds(61);
@@ -26,8 +24,7 @@ async function member(): Promise<{ owner: BoundBrowser; email: string }> {
 }
 
 /** How often the session of this browser has been used without its key, as far as that is counted. */
-const triesOf = (browser: BoundBrowser) =>
-  app.redis.get(`b:{${tagIn(browser.sessionId)}}tries:${handleOf(browser.sessionId)}`);
+const triesOf = (browser: BoundBrowser) => app.redis.get(triesKey(browser.sessionId));
 const mailsTo = (email: string) => app.mails.inbox.filter((mail) => JSON.stringify(mail).includes(email));
 
 test('a second try is mailed to the owner, once, with a link that ends the session', async () => {
@@ -37,6 +34,7 @@ test('a second try is mailed to the owner, once, with a link that ends the sessi
     await thief.get('/admin');
     passSeconds(usualPatienceMs / 1000);
   }
+  expect(await triesOf(owner)).not.toBeNull();
   const { text = '' } = await app.mails.mailTo(email, subject);
   expect(text).toContain('Unknown browser sent the cookie of your session');
   expect(text).toContain(stolenPair);
