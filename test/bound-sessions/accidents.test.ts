@@ -3,6 +3,7 @@ import { graceSeconds, waitSeconds } from '../../src/features/bound-sessions/gua
 import { sessionKey } from '../../src/session/session-id.ts';
 import { startApp, testRedis, testSecret } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
+import { read } from '../support/documents.ts';
 import { BoundBrowser, https } from './bound-browser.ts';
 import { passSeconds } from './clock.ts';
 
@@ -78,7 +79,7 @@ describe('a browser that has signed too often', () => {
   test('gets no content and loses nothing, and the page comes back by itself', async () => {
     const { status, headers, text, setCookies } = await owner.get('/admin', { headers: skipped });
     expect({ status, refresh: headers.get('Refresh') }).toEqual({ status: 401, refresh: '5' });
-    expect(text).toContain('This page opens by itself in a few seconds.');
+    expect(text).toContain('This page will reload by itself.');
     expect(text).not.toContain('ann@example.com');
     expect(setCookies.filter((line) => !line.startsWith('__Host-bound-waiting='))).toEqual([]);
     await owner.prove();
@@ -183,7 +184,7 @@ test('a restart of the app changes nothing', async () => {
   await expectIn(owner, second.url);
 });
 
-test('a replaced secret changes nothing, as long as the old one stands behind it', async () => {
+test('a replaced secret changes nothing, as long as the old one is still listed after it', async () => {
   const secrets = ['a newer secret for the tests, of 32 characters', testSecret] as const;
   const second = await startApp({ env: https, redisAddress, secrets });
   await expectIn(owner, second.url);
@@ -202,9 +203,9 @@ test('once the old secret is gone, the browser proves its key by the session coo
   await expectIn(after);
 });
 
-test('a process without the feature serves a bound session, and leaves it bound', async () => {
-  const older = await startApp({ env: { ...https, BOUND_SESSIONS: 'off' }, redisAddress });
-  const visitor = owner.copy(older.url);
+test('a process in which it is off serves a bound session, and leaves it bound', async () => {
+  const off = await startApp({ env: { ...https, BOUND_SESSIONS: 'off' }, redisAddress });
+  const visitor = owner.copy(off.url);
   visitor.cookies.delete('__Host-bound');
   passSeconds(61);
   expect(
@@ -281,6 +282,17 @@ test('a page takes one Redis command, as without the feature', async () => {
   expect(await commandsFor(app.redis, home)).toEqual({ get: '1' });
 });
 
+test('a registration, the first page and a renewal take the documented Redis commands', async () => {
+  const browser = new BoundBrowser(app.url);
+  await browser.signIn('ann@example.com');
+  // Within its script, the first EVAL reads and writes the record.
+  const bound = { eval: '1', get: '2', set: '1' };
+  expect(await commandsFor(app.redis, () => browser.register())).toEqual(bound);
+  expect(await commandsFor(app.redis, () => browser.get('/'))).toEqual(bound);
+  expect(await commandsFor(app.redis, () => browser.askForChallenge())).toEqual({ get: '1' });
+  expect(await commandsFor(app.redis, () => browser.refresh())).toEqual({ get: '1', eval: '1', set: '2', del: '1' });
+});
+
 test('the list of sessions says which ones are bound', async () => {
   const other = new BoundBrowser(app.url, { 'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101' });
   const email = 'listed@example.com';
@@ -294,7 +306,9 @@ test('the list of sessions says which ones are bound', async () => {
 
 test('the record grows by a key of one length', async () => {
   const record = (await app.redis.get(sessionKey(owner.sessionId))) ?? '';
-  expect(record.split('\n')[2]).toMatch(/^\{"binding":"1[\w-]{86}"\}$/);
+  const [, , line = ''] = record.split('\n');
+  expect(line).toMatch(/^\{"binding":"1[\w-]{86}"\}$/);
+  expect(read('docs/bound-sessions.md')).toContain(`| ${`\n${line}`.length} bytes more: the public key`);
 });
 
 describe.each([

@@ -1,9 +1,14 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { boundCookieSeconds } from '../../src/features/bound-sessions/bound-cookie.ts';
-import { challengeSeconds } from '../../src/features/bound-sessions/challenges.ts';
+import { challengeSeconds, usedSeconds } from '../../src/features/bound-sessions/challenges.ts';
 import { graceSeconds, waitSeconds } from '../../src/features/bound-sessions/guard.ts';
-import { skippedPatienceMs, usualPatienceMs } from '../../src/features/bound-sessions/tries.ts';
+import {
+  provedSeconds,
+  skippedPatienceMs,
+  triesSeconds,
+  usualPatienceMs,
+} from '../../src/features/bound-sessions/tries.ts';
 import { pathOf, read, rowsBelow } from '../support/documents.ts';
 
 const document = 'docs/bound-sessions.md';
@@ -34,4 +39,14 @@ test('the times are documented as they are', () => {
   expect(page).toContain('after nine minutes, the login form');
   expect(page).toContain(`for ${skippedPatienceMs / 60_000} minutes`);
   expect(page).toContain(`within ${usualPatienceMs / 1000} seconds`);
+});
+
+test('the lives of the keys are documented as they are', () => {
+  const [, ...rows] = rowsBelow(document, 'key | what it holds | lives');
+  expect(rows.map(([key, , lives]) => [key, lives])).toEqual([
+    ['b:{TAG}used:…', `${usedSeconds / 60} minutes`],
+    ['b:{TAG}tries:…', triesSeconds === 86_400 ? 'a day' : ''],
+    ['b:{TAG}proved:…', `${provedSeconds / 60} minutes`],
+    ['b:{TAG}doubt:…', 'a day, or until the key is proved'],
+  ]);
 });

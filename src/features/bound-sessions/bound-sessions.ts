@@ -9,11 +9,11 @@ import { type BoundParts, boundSessionRoutes, pausedRoutes } from './routes.ts';
 import { SessionNames } from './session-names.ts';
 import { theftMails } from './theft-mails.ts';
 
-/** Nothing over http. When it is off, only the route that puts browsers off. */
+/** Empty over http. When the feature is off, only the route that tells browsers to try again later. */
 export type BoundSessions = {
   /** Where browsers prove their keys; before the session is loaded. */
   routes?: Router;
-  /** Lets bound sessions count with proof only; behind the session. */
+  /** Treats a bound session as signed out unless it comes with proof; runs after the session middleware. */
   guard?: RequestHandler;
 };
 
@@ -29,7 +29,10 @@ export function openBoundSessions(core: Core, { outbox }: MailFeature): BoundSes
   // An address that was never proved may be anybody's.
   const mails = outbox && signIn === 'code' ? theftMails(core, outbox) : undefined;
   const parts: BoundParts = {
-    ...{ store, secrets, redis, log },
+    store,
+    secrets,
+    redis,
+    log,
     cookies: new BoundCookies(secrets),
     challenges: new Challenges(secrets),
     names: new SessionNames(secrets),

@@ -35,7 +35,8 @@ const reasonOf: Record<Without, Reason> = {
 
 /**
  * Lets a bound session count only together with its bound cookie. Without it nobody is signed in for this request, but the
- * session and its cookie stay as they are: it may be the owner who is asking. Takes no Redis command.
+ * session and its cookie stay as they are: it may be the owner who is asking. A request with a good
+ * bound cookie takes no Redis command, except the first one, which confirms the binding.
  * @param origin of this site
  */
 export function requireBoundCookie(parts: BoundParts, origin: string): RequestHandler {
@@ -92,7 +93,7 @@ async function answerWithoutProof(parts: BoundParts, origin: string, visit: Visi
     return askToWait(req, res, next, waits);
   }
   if (isRepeated && skipped === undefined && since === undefined) {
-    cookies.noteWaiting(res, since);
+    cookies.noteWaiting(res);
     // Without the cookie, the browser proves its key before it follows, with the same body (webappsec-dbsc, section 5).
     cookies.clear(res);
     return res.redirect(307, origin + pathOf(req));
@@ -138,9 +139,9 @@ function forgetSession(req: Request): void {
   Object.defineProperty(session, 'save', { value: (done: (error: unknown) => void) => done(new SessionEnded()) });
 }
 
-/** The browser can't prove its key just now; in a few seconds it can. */
+/** The browser can't prove its key just now, but will be able to soon. */
 function askToWait(req: Request, res: Response, next: NextFunction, seconds: number): void {
-  const message = 'Your browser could not prove just now that this is your device. Please try again in a few seconds.';
+  const message = 'Your browser could not prove just now that this is your device. Please try again in a moment.';
   if (req.method !== 'GET' && req.method !== 'HEAD') {
     next(new HttpError(401, message));
     return;

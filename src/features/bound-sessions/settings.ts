@@ -7,7 +7,7 @@ export const boundSessionsSettings = featureSettings({
   settings: {
     BOUND_SESSIONS: setting({
       about:
-        'Whether sessions are bound to the device they began on, so that stolen cookies are worthless. `auto`: where BASE_URL is https and the browser supports it. `off`: nowhere; sessions that are bound already need no proof meanwhile, and browsers keep their keys.',
+        'Whether sessions are bound to the device they began on, so that stolen cookies stop working within minutes. `auto`: where BASE_URL is https and the browser supports it. `off`: nowhere; sessions that are bound already need no proof meanwhile, and browsers keep their keys.',
       default: 'auto',
       read: z.enum(['auto', 'off'], 'takes auto or off'),
     }),
