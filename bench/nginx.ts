@@ -1,20 +1,22 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findOnPath } from '../src/dev/private-redis.ts';
-import { certificateFor } from '../test/support/certificate.ts';
+import { type Certificate, certificateFor } from '../test/support/certificate.ts';
 import { writeNginxFiles } from '../test/support/nginx-files.ts';
+import { cpuSecondsOf } from './process.ts';
 import { freePort } from './redis.ts';
 import { accepts } from './servers.ts';
 
 export type RunningNginx = {
   port: number;
-  /** Of the worker, user and system; undefined where the system does not tell. */
+  /** Of nginx and its worker, user and system; undefined where the system does not tell. */
   cpuMicroseconds: (() => Promise<number>) | undefined;
+  certificate: Certificate;
   stop: () => Promise<void>;
 };
 
@@ -43,7 +45,8 @@ export async function startNginx(options: {
   await listening(nginx, port);
   return {
     port,
-    cpuMicroseconds: cpuOf(Number(nginx.pid)),
+    cpuMicroseconds: existsSync('/proc/self/stat') ? async () => cpuSecondsOf(Number(nginx.pid)) * 1e6 : undefined,
+    certificate: pair,
     async stop() {
       nginx.kill('SIGTERM');
       if (nginx.exitCode === null) await once(nginx, 'exit');
@@ -58,16 +61,4 @@ async function listening(nginx: ChildProcess, port: number): Promise<void> {
     await sleep(25);
   }
   throw new Error('nginx did not start');
-}
-
-// Linux counts in ticks of 10 ms.
-function cpuOf(pid: number): RunningNginx['cpuMicroseconds'] {
-  if (!existsSync('/proc/self/stat')) return undefined;
-  const ticksPerSecond = Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100;
-  return async () => {
-    const worker = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
-    const [, fields = ''] = readFileSync(`/proc/${worker}/stat`, 'utf8').split(') ');
-    const [user, system] = fields.split(' ').slice(11, 13).map(Number);
-    return (((user ?? 0) + (system ?? 0)) / ticksPerSecond) * 1e6;
-  };
 }

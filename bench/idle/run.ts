@@ -3,7 +3,7 @@
 // nothing happens. This version and the previous release, in turn; bare Node starts beside them.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findNode } from '../../scripts/nodes.ts';
 import { fetchPreviousRelease } from '../../scripts/previous-release.ts';
-import { median, publish, samples, type Table } from '../bench.ts';
+import { type Closers, closingAfter, median, publish, samples, type Table } from '../bench.ts';
+import { cpuSecondsOf, residentBytes } from '../process.ts';
 import { freePort, startBenchRedis } from '../redis.ts';
 import { accepts } from '../servers.ts';
 
@@ -23,14 +24,13 @@ const { values } = parseArgs({
   },
 });
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
-const ticksPerSecond = 100;
 const settleMs = 25_000;
 const signIn = { SIGN_IN: 'trust' };
-// feature: mail
+// feature: email-code
 // Nobody listens there, and nobody asks for a mail.
 const mail = { SMTP_URL: 'smtp://127.0.0.1:9?tls=optional', MAIL_FROM: 'login@example.com' };
 Object.assign(signIn, mail, { SIGN_IN: 'code' });
-// end: mail
+// end: email-code
 
 type Program = { name: string; cwd: string };
 type Idle = { megabytes: number; cpuPercent: number; commandsPerDay: number };
@@ -54,7 +54,7 @@ try {
     const node = findNode(version);
     sections.push(`## Node ${node.version}`, await measure(node.path, programs));
   }
-  const how = `${rounds} rounds in turn. A start ends when the port accepts connections. Idle: over ${seconds} s, all processes and threads, with sign-in by code. Median (least–most).`;
+  const how = `${rounds} rounds in turn. A start ends when the port accepts connections. Idle: over ${seconds} s, all processes and threads, with SIGN_IN=${signIn.SIGN_IN}. Median (least–most).`;
   publish('idle.md', ['# What a server costs before anybody visits it', how, ...sections]);
 } finally {
   rmSync(directory, { recursive: true, force: true });
@@ -67,26 +67,21 @@ async function measure(node: string, programs: Program[]): Promise<Table> {
     bare.push(await milliseconds(() => once(spawn(node, ['-e', '0']), 'exit')));
     for (const { cwd, startMs, idle } of measured) {
       const redis = await startBenchRedis();
-      try {
+      const closers: Closers = [redis.stop];
+      await closingAfter(closers, async () => {
         const port = await freePort();
-        let server: ChildProcess | undefined;
-        startMs.push(
-          await milliseconds(async () => {
-            server = start(node, cwd, port, redis.url);
-            while (!(await accepts(port))) {
-              if (server.exitCode !== null) throw new Error(`the server in ${cwd} does not start`);
-              await sleep(2);
-            }
-          }),
-        );
-        if (server?.pid === undefined) throw new Error('the server has no process');
+        const startedAt = performance.now();
+        const server = start(node, cwd, port, redis.url);
+        closers.push(() => kill(server));
+        while (!(await accepts(port))) {
+          if (server.exitCode !== null) throw new Error(`the server in ${cwd} does not start`);
+          await sleep(2);
+        }
+        startMs.push(performance.now() - startedAt);
+        if (server.pid === undefined) throw new Error('the server has no process');
         await sleep(settleMs);
         idle.push(await watch(server.pid, redis));
-        server.kill('SIGKILL');
-        await once(server, 'exit');
-      } finally {
-        await redis.stop();
-      }
+      });
     }
   }
   const row = (what: string, of: (each: (typeof measured)[number]) => number[], digits = 0) => [
@@ -118,24 +113,24 @@ function start(node: string, cwd: string, port: number, redisUrl: string): Child
   });
 }
 
+async function kill(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  server.kill('SIGKILL');
+  await once(server, 'exit');
+}
+
 async function watch(pid: number, { client }: Awaited<ReturnType<typeof startBenchRedis>>): Promise<Idle> {
   const commands = async () => Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1]);
-  const before = { ticks: ticksOf(pid), commands: await commands() };
+  const before = { cpuSeconds: cpuSecondsOf(pid), commands: await commands() };
   await sleep(seconds * 1000);
-  const ticks = ticksOf(pid) - before.ticks;
+  const cpuSeconds = cpuSecondsOf(pid) - before.cpuSeconds;
   // Without the question itself.
   const ours = (await commands()) - before.commands - 1;
   return {
-    megabytes: Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
-    cpuPercent: (100 * ticks) / ticksPerSecond / seconds,
+    megabytes: residentBytes(pid) / 2 ** 20,
+    cpuPercent: (100 * cpuSeconds) / seconds,
     commandsPerDay: (ours / seconds) * 86_400,
   };
-}
-
-function ticksOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[11]) + Number(fields[12]);
 }
 
 async function milliseconds(work: () => Promise<unknown>): Promise<number> {

@@ -1,7 +1,6 @@
 // npm run bench:live-tabs -- [--tabs 10000] [--idle 30] [--rounds 3]
 // What open tabs cost one process: memory, CPU time and Redis commands while nothing happens, and how soon a tab hears of
 // the end of its session among all the others. Every tab is of another session.
-import { readFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -10,6 +9,7 @@ import type { EmailAddress } from '../../src/session/email-address.ts';
 import { encode } from '../../src/session/record.ts';
 import { indexKey, memberOf, newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { median, publish, samples } from '../bench.ts';
+import { residentBytes } from '../process.ts';
 import { type BenchRedis, startBenchRedis } from '../redis.ts';
 import { type RunningServer, startServer } from '../servers.ts';
 
@@ -153,8 +153,7 @@ async function visit({ url }: RunningServer, cookie: string): Promise<void> {
 
 async function memoryOf(server: RunningServer): Promise<{ rss: number; heap: number }> {
   const heap = await server.heapUsed();
-  const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8')) ?? [];
-  return { rss: Number(kilobytes) * 1024, heap };
+  return { rss: residentBytes(server.pid), heap };
 }
 
 /** Sends what a browser sends, and resolves once the stream has named the owner. */

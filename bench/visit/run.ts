@@ -6,10 +6,11 @@ import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
 import { findNode } from '../../scripts/nodes.ts';
 import { launchChromium } from '../../test/support/browser.ts';
 import { type Closers, closingAfter, publish, samples } from '../bench.ts';
+import type { RunningNginx } from '../nginx.ts';
 import { startBenchRedis } from '../redis.ts';
 import { type StartOptions, startModule, startServer } from '../servers.ts';
 import { type Link, type LinkSpeed, startLink } from './link.ts';
-import { certificate, host, startNginx } from './nginx.ts';
+import { host, startNginxBefore } from './nginx.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } });
 
@@ -58,15 +59,15 @@ async function startAll(): Promise<Contestant[]> {
   for (const { stop } of servers) closers.push(() => stop());
   return Promise.all(
     servers.map(async ({ name, url }) => {
-      const nginx = await startNginx(url);
+      const nginx = await startNginxBefore(url);
       closers.push(nginx.stop);
-      return { name, over: (speed: LinkSpeed) => visitTwice(nginx.port, speed) };
+      return { name, over: (speed: LinkSpeed) => visitTwice(nginx, speed) };
     }),
   );
 }
 
 /** A first visit, and one by the same browser a day later: its cache is filled, its connections and its session are gone. */
-async function visitTwice(port: number, speed: LinkSpeed): Promise<Record<Cache, Visit>> {
+async function visitTwice({ port, certificate }: RunningNginx, speed: LinkSpeed): Promise<Record<Cache, Visit>> {
   const link = await startLink(port, speed);
   const browser = await launchChromium({ trusts: certificate, resolves: { [host]: `127.0.0.1:${link.port}` } });
   try {

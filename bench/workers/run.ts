@@ -1,10 +1,10 @@
 // npm run bench:workers -- [--rounds 5] [--seconds 3]
 // CPU of a signed-in page with one process and with two workers, in turn. The load takes its share of the same cores, so
 // what two cores could serve is computed: twice the CPU, divided by what a page costs.
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { publish, samples } from '../bench.ts';
 import { startLoader } from '../load.ts';
+import { cpuSecondsOf } from '../process.ts';
 import { startBenchRedis } from '../redis.ts';
 import { email, type RunningServer, startServer } from '../servers.ts';
 
@@ -13,7 +13,6 @@ const { values } = parseArgs({
 });
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
 const connections = 16;
-const ticksPerSecond = 100;
 const goal = 1.8;
 
 const redis = await startBenchRedis();
@@ -54,13 +53,4 @@ async function microsecondsPerPage({ url, pid }: RunningServer, cookie: string):
   const before = cpuSecondsOf(pid);
   const { requests } = await loader.run({ url: `${url}/`, cookie, expect: email, connections, seconds });
   return (1e6 * (cpuSecondsOf(pid) - before)) / requests;
-}
-
-/** Of a process and its children. Linux alone tells. */
-function cpuSecondsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const own = (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-  return children.reduce((sum, child) => sum + cpuSecondsOf(child), own);
 }
