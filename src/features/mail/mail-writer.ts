@@ -7,7 +7,8 @@ import type { Mail } from './delivery.ts';
 
 const template = fileURLToPath(new URL('views/mail/mail.ejs', projectDirectory));
 
-const ownColors = {
+/** As in `public/style.css`, which mail programs do not load. */
+export const ownColors = {
   light: { accent: '#3056d3', onAccent: '#ffffff', tint: '#e9eefd' },
   dark: { accent: '#93adff', onAccent: '#0e1836', tint: '#222c49' },
 };
