@@ -21,7 +21,7 @@ type Brand = {
 type Branding = {
   brand: Brand;
   look: SiteLook;
-  /** Undefined without a logo and a colour. */
+  /** Undefined if neither a logo nor a color is set. */
   serve: RequestHandler | undefined;
   service: Service;
 };
@@ -36,15 +36,17 @@ const logoHeaders = {
 };
 
 /**
- * Shows the operator's logo and colour in pages and mails. They are served as files, since the content security policy
- * allows no styles in pages.
+ * Shows the operator's logo and color in pages and mails. Both are served as files, because the content security policy
+ * allows no inline style that isn't listed by its hash.
  * @param publicDirectory where our own style sheet and icon are
  */
 export function openBranding({ config, log }: Pick<Core, 'config' | 'log'>, publicDirectory: string): Branding {
   const { color, logo } = config.branding;
   const readPublic = (name: string) => readFileSync(join(publicDirectory, name), 'utf8');
   const palettes = color === undefined ? [] : palettesFor(color, readPublic('style.css'));
-  const [light, dark] = palettes;
+  const usual = palettes.filter(({ isEnhanced }) => !isEnhanced);
+  const light = usual.find(({ isDark }) => !isDark);
+  const dark = usual.find(({ isDark }) => isDark);
   const shown: Logo | undefined =
     logo ?? (light && { bytes: recolored(readPublic('favicon.svg'), light), type: 'image/svg+xml', aspect: 1 });
 
@@ -75,9 +77,9 @@ export function openBranding({ config, log }: Pick<Core, 'config' | 'log'>, publ
 }
 
 function warnOfVariants(log: Logger, color: string | undefined, palettes: Palette[]): void {
-  for (const { media, accent, ownContrast } of palettes) {
-    if (accent === color || media.includes('contrast')) continue;
-    const background = media.includes('dark') ? 'dark' : 'light';
+  for (const { isDark, isEnhanced, accent, ownContrast } of palettes) {
+    if (accent === color || isEnhanced) continue;
+    const background = isDark ? 'dark' : 'light';
     log.warn(
       { color, used: accent, contrast: Number(ownContrast.toFixed(2)) },
       `SITE_COLOR is hard to read on the ${background} background: ${accent} is used there`,
@@ -85,7 +87,7 @@ function warnOfVariants(log: Logger, color: string | undefined, palettes: Palett
   }
 }
 
-/** Our own icon, whose key is white, in the site's colour. */
+/** Our own icon, whose key is white, in the site's color. */
 function recolored(icon: string, { accent }: Palette): Buffer {
   return Buffer.from(
     icon.replace(/(<rect[^>]* fill=")[^"]*/, (_, start: string) => start + accent).replace(/\s*<title>.*<\/title>/, ''),
