@@ -1,4 +1,4 @@
-// Drawn for a README: the reader's colour scheme decides, and no script or font is needed.
+// Drawn for a README: the reader's color scheme decides, and no script or font is needed.
 const style = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328; }
   .title { font-weight: 600; font-size: 15px; }

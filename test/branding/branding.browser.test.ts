@@ -9,7 +9,7 @@ const browser = await launchChromium();
 afterwards(() => browser.close());
 
 // Yellow can't be read on white, nor navy on black.
-test.each(['#ffd400', '#101040'])('with the colour %s and a wide logo, axe objects to no page', async (color) => {
+test.each(['#ffd400', '#101040'])('with the color %s and a wide logo, axe objects to no page', async (color) => {
   const env = { SITE_COLOR: color, SITE_LOGO: newFile('wide.svg', svg('', '0 0 800 100')) };
   const { url } = await startApp({ env });
   for (const colorScheme of ['light', 'dark'] as const) {

@@ -11,7 +11,7 @@ const sheet = urlIn(/href="(\/branding\/colors\.css[^"]*)"/);
 const logo = urlIn(/<img src="(\/branding\/logo[^"]*)"/);
 
 describe('a page', () => {
-  test('has the logo in its head and as its icon, and the colour for the browser', () => {
+  test('has the logo in its head and as its icon, and the color for the browser', () => {
     expect(page).toContain(`<img src="${logo}" alt="" width="56" height="28">`);
     expect(page).toContain(`<link rel="icon" href="${logo}" type="image/svg+xml">`);
     expect(page).toContain('<meta name="theme-color" content="#ffd400">');
@@ -27,7 +27,7 @@ describe('a page', () => {
     await request(url).get('/branding/colors.css').expect(404);
   });
 
-  test('has our own icon in the colour of a site without a logo', async () => {
+  test('has our own icon in the color of a site without a logo', async () => {
     const { url } = await startApp({ env: { SITE_COLOR: '#0b6e4f' } });
     const own = urlIn(/<img src="(\/branding\/logo[^"]*)"/, (await new Visitor(url).get('/')).text);
     const { body } = await request(url)
@@ -63,7 +63,7 @@ describe('the files', () => {
   });
 });
 
-test('the log says which colour is used where the given one is hard to read', () => {
+test('the log says which color is used where the given one is hard to read', () => {
   const [line, ...others] = app.logged().filter(({ msg }) => String(msg).startsWith('SITE_COLOR'));
   expect(others).toEqual([]);
   expect(line).toMatchObject({

@@ -15,7 +15,7 @@ const steps = [0, 51, 102, 153, 204, 255];
 const hex = (part: number) => part.toString(16).padStart(2, '0');
 const colors = steps.flatMap((r) => steps.flatMap((g) => steps.map((b) => `#${hex(r)}${hex(g)}${hex(b)}`)));
 
-test('whatever the colour, links, buttons and texts can be read in light, dark and high contrast (WCAG 1.4.3, 1.4.11)', () => {
+test('whatever the color, links, buttons and texts can be read in light, dark and high contrast (WCAG 1.4.3, 1.4.11)', () => {
   for (const background of [...backgrounds.light, ...backgrounds.dark]) expect(styleSheet).toContain(background);
   for (const color of colors) {
     const palettes = palettesFor(color, styleSheet);
@@ -40,7 +40,7 @@ test('whatever the colour, links, buttons and texts can be read in light, dark a
   }
 });
 
-test('a colour that can be read stays as it is, and another changes no more than it has to', () => {
+test('a color that can be read stays as it is, and another changes no more than it has to', () => {
   const accents = (color: string) =>
     palettesFor(color, styleSheet)
       .slice(0, 2)

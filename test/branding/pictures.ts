@@ -10,7 +10,7 @@ export function newFile(name: string, content: string | Uint8Array): string {
   return path;
 }
 
-/** A PNG of one colour. */
+/** A PNG of one color. */
 export function png(width: number, height: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);

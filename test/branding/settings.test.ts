@@ -37,8 +37,8 @@ test.each([
   expect(problem).toContain(reason);
 });
 
-test.each(['red', '#fff', '#12345g', '3056d3', '#3056d3ff', '#3056d3;}body{color:red'])('%j is no colour', (text) => {
+test.each(['red', '#fff', '#12345g', '3056d3', '#3056d3ff', '#3056d3;}body{color:red'])('%j is no color', (text) => {
   expect(problemsOf({ ...production, SITE_COLOR: text })).toEqual([
-    'SITE_COLOR takes a colour as #rrggbb, such as #0b6e4f',
+    'SITE_COLOR takes a color as #rrggbb, such as #0b6e4f',
   ]);
 });

@@ -45,7 +45,7 @@ describe.each(pages)('the page: $name', ({ open }) => {
       }
     }
     expect(await tabThrough(page, order.length - 1)).toEqual(order.slice(1));
-    // Forced colours are the visitor's own, and translucent.
+    // Forced colors are the visitor's own, and translucent.
     await page.emulateMedia({ colorScheme: 'light', forcedColors: 'active', reducedMotion: 'reduce' });
     for (const stop of await focusEach(page))
       expect(stop).toMatchObject({ focused: true, inView: true, outline: true });

@@ -7,7 +7,7 @@ const app = await startApp({ config: { production: true } });
 const sites = [['a site', app.url]];
 // feature: branding
 const branded = await startApp({ env: { SITE_COLOR: '#ffd400' }, config: { production: true } });
-sites.push(['a site with a colour of its own', branded.url]);
+sites.push(['a site with a color of its own', branded.url]);
 // end: branding
 
 describe.each(sites)('%s', (_, url = '') => {

@@ -32,7 +32,7 @@ describe('a browser without a cookie', () => {
   });
 
   // feature: branding
-  test('gets the colours of the site with it', async () => {
+  test('gets the colors of the site with it', async () => {
     const branded = await startApp({ env: { SITE_COLOR: '#0b6e4f' } });
     const { styles, media, sources } = await look(ask(branded.url, 'get', '/'));
     expect(styles).toEqual([expect.stringContaining('#0b6e4f')]);

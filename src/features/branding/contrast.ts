@@ -1,20 +1,20 @@
-/** A colour as `#rrggbb`, in lower case. */
+/** A color as `#rrggbb`, in lower case. */
 export type Color = string;
 
-/** The contrast ratio of two colours (WCAG 2.2, "contrast ratio"). */
+/** The contrast ratio of two colors (WCAG 2.2, "contrast ratio"). */
 export function contrastOf(one: Color, other: Color): number {
   const [darker = 0, lighter = 0] = [luminanceOf(one), luminanceOf(other)].sort((a, b) => a - b);
   return (lighter + 0.05) / (darker + 0.05);
 }
 
-/** A colour with so much of another in it: 0 is the first, 1 the second. */
+/** A color with so much of another in it: 0 is the first, 1 the second. */
 export function mix(one: Color, other: Color, share: number): Color {
   const [from, to] = [partsOf(one), partsOf(other)];
   const parts = from.map((part, at) => Math.round(part + ((to[at] ?? 0) - part) * share));
   return `#${parts.map((part) => part.toString(16).padStart(2, '0')).join('')}`;
 }
 
-/** The nearest colour to this one, on the way to black or to white, that has this contrast to all of these. */
+/** The nearest color to this one, on the way to black or to white, that has this contrast to all of these. */
 export function withContrast(color: Color, against: readonly Color[], ratio: number, towards: Color): Color {
   for (let percent = 0; percent < 100; percent += 1) {
     const candidate = mix(color, towards, percent / 100);

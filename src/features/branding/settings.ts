@@ -4,7 +4,7 @@ import { optional, readBy } from '../../settings/setting.ts';
 import { readLogo } from './logo.ts';
 
 export const brandingSettings = featureSettings({
-  title: 'Logo and colour',
+  title: 'Logo and color',
   settings: {
     SITE_LOGO: optional({
       about:
@@ -14,11 +14,11 @@ export const brandingSettings = featureSettings({
     }),
     SITE_COLOR: optional({
       about:
-        'The colour of buttons, links and focus rings in pages and mails, such as `#0b6e4f`. Where it is hard to read on the light or the dark background, the nearest darker or lighter one is used instead, and the log says which.',
+        'The color of buttons, links and focus rings in pages and mails, such as `#0b6e4f`. Where it is hard to read on the light or the dark background, the nearest darker or lighter one is used instead, and the log says which.',
       unset: "Latchkey's own blue",
       read: z
         .string()
-        .regex(/^#[\da-f]{6}$/i, 'takes a colour as #rrggbb, such as #0b6e4f')
+        .regex(/^#[\da-f]{6}$/i, 'takes a color as #rrggbb, such as #0b6e4f')
         .transform((text) => text.toLowerCase()),
     }),
   },
