@@ -4,7 +4,7 @@
 const { owner } = document.documentElement.dataset;
 /** A page that is soon left needs no stream. */
 const settleMs = 300;
-/** When everybody's sessions are ended, not all browsers ask in the same moment. */
+/** So that browsers don't all ask at the same moment when everybody's sessions are ended. */
 const maxSpreadMs = 500;
 /** So that a process which restarts does not get all browsers back at once. */
 const [firstRetryMs, maxRetryMs, refusedRetryMs] = [10_000, 120_000, 120_000];

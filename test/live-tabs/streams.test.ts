@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { measure } from '../../src/features/metrics/metrics.ts'; // feature: metrics
 import { closeHttpServer, connectionsOf } from '../../src/http/http-server.ts';
 import { handleOf, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { startApp, testRedis } from '../support/app.ts';
@@ -70,6 +71,23 @@ describe('a stream', () => {
     expect((await (await ann()).get('/')).text).toContain(script);
     expect((await new Visitor(url).get('/')).text).not.toContain(script);
   });
+});
+
+test('a stream is one line of the log, and no request of the metrics', async () => {
+  const own = await startApp({ redisAddress });
+  const registry = measure(); // feature: metrics
+  const listener = await listen(own.url, await signedIn(own.url));
+  const lines = () => own.logged().filter(({ msg, path }) => msg === 'request' && path === '/session-events');
+  expect(lines()).toEqual([]);
+  listener.leave();
+  await expect.poll(lines).toMatchObject([{ aborted: true }]);
+  await signedIn(own.url, 'bob@example.com').then((bob) => bob.post('/logout'));
+  expect(lines()).toHaveLength(1);
+  // feature: metrics
+  const counted = await registry.metrics();
+  expect(counted).toMatch(/latchkey_request_seconds_count\{[^}]*route="\/logout"[^}]*\} [1-9]/);
+  expect(counted).not.toContain('session-events');
+  // end: metrics
 });
 
 describe('a stream says that its session has ended', () => {
@@ -155,7 +173,8 @@ test('a message reveals neither the session nor the address', async () => {
 
 test('an end costs the same one call to Redis as without streams', async () => {
   const visitor = await ann();
-  expect(await commandsFor(redis, () => visitor.post('/logout'))).toMatchObject({ eval: '1', del: '1', publish: '1' });
+  const calls = { get: '1', eval: '1', del: '1', zrem: '1', publish: '1' };
+  expect(await commandsFor(redis, () => visitor.post('/logout'))).toEqual(calls);
 });
 
 describe('a connection with several requests in flight', () => {

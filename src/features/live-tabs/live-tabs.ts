@@ -29,13 +29,14 @@ const maxUsed = 0.9;
 
 /**
  * Tells open pages that their session has ended, by server-sent events: one stream for each browser. It costs Redis a
- * command when it is opened, and none while nothing happens. A stream is no use of the session.
+ * command when it is opened, and none while nothing happens; in a Cluster, the first stream of an address also subscribes
+ * to its channel. A stream does not count as use of the session.
  */
 export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
   const { config, log, store } = core;
   const { maxStreams } = config.liveTabs;
   const isOn = maxStreams > 0;
-  const streams = new Streams({ store, limits, maxStreams });
+  const streams = new Streams({ store, limits });
   const ends = announcements(core, {
     onEnded: (digest) => streams.end(digest),
     onGap: () => streams.recheck(),
@@ -86,13 +87,14 @@ export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
     attach(httpServer) {
       server = httpServer;
       const openFiles = maxOpenFiles();
-      streams.maxStreams = maxStreamsWithin(openFiles, maxStreams, httpServer.maxConnections);
-      if (streams.maxStreams < maxStreams) {
-        log.warn({ openFiles, maxStreams: streams.maxStreams }, 'too few open files are allowed for LIVE_TABS_MAX');
+      const allowed = maxStreamsWithin(openFiles, maxStreams, httpServer.maxConnections);
+      if (allowed < maxStreams) {
+        log.warn({ openFiles, maxStreams: allowed }, 'too few open files are allowed for LIVE_TABS_MAX');
       }
-      streams.onChange = (change) => {
+      const onChange = (change: number) => {
         httpServer.maxConnections += change;
       };
+      streams.attach({ maxStreams: allowed, onChange });
       httpServer.once('closing', () => streams.close());
     },
   };
@@ -101,5 +103,5 @@ export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
 function refuse(res: Response): void {
   // After a `no-store`, Chromium would not keep the page for Back.
   res.set({ 'Retry-After': String(retryAfterSeconds), 'Cache-Control': 'no-cache' });
-  res.status(503).type('text').send('There are too many open pages at the moment.\n');
+  res.status(503).type('text').send('Too many pages are open at the moment.\n');
 }

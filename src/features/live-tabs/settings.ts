@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { featureSettings } from '../../settings/feature.ts';
 import { setting } from '../../settings/setting.ts';
 
@@ -7,7 +7,7 @@ export const liveTabsSettings = featureSettings({
   settings: {
     LIVE_TABS_MAX: setting({
       about:
-        'For how many browsers each process keeps a connection open, to tell their tabs at once that their session has ended. Further ones find out when a tab becomes visible. `0` turns this off.',
+        'The number of browsers to which each process keeps a connection open, so that their tabs learn at once that their session has ended. Others find out when a tab becomes visible. `0` turns this off.',
       default: '10000',
       read: z
         .string()

@@ -21,7 +21,7 @@ const closeWithinMs = 5000;
 const batch = 100;
 /** When everybody's sessions are ended: 10,000 browsers are told within a second. */
 const [endBatch, endBatchMs] = [100, 10];
-const gauge = { name: 'latchkey_live_tabs', help: 'Browsers that wait to be told that their session has ended' };
+const gauge = { name: 'latchkey_live_tabs', help: 'Open live-tab streams, one per browser' };
 
 /** What one browser is listening to. */
 type Stream = {
@@ -41,17 +41,21 @@ type Stream = {
   isEnded: boolean;
 };
 
-type Options = { store: SessionStore; limits: SessionLimits; maxStreams: number };
+type Options = { store: SessionStore; limits: SessionLimits };
+
+type Place = {
+  maxStreams: number;
+  /** Told of each stream that comes (1) or goes (-1). */
+  onChange: (change: 1 | -1) => void;
+};
 
 /**
  * The open streams of this process. A stream says who owns the session of its browser: first when it is opened, and then
  * that nobody does, which is the end. It claims nothing when it is closed for any other reason.
  */
 export class Streams {
-  /** Told of each stream that comes (1) or goes (-1). */
-  onChange: (change: 1 | -1) => void = () => {};
-  maxStreams: number;
   readonly #options: Options;
+  #place: Place = { maxStreams: 0, onChange: () => {} };
   /** The oldest first. */
   readonly #streams = new Set<Stream>();
   readonly #byDigest = new Map<string, Stream[]>();
@@ -63,11 +67,16 @@ export class Streams {
   /** Whether the last tick was late. */
   #isBusy = false;
   #isRechecking = false;
+  #isFinishing = false;
   #isClosed = false;
 
   constructor(options: Options) {
     this.#options = options;
-    this.maxStreams = options.maxStreams;
+  }
+
+  /** Says how many streams there may be; none before. */
+  attach(place: Place): void {
+    this.#place = place;
   }
 
   get size(): number {
@@ -76,7 +85,7 @@ export class Streams {
 
   /** Whether this process can take another one. Pages come first. */
   get hasRoom(): boolean {
-    return this.#streams.size < this.maxStreams && !this.#isBusy;
+    return this.#streams.size < this.#place.maxStreams && !this.#isBusy;
   }
 
   start(): void {
@@ -151,7 +160,7 @@ export class Streams {
         if (stream.turn === this.#ticks % heartbeatTicks) this.#sendHeartbeat(stream);
       }
     }
-    void this.#finishAll(ended);
+    if (!this.#isFinishing) void this.#finishAll(ended);
     this.#mayHaveMissed &&= this.#isRechecking;
     if (due.length > 0 && !this.#isRechecking) void this.#lookAtAll(due);
     figures.publish({ ...gauge, set: this.#streams.size });
@@ -159,9 +168,14 @@ export class Streams {
 
   /** Leaves time for pages in between. */
   async #finishAll(ended: Stream[]): Promise<void> {
-    for (let first = 0; first < ended.length; first += endBatch) {
-      if (first > 0) await sleep(endBatchMs, undefined, { ref: false });
-      for (const stream of ended.slice(first, first + endBatch)) this.#finish(stream);
+    this.#isFinishing = true;
+    try {
+      for (let first = 0; first < ended.length; first += endBatch) {
+        if (first > 0) await sleep(endBatchMs, undefined, { ref: false });
+        for (const stream of ended.slice(first, first + endBatch)) this.#finish(stream);
+      }
+    } finally {
+      this.#isFinishing = false;
     }
   }
 
@@ -214,7 +228,7 @@ export class Streams {
 
   #add(stream: Stream): void {
     this.#streams.add(stream);
-    this.onChange(1);
+    this.#place.onChange(1);
     const others = this.#byDigest.get(stream.digest) ?? [];
     this.#byDigest.set(stream.digest, [...others, stream]);
     if (others.length >= maxPerSession) this.#makeRoom([...others, stream]);
@@ -233,7 +247,7 @@ export class Streams {
 
   #remove(stream: Stream): void {
     if (!this.#streams.delete(stream)) return;
-    this.onChange(-1);
+    this.#place.onChange(-1);
     const left = (this.#byDigest.get(stream.digest) ?? []).filter((other) => other !== stream);
     if (left.length > 0) this.#byDigest.set(stream.digest, left);
     else this.#byDigest.delete(stream.digest);
