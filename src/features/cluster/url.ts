@@ -9,7 +9,13 @@ export type ClusterTarget = { kind: 'cluster'; nodes: HostAndPort[]; credentials
 const example = 'redis+cluster://:password@host1:7000,host2:7001 for a Cluster';
 
 const clusterPermissions: RedisPermissions = {
-  commands: { asking: '', 'cluster|slots': '', ping: '', spublish: 'KEY message', ssubscribe: 'KEY' },
+  commands: {
+    asking: '',
+    'cluster|slots': '',
+    ping: '',
+    spublish: 'KEY message', // feature: live-tabs
+    ssubscribe: 'KEY', // feature: live-tabs
+  },
   keys: [],
 };
 
