@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { Server, ServerOptions } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import express, { type Express } from 'express';
 import type { Config, RedisTarget, SessionLimits, SessionSecrets, SignIn } from './config.ts';
@@ -106,9 +106,8 @@ export async function openRedis<Kind extends RedisKind>(
 /** The whole request path, top to bottom. Static files and health never touch a session. */
 export function createApp(parts: AppParts): App {
   const { config, secrets, redis, log, development } = parts;
-  const { https, origin, sessionsPerAddress } = config;
+  const { https, origin, production, sessionsPerAddress } = config;
   const limits: SessionLimits = { ...config.sessionLimits };
-  const reload = !config.production;
   const isAllowed = config.allowedEmails ? isOnList(config.allowedEmails) : () => true;
   const store = new SessionStore({
     ...{ redis, limits, https, sessionsPerAddress, isAllowed, log },
@@ -120,6 +119,7 @@ export function createApp(parts: AppParts): App {
     noteOutage: (err) => log.error({ err }, 'Redis failed a request'),
   };
   const services: Service[] = [];
+  const serverOptions: ServerOptions = {};
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
 
@@ -181,7 +181,7 @@ export function createApp(parts: AppParts): App {
     serve: express.static(publicDirectory, { index: false, redirect: false }),
     urlOf: (name: string) => `/${name}`,
   };
-  Object.assign(assets, versionedAssets(publicDirectory, { reload }));
+  Object.assign(assets, versionedAssets(publicDirectory, { reload: !production }));
   app.locals.asset = assets.urlOf;
   app.locals.words = { displayAddress: core.displayAddress, formatAgo, formatDuration, formatTime, isoTime };
   app.locals.siteName = config.siteName;
@@ -192,8 +192,8 @@ export function createApp(parts: AppParts): App {
   app.locals.ownerOf = guard.ownerOf;
   app.locals.hasLiveTabs = liveTabs.isOn;
   app.locals.pageAfterSignIn = passkeys.pageAfterSignIn;
-  registerEjs(app, { directory: viewsDirectory, reload });
-  tuneExpress(app, { directory: viewsDirectory, reload });
+  registerEjs(app, { directory: viewsDirectory, reload: !production });
+  Object.assign(serverOptions, tuneExpress(app, { directory: viewsDirectory, reload: !production }));
 
   app.use(gate.checks); // Sets the security headers itself, on the answers that a visitor may see.
   app.use(securityHeaders(headers));
@@ -203,7 +203,7 @@ export function createApp(parts: AppParts): App {
   app.route('/readyz').get(ready(parts)).all(allowOnly('GET', 'HEAD'));
 
   app.use(requestLog(log));
-  app.use(inlineStyles(publicDirectory, { reload }));
+  app.use(inlineStyles(publicDirectory, { reload: !production }));
   if (hosts.isOn) app.use(hosts.check);
   if (proxies.read.length > 0) app.use(proxies.read);
   app.use('/doctor', incidents.answerProbe);
@@ -241,7 +241,7 @@ export function createApp(parts: AppParts): App {
   errorOptions.extendStep = recoverForm;
   app.use(errorPage(errorOptions));
 
-  const server = createHttpServer(app, app.get('server options'));
+  const server = createHttpServer(app, serverOptions);
   limitConnections(server, headers);
   liveTabs.attach(server);
   return { app, server, services, core, operations };

@@ -29,10 +29,13 @@ export type Command = {
   run: (given: Given, operator: Operator) => Promise<Outcome>;
 };
 
-/** What an error says, and what it says of its cause. */
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+  return error instanceof Error ? withCause(error) : String(error);
+}
+
+/** The message of an error, followed by that of its cause. */
+export function withCause({ message, cause }: { message: string; cause?: unknown }): string {
+  return cause instanceof Object && 'message' in cause ? `${message} (${cause.message})` : message;
 }
 
 /** The command line is wrong: the message says how, and the usage is printed below it. */

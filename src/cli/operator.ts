@@ -7,6 +7,7 @@ import { Keyspace } from '../features/incidents/keyspace.ts';
 import { OperatorLog } from '../features/incidents/operator-log.ts';
 import { createLogger } from '../log.ts';
 import type { Actor } from './actor.ts';
+import { withCause } from './command.ts';
 import { confirm } from './confirm.ts';
 
 /** The app's own parts, and all of its Redis. */
@@ -84,7 +85,6 @@ export function newOperator(config: Config, { actor, warnings = [], yes }: Optio
 }
 
 /** What a line of the log warns of, and the reason if there was an error. */
-function warningIn({ msg, err }: { msg: string; err?: { message: string; cause?: { message: string } } }): string {
-  const reason = err && (err.cause ? `${err.message} (${err.cause.message})` : err.message);
-  return reason === undefined ? msg : `${msg}: ${reason}`;
+function warningIn({ msg, err }: { msg: string; err?: { message: string; cause?: unknown } }): string {
+  return err ? `${msg}: ${withCause(err)}` : msg;
 }

@@ -1,9 +1,10 @@
+import type { ServerOptions } from 'node:http';
 import type { Express } from 'express';
 import { compileViews } from './compiled-views.ts';
 import { expressPrototypes } from './express-prototypes.ts';
 
-/** Makes Express cheaper, without a change of what it does. */
-export function tuneExpress(app: Express, views: { directory: string; reload: boolean }): void {
+/** Makes Express cheaper, without a change of what it does. Returns what its server needs for that. */
+export function tuneExpress(app: Express, views: { directory: string; reload: boolean }): ServerOptions {
   compileViews(app, views);
-  app.set('server options', expressPrototypes(app));
+  return expressPrototypes(app);
 }

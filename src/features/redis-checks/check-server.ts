@@ -71,7 +71,6 @@ export function refuseToLose(redis: RedisClient): Service {
       const loss = losses.get(redis);
       if (loss !== undefined) throw new ConfigError([loss]);
     },
-    stop: async () => {},
   };
 }
 
