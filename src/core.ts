@@ -117,7 +117,7 @@ export type Finding = {
 };
 
 /** Looks at something outside the app; with `mailTo`, it also sends a mail there. */
-export type SelfCheck = (options: { mailTo: EmailAddress | undefined }) => Promise<Finding[]>;
+export type SelfCheck = { what: string; run: (options: { mailTo: EmailAddress | undefined }) => Promise<Finding[]> };
 
 /** What the features hand to the operator's commands. */
 export type Operations = { personalKeys: PersonalKeys[]; selfChecks: SelfCheck[] };

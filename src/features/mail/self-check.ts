@@ -7,21 +7,23 @@ import { type SealKeys, seal } from './seal.ts';
 
 /** Whether the mail server can be reached, by TLS, with the password, and takes a mail. */
 export function checkMail(courier: Courier | undefined, keys: SealKeys, config: Config): SelfCheck {
-  return async function checkMail({ mailTo }) {
+  const what = 'mail server';
+  async function run({ mailTo }: Parameters<SelfCheck['run']>[0]): Promise<Finding[]> {
     const { server } = config.mail;
     if (!courier || !server) {
       const problem = mailTo === undefined ? undefined : 'no mail was sent: set SMTP_URL';
-      return [{ what: 'mail server', detail: 'none: SMTP_URL is not set', problem }];
+      return [{ what, detail: 'none: SMTP_URL is not set', problem }];
     }
     try {
       const detail = `${server.host}:${server.port}, TLS ${server.tls}${server.credentials ? ', login' : ''}`;
       const problem = await courier.check();
-      if (problem !== undefined || mailTo === undefined) return [{ what: 'mail server', detail, problem }];
-      return [{ what: 'mail server', detail }, await sendMail(courier, keys, mailTo, config.siteName)];
+      if (problem !== undefined || mailTo === undefined) return [{ what, detail, problem }];
+      return [{ what, detail }, await sendMail(courier, keys, mailTo, config.siteName)];
     } finally {
       await courier.close();
     }
-  };
+  }
+  return { what, run };
 }
 
 async function sendMail(courier: Courier, keys: SealKeys, to: EmailAddress, siteName: string): Promise<Finding> {

@@ -45,11 +45,11 @@ function problemsOfOpening(error: unknown): Finding[] {
     : [{ what: 'start', problem: reasonOf(error) }];
 }
 
-/** One check after the other, whatever becomes of those before it. */
+/** Runs the checks in turn; one that fails doesn't stop the rest. */
 async function checkAll(opened: Opened, { config }: Operator, mailTo: EmailAddress | undefined): Promise<Finding[]> {
   const checks: [what: string, check: () => Promise<Finding[]>][] = [
     ['Redis', () => checkRedis(opened, config)],
-    ...opened.selfChecks.map((check): [string, () => Promise<Finding[]>] => ['service', () => check({ mailTo })]),
+    ...opened.selfChecks.map(({ what, run }): [string, () => Promise<Finding[]>] => [what, () => run({ mailTo })]),
     ['site', () => checkSite(config, opened.redis)],
   ];
   const findings: Finding[] = [];
