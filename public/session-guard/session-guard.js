@@ -24,9 +24,9 @@ async function check(options = {}) {
     if (ownerNow === owner) {
       reveal();
       document.dispatchEvent(new Event('session-confirmed'));
-    } else if (hasEntries()) conceal('What you have entered is still on this page. Log in again to go on with it.');
+    } else if (hasEntries()) conceal({ keepsEntries: true });
     else if (ownerNow !== '' || isBack) loadAnew();
-    else conceal('Log in again to see this page.');
+    else conceal({ keepsEntries: false });
   } catch {
     otherwise();
   }
@@ -49,19 +49,20 @@ function reveal() {
 }
 
 /** Puts a notice in place of the page. What was typed is kept, out of sight, until its owner has logged in again. */
-function conceal(advice) {
+function conceal({ keepsEntries }) {
   page.hidden = false;
   if (notice.isConnected) return;
-  const newTab = hasEntries();
   notice.innerHTML = `<section class="card" role="alert">
     <h1 tabindex="-1">Your session has ended</h1>
     <p></p>
     <a class="button primary">Log in</a>
   </section>`;
-  notice.querySelector('p').textContent = advice;
+  notice.querySelector('p').textContent = keepsEntries
+    ? 'What you entered is still on this page. Log in again to continue.'
+    : 'Log in again to see this page.';
   const link = notice.querySelector('a');
-  link.href = newTab ? '/login' : address();
-  if (newTab) Object.assign(link, { target: '_blank', textContent: 'Log in (opens a new tab)' });
+  link.href = keepsEntries ? '/login' : address();
+  if (keepsEntries) Object.assign(link, { target: '_blank', textContent: 'Log in (opens a new tab)' });
   lastFocused = document.activeElement;
   lastScrollY = scrollY;
   document.title = titlePrefix + document.title;
