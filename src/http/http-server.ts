@@ -85,7 +85,7 @@ export function announceClosing(server: http.Server): void {
  */
 export async function closeHttpServer(server: http.Server): Promise<number> {
   let cutOff = 0;
-  // For responses that would go on for ever.
+  // Lets the owners of endless responses, such as event streams, end them.
   server.emit('closing');
   const startedAt = performance.now();
   const sweep = setInterval(() => {

@@ -13,7 +13,7 @@ declare module 'express-session' {
     remember: boolean;
     /** Browser and system in words, such as "Firefox on Linux". */
     device?: string | undefined;
-    /** What a feature ties the session to; in force unless it begins with 0. Of two that are saved at once, the greater one stays. */
+    /** What a feature ties it to, in force unless it begins with 0. Of concurrent saves, the greater binding wins. */
     binding?: string | undefined;
   }
 }

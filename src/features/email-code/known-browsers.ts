@@ -41,7 +41,10 @@ export class KnownBrowsers {
     return devicesIn(cookie).find((device) => this.#isSignedFor(device, tag))?.id;
   }
 
-  /** The same, and whether it is known; with an id, one Redis command, which throws `RedisUnavailable`. */
+  /**
+   * The id in the cookie that is signed for this address, and whether it is known. Asks Redis only if there is one.
+   * @throws {RedisUnavailable} by way of `isKnown`
+   */
   lookUp(cookie: string | undefined, tag: string): { candidate: string | undefined; isKnown: Promise<boolean> } {
     const candidate = this.idIn(cookie, tag);
     return { candidate, isKnown: candidate === undefined ? Promise.resolve(false) : this.isKnown(tag, candidate) };

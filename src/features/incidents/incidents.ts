@@ -53,8 +53,8 @@ function refuseBlocked(blocks: Blocks, log: Logger): RequestHandler {
 }
 
 /**
- * Looks at the cut-off, the operator's log and the blocks whenever it is told to, and on each new connection before anything else
- * is asked there: what was said while this process was cut off is not lost.
+ * Reads the cut-off, drains the operator's log and forgets what it knew of the blocks: whenever a command publishes, and
+ * on each new connection before any other command, so that nothing announced during an outage is missed.
  */
 function follow({ redis, log, cutOff, blocks }: Followed, ipDetail: Config['logFormat']['ip']): Service {
   const operatorLog = new OperatorLog(redis);

@@ -7,8 +7,8 @@ import type { RequestHandler } from 'express';
 type InlineStyle = { css: string; source: string };
 
 /**
- * Puts the style sheet into the pages of browsers that send no cookie, and so have hardly been here before: their first
- * page is painted one round trip sooner. The policy of such a page allows this one sheet, by its hash, and no other
+ * Puts the style sheet into the pages of browsers that send no cookie, which are probably on their first visit: their
+ * first page is painted one round trip sooner. The policy of such a page allows this one sheet, by its hash, and no other
  * inline style.
  * @param directory where `style.css` is
  * @param options.reload the file changes while the process runs, for development

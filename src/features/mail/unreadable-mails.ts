@@ -1,4 +1,4 @@
-/** How soon a mail is due again that one process could not decrypt: another may have the secret. */
+/** The delay of a mail that one process could not decrypt, since another may have the secret. */
 export const unreadableDelayMs = 100;
 const maxMails = 1000;
 
