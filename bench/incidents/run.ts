@@ -3,18 +3,15 @@
 // the operator starts it; its output is kept.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import type { EmailAddress } from '../../src/session/email-address.ts';
-import { encode } from '../../src/session/record.ts';
-import { handleOf, indexKey, newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
+import { handleOf } from '../../src/session/session-id.ts';
 import { publish, samples } from '../bench.ts';
-import { type BenchRedis, startBenchRedis } from '../redis.ts';
+import { addSession, type BenchRedis, startBenchRedis } from '../redis.ts';
 
 const { values } = parseArgs({
   options: { sessions: { type: 'string', default: '1000000' }, rounds: { type: 'string', default: '3' } },
 });
 const [sessions, rounds] = [Number(values.sessions), Number(values.rounds)];
 const batch = 5000;
-const eightHoursMs = 8 * 3600 * 1000;
 const secret = 'a secret of the bench of 32 characters and more';
 const ann = 'ann@example.com';
 
@@ -79,31 +76,18 @@ function measure({ url }: BenchRedis, line: string, handle: string): Measured {
   return { command: `latchkey ${line.replace(handle, 'SESSION')}`, output, seconds };
 }
 
-/** Sessions as they are stored, each of another address. */
+/** Sessions, each of another address. */
 async function addSessions({ client }: BenchRedis, first: number): Promise<void> {
-  const now = Date.now();
   const pipeline = client.multi();
   for (let number = first; number < Math.min(first + batch, sessions); number += 1) {
-    addSession(pipeline, `visitor${number}@example.com`, now);
+    addSession(pipeline, `visitor${number}@example.com`);
   }
   await pipeline.execAsPipeline();
 }
 
 async function addSessionsOf({ client }: BenchRedis, email: string, count: number): Promise<string[]> {
   const pipeline = client.multi();
-  const handles = Array.from({ length: count }, () => addSession(pipeline, email, Date.now()));
+  const handles = Array.from({ length: count }, () => handleOf(addSession(pipeline, email)));
   await pipeline.execAsPipeline();
   return handles;
-}
-
-function addSession(pipeline: ReturnType<BenchRedis['client']['multi']>, email: string, now: number): string {
-  const tag = tagOf(email);
-  const id = newSessionId(tag);
-  const session = { email: email as EmailAddress, signedInAt: now, lastSeenAt: now, remember: false };
-  pipeline.set(sessionKey(id), encode({ ...session, device: 'Firefox on Linux' }), {
-    expiration: { type: 'PX', value: eightHoursMs },
-  });
-  pipeline.zAdd(indexKey(tag), { score: now + eightHoursMs, value: id.slice(tag.length) });
-  pipeline.pExpire(indexKey(tag), eightHoursMs);
-  return handleOf(id);
 }

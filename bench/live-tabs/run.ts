@@ -5,12 +5,9 @@ import { createConnection, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { cookieName, sign } from '../../src/session/cookie.ts';
-import type { EmailAddress } from '../../src/session/email-address.ts';
-import { encode } from '../../src/session/record.ts';
-import { indexKey, memberOf, newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { median, publish, samples } from '../bench.ts';
 import { residentBytes } from '../process.ts';
-import { type BenchRedis, startBenchRedis } from '../redis.ts';
+import { addSession, type BenchRedis, startBenchRedis } from '../redis.ts';
 import { type RunningServer, startServer } from '../servers.ts';
 
 const { values } = parseArgs({
@@ -23,7 +20,6 @@ const { values } = parseArgs({
 const tabs = Number(values.tabs);
 const idleSeconds = Number(values.idle);
 const secret = 'a secret for the bench of 32 characters and more';
-const eightHoursMs = 8 * 3600 * 1000;
 const goalMb = 150;
 const goalMs = 2000;
 const ends = 100;
@@ -129,21 +125,12 @@ async function timeCommands(): Promise<number> {
   return Number(/cmdstat_time:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0);
 }
 
-/** Sessions as sign-in stores them. @returns their cookies */
+/** Sessions, each of another address. @returns their cookies */
 async function addSessions({ client }: BenchRedis): Promise<string[]> {
-  const now = Date.now();
-  const cookies: string[] = [];
   const pipeline = client.multi();
-  for (let number = 0; number < tabs; number += 1) {
-    const email = `visitor${number}@example.com` as EmailAddress;
-    const id = newSessionId(tagOf(email));
-    const session = { email, signedInAt: now, lastSeenAt: now, remember: false, device: 'Firefox on Linux' };
-    pipeline.set(sessionKey(id), encode(session), { expiration: { type: 'PX', value: eightHoursMs } });
-    pipeline.zAdd(indexKey(tagOf(email)), { score: now + eightHoursMs, value: memberOf(id) });
-    cookies.push(`${cookieName(false)}=${encodeURIComponent(sign(id, secret))}`);
-  }
+  const ids = Array.from({ length: tabs }, (_, number) => addSession(pipeline, `visitor${number}@example.com`));
   await pipeline.execAsPipeline();
-  return cookies;
+  return ids.map((id) => `${cookieName(false)}=${encodeURIComponent(sign(id, secret))}`);
 }
 
 async function visit({ url }: RunningServer, cookie: string): Promise<void> {

@@ -1,9 +1,6 @@
-import type { EmailAddress } from '../../src/session/email-address.ts';
-import { encode } from '../../src/session/record.ts';
-import { indexKey, newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { type Bench, median, publish, type Samples, samples, save } from '../bench.ts';
 import { lineChart } from '../chart.ts';
-import type { BenchRedis } from '../redis.ts';
+import { addSession, type BenchRedis } from '../redis.ts';
 import { type RunningServer, startServer } from '../servers.ts';
 
 const sizes = [1000, 10_000, 100_000, 1_000_000];
@@ -11,7 +8,6 @@ const repetitions = 60;
 /** Until both ends are compiled; what is measured first would otherwise look slow. */
 const warmUpRepetitions = 400;
 const batch = 2000;
-const eightHoursMs = 8 * 3600 * 1000;
 const steps = ['sign-in', 'page', 'session list', 'end all others'] as const;
 
 type Step = (typeof steps)[number];
@@ -52,20 +48,10 @@ export async function growth(bench: Bench, largest: number): Promise<void> {
   if (isPublished) save('growth.svg', lineChart(title, measured, series));
 }
 
-/** Sessions in the form in which they are stored, each of another address. */
+/** Sessions, each of another address. */
 async function addOthers(redis: BenchRedis, first: number, count: number): Promise<void> {
-  const now = Date.now();
   const pipeline = redis.client.multi();
-  for (let number = first; number < first + count; number += 1) {
-    const email = `other-${number}@example.com` as EmailAddress;
-    const tag = tagOf(email);
-    const member = newSessionId(tag).slice(tag.length);
-    const stored = encode({ email, signedInAt: now, lastSeenAt: now, remember: false, device: 'Firefox on Linux' });
-    pipeline
-      .set(sessionKey(tag + member), stored, { expiration: { type: 'PX', value: eightHoursMs } })
-      .zAdd(indexKey(tag), { score: now + eightHoursMs, value: member })
-      .pExpire(indexKey(tag), eightHoursMs);
-  }
+  for (let number = first; number < first + count; number += 1) addSession(pipeline, `other-${number}@example.com`);
   await pipeline.execAsPipeline();
 }
 
