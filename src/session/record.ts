@@ -24,6 +24,9 @@ export type StoredSession = Omit<SessionData, 'cookie'>;
 const ownFields = ['cookie', 'email', 'signedInAt', 'lastSeenAt', 'remember', 'device'] as const;
 const ownNames = new Set<string>(ownFields);
 
+/** Whether a session takes a proof of what it is bound to. A binding that can't be read counts as in force. */
+export const isBindingInForce = (binding: string | undefined): boolean => binding?.startsWith('0') === false;
+
 /** What every session has; anything else is a fork's. */
 export type OwnField = (typeof ownFields)[number];
 
@@ -34,9 +37,8 @@ export function extraFields(session: Partial<SessionData>): [name: string, value
 
 /** When a session was last seen, in a fixed width, so that a touch can overwrite it in place. */
 export function encodeMoment(milliseconds: number): string {
-  return Math.floor(milliseconds / 1000)
-    .toString(16)
-    .padStart(8, '0');
+  const seconds = Math.floor(milliseconds / 1000);
+  return seconds.toString(16).padStart(8, '0');
 }
 
 /**

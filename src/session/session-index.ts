@@ -2,7 +2,7 @@ import { now } from '../clock.ts';
 import type { SessionCommands } from './commands.ts';
 import type { EmailAddress } from './email-address.ts';
 import { endOf, type SessionLimits } from './lifetime.ts';
-import { decode, type StoredSession } from './record.ts';
+import { decode, isBindingInForce, type StoredSession } from './record.ts';
 import { endScript, listScript } from './scripts.ts';
 import {
   anonymousTag,
@@ -16,11 +16,8 @@ import {
   tagOf,
 } from './session-id.ts';
 
-/** A live session as its owner may see it. Times are milliseconds since the epoch. */
-export type ListedSession = Pick<StoredSession, 'device' | 'signedInAt' | 'lastSeenAt' | 'binding'> & {
-  /** Public; the id itself stays in the cookie and in Redis. */
-  handle: string;
-};
+/** A live session as its owner may see it: its id stays in the cookie and in Redis. Times are milliseconds since the epoch. */
+export type ListedSession = ReturnType<typeof toListed>;
 
 type LiveSession = StoredSession & { sessionId: string };
 
@@ -121,6 +118,6 @@ export class SessionIndex {
   }
 }
 
-function toListed({ sessionId, device, signedInAt, lastSeenAt, binding }: LiveSession): ListedSession {
-  return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt, ...(binding && { binding }) };
+function toListed({ sessionId, device, signedInAt, lastSeenAt, binding }: LiveSession) {
+  return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt, isBound: isBindingInForce(binding) };
 }

@@ -1,6 +1,7 @@
 import type { SessionData } from 'express-session';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
+import { isBindingInForce } from '../../session/record.ts';
 import type { Assertions } from './assertions.ts';
 import { Seal } from './seal.ts';
 import type { Site } from './sites.ts';
@@ -28,9 +29,9 @@ export type SiteSession = {
  */
 export const boundSiteSeconds = 3600;
 
-/** Whether a site is still open to the session that has opened it. A binding that can't be read counts as one in force. */
+/** Whether a site is still open to the session that has opened it. */
 export function isStillOpen({ openedAt }: SiteSession, { binding }: Pick<SessionData, 'binding'>): boolean {
-  return binding?.startsWith('0') !== false || Math.abs(now() - openedAt) < boundSiteSeconds * 1000;
+  return !isBindingInForce(binding) || Math.abs(now() - openedAt) < boundSiteSeconds * 1000;
 }
 
 /**

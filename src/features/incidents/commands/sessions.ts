@@ -1,5 +1,6 @@
 import type { Command } from '../../../cli/command.ts';
 import { endOf } from '../../../session/lifetime.ts';
+import { isBindingInForce } from '../../../session/record.ts'; // feature: bound-sessions
 import { tagOf } from '../../../session/session-id.ts';
 import { currentLimits } from '../cut-off.ts';
 import { clientAddresses, History } from '../history.ts';
@@ -25,7 +26,7 @@ export const sessions: Command = {
     const rows = live.map((session) => {
       const { handle, device = '', signedInAt, lastSeenAt } = session;
       const row = [handle, device, addresses.get(handle) ?? '-', timeText(signedInAt), timeText(lastSeenAt)];
-      row.push(session.binding?.startsWith('0') === false ? 'yes' : '-'); // feature: bound-sessions
+      row.push(isBindingInForce(session.binding) ? 'yes' : '-'); // feature: bound-sessions
       return row;
     });
     const table = tableText([headings, ...rows]);
@@ -39,7 +40,7 @@ export const sessions: Command = {
           signedInFrom: addresses.get(session.handle),
           signedInAt: new Date(session.signedInAt),
           lastSeenAt: new Date(session.lastSeenAt),
-          isBound: session.binding?.startsWith('0') === false, // feature: bound-sessions
+          isBound: isBindingInForce(session.binding), // feature: bound-sessions
         })),
       },
     };
