@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { SmtpThread } from '../../src/features/mail/smtp-thread.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { testRedis } from '../support/app.ts';
 import { startMailServer } from './mail-server.ts';
@@ -33,6 +34,11 @@ test('doctor has something to do where a mail is asked for, and there is no mail
   const { text, exitCode } = await latchkey('doctor', '--mail', 'olga@example.com');
   expect(exitCode).toBe(1);
   expect(text).toContain('TO DO mail server: none: SMTP_URL is not set\n      no mail was sent: set SMTP_URL\n');
+});
+
+test('doctor says which check could not be made', async () => {
+  vi.spyOn(SmtpThread.prototype, 'check').mockRejectedValueOnce(new Error('no thread'));
+  expect((await doctor(mails.url))('mail server')?.problem).toBe('it could not be checked: no thread');
 });
 
 test('doctor says what is wrong with the mail server', async () => {
