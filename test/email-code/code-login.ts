@@ -3,7 +3,7 @@ import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { type MailServer, startMailServer } from '../mail/mail-server.ts';
 import { startApp, type TestApp, type TestAppOptions } from '../support/app.ts';
-import { monitored, untilQuiet } from '../support/commands.ts';
+import { countCommands, monitored, untilQuiet } from '../support/commands.ts';
 import { type Visit, Visitor } from '../support/visitor.ts';
 
 export type CodeApp = TestApp & { mails: MailServer };
@@ -125,13 +125,7 @@ export async function commandsWithoutMail(
   { redis }: Pick<CodeApp, 'redis'>,
   work: () => Promise<unknown>,
 ): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const line of await monitored(redis, work)) {
-    const [, command = ''] = /\] "(\w+)"/.exec(line) ?? [];
-    if (/\{outbox\}|"h:\{/.test(line) || /^(ping|hello|info|time)$/i.test(command)) continue;
-    counts[command.toLowerCase()] = (counts[command.toLowerCase()] ?? 0) + 1;
-  }
-  return counts;
+  return countCommands(await monitored(redis, work), [/\{outbox\}/]);
 }
 
 /** The keys of the sign-ins that wait in a browser, the latest first. */

@@ -18,6 +18,11 @@ export function pageOf(register: Register, options: { reload: boolean }) {
   return {
     write: (view: string, name = 'page') => writeFileSync(join(directory, `${name}.ejs`), view),
     read: async () => (await request(app).get('/')).text,
+    /** Renders it without a request. */
+    render: () =>
+      new Promise<string>((done, fail) => {
+        app.render('page', { name: 'Ann' }, (error: Error | null, html) => (error ? fail(error) : done(html)));
+      }),
   };
 }
 

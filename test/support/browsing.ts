@@ -107,7 +107,13 @@ async function openWatched(
 // A page's messages come in order: once its last word is among them, nothing of it went unheard.
 async function hearOut(page: Page, heard: string[]): Promise<void> {
   const lastWord = `last word ${crypto.randomUUID()}`;
-  await page.evaluate(`console.info(${JSON.stringify(lastWord)})`);
+  const say = () => page.evaluate(`console.info(${JSON.stringify(lastWord)})`).then(() => true);
+  // A page that is being left has no say; the one that follows has.
+  const isLeft = (error: Error) => {
+    if (!/context was destroyed|because of a navigation/.test(error.message)) throw error;
+    return false;
+  };
+  while (!(await say().catch(isLeft))) await page.waitForLoadState();
   await vi.waitFor(() => expect(heard).toContain(lastWord), { interval: 5 });
   heard.splice(heard.indexOf(lastWord), 1);
 }

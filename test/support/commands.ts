@@ -5,15 +5,31 @@ import type { NodeClient } from '../../src/redis/node.ts';
 /** Longer than anything waits that is written a moment after a request, such as a history. */
 const quietMs = 50;
 
-/** How often Redis runs each command for this work; those of heartbeats and of this count are left out. */
+/** Written at any time, by whatever happened before: the history of an address, and the comparison of the clocks. */
+const background = [/"h:\{/, /\] "TIME"$/i];
+const unlisted = /^(hello|ping|info|config|client)$/;
+
+/** How often Redis runs each command for this work; those of the background and of this count are left out. */
 export async function commandsFor(redis: NodeClient, work: () => Promise<unknown>): Promise<Record<string, string>> {
   await untilQuiet(redis);
-  await redis.configResetStat();
-  await work();
-  return countCalls(redis);
+  const counts = countCommands(await monitored(redis, work));
+  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, String(count)]));
 }
 
-// feature: email-code
+/** Counts the commands that MONITOR has shown, with those of scripts. */
+export function countCommands(lines: string[], leftOut: RegExp[] = []): Record<string, number> {
+  const counts: Record<string, number> = {};
+  let isLeftOut = false;
+  for (const line of lines) {
+    const [, where = '', name = ''] = /\[\d+ (\S+)\] "([^"]+)"/.exec(line) ?? [];
+    const command = name.toLowerCase();
+    // The commands of a script follow it.
+    if (where !== 'lua') isLeftOut = [...background, ...leftOut].some((pattern) => pattern.test(line));
+    if (!isLeftOut && !unlisted.test(command)) counts[command] = (counts[command] ?? 0) + 1;
+  }
+  return counts;
+}
+
 /** What Redis runs for this work, by whomever it is asked: one line a command, as MONITOR shows them. */
 export async function monitored(redis: NodeClient, work: () => Promise<unknown>): Promise<string[]> {
   const monitor = redis.duplicate();
@@ -25,13 +41,15 @@ export async function monitored(redis: NodeClient, work: () => Promise<unknown>)
     hasEnded = done;
   });
   await monitor.monitor((line) => (line.includes(end) ? hasEnded() : lines.push(line)));
-  await work();
-  await redis.get(end);
-  await ended;
-  monitor.destroy();
+  try {
+    await work();
+    await redis.get(end);
+    await ended;
+  } finally {
+    monitor.destroy();
+  }
   return lines;
 }
-// end: email-code
 
 /** Waits for what earlier requests have left to be written, which would be counted as well. */
 export async function untilQuiet(redis: NodeClient): Promise<void> {
@@ -47,7 +65,7 @@ export async function untilQuiet(redis: NodeClient): Promise<void> {
 async function countCalls(redis: NodeClient): Promise<Record<string, string>> {
   const info = await redis.info('commandstats');
   const calls = [...info.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(([, name = '', count = '']) => [name, count]);
-  return Object.fromEntries(calls.filter(([name]) => !/^(hello|ping|info|config)/.test(name ?? '')));
+  return Object.fromEntries(calls.filter(([name]) => !/^(hello|ping|info|config|time)/.test(name ?? '')));
 }
 
 /** How many keys there are, without the history of addresses, which is written a moment later. */

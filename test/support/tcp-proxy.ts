@@ -14,6 +14,8 @@ export type TcpProxy = {
   delayMs: number;
   /** Keeps what arrives from either side, until it is released. */
   hold: () => void;
+  /** Keeps what the target answers alone. */
+  holdAnswers: () => void;
   release: () => void;
   /**
    * Loses what arrives from either side, as a dead link does; connections stay, and new ones are accepted. What was
@@ -30,40 +32,41 @@ export type TcpProxy = {
 /** A link to a server that can be made slow, stuck, dead or broken. */
 export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
-  let state: 'open' | 'held' | 'lost' = 'open';
+  let state: 'open' | 'held' | 'answers held' | 'lost' = 'open';
   let held: (() => void)[] = [];
   let cutsAnswer = false;
   const dead = new WeakSet<Socket>();
 
-  function hand(bytes: Buffer, to: Socket): void {
+  function hand(what: Buffer | 'end', to: Socket, { isAnswer }: { isAnswer: boolean }): void {
     if (dead.has(to) || to.destroyed) return;
-    if (state === 'held') held.push(() => to.write(bytes));
-    else to.write(bytes);
+    const pass = () => (what === 'end' ? to.destroySoon() : to.write(what));
+    if (state === 'held' || (state === 'answers held' && isAnswer)) held.push(pass);
+    else pass();
   }
 
   let accepted = 0;
   const server = createServer({ noDelay: true }, (near) => {
     accepted += 1;
     const far = connect({ ...target, noDelay: true });
-    near.on('data', (bytes) => hand(bytes, far));
+    near.on('data', (bytes) => hand(bytes, far, { isAnswer: false }));
     let late = 0;
     let lastHandedOn = Promise.resolve();
+    /** None overtakes another when the delay ends, and the end of a connection overtakes nothing. */
+    const handBack = (what: Buffer | 'end') => {
+      if (proxy.delayMs === 0 && late === 0) return hand(what, near, { isAnswer: true });
+      late += 1;
+      const delayed = sleep(proxy.delayMs);
+      lastHandedOn = lastHandedOn
+        .then(() => delayed)
+        .then(() => {
+          late -= 1;
+          hand(what, near, { isAnswer: true });
+        });
+    };
     far.on('data', (bytes) => {
-      if (cutsAnswer) {
-        cutsAnswer = false;
-        near.write(bytes.subarray(0, bytes.length / 2), () => near.resetAndDestroy());
-      } else if (proxy.delayMs === 0 && late === 0) hand(bytes, near);
-      else {
-        // None overtakes another when the delay ends.
-        late += 1;
-        const delayed = sleep(proxy.delayMs);
-        lastHandedOn = lastHandedOn
-          .then(() => delayed)
-          .then(() => {
-            late -= 1;
-            hand(bytes, near);
-          });
-      }
+      if (!cutsAnswer) return handBack(bytes);
+      cutsAnswer = false;
+      near.write(bytes.subarray(0, bytes.length / 2), () => near.resetAndDestroy());
     });
     for (const [socket, other] of [
       [near, far],
@@ -72,9 +75,10 @@ export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
       sockets.add(socket);
       if (state === 'lost') dead.add(socket);
       socket.on('error', () => other.destroy());
-      socket.on('close', () => {
+      socket.on('close', (hadError) => {
         sockets.delete(socket);
-        other.destroy();
+        if (socket === near || hadError || dead.has(near)) other.destroy();
+        else handBack('end');
       });
     }
   });
@@ -86,6 +90,9 @@ export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
     delayMs: 0,
     hold: () => {
       state = 'held';
+    },
+    holdAnswers: () => {
+      state = 'answers held';
     },
     release: () => {
       state = 'open';
