@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Express } from 'express';
 import { destination } from 'pino';
-import { inject } from 'vitest';
+import { inject, vi } from 'vitest';
 import { createApp, openRedis } from '../../src/app.ts';
 import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
 import type { Development } from '../../src/core.ts';
@@ -77,6 +77,15 @@ export async function connectUrl(url: string, log = createLogger('silent'), env 
   return (await openRedis(config.redis, config, log)).client;
 }
 
+/**
+ * Lets the clock of Redis follow that of a test: the app compares the two every minute, and would correct whatever a
+ * test has set.
+ */
+function moveWithTests(redis: RedisClient): void {
+  const { time } = redis;
+  redis.time = () => (vi.isFakeTimers() ? Promise.resolve([String(Date.now() / 1000), '0']) : time());
+}
+
 /** The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. */
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const config = {
@@ -87,6 +96,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const log = createLogger('debug', destination({ dest: logFile, sync: true }), config.logFormat);
   const redisAddress = options.redisAddress ?? (await testRedis());
   const { client: redis } = await openRedis(targetOf(redisAddress), config, log);
+  moveWithTests(redis);
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
   const isClosing = options.isClosing ?? (() => false);
   const { app, server, services } = createApp({
