@@ -1,7 +1,13 @@
-// Bundles each program of `dist/` with its dependencies: reading a few files instead of 1,500 starts a process in half
-// the time and saves memory. The other modules stay as they are, for whoever imports the package.
-import { readFile } from 'node:fs/promises';
-import { build } from 'esbuild';
+// Bundles each program of `dist/` with its dependencies, and compiles the bundles: a process that reads a few files
+// instead of 1,500, and compiles none of them, starts in a fifth of the time and takes less memory. The other modules
+// stay as they are, for whoever imports the package.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { decode, encode } from '@jridgewell/sourcemap-codec';
+import { build, transform } from 'esbuild';
+import { smallerDependencies } from './bundle/smaller-dependencies.mjs';
 
 const programs = [
   'src/server.ts',
@@ -13,38 +19,75 @@ const programs = [
   // end: mail
 ];
 
-/** A source map with a single entry. Without it, the maps of the dependencies would take 60 MB of memory on Node 24. */
-const noMap = Buffer.from('{"version":3,"sources":[""],"mappings":"AAAA"}').toString('base64');
-const withoutMapsOfDependencies = {
-  name: 'without maps of dependencies',
-  /** @param {import('esbuild').PluginBuild} build */
-  setup(build) {
-    build.onLoad({ filter: /node_modules.*\.[cm]?js$/ }, async ({ path }) => {
-      const text = await readFile(path, 'utf8');
-      return { contents: `${text}\n//# sourceMappingURL=data:application/json;base64,${noMap}`, loader: 'default' };
-    });
-  },
-};
-
 const [directory = 'dist'] = process.argv.slice(2);
+const bundles = join(directory, 'bundle');
+const own = fileURLToPath(new URL('bundle', import.meta.url));
 
-await build({
+mkdirSync(bundles, { recursive: true });
+const { outputFiles } = await build({
   entryPoints: programs,
-  outbase: 'src',
-  outdir: directory,
-  allowOverwrite: true,
+  outdir: bundles,
+  outExtension: { '.js': '.cjs' },
+  entryNames: '[name]',
   bundle: true,
   splitting: true,
   platform: 'node',
   format: 'esm',
   target: 'node20.19',
   minifyWhitespace: true,
-  sourcemap: true,
+  sourcemap: 'inline',
   sourcesContent: false,
-  plugins: [withoutMapsOfDependencies],
+  plugins: [smallerDependencies],
+  define: { 'import.meta.url': 'moduleUrl' },
   logLevel: 'warning',
-  // Dependencies in CommonJS call it for Node's own modules.
-  banner: {
-    js: "import{createRequire as createRequire_}from'node:module';const require=createRequire_(import.meta.url);",
-  },
+  write: false,
 });
+// Only modules in CommonJS can be given compiled code, before Node 22.
+for (const { path, text } of outputFiles) {
+  const { code, map } = await transform(text.replace(/^#!.*/, ''), {
+    sourcefile: path,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20.19',
+    supported: { 'dynamic-import': false },
+    minifyWhitespace: true,
+    sourcemap: 'external',
+    sourcesContent: false,
+    logOverride: { 'empty-import-meta': 'silent' },
+  });
+  const file = join(bundles, basename(path));
+  writeFileSync(file, `(function(exports,require,module,moduleUrl){\n${code}})`);
+  writeFileSync(`${file}.map`, JSON.stringify(smallerMap(JSON.parse(map))));
+}
+copyFileSync(join(own, 'launch.mjs'), join(bundles, 'launch.mjs'));
+for (const program of programs) {
+  const name = basename(program, '.ts');
+  const file = join(directory, relative('src', dirname(program)), `${name}.js`);
+  const launcher = relative(dirname(file), join(bundles, 'launch.mjs'));
+  const path = launcher.startsWith('.') ? launcher : `./${launcher}`;
+  const interpreter = readFileSync(file, 'utf8').match(/^#!.*\n/)?.[0] ?? '';
+  writeFileSync(file, `${interpreter}import { launch } from '${path}';\n\nlaunch('${name}');\n`);
+  rmSync(`${file}.map`, { force: true });
+  const { status, stderr } = spawnSync(process.execPath, [join(own, 'compile.mjs'), bundles, name], {
+    encoding: 'utf8',
+    env: {},
+  });
+  if (status !== 0) throw new Error(`${name} could not be compiled:\n${stderr}`);
+}
+
+/**
+ * A source map that names places in our own sources exactly, and those in dependencies by their line: with their
+ * columns it would be ten times as large.
+ * @param {{ version: 3; sources: string[]; mappings: string }} map
+ */
+function smallerMap({ version, sources, mappings }) {
+  let [lastSource, lastLine] = [-1, -1];
+  const lines = decode(mappings).map((segments) =>
+    segments.filter(([, source = -1, line = -1]) => {
+      const isKnown = source === lastSource && line === lastLine && sources[source]?.includes('node_modules/');
+      [lastSource, lastLine] = [source, line];
+      return !isKnown;
+    }),
+  );
+  return { version, sources, names: [], mappings: encode([[], ...lines]) };
+}

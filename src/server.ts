@@ -26,22 +26,26 @@ main.isClosing = workers.unlessRetiring(main.isClosing);
 main.isPrimary = workers.isPrimary;
 workers.beside.push(serveWorkerMetrics);
 
-try {
-  const { config, log } = readSettings();
-  // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
-  const starting = Promise.resolve().then(() => main.serve(config, log, closers));
-  const close = () => {
-    isClosing = true;
-    return starting.catch(() => {}).then(closeAll);
-  };
-  shutDownGracefully(log, close, config.shutdownDelaySeconds);
-  await starting;
-} catch (error) {
-  // If a signal interrupts the start, its failure is not reported: the shutdown under way closes everything.
-  if (!isClosing) {
-    console.error(error instanceof ConfigError ? error.message : `Latchkey can't start: ${explainFailure(error)}`);
-    await closeAll().catch(() => {});
-    process.exit(1);
+void start();
+
+async function start(): Promise<void> {
+  try {
+    const { config, log } = readSettings();
+    // Begins after signals are heard: one may come while Redis is being started, which must not be left behind.
+    const starting = Promise.resolve().then(() => main.serve(config, log, closers));
+    const close = () => {
+      isClosing = true;
+      return starting.catch(() => {}).then(closeAll);
+    };
+    shutDownGracefully(log, close, config.shutdownDelaySeconds);
+    await starting;
+  } catch (error) {
+    // If a signal interrupts the start, its failure is not reported: the shutdown under way closes everything.
+    if (!isClosing) {
+      console.error(error instanceof ConfigError ? error.message : `Latchkey can't start: ${explainFailure(error)}`);
+      await closeAll().catch(() => {});
+      process.exit(1);
+    }
   }
 }
 

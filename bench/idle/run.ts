@@ -32,7 +32,7 @@ const mail = { SMTP_URL: 'smtp://127.0.0.1:9?tls=optional', MAIL_FROM: 'login@ex
 Object.assign(signIn, mail, { SIGN_IN: 'code' });
 // end: email-code
 
-type Program = { name: string; cwd: string };
+type Program = { name: string; cwd: string; flags: string[] };
 type Idle = { megabytes: number; cpuPercent: number; commandsPerDay: number };
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
@@ -46,8 +46,8 @@ try {
     stdio: 'inherit',
   });
   const programs: Program[] = [
-    { name: 'this version', cwd: project },
-    { name: 'version 0.1', cwd: directory },
+    { name: 'this version', cwd: project, flags: [] },
+    { name: 'version 0.1', cwd: directory, flags: ['--enable-source-maps'] },
   ];
   const sections: (string | Table)[] = [];
   for (const version of values.node.split(',')) {
@@ -65,13 +65,13 @@ async function measure(node: string, programs: Program[]): Promise<Table> {
   const measured = programs.map((program) => ({ ...program, startMs: [] as number[], idle: [] as Idle[] }));
   for (let round = 0; round < rounds; round += 1) {
     bare.push(await milliseconds(() => once(spawn(node, ['-e', '0']), 'exit')));
-    for (const { cwd, startMs, idle } of measured) {
+    for (const { cwd, flags, startMs, idle } of measured) {
       const redis = await startBenchRedis();
       const closers: Closers = [redis.stop];
       await closingAfter(closers, async () => {
         const port = await freePort();
         const startedAt = performance.now();
-        const server = start(node, cwd, port, redis.url);
+        const server = start([node, ...flags, 'dist/server.js'], cwd, port, redis.url);
         closers.push(() => kill(server));
         while (!(await accepts(port))) {
           if (server.exitCode !== null) throw new Error(`the server in ${cwd} does not start`);
@@ -100,8 +100,8 @@ async function measure(node: string, programs: Program[]): Promise<Table> {
   };
 }
 
-function start(node: string, cwd: string, port: number, redisUrl: string): ChildProcess {
-  return spawn(node, ['--enable-source-maps', 'dist/server.js'], {
+function start([node = '', ...args]: string[], cwd: string, port: number, redisUrl: string): ChildProcess {
+  return spawn(node, args, {
     cwd,
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {

@@ -7,7 +7,11 @@ import { commands } from './commands.ts';
 import { newOperator } from './operator.ts';
 
 const words = process.argv.slice(2);
-process.exitCode = await run().catch(explain);
+void run()
+  .catch(explain)
+  .then((exitCode) => {
+    process.exitCode = exitCode;
+  });
 
 async function run(): Promise<ExitCode> {
   const line = readCommandLine(commands, words);

@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { newDirectory, startServer } from '../support/process.ts';
+import { builtFile, newDirectory, startServer } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { production } from '../support/settings.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -18,8 +17,8 @@ async function loadedFiles(env: Record<string, string>): Promise<string[]> {
   await server.ended;
   const reports = readdirSync(coverage).map((name) => JSON.parse(readFileSync(join(coverage, name), 'utf8')));
   const urls: string[] = reports.flatMap(({ result }) => result.map(({ url }: { url: string }) => url));
-  const programs = new Set(urls.filter((url) => url.includes('/build/dist/')).map((url) => fileURLToPath(url)));
-  const sources = [...programs].flatMap((file) => JSON.parse(readFileSync(`${file}.map`, 'utf8')).sources as string[]);
+  const bundles = new Set(urls.filter((url) => url.endsWith('.cjs')).map((url) => builtFile(url)));
+  const sources = [...bundles].flatMap((file) => JSON.parse(readFileSync(`${file}.map`, 'utf8')).sources as string[]);
   return sources.flatMap((source) => (source.includes('node_modules') ? [] : (source.split('/src/')[1] ?? [])));
 }
 
