@@ -9,7 +9,7 @@ const nodes = ['20', '22', '24'];
 /** The pages with figures, by their names. @throws if a figure's place is gone */
 export function pagesWithFigures(): Record<string, string> {
   const pages: Record<string, string> = {};
-  for (const { page, fill } of [...speed(), ...capacity(), ...features()])
+  for (const { page, fill } of [...speed(), ...capacity(), ...tests(), ...features()])
     pages[page] = fill(pages[page] ?? read(page));
   return pages;
 }
@@ -65,6 +65,19 @@ function capacity(): Fill[] {
     sentence(page, 'So a GiB holds * million sessions', (2 ** 30 / bytes / 1e6).toFixed(1)),
     sentence(page, 'one core serves * pages a second with a quarter to spare', `${thousandPages},000`),
     sentence(page, 'Ten million sessions are * GB', (bytes / 100).toFixed(1)),
+  ];
+}
+
+function tests(): Fill[] {
+  return [
+    rows(
+      'docs/mutation-testing.md',
+      'folder | mutants | killed | timed out | survived | not covered | equivalent | score, %',
+      (folder) =>
+        read('bench/results/mutation.md').includes(`| ${folder} |`)
+          ? (measured('mutation', folder)[0] ?? [])
+          : Array<string>(7).fill('not tried'),
+    ),
   ];
 }
 
@@ -133,7 +146,9 @@ function rows(
   figuresOf: (name: string, cells: string[]) => (string | undefined)[],
 ): Fill {
   const fillRow = (line: string): string => {
-    const [, first = '', ...cells] = line.split('|').slice(0, -1);
+    const [, first = '', ...cells] = line.split('|');
+    // What follows the last cell, such as the mark of a feature.
+    const end = cells.pop();
     const figures = figuresOf(
       first.replaceAll('`', '').trim(),
       cells.map((cell) => cell.trim()),
@@ -142,7 +157,7 @@ function rows(
       const figure = figures[position];
       return figure === undefined ? cell : ` ${figure} `;
     });
-    return `|${[first, ...filled].join('|')}|`;
+    return `|${[first, ...filled, end].join('|')}`;
   };
   return {
     page,
@@ -150,7 +165,7 @@ function rows(
       const [before = '', after] = text.split(`\n| ${heading} |\n`);
       if (after === undefined) throw new Error(`${page} has no table "${heading}"`);
       const [, rule = '', lines = '', rest = ''] = /^(\|.*\n)((?:\|.*\n)*)([\s\S]*)$/.exec(after) ?? [];
-      const filled = lines.replaceAll(/^\|.*\|$/gm, fillRow);
+      const filled = lines.replaceAll(/^\|.*$/gm, fillRow);
       return `${before}\n| ${heading} |\n${rule}${filled}${rest}`;
     },
   };

@@ -1,5 +1,12 @@
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { announceClosing, closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import {
+  announceClosing,
+  closeHttpServer,
+  connectionsOf,
+  createHttpServer,
+  listen,
+  portOf,
+} from '../../src/http/http-server.ts';
 import { startApp } from '../support/app.ts';
 import { connect } from '../support/process.ts';
 import { listenLocally } from '../support/servers.ts';
@@ -35,6 +42,32 @@ describe('the HTTP server', async () => {
   // Most proxies keep theirs for 60 s, and must be the ones that close.
   test('keeps connections longer than proxies do', async () => {
     expect((await fetch(url)).headers.get('Keep-Alive')).toBe('timeout=65');
+  });
+});
+
+test('a connection is known until it closes', async () => {
+  const server = createHttpServer(app);
+  const { socket } = await connect(await listenLocally(server));
+  afterAll(() => closeHttpServer(server));
+  await expect.poll(() => connectionsOf(server).size).toBe(1);
+  socket.destroy();
+  await expect.poll(() => connectionsOf(server).size).toBe(0);
+});
+
+describe('listening', () => {
+  test('on a port that is taken says so, and which setting helps', async () => {
+    const first = createHttpServer(app);
+    await listenLocally(first);
+    afterAll(() => closeHttpServer(first));
+    const attempt = (settings?: { host: string; port: string }) =>
+      listen(createHttpServer(app), portOf(first), '127.0.0.1', settings);
+    await expect(attempt()).rejects.toThrow(/EADDRINUSE.*\. Stop the other program, or set PORT\.$/);
+    await expect(attempt({ host: 'A', port: 'B' })).rejects.toThrow(/or set B\.$/);
+  });
+
+  test('on an address of another machine says which settings decide', async () => {
+    const attempt = listen(createHttpServer(app), 0, '192.0.2.1');
+    await expect(attempt).rejects.toThrow(/EADDRNOTAVAIL.*\. Set HOST and PORT to where this user may listen\.$/);
   });
 });
 
@@ -81,5 +114,20 @@ describe('closing', () => {
     open.socket.write('b');
     expect(await closing).toBe(0);
     expect(open.received()).toMatch(/200 OK[\s\S]*read$/);
+  });
+
+  test('cuts off a request that does not end, and counts it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const server = createHttpServer(app);
+    const endless = await connect(
+      await listenLocally(server),
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na',
+    );
+    await expect.poll(() => connectionsOf(server).size).toBe(1);
+    const closing = closeHttpServer(server);
+    vi.advanceTimersByTime(5000);
+    expect(await closing).toBe(1);
+    await endless.closed;
   });
 });

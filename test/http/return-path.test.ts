@@ -6,12 +6,18 @@ import { anyText } from '../support/text.ts';
 const origin = 'https://login.example.com';
 
 describe('safeReturnPath', () => {
-  test.each(['/', '/admin', '/admin?tab=2', '/admin#sessions', '/a/b;c=d', '/caf%C3%A9', '/a?to=//elsewhere'])(
-    'keeps %s',
-    (path) => {
-      expect(safeReturnPath(path)).toBe(path);
-    },
-  );
+  test.each([
+    '/',
+    '/admin',
+    '/admin/login',
+    '/admin?tab=2',
+    '/admin#sessions',
+    '/a/b;c=d',
+    '/caf%C3%A9',
+    '/a?to=//elsewhere',
+  ])('keeps %s', (path) => {
+    expect(safeReturnPath(path)).toBe(path);
+  });
 
   // ASVS 3.7.2
   test.each([
@@ -35,6 +41,8 @@ describe('safeReturnPath', () => {
     'JaVaScRiPt:alert(1)',
     'data:text/html,<script>alert(1)</script>',
     'evil.example',
+    'evil.example/admin',
+    ' /admin',
     '@evil.example',
     '.evil.example',
     '?next=x',
@@ -49,6 +57,11 @@ describe('safeReturnPath', () => {
     `/${'\u{1f511}'.repeat(200)}`,
   ])('goes to /admin instead of %j', (wanted) => {
     expect(safeReturnPath(wanted)).toBe('/admin');
+  });
+
+  test('keeps up to 2,000 characters', () => {
+    const longest = `/${'a'.repeat(1999)}`;
+    expect(safeReturnPath(longest)).toBe(longest);
   });
 
   test.each([undefined, null, 7, true, ['/home'], { toString: () => '/home' }])('does not accept %j', (wanted) => {

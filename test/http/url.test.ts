@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { parseUrl } from '../../src/http/url.ts';
+import { describe, expect, test } from 'vitest';
+import { isDecodable, isLoopback, parseUrl } from '../../src/http/url.ts';
 
 test('a URL beyond ASCII is read however often it is asked for', () => {
   const texts = ['https://bücher.example/é', 'https://example.com/'];
@@ -9,4 +9,32 @@ test('a URL beyond ASCII is read however often it is asked for', () => {
   for (let calls = 0; calls < 100_000; calls += 1) if (!isRead(texts[calls % 2] ?? '')) refused += 1;
   expect(refused).toBe(0);
   expect(parseUrl('https://')).toBeUndefined();
+});
+
+test.each([
+  ['/caf%C3%A9', true],
+  ['/%', false],
+  ['/%zz', false],
+  ['/%ff', false],
+])('whether %s can be decoded: %s', (text, expected) => {
+  expect(isDecodable(text)).toBe(expected);
+});
+
+describe('a host name', () => {
+  test.each(['localhost', '[::1]', '127.0.0.1', '127.12.34.255'])('%s is this machine', (hostname) => {
+    expect(isLoopback(hostname)).toBe(true);
+  });
+
+  test.each([
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    'x127.0.0.1',
+    '127.a.b.c',
+    '127.0.0',
+    '10.0.0.1',
+    '[::2]',
+    '',
+  ])('%j may be another one', (hostname) => {
+    expect(isLoopback(hostname)).toBe(false);
+  });
 });

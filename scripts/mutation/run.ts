@@ -1,0 +1,62 @@
+// `npm run test:mutation -- [FOLDER | FILE | FILE:LINE]… [--tests FOLDER]… [--verbose]`: changes the source in many small
+// ways, one at a time, and looks whether a test fails. See docs/mutation-testing.md.
+import { parseArgs } from 'node:util';
+import { Attempts } from './attempts.ts';
+import { type Mutant, mutate, readEquivalents, rooms, sourcesBelow, testsFor } from './mutants.ts';
+import { quickTests, type Reach, tasksAgainst } from './reach.ts';
+import { heading, type Outcome, print, publish, rowOf, scoreOf } from './scores.ts';
+
+const minScore = 92;
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { tests: { type: 'string', multiple: true }, verbose: { type: 'boolean' } },
+});
+const paths = positionals.length > 0 ? positionals.map((path) => path.replace(/\/$/, '')) : Object.keys(rooms);
+
+const files = sourcesBelow(paths);
+const { code, mutants } = await mutate(files);
+const equivalents = readEquivalents(files, mutants);
+const chosen = mutants.filter((mutant) => paths.some((path) => isBelow(path, mutant)));
+const attempts = new Attempts(code, 2);
+process.once('exit', () => attempts.stop());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+const tests = quickTests(options.tests ?? files.flatMap(testsFor));
+const reaches = await attempts.reach(tests);
+const outcomes = new Map(chosen.map((mutant) => [mutant, outcomeWithoutAttempt(mutant, reaches)]));
+const tried = chosen.filter((mutant) => outcomes.get(mutant) === undefined);
+console.log(`${chosen.length} mutants, ${tried.length} to try against ${tests.length} test files`);
+await attempts.kill(tried, reaches, (mutant, killed) => {
+  const outcome = !killed ? 'survived' : killed.isTimeout ? 'timed out' : 'killed';
+  outcomes.set(mutant, outcome);
+  if (!killed || options.verbose) print(outcome, mutant, killed?.failure);
+});
+await attempts.check(tests);
+attempts.stop();
+for (const [mutant, outcome] of outcomes) if (outcome === 'not covered') print(outcome, mutant);
+process.exitCode = report() ? 0 : 1;
+
+function isBelow(path: string, { file, line }: Mutant): boolean {
+  return `${file}:${line}` === path || file === path || file.startsWith(`${path}/`);
+}
+
+function outcomeWithoutAttempt(mutant: Mutant, reaches: Reach[]): Outcome | undefined {
+  if (mutant.isMessage) return 'message';
+  if (equivalents.has(mutant)) return 'equivalent';
+  return tasksAgainst(mutant, reaches).length === 0 ? 'not covered' : undefined;
+}
+
+/** @returns whether each folder that was tried as a whole, with all of its tests, has the score that we want */
+function report(): boolean {
+  console.log(heading);
+  const scores = paths.map((path) => {
+    const inside = chosen.filter((mutant) => isBelow(path, mutant)).flatMap((mutant) => outcomes.get(mutant) ?? []);
+    const row = rowOf(path, inside);
+    console.log(row);
+    if (options.tests || !(path in rooms)) return 100;
+    publish(path, row);
+    return scoreOf(inside);
+  });
+  return scores.every((score) => score >= minScore);
+}

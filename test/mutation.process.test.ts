@@ -1,0 +1,33 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { mutate, named } from '../scripts/mutation/mutants.ts';
+import { systemEnvironment } from './support/process.ts';
+
+const project = fileURLToPath(new URL('..', import.meta.url));
+
+function tryMutants(...args: string[]): string {
+  const command = ['--import', 'tsx', 'scripts/mutation/run.ts', ...args, '--verbose'];
+  const { stdout, stderr } = spawnSync(process.execPath, command, {
+    cwd: project,
+    env: systemEnvironment(),
+    encoding: 'utf8',
+  });
+  return stdout + stderr;
+}
+
+test('tells which mutants a test kills, and which no test reaches', () => {
+  const printed = tryMutants('src/http/user-agent.ts', 'src/http/url.ts:25', '--tests', 'test/http/user-agent.test.ts');
+  expect(printed).toContain('killed      src/http/user-agent.ts:16  name === system → true  (says Firefox on Linux: ');
+  expect(printed).toContain("not covered src/http/url.ts:25  hostname === 'localhost' → false");
+  expect(printed).toMatch(/\| src\/http\/user-agent\.ts \| \d+ \| \d\d \| 0 \| \d \| 0 \| \d \| [\d.]+ \|/);
+});
+
+test('an entry among the equivalent mutants must name one, and say why it is equivalent', async () => {
+  const { mutants } = await mutate(['src/http/url.ts']);
+  const { file = '', code = '', change = '' } = mutants.find((mutant) => mutant.change === 'true → false') ?? {};
+  const entry = { file, code, change, reason: 'it is an example' };
+  expect([...named([entry], mutants)].map(({ line }) => line)).toEqual([17]);
+  expect(() => named([{ ...entry, code: 'return 1;' }], mutants)).toThrow('no mutant, or no reason, for the entry');
+  expect(() => named([{ ...entry, reason: '' }], mutants)).toThrow('no mutant, or no reason, for the entry');
+});
