@@ -103,7 +103,8 @@ function withDependents(/** @type {string[]} */ named) {
  */
 function withoutLines(/** @type {string} */ code) {
   let units = unitsOf(code);
-  const path = new RegExp(`/features/(${removed.join('|')})/|\\./(${removed.join('|')})/`);
+  const shared = gone.flatMap((file) => /^src(\/shared\/.+)$/.exec(file)?.[1] ?? []);
+  const path = new RegExp([`/features/(${removed.join('|')})/`, `\\./(${removed.join('|')})/`, ...shared].join('|'));
   const bound = new Set();
   for (let before = -1; before !== units.length; ) {
     before = units.length;

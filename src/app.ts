@@ -2,7 +2,7 @@ import type { Server, ServerOptions } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import express, { type Express } from 'express';
 import type { Config, RedisTarget, SessionLimits, SessionSecrets, SignIn } from './config.ts';
-import type { AdminSection, Core, Development, Operations, Service, SignInWay } from './core.ts';
+import type { AdminSection, Core, Development, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
 import { openBoundSessions } from './features/bound-sessions/bound-sessions.ts';
 import { boundSessionKeys } from './features/bound-sessions/personal-keys.ts';
@@ -58,6 +58,7 @@ import { followLogout, logOut } from './routes/logout.ts';
 import { isOnList } from './session/allow-list.ts';
 import { sessions } from './session/middleware.ts';
 import { SessionStore } from './session/store.ts';
+import type { Operations } from './shared/operations.ts';
 
 export type AppParts = {
   config: Config;
@@ -70,7 +71,7 @@ export type AppParts = {
   development?: Development | undefined;
 };
 
-type App = { app: Express; server: Server; services: Service[]; core: Core; operations: Operations };
+type App = { app: Express; server: Server; services: Service[]; core: Core };
 
 const publicDirectory = fileURLToPath(new URL('public', projectDirectory));
 const viewsDirectory = fileURLToPath(new URL('views', projectDirectory));
@@ -141,6 +142,7 @@ export function createApp(parts: AppParts): App {
   operations.personalKeys.push(repeatedFormKeys);
   operations.personalKeys.push(historyKeys);
   operations.personalKeys.push(...passkeyKeys(redis));
+  core.operations = operations;
   services.push(serveMetrics(core));
   const incidents = openIncidents(core);
   services.push(incidents.service);
@@ -224,9 +226,9 @@ export function createApp(parts: AppParts): App {
   if (passkeys.routes) app.use(passkeys.routes);
   if (signInWay.routes) app.use(signInWay.routes);
 
-  app.route('/').get(showHome(signInWay)).all(allowOnly('GET', 'HEAD'));
+  app.route('/').get(showHome).all(allowOnly('GET', 'HEAD'));
   const refuseOthers = allowOnly('GET', 'HEAD', 'POST');
-  app.route('/login').get(showLogin(signInWay)).post(signInWay.begin).all(refuseOthers);
+  app.route('/login').get(showLogin).post(signInWay.begin).all(refuseOthers);
   app.route('/logout').get(followLogout(log, origin)).post(logOut(log)).all(refuseOthers);
 
   const admin = { index: store.index, limits, log, sections: adminSections };
@@ -244,5 +246,5 @@ export function createApp(parts: AppParts): App {
   const server = createHttpServer(app, serverOptions);
   limitConnections(server, headers);
   liveTabs.attach(server);
-  return { app, server, services, core, operations };
+  return { app, server, services, core };
 }

@@ -1,11 +1,12 @@
 import { createApp, openRedis } from '../app.ts';
 import type { Config } from '../config.ts';
-import type { Core, Operations } from '../core.ts';
+import type { Core } from '../core.ts';
 import { findRedis, findSecrets } from '../development-defaults.ts';
 import { channel } from '../features/incidents/incidents.ts';
 import { Keyspace } from '../features/incidents/keyspace.ts';
 import { OperatorLog } from '../features/incidents/operator-log.ts';
 import { createLogger } from '../log.ts';
+import type { Operations } from '../shared/operations.ts';
 import type { Actor } from './actor.ts';
 import { withCause } from './command.ts';
 import { confirm } from './confirm.ts';
@@ -55,12 +56,12 @@ export function newOperator(config: Config, { actor, warnings = [], yes }: Optio
     closers.push(async () => redis.destroy());
     const secrets = findSecrets(config, development);
     // Put together like the server's, but nothing is started: neither the app listens nor do its services run.
-    const { core, operations } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
+    const { core } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
     const keyspace = new Keyspace(nodes, config.redisKeyPrefix);
     const operatorLog = new OperatorLog(redis);
     return {
       ...core,
-      ...operations,
+      ...(core.operations ?? { personalKeys: [], selfChecks: [] }),
       keyspace,
       async report(about) {
         await operatorLog.add({ ...about, actor, at: Date.now() });

@@ -8,14 +8,11 @@ import { type EmailAddress, parseAddress } from '../session/email-address.ts';
 import { auditRefused, signIn } from '../session/sign-in.ts';
 
 /** Shows the form; redirects if already signed in. */
-export function showLogin({ findLoginNotice }: SignInWay): RequestHandler {
-  return async function showLogin(req, res) {
-    const next = safeReturnPath(req.query.next);
-    if (req.session.email !== undefined) return res.redirect(303, next);
-    const loginNotice = await findLoginNotice?.(req);
-    res.render('login', { ...loginNotice, next, loginNotice });
-  };
-}
+export const showLogin: RequestHandler = function showLogin(req, res) {
+  const next = safeReturnPath(req.query.next);
+  if (req.session.email !== undefined) res.redirect(303, next);
+  else res.render('login', { next });
+};
 
 /** Answers a client that signs in too often, and says whether it did. */
 export type RefuseTooOften = (req: Request, res: Response, form: LoginForm, email: EmailAddress) => Promise<boolean>;

@@ -1,4 +1,4 @@
-import type { PersonalKeys } from '../../core.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 
 /** What bound sessions hold about a person, besides the key in each session's own record. */
 export const boundSessionKeys: PersonalKeys = {

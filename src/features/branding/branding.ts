@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RequestHandler } from 'express';
-import type { Core, Service, SiteLook } from '../../core.ts';
+import type { Core, Service } from '../../core.ts';
 import type { Logger } from '../../log.ts';
+import type { SiteLook } from '../../shared/site-look.ts';
 import type { Logo } from './logo.ts';
 import { type Palette, palettesFor, styleSheetOf } from './palette.ts';
 

@@ -1,5 +1,4 @@
-import type { Request, RequestHandler } from 'express';
-import type { LoginNotice } from '../../core.ts';
+import type { RequestHandler } from 'express';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { RedisUnavailable } from '../../redis/deadline.ts';
 import { readLoginForm, refuseAddress } from '../../routes/login.ts';
@@ -11,19 +10,22 @@ import { formSeed } from '../repeated-forms/form-id.ts';
 import { codePath } from './answers.ts';
 import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries } from './code-request.ts';
 
-/** Finds the sign-in that waits for its code in this browser. Without Redis there is nothing to mention. */
-export function findWaitingCode({
-  service,
-  cookies,
-  displayAddress,
-}: CodeRoutes): (req: Request) => Promise<LoginNotice | undefined> {
-  return async function findWaitingCode(req) {
-    const ids = cookies.readWaiting(req).map(({ id }) => id);
-    const [waiting] = await service.waiting(ids).catch(ifUnavailable);
-    if (!waiting) return undefined;
-    const typed = displayAddress(waiting.email);
-    const { remember } = waiting;
-    return { text: `You asked for a code for ${typed}.`, href: codePath, label: 'Enter the code', typed, remember };
+/**
+ * Lets the pages with the login form mention a sign-in that waits for its code in this browser. Without Redis there is
+ * nothing to mention.
+ */
+export function mentionWaitingCode({ service, cookies, displayAddress }: CodeRoutes): RequestHandler {
+  return async function mentionWaitingCode(req, res, next) {
+    if (req.session.email === undefined) {
+      const ids = cookies.readWaiting(req).map(({ id }) => id);
+      const [waiting] = await service.waiting(ids).catch(ifUnavailable);
+      if (waiting) {
+        const typed = displayAddress(waiting.email);
+        const loginNotice = { text: `You asked for a code for ${typed}.`, href: codePath, label: 'Enter the code' };
+        Object.assign(res.locals, { loginNotice, typed, remember: waiting.remember });
+      }
+    }
+    next();
   };
 }
 

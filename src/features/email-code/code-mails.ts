@@ -1,6 +1,5 @@
 import { now } from '../../clock.ts';
 import type { SessionLimits } from '../../config.ts';
-import type { ProofInWords } from '../../core.ts';
 import type { Logger } from '../../log.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { absoluteEndOf } from '../../session/lifetime.ts';
@@ -9,6 +8,7 @@ import type { Outbox } from '../mail/outbox.ts';
 import { codeSeconds, type Granted } from './challenges.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
 import type { MailTemplates } from './mail-templates.ts';
+import type { ProofInWords } from './new-browser.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { RevocationLinks } from './revocation-links.ts';
 

@@ -3,7 +3,7 @@ import type { Core, SignInWay } from '../../core.ts';
 import { allowOnly, postOnly } from '../../middleware/errors.ts';
 import type { MailFeature } from '../mail/mail.ts';
 import { CodeAnswers } from './answers.ts';
-import { askForCode, askForCodeAgain, findWaitingCode } from './ask-routes.ts';
+import { askForCode, askForCodeAgain, mentionWaitingCode } from './ask-routes.ts';
 import { announceCodeOutcomes } from './audit-log.ts';
 import { Challenges } from './challenges.ts';
 import { codeMails } from './code-mails.ts';
@@ -48,6 +48,7 @@ export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignIn
 
   const routes = Router();
   routes.use('/login', takeOverEarlierCode(redis, cookies));
+  routes.get(['/', '/login'], mentionWaitingCode(codes));
   routes
     .route('/login/code')
     .get(showCodeForm(codes))
@@ -63,7 +64,6 @@ export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignIn
     form: { button: 'Mail me a code', note: 'No password needed: we mail you a code that works once.' },
     begin: askForCode(codes),
     routes,
-    findLoginNotice: findWaitingCode(codes),
     noticeNewBrowser: noticeNewBrowser(codes, mails),
   };
 }

@@ -1,9 +1,10 @@
-import type { ProofInWords, SiteLook } from '../../core.ts';
 import { formatTime } from '../../http/date-format.ts';
+import type { SiteLook } from '../../shared/site-look.ts';
 import type { Mail } from '../mail/delivery.ts';
 import { MailWriter } from '../mail/mail-writer.ts';
 import { codeSeconds } from './challenges.ts';
 import { groupCode } from './code.ts';
+import type { ProofInWords } from './new-browser.ts';
 
 export type CodeMail = { to: string; code: string; device: string; origin: string; now: number };
 export type NoticeMail = { to: string; device: string; proof?: ProofInWords; endUrl: string; now: number };

@@ -1,5 +1,5 @@
-import type { PersonalKeys } from '../../core.ts';
 import { handleOf, tagIn } from '../../session/session-id.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 import { pending } from './known-browsers.ts';
 
 /** What sign-in by code holds about a person. By which browsers an address is known stands in their cookies only. */

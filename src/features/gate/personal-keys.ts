@@ -1,5 +1,5 @@
-import type { PersonalKeys } from '../../core.ts';
 import { handleOf, tagIn } from '../../session/session-id.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 
 /** What the gate holds about a person: the sites that each session has opened, and tickets on their way to one. */
 export const gateKeys: PersonalKeys[] = [

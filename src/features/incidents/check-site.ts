@@ -1,7 +1,7 @@
 import { connect } from 'node:tls';
 import type { Config } from '../../config.ts';
-import type { Finding } from '../../core.ts';
 import type { RedisClient } from '../../redis/client.ts';
+import type { Finding } from '../../shared/operations.ts';
 import { openProbe, type Seen, seenShape } from './probe.ts';
 
 const timeoutMs = 5000;

@@ -1,9 +1,9 @@
 import type { Config } from '../../config.ts';
-import type { PersonalKeys } from '../../core.ts';
 import { personEvents } from '../../diagnostics.ts';
 import { type Logger, shownIp } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 
 /** Something that happened to the sign-ins or mails of an address. */
 export type HistoryEntry = {

@@ -1,9 +1,9 @@
 import type { Opened } from '../../cli/operator.ts';
-import type { Person, PersonalKeys } from '../../core.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { decode } from '../../session/record.ts';
 import { handleOf, indexKey, tagOf } from '../../session/session-id.ts';
 import type { SessionIndex } from '../../session/session-index.ts';
+import type { Person, PersonalKeys } from '../../shared/operations.ts';
 import { type Batch, readKey } from './keyspace.ts';
 import { sessionIdOf } from './session-keys.ts';
 

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'express';
 import { now } from '../../clock.ts';
@@ -9,6 +8,7 @@ import { tagIn } from '../../session/session-id.ts';
 import type { SessionStore } from '../../session/store.ts';
 import { digestOf } from './announcements.ts';
 import { beginStream, emptyStream, message, nobody } from './answers.ts';
+import { type Stream, streamToClose } from './stream.ts';
 
 const tickMs = 1000;
 /** How many ticks apart: proxies close what is silent for 30 s. */
@@ -22,24 +22,6 @@ const batch = 100;
 /** When everybody's sessions are ended: 10,000 browsers are told within a second. */
 const [endBatch, endBatchMs] = [100, 10];
 const gauge = { name: 'latchkey_live_tabs', help: 'Open live-tab streams, one per browser' };
-
-/** What one browser is listening to. */
-type Stream = {
-  sessionId: string;
-  digest: string;
-  /** The client's, whose streams share the places of a session. */
-  network: string | undefined;
-  /** Until the stream begins. */
-  res: Response | undefined;
-  /** From then on. */
-  socket: Socket | undefined;
-  /** When heartbeats are due. */
-  turn: number;
-  signedInAt: number;
-  endsAt: number;
-  /** Whether its session was ended while Redis was being asked about it. */
-  isEnded: boolean;
-};
 
 type Options = { store: SessionStore; limits: SessionLimits };
 
@@ -231,18 +213,8 @@ export class Streams {
     this.#place.onChange(1);
     const others = this.#byDigest.get(stream.digest) ?? [];
     this.#byDigest.set(stream.digest, [...others, stream]);
-    if (others.length >= maxPerSession) this.#makeRoom([...others, stream]);
-  }
-
-  /**
-   * Closes the oldest stream of the network that has the most. Elsewhere, a stolen cookie can't take
-   * the owner's only stream away, and a browser whose old connections are dead still gets a new one.
-   */
-  #makeRoom(streams: Stream[]): void {
-    const countOf = ({ network }: Stream) => streams.filter((other) => other.network === network).length;
-    const maxCount = Math.max(...streams.map(countOf));
-    const oldest = streams.find((stream) => countOf(stream) === maxCount);
-    if (oldest) this.#close(oldest);
+    const surplus = others.length >= maxPerSession ? streamToClose([...others, stream]) : undefined;
+    if (surplus) this.#close(surplus);
   }
 
   #remove(stream: Stream): void {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ejs from 'ejs';
-import type { SiteLook } from '../../core.ts';
 import { projectDirectory } from '../../project-directory.ts';
+import type { SiteLook } from '../../shared/site-look.ts';
 import type { Mail } from './delivery.ts';
 
 const template = fileURLToPath(new URL('views/mail/mail.ejs', projectDirectory));

@@ -1,5 +1,5 @@
-import type { PersonalKeys } from '../../core.ts';
 import type { RedisClient } from '../../redis/client.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 import { type Envelope, openEnvelope } from './delivery.ts';
 import { Queue } from './queue.ts';
 import type { SealKeys } from './seal.ts';

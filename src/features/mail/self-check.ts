@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../../config.ts';
-import type { Finding, SelfCheck } from '../../core.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
+import type { Finding, SelfCheck } from '../../shared/operations.ts';
 import type { Courier, Delivered } from './delivery.ts';
 import { type SealKeys, seal } from './seal.ts';
 

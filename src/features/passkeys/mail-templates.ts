@@ -1,5 +1,5 @@
-import type { SiteLook } from '../../core.ts';
 import { formatTime } from '../../http/date-format.ts';
+import type { SiteLook } from '../../shared/site-look.ts';
 import type { Mail } from '../mail/delivery.ts';
 import { MailWriter } from '../mail/mail-writer.ts';
 import { undoSeconds } from './accounts.ts';

@@ -1,5 +1,5 @@
-import type { PersonalKeys } from '../../core.ts';
 import type { RedisClient } from '../../redis/client.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 import { Accounts } from './accounts.ts';
 import { providerName } from './providers.ts';
 import { decodeAccount, handleOf, type Passkey } from './record.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request } from 'express';
-import type { Core, PersonalKeys } from '../../core.ts';
+import type { Core } from '../../core.ts';
 import { announceOutcomes } from '../../diagnostics.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
@@ -9,6 +9,7 @@ import { refuseAddress, type SignInOnce } from '../../routes/login.ts';
 import { handleOf, newSessionId, tagIn, tagOf } from '../../session/session-id.ts';
 import { auditRefused, signIn } from '../../session/sign-in.ts';
 import { SessionStore } from '../../session/store.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 import { formSeed } from './form-id.ts';
 
 /** Within this time, a sign-in form that is sent again ends in the session that it has begun. */

@@ -1,9 +1,9 @@
 import { type Command, exitCodes, reasonOf } from '../../../cli/command.ts';
 import type { Opened, Operator } from '../../../cli/operator.ts';
 import { ConfigError } from '../../../config.ts';
-import type { Finding } from '../../../core.ts';
 import { RedisUnavailable } from '../../../redis/deadline.ts';
 import type { EmailAddress } from '../../../session/email-address.ts';
+import type { Finding } from '../../../shared/operations.ts';
 import { checkRedis } from '../check-redis.ts';
 import { checkSite } from '../check-site.ts';
 import { readAddress } from '../operands.ts';
