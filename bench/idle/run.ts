@@ -12,7 +12,8 @@ import { parseArgs } from 'node:util';
 import { findNode } from '../../scripts/nodes.ts';
 import { fetchPreviousRelease } from '../../scripts/previous-release.ts';
 import { type Closers, closingAfter, median, publish, samples, type Table } from '../bench.ts';
-import { cpuSecondsOf, residentBytes } from '../process.ts';
+import { residentBytes } from '../memory.ts';
+import { cpuSecondsOf } from '../process.ts';
 import { freePort, startBenchRedis } from '../redis.ts';
 import { accepts } from '../servers.ts';
 
