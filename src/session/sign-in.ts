@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import type { SessionData } from 'express-session';
 import { now } from '../clock.ts';
-import { personEvents, signedIn, signIns } from '../diagnostics.ts';
+import { signedIn, signIns } from '../diagnostics.ts';
 import { HttpError } from '../http/http-error.ts';
 import { describeDevice } from '../http/user-agent.ts';
 import { requestFields, type SessionLog } from '../log.ts';
@@ -48,15 +48,12 @@ export async function signIn(
   const identity = { email, signedInAt, lastSeenAt: signedInAt, remember, device };
   Object.assign(req.session, Object.fromEntries(kept), identity);
   await saveSession(req);
-  const session = handleOf(sessionId);
-  // ASVS 16.3.1
+  const [session, person] = [handleOf(sessionId), tagIn(sessionId)];
   if (sessionStore instanceof SessionStore) {
     const { log } = sessionStore;
-    const person = tagIn(sessionId);
-    log.info({ ...requestFields(req), session, person }, 'signed in');
-    personEvents.publish({ log, person, request: req.id, ip: req.ip, what: `signed in: session ${session}` });
+    log.info({ ...requestFields(req), session, person }, 'signed in'); // ASVS 16.3.1
+    signIns.publish({ outcome: 'signed in', log, person, session, request: req.id, ip: req.ip });
   }
-  signIns.publish({ outcome: 'signed in' });
   signedIn.publish({ email, device, remember, session });
 }
 
@@ -64,9 +61,7 @@ export async function signIn(
 export function auditRefused(log: SessionLog, req: Request, reason: string, email?: EmailAddress): void {
   const person = email && tagOf(email);
   log.info({ ...requestFields(req), reason, person }, 'sign-in refused');
-  if (person)
-    personEvents.publish({ log, person, request: req.id, what: `sign-in refused: ${reason}`, isRefusal: true });
-  signIns.publish({ outcome: reason });
+  signIns.publish({ outcome: reason, log, person, request: req.id });
 }
 
 /**

@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
-import { personEvents } from '../../src/diagnostics.ts';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { History } from '../../src/features/incidents/history.ts';
 import { createLogger } from '../../src/log.ts';
 import { tagOf } from '../../src/session/session-id.ts';
+import { personEvents } from '../../src/shared/person-events.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { startMailServer } from '../mail/mail-server.ts';
 import { testRedis } from '../support/app.ts';

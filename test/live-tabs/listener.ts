@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { onTestFinished, vi } from 'vitest';
-import { figures } from '../../src/diagnostics.ts';
 import { tagOf } from '../../src/session/session-id.ts';
+import { figures } from '../../src/shared/figures.ts';
 import type { Visitor } from '../support/visitor.ts';
 
 /** A browser that listens to the end of its session, as far as the server can tell. */

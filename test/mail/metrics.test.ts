@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { figures } from '../../src/diagnostics.ts';
 import { publishZeros } from '../../src/features/mail/figures.ts';
+import { figures } from '../../src/shared/figures.ts';
 import { rowsBelow } from '../support/documents.ts';
 
 test('docs/metrics.md lists the series of mail', () => {

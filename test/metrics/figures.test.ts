@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { figures } from '../../src/diagnostics.ts';
 import { showFigures } from '../../src/features/metrics/figures.ts';
+import { figures } from '../../src/shared/figures.ts';
 
 test('figures of other features are shown from their first publication on, zeros included', async () => {
   const registry = new Registry();

@@ -1,10 +1,10 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { openRedis } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { type Figure, figures } from '../../src/diagnostics.ts';
 import { countSessions } from '../../src/features/metrics/session-count.ts';
 import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
+import { type Figure, figures } from '../../src/shared/figures.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { connectNode, type RedisAddress, startApp, targetOf, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';

@@ -1,9 +1,10 @@
 import type { Request } from 'express';
-import { figures, personEvents } from '../../diagnostics.ts';
 import { type Logger, requestFields } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { handleOf, tagIn } from '../../session/session-id.ts';
+import { figures } from '../../shared/figures.ts';
+import { personEvents } from '../../shared/person-events.ts';
 import type { TheftMails } from './theft-mails.ts';
 import { isSecondTry } from './tries.ts';
 

@@ -1,6 +1,7 @@
-import { announceOutcomes, personEvents, signIns } from '../../diagnostics.ts';
+import { announceOutcomes, signIns } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
 import { tagOf } from '../../session/session-id.ts';
+import { personEvents } from '../../shared/person-events.ts';
 import { type WithheldReason, withheldReasons } from './rate-limits.ts';
 import type { Client } from './service.ts';
 

@@ -1,9 +1,10 @@
 import type { Config } from '../../config.ts';
-import { personEvents } from '../../diagnostics.ts';
+import { signIns } from '../../diagnostics.ts';
 import { type Logger, shownIp } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { PersonalKeys } from '../../shared/operations.ts';
+import { personEvents } from '../../shared/person-events.ts';
 
 /** Something that happened to the sign-ins or mails of an address. */
 export type HistoryEntry = {
@@ -86,18 +87,31 @@ export class History {
    * @param ipDetail how much of a client's address is kept, if it has signed in: as much as in the log
    */
   start(log: Logger, ipDetail: Config['logFormat']['ip']): void {
-    this.#unsubscribe = personEvents.subscribe((event) => {
-      if (event.log !== log) return;
-      const mode = event.isDecoy ? 'decoy' : event.isRefusal ? 'refusal' : 'add';
-      const place = `${event.person}${event.isDecoy ? ' decoy' : ''}`;
-      const gathered = this.#gathered.get(place) ?? { person: event.person, mode, events: [] };
-      if (mode === 'add') gathered.mode = mode;
-      const ip = shownIp(ipDetail, event.ip);
-      gathered.events.push(ip === undefined ? event : { ...event, what: `${event.what}, from ${ip}` });
-      if (gathered.events.length > maxEntries) gathered.events.shift();
-      this.#gathered.set(place, gathered);
-      this.#timer ??= setTimeout(() => void this.#write(), gatherMs);
+    const endEvents = personEvents.subscribe(({ person, isDecoy, isRefusal, ...event }) => {
+      if (event.log === log) this.#gather(person, isDecoy ? 'decoy' : isRefusal ? 'refusal' : 'add', event);
     });
+    const endSignIns = signIns.subscribe(({ outcome, person, session, request = '', ip, ...event }) => {
+      if (event.log !== log || person === undefined) return;
+      if (session === undefined)
+        return this.#gather(person, 'refusal', { what: `sign-in refused: ${outcome}`, request });
+      const shown = shownIp(ipDetail, ip);
+      const from = shown === undefined ? '' : `, from ${shown}`;
+      this.#gather(person, 'add', { what: `signed in: session ${session}${from}`, request });
+    });
+    this.#unsubscribe = () => {
+      endEvents();
+      endSignIns();
+    };
+  }
+
+  #gather(person: string, mode: Mode, { what, request }: Event): void {
+    const place = `${person}${mode === 'decoy' ? ' decoy' : ''}`;
+    const gathered = this.#gathered.get(place) ?? { person, mode, events: [] };
+    if (mode === 'add') gathered.mode = mode;
+    gathered.events.push({ what, request });
+    if (gathered.events.length > maxEntries) gathered.events.shift();
+    this.#gathered.set(place, gathered);
+    this.#timer ??= setTimeout(() => void this.#write(), gatherMs);
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Figure, figures } from '../../diagnostics.ts';
+import { type Figure, figures } from '../../shared/figures.ts';
 
 /** Why a mail will never be delivered. */
 export type FailureReason = 'refused' | 'lapsed';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { personEvents } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
+import { personEvents } from '../../shared/person-events.ts';
 import { type Courier, type Delivered, type Envelope, errorWithoutMessage, type Mail } from './delivery.ts';
 import { Dispatcher, type Recorder } from './dispatcher.ts';
 import { publishAvailable, publishDeferred, publishFailed, publishSent, publishZeros } from './figures.ts';

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { figures } from '../../diagnostics.ts';
+import { figures } from '../../shared/figures.ts';
 
 /** Shows the figures that other features publish; each is there from its first publication on, be it a zero. */
 export function showFigures(registry: Registry): void {

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorReply } from 'redis';
 import { now } from '../../clock.ts';
 import type { Core, Service } from '../../core.ts';
-import { figures } from '../../diagnostics.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import type { NodeClient } from '../../redis/node.ts';
 import { anonymousTag } from '../../session/session-id.ts';
+import { figures } from '../../shared/figures.ts';
 
 /** How often the sessions are counted, by one process for all. */
 export const sampleSeconds = 300;
