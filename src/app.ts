@@ -22,6 +22,7 @@ import { openIncidents } from './features/incidents/incidents.ts';
 import { inlineStyles } from './features/inline-styles/inline-styles.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
 import { openLiveTabs } from './features/live-tabs/live-tabs.ts';
+import { ipDetailOf } from './features/log-format/log-format.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
@@ -126,6 +127,7 @@ export function createApp(parts: AppParts): App {
 
   core.noteOutage = outageLog(log);
   core.displayAddress = addressToUnicode;
+  core.ipDetail = ipDetailOf(config);
   services.push(refuseToLose(redis));
   services.push(checkClock(redis, log));
   const branding = openBranding(core, publicDirectory);

@@ -7,6 +7,7 @@ import { readSources } from './features/env-file/sources.ts';
 import { gateSettings } from './features/gate/settings.ts';
 import { incidentsSettings } from './features/incidents/settings.ts';
 import { liveTabsSettings } from './features/live-tabs/settings.ts';
+import { logFormatSettings } from './features/log-format/settings.ts';
 import { mailSettings } from './features/mail/settings.ts';
 import { metricsSettings } from './features/metrics/settings.ts';
 import { passkeysSettings } from './features/passkeys/settings.ts';
@@ -26,6 +27,7 @@ export type { SessionLimits } from './session/lifetime.ts';
 
 /** What each feature adds to the settings. */
 const features = {
+  logFormat: logFormatSettings,
   branding: brandingSettings,
   mail: mailSettings,
   emailCode: emailCodeSettings,

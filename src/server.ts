@@ -3,11 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, openRedis } from './app.ts';
 import { type Config, ConfigError, readConfig, sources } from './config.ts';
 import { findRedis, findSecrets } from './development-defaults.ts';
+import { formatLog } from './features/log-format/log-format.ts';
 import { serveWorkerMetrics } from './features/metrics/metrics.ts';
 import { workers } from './features/workers/supervisor.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, listen, portOf } from './http/http-server.ts';
-import { createLogger, type Logger } from './log.ts';
+import { createLogger, type Logger, type LoggerOptions } from './log.ts';
 import type { RedisClient } from './redis/client.ts';
 import { withDeadline } from './redis/deadline.ts';
 
@@ -52,7 +53,9 @@ async function start(): Promise<void> {
 function readSettings(): { config: Config; log: Logger } {
   const { env, problems, warnings } = sources.read(process.env);
   const config = readConfig(env, problems);
-  const log = createLogger(config.logLevel, undefined, config.logFormat);
+  const format: LoggerOptions = {};
+  Object.assign(format, formatLog(config));
+  const log = createLogger(config.logLevel, undefined, format);
   // The workers read the same.
   if (main.isPrimary) for (const { about, message } of warnings) log.warn(about, message);
   return { config, log };

@@ -45,44 +45,6 @@ describe('createLogger', () => {
     expect(JSON.stringify(written)).not.toContain('secret');
   });
 
-  test.each([
-    ['text', 'a'],
-    ['quotes, which are escaped', '"'],
-    ['control characters, which grow sixfold', '\0'],
-    ['letters of three bytes', '文'],
-    ['letters of four bytes', '🗝'],
-    ['halves of letters', '\ud83d'],
-  ])('writes lines of at most 4096 bytes, whatever is logged: %s', (_, unit) => {
-    const lines: string[] = [];
-    const log = createLogger('info', { write: (line) => lines.push(line) });
-    for (const length of [1000, 1400, 5000, 30_000]) {
-      const text = unit.repeat(length);
-      log.info({ id: 'a-1', path: text }, 'request');
-      log.child({ by: text }).info(text);
-      log.error({ id: 'a-1', err: new Error(text, { cause: new Error(text) }) }, 'failed');
-      log.warn(
-        { id: 'a-1', list: Array.from({ length }, (_, index) => index), deep: { list: [text, text] } },
-        'listed',
-      );
-    }
-    expect(lines).toHaveLength(16);
-    for (const line of lines) {
-      expect(Buffer.byteLength(line)).toBeLessThanOrEqual(4096);
-      expect(JSON.parse(line)).toMatchObject({ level: expect.any(Number), time: expect.any(Number) });
-    }
-    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ id: 'a-1', msg: 'request' });
-  });
-
-  test('cuts only the long texts of a line that is too long, and says that it did', () => {
-    const lines: string[] = [];
-    const log = createLogger('info', { write: (line) => lines.push(line) });
-    log.info({ path: 'p'.repeat(10_000), reason: 'r'.repeat(100) }, 'request');
-    log.info({ path: 'p'.repeat(3900) }, 'request');
-    const [cut = '', whole = ''] = lines;
-    expect(JSON.parse(cut)).toMatchObject({ path: `${'p'.repeat(1024)}…`, reason: 'r'.repeat(100), msg: 'request' });
-    expect(JSON.parse(whole).path).toBe('p'.repeat(3900));
-  });
-
   test('does not write what was thrown when it is no error', () => {
     expect(logOf('a secret text')).toEqual({ name: 'NotAnError', message: 'a string was thrown' });
   });

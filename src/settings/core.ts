@@ -138,17 +138,6 @@ export const coreSettings = {
     default: 'info',
     read: z.enum(logLevels, `takes ${logLevels.join(', ')}`),
   }),
-  LOG_IP: setting({
-    about:
-      'Whether the log names clients by their address, in sign-ins, refusals and ends of sessions: `full`, `network` (the first 24 bits of an IPv4 address, 48 of an IPv6 one) or `off`. Tools such as fail2ban need `full`.',
-    default: 'full',
-    read: z.enum(['full', 'network', 'off'], 'takes full, network or off'),
-  }),
-  LOG_TIME: setting({
-    about: 'How the log writes times: `epoch` (milliseconds since 1970) or `iso` (2026-01-31T12:00:00.000Z).',
-    default: 'epoch',
-    read: z.enum(['epoch', 'iso'], 'takes epoch or iso'),
-  }),
 };
 
 export type CoreValues = ValuesOf<typeof coreSettings>;
@@ -214,7 +203,6 @@ export function readCoreSettings(values: CoreValues) {
     /** The CAs that TLS connections trust, as `tls.connect` takes them; undefined for Node's own. */
     ca: values.CA_FILE,
     logLevel: values.LOG_LEVEL,
-    logFormat: { ip: values.LOG_IP, time: values.LOG_TIME },
   };
 }
 

@@ -9,6 +9,7 @@ import { createApp, openRedis } from '../../src/app.ts';
 import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
 import type { Development } from '../../src/core.ts';
 import * as development from '../../src/dev/index.ts';
+import { formatLog } from '../../src/features/log-format/log-format.ts'; // feature: log-format
 import { closeHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
@@ -93,7 +94,9 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     ...options.config,
   };
   const logFile = newLogFile('app');
-  const log = createLogger('debug', destination({ dest: logFile, sync: true }), config.logFormat);
+  const log = createLogger('debug', destination({ dest: logFile, sync: true }), {
+    ...formatLog(config), // feature: log-format
+  });
   const redisAddress = options.redisAddress ?? (await testRedis());
   const { client: redis } = await openRedis(targetOf(redisAddress), config, log);
   moveWithTests(redis);

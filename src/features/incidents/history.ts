@@ -1,10 +1,10 @@
-import type { Config } from '../../config.ts';
 import { signIns } from '../../diagnostics.ts';
-import { type Logger, shownIp } from '../../log.ts';
+import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { PersonalKeys } from '../../shared/operations.ts';
 import { personEvents } from '../../shared/person-events.ts';
+import { type IpDetail, shownIp } from '../../shared/shown-ip.ts';
 
 /** Something that happened to the sign-ins or mails of an address. */
 export type HistoryEntry = {
@@ -86,7 +86,7 @@ export class History {
    * Begins to write down what happens in the app with this log.
    * @param ipDetail how much of a client's address is kept, if it has signed in: as much as in the log
    */
-  start(log: Logger, ipDetail: Config['logFormat']['ip']): void {
+  start(log: Logger, ipDetail: IpDetail): void {
     const endEvents = personEvents.subscribe(({ person, isDecoy, isRefusal, ...event }) => {
       if (event.log === log) this.#gather(person, isDecoy ? 'decoy' : isRefusal ? 'refusal' : 'add', event);
     });

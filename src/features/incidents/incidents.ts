@@ -1,11 +1,11 @@
 import type { RequestHandler } from 'express';
-import type { Config } from '../../config.ts';
 import type { Core, Service } from '../../core.ts';
 import { announceOutcomes } from '../../diagnostics.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { auditRefused } from '../../session/sign-in.ts';
+import type { IpDetail } from '../../shared/shown-ip.ts';
 import { Blocks } from './blocks.ts';
 import { CutOff } from './cut-off.ts';
 import { History } from './history.ts';
@@ -29,7 +29,7 @@ export const channel = 'operator';
 const retryMs = 250;
 
 /** What the operator's commands ask of the running app. */
-export function openIncidents({ redis, log, config }: Core): Incidents {
+export function openIncidents({ redis, log, ipDetail = 'full' }: Core): Incidents {
   const cutOff = new CutOff(redis);
   const blocks = new Blocks(redis);
   announceOutcomes('blocked');
@@ -37,7 +37,7 @@ export function openIncidents({ redis, log, config }: Core): Incidents {
     minSignedInAt: () => cutOff.minSignedInAt,
     refuseBlocked: refuseBlocked(blocks, log),
     answerProbe: answerProbe(redis),
-    service: follow({ redis, log, cutOff, blocks }, config.logFormat.ip),
+    service: follow({ redis, log, cutOff, blocks }, ipDetail),
   };
 }
 
@@ -56,7 +56,7 @@ function refuseBlocked(blocks: Blocks, log: Logger): RequestHandler {
  * Reads the cut-off, drains the operator's log and forgets what it knew of the blocks: whenever a command publishes, and
  * on each new connection before any other command, so that nothing announced during an outage is missed.
  */
-function follow({ redis, log, cutOff, blocks }: Followed, ipDetail: Config['logFormat']['ip']): Service {
+function follow({ redis, log, cutOff, blocks }: Followed, ipDetail: IpDetail): Service {
   const operatorLog = new OperatorLog(redis);
   const history = new History(redis);
   let isStopped = false;

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'express';
 import { now } from '../../clock.ts';
-import { shownIp } from '../../log.ts';
 import { endOf, minSignedInAt, type SessionLimits } from '../../session/lifetime.ts';
 import { tagIn } from '../../session/session-id.ts';
 import type { SessionStore } from '../../session/store.ts';
 import { figures } from '../../shared/figures.ts';
+import { shownIp } from '../../shared/shown-ip.ts';
 import { digestOf } from './announcements.ts';
 import { beginStream, emptyStream, message, nobody } from './answers.ts';
 import { type Stream, streamToClose } from './stream.ts';
