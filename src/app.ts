@@ -54,7 +54,7 @@ import { connected, type OpenedRedis, openSingle, type RedisOptions } from './re
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
-import { showLogin, type TrustOptions, trust } from './routes/login.ts';
+import { plainSteps, showLogin, trust } from './routes/login.ts';
 import { followLogout, logOut } from './routes/logout.ts';
 import { isOnList } from './session/allow-list.ts';
 import { sessions } from './session/middleware.ts';
@@ -163,11 +163,11 @@ export function createApp(parts: AppParts): App {
   const adminSections: AdminSection[] = [];
   adminSections.push(...gate.adminSections);
 
-  const trustOptions: TrustOptions = { ...core };
-  trustOptions.refuseTooOften = signInLimit(core);
-  trustOptions.signInOnce = signInOnce(core);
+  const trustSteps = { ...plainSteps };
+  trustSteps.check = signInLimit(core);
+  trustSteps.signIn = signInOnce(core);
   const signInWays: Record<SignIn, () => SignInWay> = {
-    trust: () => trust(trustOptions),
+    trust: () => trust(core, trustSteps),
     code: () => emailCode(core, mail),
   };
   const signInWay = signInWays[config.signIn]();

@@ -44,22 +44,15 @@ export function postOnly(page: string): RequestHandler {
 }
 
 function refuseOthers(methods: string[], linkFor: (req: Request) => HttpErrorDetails['link']): RequestHandler {
-  const Allow = methods.join(', ');
+  const headers = { Allow: methods.join(', ') };
   return function refuseMethod(req, res, next) {
-    if (req.method === 'OPTIONS') {
-      res.set({ Allow }).status(204).end();
-      return;
-    }
-    const message = `This page doesn't accept ${req.method} requests.`;
-    next(new HttpError(405, message, { headers: { Allow }, link: linkFor(req) }));
+    if (req.method === 'OPTIONS') return void res.set(headers).status(204).end();
+    next(new HttpError(405, `This page doesn't accept ${req.method} requests.`, { headers, link: linkFor(req) }));
   };
 }
 
-/** A view that a feature shows on the error page, and what it reads as `locals`. */
-type Addition = { view: string; data: object };
-
 /** What an error page offers, so that it is no dead end. */
-export type ErrorStep = Pick<HttpErrorDetails, 'link' | 'note'> & {
+export interface ErrorStep extends Pick<HttpErrorDetails, 'link' | 'note'> {
   /** The same page once more. */
   retryUrl?: string;
   /** What the login form holds. `target` is its HTML attribute. */
@@ -68,9 +61,7 @@ export type ErrorStep = Pick<HttpErrorDetails, 'link' | 'note'> & {
   leadsBack?: boolean;
   /** Whether the browser sent no cookie at all, as one does that refuses them. */
   hasNoCookies?: boolean;
-  section?: Addition;
-  action?: Addition;
-};
+}
 
 export type ErrorPageOptions = Pick<Core, 'log' | 'noteOutage'> & {
   /** Adds what a failed form needs. */
@@ -84,9 +75,10 @@ export type ErrorPageOptions = Pick<Core, 'log' | 'noteOutage'> & {
 export function errorPage({ log, noteOutage, extendStep = (step) => step }: ErrorPageOptions): ErrorRequestHandler {
   return function answerError(error: unknown, req, res, _next) {
     const { status, message, details } = explain(error);
+    const { id } = req;
     discardChanges(req);
     if (error instanceof RedisUnavailable) noteOutage(error);
-    else if (status >= 500) log.error({ id: req.id, err: error }, 'request failed');
+    else if (status >= 500) log.error({ id, err: error }, 'request failed');
 
     if (res.headersSent) {
       // Too late for a page. A response that is under way is cut off, so that nobody takes it for complete.
@@ -99,17 +91,15 @@ export function errorPage({ log, noteOutage, extendStep = (step) => step }: Erro
     answerAs(req, res, {
       html: () => {
         const step = extendStep(nextStep(status, details, req, res), status, req);
-        res.render('error', { status, message, ...step, requestId: req.id }, (err: unknown, html?: string) => {
-          if (!err) res.send(html);
-          else {
-            // Express's own answer would show the stack.
-            log.error({ id: req.id, err }, 'error page failed');
-            sendText();
-          }
+        res.render('error', { status, message, ...step, requestId: id }, (err: unknown, html?: string) => {
+          if (!err) return void res.send(html);
+          // Express's own answer would show the stack.
+          log.error({ id, err }, 'error page failed');
+          sendText();
         });
       },
       text: sendText,
-      json: () => res.json({ error: message, ...(status >= 500 && { requestId: req.id }) }),
+      json: () => res.json({ error: message, ...(status >= 500 && { requestId: id }) }),
     });
   };
 }

@@ -14,18 +14,25 @@ export const showLogin: RequestHandler = function showLogin(req, res) {
   else res.render('login', { next });
 };
 
-/** Answers a client that signs in too often, and says whether it did. */
-export type RefuseTooOften = (req: Request, res: Response, form: LoginForm, email: EmailAddress) => Promise<boolean>;
+/** What the login form says; `email` is whatever was typed. */
+export type LoginForm = { email: string; remember: boolean; next: string };
 
-/** Signs in, or answers a form that was sent before; says whether somebody is signed in. */
-export type SignInOnce = (req: Request, res: Response, form: LoginForm, email: EmailAddress) => Promise<boolean>;
+/** A step of a sign-in. Returns whether to go on, and answers the request if not. */
+export type SignInStep = (req: Request, res: Response, form: LoginForm, email: EmailAddress) => Promise<boolean>;
 
-/** How a sign-in without proof goes. */
-export type TrustOptions = Core & { refuseTooOften?: RefuseTooOften; signInOnce?: SignInOnce };
+/** The steps of a sign-in without proof, which features may replace. */
+export type TrustSteps = { check?: SignInStep; signIn: SignInStep };
+
+/** The sign-in alone: no limits, and a form that is sent twice signs in twice. */
+export const plainSteps: TrustSteps = {
+  async signIn(req, _res, { remember }, email) {
+    await signIn(req, email, { remember });
+    return true;
+  },
+};
 
 /** Signs in under the address that was typed, which nothing proves. */
-export function trust(options: TrustOptions): SignInWay {
-  const { isAllowed, log, refuseTooOften, signInOnce = signInEachTime } = options;
+export function trust({ isAllowed, log }: Core, steps: TrustSteps): SignInWay {
   announceOutcomes('signed in', 'not an address', 'not in ALLOWED_EMAILS');
   const begin: RequestHandler = async function trustAddress(req, res) {
     const form = readLoginForm(req);
@@ -34,50 +41,37 @@ export function trust(options: TrustOptions): SignInWay {
       auditRefused(log, req, 'not an address');
       return refuseAddress(req, res, form, address.problem);
     }
-    if (!isAllowed(address.email)) {
-      auditRefused(log, req, 'not in ALLOWED_EMAILS', address.email);
+    const { email } = address;
+    if (!isAllowed(email)) {
+      auditRefused(log, req, 'not in ALLOWED_EMAILS', email);
       return refuseAddress(req, res, form, 'This address may not log in here.');
     }
-    const { email } = address;
-    if (await refuseTooOften?.(req, res, form, email)) return;
-    if (await signInOnce(req, res, form, email)) answerDone(req, res, form.next);
+    if (steps.check && !(await steps.check(req, res, form, email))) return;
+    if (await steps.signIn(req, res, form, email)) answerDone(req, res, form.next);
   };
   const note = 'This site is in trust mode: it believes whatever address you enter.';
   return { form: { button: 'Log in', note }, begin };
 }
 
-const signInEachTime: SignInOnce = async (req, _res, { remember }, email) => {
-  await signIn(req, email, { remember });
-  return true;
-};
-
-/** What the login form says. */
-export type LoginForm = { email: unknown; remember: boolean; next: string };
-
 /** Reads the login form; other fields, such as a `pass`, are never looked at. */
 export function readLoginForm(req: Request): LoginForm {
+  const email = bodyField(req, 'email');
   const remember = bodyField(req, 'remember');
   return {
-    email: bodyField(req, 'email'),
+    email: typeof email === 'string' ? email : '',
     remember: remember === 'on' || remember === true,
     next: safeReturnPath(bodyField(req, 'next') ?? req.query.next),
   };
 }
 
 /** The form once more, with what is wrong at the field, and what was typed. */
-export function refuseAddress(req: Request, res: Response, form: LoginForm, problem: string): void {
-  const typed = typedAddress(form.email);
+export function refuseAddress(req: Request, res: Response, { email: typed, ...form }: LoginForm, error: string): void {
   res.status(422);
   answerAs(req, res, {
-    html: () => res.render('login', { next: form.next, remember: form.remember, typed, problem }),
-    text: () => res.type('text').send(`${problem}\n`),
-    json: () => res.json({ error: problem, field: 'email' }),
+    html: () => res.render('login', { ...form, typed, problem: error }),
+    text: () => res.type('text').send(`${error}\n`),
+    json: () => res.json({ error, field: 'email' }),
   });
-}
-
-/** What the field of the form shows again. */
-export function typedAddress(email: unknown): string {
-  return typeof email === 'string' ? email : '';
 }
 
 /** The answer to a sign-in that is stored. The older client reads `done`, whatever it says to accept. */

@@ -4,6 +4,18 @@ import { parseUrl } from '../../http/url.ts';
 import type { ErrorStep } from '../../middleware/errors.ts';
 import { readLoginForm } from '../../routes/login.ts';
 
+/** A view on the error page, and what it reads as `locals`. */
+type Addition = { view: string; data: object };
+
+declare module '../../middleware/errors.ts' {
+  interface ErrorStep {
+    /** Below the text. */
+    section?: Addition;
+    /** Beside the links. */
+    action?: Addition;
+  }
+}
+
 /**
  * Keeps what was typed into a form that failed, on the error page. A form whose session had ended can be sent again
  * after logging in, which happens in another tab; one that failed on our side is sent again with a button. What was sent
@@ -30,7 +42,7 @@ function afterLogin(step: ErrorStep, req: Request): ErrorStep {
 function retry(req: Request): ErrorStep {
   if (/^\/login\/?$/i.test(req.path)) {
     const { email, next, remember } = readLoginForm(req);
-    return { loginForm: { next, remember, typed: typeof email === 'string' ? email : '', submitLabel: 'Try again' } };
+    return { loginForm: { next, remember, typed: email, submitLabel: 'Try again' } };
   }
   return { action: { view: 'form-recovery/retry', data: { action: pathOf(req), fields: sentFields(req) } } };
 }

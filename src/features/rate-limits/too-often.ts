@@ -1,14 +1,18 @@
 import type { Request, Response } from 'express';
 import { answerAs } from '../../http/content-negotiation.ts';
-import { type LoginForm, typedAddress } from '../../routes/login.ts';
+import type { LoginForm } from '../../routes/login.ts';
 
 /** The form once more, for a client that has to wait (RFC 6585, 4). */
-export function answerTooOften(req: Request, res: Response, form: LoginForm, waitSeconds: number): void {
+export function answerTooOften(
+  req: Request,
+  res: Response,
+  { email: typed, ...form }: LoginForm,
+  waitSeconds: number,
+): void {
   const notice = tooOftenText(waitSeconds);
-  const { next, remember, email } = form;
   res.status(429).set('Retry-After', String(waitSeconds));
   answerAs(req, res, {
-    html: () => res.render('login', { next, remember, typed: typedAddress(email), notice }),
+    html: () => res.render('login', { ...form, typed, notice }),
     text: () => res.type('text').send(`${notice}\n`),
     json: () => res.json({ error: notice }),
   });

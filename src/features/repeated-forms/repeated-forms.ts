@@ -5,7 +5,7 @@ import type { Core } from '../../core.ts';
 import { announceOutcomes } from '../../diagnostics.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
-import { refuseAddress, type SignInOnce } from '../../routes/login.ts';
+import { refuseAddress, type SignInStep } from '../../routes/login.ts';
 import { handleOf, newSessionId, tagIn, tagOf } from '../../session/session-id.ts';
 import { auditRefused, signIn } from '../../session/sign-in.ts';
 import { SessionStore } from '../../session/store.ts';
@@ -27,7 +27,7 @@ export const repeatedFormKeys: PersonalKeys = {
 };
 
 /** Signs in, but only once for all copies of a form, whichever processes they reach. */
-export function signInOnce({ redis, log }: Pick<Core, 'redis' | 'log'>): SignInOnce {
+export function signInOnce({ redis, log }: Pick<Core, 'redis' | 'log'>): SignInStep {
   announceOutcomes('form sent before');
   return async function signInOnce(req, res, form, email) {
     const sessionId = newSessionId(tagOf(email));
