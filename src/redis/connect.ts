@@ -1,7 +1,6 @@
 import { ErrorReply } from 'redis';
 import type { Logger } from '../log.ts';
 import { type RedisClient, redisClient } from './client.ts';
-import { connectionStatusLogger } from './connection-status.ts';
 import { RedisUnavailable, withTimeout } from './deadline.ts';
 import { newNode, reconnecting } from './node.ts';
 import type { SingleRedis } from './url.ts';
@@ -25,24 +24,26 @@ export type OpenedRedis = {
 
 const connectDeadlineMs = 2000;
 
-/** Opens a connection to one Redis, which is opened again whenever it is lost. */
+/** Opens a connection to one Redis, which is opened again whenever it is lost. Logs a loss once, and the return. */
 export function openSingle({ address, credentials, database, tls }: SingleRedis, options: RedisOptions): OpenedRedis {
-  const node = newNode(address, { credentials, database, tls: tls ? { ca: options.ca } : undefined }, reconnecting);
-  const status = connectionStatusLogger('Redis', options.log);
+  const { log, keyPrefix, ca } = options;
+  const node = newNode(address, { credentials, database, tls: tls ? { ca } : undefined }, reconnecting);
+  let state: 'connecting' | 'ready' | 'lost' = 'connecting';
   let lastError: unknown;
-  let wasReady = false;
-  node.on('error', (error: unknown) => {
-    lastError = error;
+  node.on('error', (err: unknown) => {
+    lastError = err;
     // A ping that is answered with an error, as by a Redis that is loading, is no loss.
-    if (wasReady && !node.isReady) status.lost(error);
+    if (state !== 'ready' || node.isReady) return;
+    state = 'lost';
+    log.error({ err }, 'Redis lost');
   });
   node.on('ready', () => {
-    wasReady = true;
-    status.back();
+    if (state === 'lost') log.info('Redis back');
+    state = 'ready';
   });
   const connection = { current: () => node, close: () => node.close(), destroy: () => node.destroy() };
   return {
-    client: redisClient(connection, options.keyPrefix),
+    client: redisClient(connection, keyPrefix),
     ready: node.connect(),
     lastError: () => lastError,
     nodes: async () => [node],
@@ -50,8 +51,7 @@ export function openSingle({ address, credentials, database, tls }: SingleRedis,
 }
 
 /**
- * Waits until Redis is connected. From then on the client stays connected by itself; a loss is logged once, and so is
- * the return.
+ * Waits until Redis is connected. From then on the client stays connected by itself.
  * @throws {RedisUnavailable} when it can't be reached within 2 s
  */
 export async function connected({ client, ready, lastError }: OpenedRedis): Promise<void> {

@@ -22,7 +22,17 @@ export function isWrongType(error: unknown): boolean {
  * @throws {RedisUnavailable}
  */
 export function withDeadline<T>(milliseconds: number, call: Promise<T>): Promise<T> {
-  return redisCalls.hasListeners ? timed(withTimeout(milliseconds, call)) : withTimeout(milliseconds, call);
+  const limited = withTimeout(milliseconds, call);
+  if (redisCalls.hasListeners) {
+    const startedAt = performance.now();
+    const publish = (ok: boolean) =>
+      redisCalls.publish({ ok, startedAt, seconds: (performance.now() - startedAt) / 1000 });
+    limited.then(
+      () => publish(true),
+      () => publish(false),
+    );
+  }
+  return limited;
 }
 
 /** The same for calls that no visitor waits for, which the metrics don't count. */
@@ -42,16 +52,4 @@ export function withTimeout<T>(milliseconds: number, call: Promise<T>): Promise<
       },
     );
   });
-}
-
-async function timed<T>(call: Promise<T>): Promise<T> {
-  const startedAt = performance.now();
-  let ok = false;
-  try {
-    const reply = await call;
-    ok = true;
-    return reply;
-  } finally {
-    redisCalls.publish({ ok, startedAt, seconds: (performance.now() - startedAt) / 1000 });
-  }
 }

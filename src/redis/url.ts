@@ -1,5 +1,4 @@
 import { isDecodable, parseUrl } from '../http/url.ts';
-import type { RedisPermissions } from '../settings/feature.ts';
 
 export type HostAndPort = { host: string; port: number };
 export type Credentials = { username?: string; password?: string };
@@ -14,7 +13,7 @@ export type SingleRedis = {
 };
 
 /** One form of `REDIS_URL`. */
-export type RedisUrlForm<Target> = {
+export interface RedisUrlForm<Target> {
   /** Shows the form to an operator. */
   example: string;
   /**
@@ -22,9 +21,7 @@ export type RedisUrlForm<Target> = {
    * @throws {SettingProblem} for a part that cannot be used
    */
   read: (text: string) => Target | undefined;
-  /** What this kind of Redis must allow, besides what all kinds must. */
-  permissions?: RedisPermissions;
-};
+}
 
 const hostUrl =
   /^redis(s?):\/\/(?:([^:/?#@]*):([^/?#@]+)@)?([\w.-]+|\[[\dA-Fa-f:.]+\])(?::([1-9]\d*))?(?:\/(\d{0,4}))?$/;

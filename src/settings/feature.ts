@@ -4,19 +4,6 @@ import type { Check, Settings, ValuesOf } from './setting.ts';
 /** What was read of all settings, by their names. */
 export type Values = Readonly<Record<string, unknown>>;
 
-/** What a part of Latchkey asks of Redis, in its code and in its scripts. */
-export type RedisPermissions = {
-  /**
-   * Commands as an ACL names them, each with complete arguments for an example, in which KEY stands for a key. An
-   * incomplete example can crash Redis: acl_check_cmd looks for the key behind the end (seen with EVAL and 7.0.15).
-   */
-  commands: Readonly<Record<string, string>>;
-  /** One example of each kind of key. */
-  keys: readonly string[];
-  /** A key that exists once there is something that must survive a restart of Redis, and what that is. */
-  lasting?: { key: string; what: string };
-};
-
 /** A way to prove an address, as `SIGN_IN` names it. `app.ts` says what each does. */
 type SignInSetting<Name extends string> = {
   name: Name;
@@ -29,16 +16,15 @@ type SignInSetting<Name extends string> = {
 };
 
 /** What a feature adds to the settings: `config.ts` names each feature's in one line. */
-export type FeatureSettings<Result = unknown, SignInName extends string = string, Seen = Values> = {
+export interface FeatureSettings<Result = unknown, SignInName extends string = string, Seen = Values> {
   /** The heading above them in docs/settings.md. */
   title: string;
   settings: Settings;
   checks?: Check<Seen>[];
   signIn?: SignInSetting<SignInName>;
-  redisPermissions?: RedisPermissions;
   /** What the feature finds under its name in the configuration. */
   read: (values: Seen) => Result;
-};
+}
 
 /**
  * Declares a feature's settings. Its checks and `read` see the values of its own settings and of the core's.

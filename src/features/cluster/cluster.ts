@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createCluster } from 'redis';
 import { type RedisClient, redisClient } from '../../redis/client.ts';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
-import { connectionStatusLogger } from '../../redis/connection-status.ts';
 import { deadlineMs, RedisUnavailable } from '../../redis/deadline.ts';
 import { type NodeClient, nodeSettings, reconnecting } from '../../redis/node.ts';
 import type { HostAndPort } from '../../redis/url.ts';
+import { connectionStatusLogger } from '../../shared/connection-status.ts';
 import type { ClusterTarget } from './url.ts';
 
 type ClusterClient = ReturnType<typeof newCluster>;

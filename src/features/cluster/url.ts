@@ -1,6 +1,6 @@
 import type { Credentials, HostAndPort, RedisUrlForm } from '../../redis/url.ts';
-import type { RedisPermissions } from '../../settings/feature.ts';
 import { SettingProblem } from '../../settings/setting.ts';
+import type { RedisPermissions } from '../../shared/redis-permissions.ts';
 import { readHosts, splitRedisUrl } from '../redis-urls/url.ts';
 
 /** A Redis Cluster. */

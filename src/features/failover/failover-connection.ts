@@ -2,7 +2,7 @@ import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../../log.ts';
-import { type ConnectionStatusLogger, connectionStatusLogger } from '../../redis/connection-status.ts';
+import { type ConnectionStatusLogger, connectionStatusLogger } from '../../shared/connection-status.ts';
 import { deadlineMs, RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import { type NodeAddress, type NodeClient, type NodeOptions, newNode } from '../../redis/node.ts';
 

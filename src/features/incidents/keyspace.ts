@@ -1,8 +1,8 @@
 import { ErrorReply } from 'redis';
 import { withTimeout } from '../../redis/deadline.ts';
 import type { NodeClient } from '../../redis/node.ts';
-import type { RedisPermissions } from '../../settings/feature.ts';
 import type { StoredValue } from '../../shared/operations.ts';
+import type { RedisPermissions } from '../../shared/redis-permissions.ts';
 
 /** Some of the keys of one Redis process, as Redis has them: with the prefix. */
 export type Batch = { node: NodeClient; keys: string[] };

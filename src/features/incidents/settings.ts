@@ -1,4 +1,5 @@
-import { featureSettings, type RedisPermissions } from '../../settings/feature.ts';
+import { featureSettings } from '../../settings/feature.ts';
+import type { RedisPermissions } from '../../shared/redis-permissions.ts';
 
 export const incidentsSettings = featureSettings({
   title: 'Incidents',

@@ -2,7 +2,8 @@ import { ErrorReply } from 'redis';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { RedisUrlForm } from '../../redis/url.ts';
-import type { FeatureSettings, RedisPermissions } from '../../settings/feature.ts';
+import type { FeatureSettings } from '../../settings/feature.ts';
+import type { RedisPermissions } from '../../shared/redis-permissions.ts';
 
 /** What the core needs, for sessions, their index, readiness and the clock check. */
 const corePermissions: RedisPermissions = {

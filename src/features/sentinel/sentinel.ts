@@ -1,5 +1,5 @@
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
-import { connectionStatusLogger } from '../../redis/connection-status.ts';
+import { connectionStatusLogger } from '../../shared/connection-status.ts';
 import { withTimeout } from '../../redis/deadline.ts';
 import { type NodeClient, newNode, reconnecting } from '../../redis/node.ts';
 import type { HostAndPort } from '../../redis/url.ts';
