@@ -1,8 +1,8 @@
-import type { Server, ServerOptions } from 'node:http';
+import type { ServerOptions } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import express, { type Express } from 'express';
-import type { Config, RedisTarget, SessionLimits, SessionSecrets, SignIn } from './config.ts';
-import type { AdminSection, Core, Development, Service, SignInWay } from './core.ts';
+import express from 'express';
+import type { Config, RedisTarget, SessionLimits, SignIn } from './config.ts';
+import type { AdminSection, Core, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
 import { openBoundSessions } from './features/bound-sessions/bound-sessions.ts';
 import { boundSessionKeys } from './features/bound-sessions/personal-keys.ts';
@@ -49,8 +49,8 @@ import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders, securityHeaderValues } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
 import { projectDirectory } from './project-directory.ts';
-import type { RedisClient } from './redis/client.ts';
 import { connected, type OpenedRedis, openSingle, type RedisOptions } from './redis/connect.ts';
+import type { RedisUnavailable } from './redis/deadline.ts';
 import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
@@ -61,18 +61,11 @@ import { sessions } from './session/middleware.ts';
 import { SessionStore } from './session/store.ts';
 import type { Operations } from './shared/operations.ts';
 
-export type AppParts = {
-  config: Config;
-  secrets: SessionSecrets;
-  redis: RedisClient;
-  log: Logger;
+export type AppParts = Pick<Core, 'config' | 'secrets' | 'redis' | 'log'> & {
   /** Whether the process is about to stop, and wants no more visitors. */
   isClosing: () => boolean;
-  /** Undefined in production. */
-  development?: Development | undefined;
+  development?: Core['development'];
 };
-
-type App = { app: Express; server: Server; services: Service[]; core: Core };
 
 const publicDirectory = fileURLToPath(new URL('public', projectDirectory));
 const viewsDirectory = fileURLToPath(new URL('views', projectDirectory));
@@ -106,15 +99,13 @@ export async function openRedis<Kind extends RedisKind>(
 }
 
 /** The whole request path, top to bottom. Static files and health never touch a session. */
-export function createApp(parts: AppParts): App {
+export function createApp(parts: AppParts) {
   const { config, secrets, redis, log, development } = parts;
-  const { https, origin, production, sessionsPerAddress } = config;
+  const { https, origin, production, sessionsPerAddress, allowedEmails } = config;
   const limits: SessionLimits = { ...config.sessionLimits };
-  const isAllowed = config.allowedEmails ? isOnList(config.allowedEmails) : () => true;
-  const store = new SessionStore({
-    ...{ redis, limits, https, sessionsPerAddress, isAllowed, log },
-    noteOutage: (error) => core.noteOutage(error),
-  });
+  const isAllowed = allowedEmails ? isOnList(allowedEmails) : () => true;
+  const noteOutage = (error: RedisUnavailable) => core.noteOutage(error);
+  const store = new SessionStore({ redis, limits, https, sessionsPerAddress, isAllowed, noteOutage, log });
   const core: Core = {
     ...{ config, secrets, redis, log, store, isAllowed, development },
     displayAddress: (email) => email,
@@ -177,8 +168,8 @@ export function createApp(parts: AppParts): App {
   const headers = securityHeaderValues({ https, identityProvider: signInWay.identityProvider });
 
   const app = express();
-  // Express reads NODE_ENV itself, but not from `.env`; outside production its last resort answers with stack traces.
-  app.set('env', config.production ? 'production' : 'development');
+  // Outside production, Express's last resort answers with stack traces.
+  app.set('env', production ? 'production' : 'development');
   app.disable('x-powered-by').disable('etag'); // Pages are not stored, so nobody could use it; static files have their own.
   app.set('trust proxy', config.trustProxy);
   const assets = {

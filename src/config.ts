@@ -71,11 +71,11 @@ export type Config = ReturnType<typeof readCoreSettings> & {
 
 /** The operator's mistakes, all of them, each with its fix. */
 export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
   readonly problems: string[];
 
   constructor(problems: string[]) {
     super(`Latchkey can't start: ${problems.map((problem) => `\n  - ${problem}`).join('')}`);
-    this.name = 'ConfigError';
     this.problems = problems;
   }
 }
@@ -148,18 +148,24 @@ sources.read = (env) => readSources(settings, env, '.env');
  * @throws {ConfigError} with every mistake at once
  */
 export function readConfig(env: NodeJS.ProcessEnv, problems: string[] = []): Config {
-  const texts = Object.entries(env).filter(([name, text]) => Object.hasOwn(settings, name) && text !== '');
-  const schema = z.object(Object.fromEntries(Object.entries(settings).map(([name, { schema }]) => [name, schema])));
-  const issues = schema.safeParse(Object.fromEntries(texts)).error?.issues ?? [];
-  const malformed = new Map(issues.map(({ path, message }) => [String(path[0]), message]));
-  // Malformed settings count as unset here, so that contradictions among the others are reported as well.
-  const wellFormed = texts.filter(([name]) => !malformed.has(name));
-  const values = schema.parse(Object.fromEntries(wellFormed)) as OwnValues;
+  const mistakes = [...problems];
+  const malformed = new Set<string>();
+  const read: Record<string, unknown> = {};
+  for (const [name, { schema }] of Object.entries(settings)) {
+    const { data, error } = schema.safeParse(env[name] || undefined);
+    // A malformed setting counts as unset here, so that contradictions among the others are reported as well.
+    read[name] = error ? schema.parse(undefined) : data;
+    if (!error) continue;
+    malformed.add(name);
+    mistakes.push(`${name} ${error.issues.at(-1)?.message}`);
+  }
+  const values = read as OwnValues;
   // A text that could not be read may be the one that is missed here.
-  const contradictory = (problems.length > 0 ? [] : [...checks, ...groups.flatMap(({ checks = [] }) => checks)])
-    .filter(({ between }) => !between.some((name) => malformed.has(name)))
-    .flatMap((check) => check.problem(values) ?? []);
-  const mistakes = [...problems, ...[...malformed].map(([name, fix]) => `${name} ${fix}`), ...contradictory];
+  const applicable = problems.length > 0 ? [] : [...checks, ...groups.flatMap(({ checks = [] }) => checks)];
+  for (const { between, problem } of applicable) {
+    const contradiction = between.some((name) => malformed.has(name)) ? undefined : problem(values);
+    if (contradiction !== undefined) mistakes.push(contradiction);
+  }
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const ofFeatures = Object.entries<FeatureSettings>(features).map(([name, { read }]) => [name, read(values)]);
   return {

@@ -52,5 +52,5 @@ export type AdminSection = {
   load: (visitor: { email: EmailAddress; sessions: ListedSession[] }) => Promise<object>;
 };
 
-/** What runs beside the requests, such as a port for metrics: started before the app listens, stopped after it. */
+/** What runs beside the requests: started before the app listens, stopped after it. */
 export type Service = { start?: () => Promise<void>; stop?: () => Promise<void> };

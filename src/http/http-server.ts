@@ -4,21 +4,15 @@ import type { AddressInfo, Socket } from 'node:net';
 
 /** What one client may cost. A proxy in front has limits of its own; these hold where somebody reaches past it. */
 const limits: http.ServerOptions = {
-  // Slow headers, and connections on which nothing is ever sent. Browsers send all of theirs at once.
-  headersTimeout: 10_000,
-  // Slow and endless bodies. The largest that a page accepts, 16 kB, needs 9 kbit/s.
-  requestTimeout: 15_000,
-  // How late these two may be.
-  connectionsCheckingInterval: 1000,
+  headersTimeout: 10_000, // Also for connections on which nothing is ever sent.
+  requestTimeout: 15_000, // The largest body that a page accepts, 16 kB, needs 9 kbit/s.
+  connectionsCheckingInterval: 1000, // How late these two may be.
   // Longer than proxies keep theirs (usually 60 s): otherwise they send requests into connections that just closed.
   keepAliveTimeout: 65_000,
-  // Room for the cookies of a whole domain (browsers and proxies stop at 8 kB), and little to buffer per connection.
-  maxHeaderSize: 16 * 1024,
+  maxHeaderSize: 16 * 1024, // Room for the cookies of a whole domain: browsers and proxies stop at 8 kB.
 };
-/** Unread responses stay buffered in memory. */
-const unreadTimeoutMs = 15_000;
-/** About 150 MB when all are idle, and far from the number of files that systems let a process open. */
-const maxConnections = 10_000;
+const unreadTimeoutMs = 15_000; // Unread responses stay buffered in memory.
+const maxConnections = 10_000; // About 150 MB when all are idle.
 const closeWithinMs = 5000;
 const newcomerGraceMs = 500;
 
@@ -45,11 +39,7 @@ export function createHttpServer(app: http.RequestListener, options: http.Server
   return server;
 }
 
-/**
- * Listens, or rejects with the reason and the settings that would help.
- * @param port 0 for any that is free
- * @param settings those that have decided about host and port
- */
+/** Listens, or rejects with the reason and the settings that would help. Port 0 is any that is free. */
 export async function listen(
   server: http.Server,
   port: number,
@@ -60,10 +50,8 @@ export async function listen(
     await once(server.listen(port, host), 'listening');
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
-    const isTaken = code === 'EADDRINUSE';
-    const fix = isTaken
-      ? `Stop the other program, or set ${settings.port}.`
-      : `Set ${settings.host} and ${settings.port} to where this user may listen.`;
+    const useOther = `Set ${settings.host} and ${settings.port} to where this user may listen.`;
+    const fix = code === 'EADDRINUSE' ? `Stop the other program, or set ${settings.port}.` : useOther;
     throw new Error(`${message}. ${fix}`);
   }
 }

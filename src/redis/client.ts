@@ -29,12 +29,11 @@ export type RedisClient = Commands & {
 };
 
 /** Where commands go; `current` is asked anew for each of them. */
-export type RedisConnection = Omit<RedisClient, keyof Commands> & { current: () => Commands };
+type RedisConnection = Omit<RedisClient, keyof Commands> & { current: () => Commands };
 
 /**
- * The one place where keys get their prefix: whatever key a command is called with here, Redis sees it prefixed. Scripts
- * derive further keys only by appending to those that they are given.
- * @param keyPrefix such as `latchkey:`, or none
+ * The one place where keys get their prefix, such as `latchkey:`. Scripts derive further keys only by appending to those
+ * that they are given.
  */
 export function redisClient({ current, ...connection }: RedisConnection, keyPrefix: string): RedisClient {
   const prefixed = (key: string) => prefixedKey(keyPrefix, key);
@@ -50,10 +49,7 @@ export function redisClient({ current, ...connection }: RedisConnection, keyPref
   };
 }
 
-/**
- * Rejects unless Redis takes writes. The write has no effect, as the key does not exist, but Redis refuses it like any
- * other while it is a replica, full, unable to save, loading, or out of replicas.
- */
+/** Rejects unless Redis takes writes: a replica, or one that is full or loading, refuses even one without an effect. */
 export async function checkWritable(redis: RedisClient): Promise<void> {
   const writes = (redis.probeKeys ?? ['ready']).map((key) => redis.set(key, '', { condition: 'XX' }));
   await Promise.any(writes).catch(({ errors }: AggregateError) => {

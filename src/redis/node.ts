@@ -16,14 +16,11 @@ export type NodeOptions = {
 
 /** How every connection to a Redis process behaves. */
 export const nodeSettings = {
-  // Without this, a command sent while Redis is away waits for its return: a sign-in that was refused with 503 would
-  // be carried out later (connect-redis#373).
+  // Otherwise a sign-in that was refused with 503 would be carried out once Redis is back (connect-redis#373).
   disableOfflineQueue: true,
-  // Shown by CLIENT LIST. It goes along with HELLO, which needs no permission; CLIENT SETINFO would.
-  name: 'latchkey',
+  name: 'latchkey', // Goes along with HELLO, which needs no permission; CLIENT SETINFO would.
   disableClientInfo: true,
-  // Would resolve the host name once more, for a feature of Redis Enterprise.
-  maintNotifications: 'disabled',
+  maintNotifications: 'disabled', // Would resolve the host name once more, for a feature of Redis Enterprise.
   // The library's own timeout stops counting once a command is written; `withDeadline` takes its place.
   commandOptions: { timeout: 0 },
 } as const;
@@ -39,12 +36,12 @@ export const reconnecting = {
   },
 };
 
-/** Options for connections that end when they are lost. */
-type Once = { socket: { reconnectStrategy: false } };
-
-/** A client that is not connected yet. */
-export function newNode(address: NodeAddress, options: NodeOptions, connection: typeof reconnecting | Once) {
-  const { credentials, database = 0, tls } = options;
+/** A client that is not connected yet, and perhaps ends when its connection is lost. */
+export function newNode(
+  address: NodeAddress,
+  { credentials, database = 0, tls }: NodeOptions,
+  connection: typeof reconnecting | { socket: { reconnectStrategy: false } },
+) {
   const socket =
     'socketPath' in address
       ? ({ path: address.socketPath, tls: false } as const)

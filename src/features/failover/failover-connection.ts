@@ -2,9 +2,9 @@ import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../../log.ts';
-import { type ConnectionStatusLogger, connectionStatusLogger } from '../../shared/connection-status.ts';
 import { deadlineMs, RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import { type NodeAddress, type NodeClient, type NodeOptions, newNode } from '../../redis/node.ts';
+import { type ConnectionStatusLogger, connectionStatusLogger } from '../../shared/connection-status.ts';
 
 export type PrimaryResolver = {
   /** Where the primary is; undefined, or an error, while that isn't known. */

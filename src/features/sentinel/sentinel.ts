@@ -1,8 +1,8 @@
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
-import { connectionStatusLogger } from '../../shared/connection-status.ts';
 import { withTimeout } from '../../redis/deadline.ts';
 import { type NodeClient, newNode, reconnecting } from '../../redis/node.ts';
 import type { HostAndPort } from '../../redis/url.ts';
+import { connectionStatusLogger } from '../../shared/connection-status.ts';
 import { openPrimary } from '../failover/failover.ts';
 import type { PrimaryResolver } from '../failover/failover-connection.ts';
 import type { SentinelTarget } from './url.ts';
