@@ -2,10 +2,7 @@ import type { Request, Response } from 'express';
 
 type Form = 'html' | 'text' | 'json';
 
-/**
- * Responds in the form that the client prefers: HTML for a browser's page load, plain text or JSON for an
- * `XMLHttpRequest`, or whatever `Accept` asks for. Caches are told what the response depends on.
- */
+/** Responds in the form that `Accept` asks for: HTML by default, or plain text for an `XMLHttpRequest`. */
 export function answerAs(req: Request, res: Response, forms: Record<Form, () => void>): void {
   res.vary('Accept').vary('X-Requested-With');
   const offers: [Form, ...Form[]] = isXhr(req) ? ['text', 'json'] : ['html', 'text', 'json'];

@@ -1,7 +1,4 @@
-/**
- * A URL, or undefined for a text that is none. Not by `URL.canParse`: once Node 20 has optimized a call of it, it refuses
- * texts with characters such as é.
- */
+/** A URL, or undefined for a text that is none. Once optimized, `URL.canParse` of Node 20 refuses letters such as é. */
 export function parseUrl(text: string, base?: string): URL | undefined {
   try {
     return new URL(text, base);

@@ -5,7 +5,7 @@ const knownSystems = new Set(Object.values(bowser.OS_MAP));
 
 /**
  * Browser and system in words, such as "Firefox on Linux", from the `User-Agent` header. Known names only: Bowser repeats
- * any others, and a stranger's words have no place in a mail to the owner of an address.
+ * any others, and a stranger's words have no place in a list or mail for the owner of an address.
  */
 export function describeDevice(userAgent: string): string {
   const { browser, os } = bowser.parse(userAgent.slice(0, 512) || 'unknown');

@@ -2,9 +2,8 @@ import ejs from 'ejs';
 import type { Express } from 'express';
 
 /**
- * Registers EJS as Express's view engine, in strict mode: views read `locals.name`, so that a missing local is
- * undefined instead of a ReferenceError or, worse, a variable of the outer scope. Includes are written as
- * `/partials/top`; for relative ones EJS asks the disk on every page.
+ * Registers EJS as Express's view engine, in strict mode: views read `locals.name`, so a missing local is undefined.
+ * Includes are written as `/partials/top`; for relative ones EJS asks the disk on every page.
  * @param options.reload read the files again for every page, for development
  */
 export function registerEjs(app: Express, { directory, reload }: { directory: string; reload: boolean }): void {

@@ -4,10 +4,7 @@ import { HttpError } from '../http/http-error.ts';
 
 const limit = '16kb';
 
-/**
- * Refuses compressed bodies: a few bytes can inflate to a thousand times as many, and no client of ours compresses.
- * @throws {HttpError} 415, which names the one encoding that is read (RFC 9110, 15.5.16)
- */
+/** Refuses compressed bodies, which inflate a thousandfold, with a 415 that says so (RFC 9110, 15.5.16). */
 const refuseCompressed: RequestHandler = function refuseCompressed(req, _res, next) {
   const encoding = req.headers['content-encoding']?.toLowerCase() || 'identity';
   if (encoding === 'identity') return next();
@@ -16,9 +13,8 @@ const refuseCompressed: RequestHandler = function refuseCompressed(req, _res, ne
 };
 
 /**
- * Refuses a body that no parser took. An empty one passes, whatever its framing and type: proxies that speak HTTP/2
- * to the visitor send the POST of a button as an empty chunked body.
- * @throws {HttpError} 415
+ * Refuses a body that no parser took, with a 415. An empty one passes, whatever its framing and type: proxies that speak
+ * HTTP/2 to the visitor send the POST of a button as an empty chunked body.
  */
 const refuseUnknown: RequestHandler = async function refuseUnknown(req, _res, next) {
   if (req.body !== undefined || !(await hasContent(req))) return next();

@@ -5,13 +5,11 @@ import { cutText, type Logger } from '../log.ts';
 
 /** What a proxy may name a request: nothing that would stand for something else in a log or a header. */
 const idShape = /^[\w.:=+-]{8,64}$/;
-/** Longer than any path of ours. */
-const maxPathLength = 200;
+const maxPathLength = 200; // Longer than any path of ours.
 
 /**
- * Gives each request an id, which is the X-Request-Id of a trusted proxy or random, and returns it to the client. Logs one
- * line per request: id, method, path, status, time. Of what a visitor sent, only the start of the path is logged, without
- * the query: cookies, codes and bodies can't leak from a log that never sees them (ASVS 16.2.5).
+ * Gives each request an id, which is the X-Request-Id of a trusted proxy or random, and logs a line about it. Of what a
+ * visitor sent, that has the start of the path alone: nothing else can leak from the log (ASVS 16.2.5).
  */
 export function requestLog(log: Logger): RequestHandler {
   return function logRequest(req, res, next) {

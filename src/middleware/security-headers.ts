@@ -4,15 +4,15 @@ import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { IdentityProvider } from '../core.ts';
 
-/**
- * The security headers of every response (ASVS 3.4.1 to 3.4.8).
- * @param options.https whether visitors come by https; over http, HSTS means nothing and upgrading breaks the page
- * @param options.identityProvider another site that forms may lead to
- */
-export function securityHeaderValues(options: {
+type Options = {
+  /** Whether visitors come by https; over http, HSTS means nothing and upgrading breaks the page. */
   https: boolean;
+  /** Another site that forms may lead to. */
   identityProvider?: IdentityProvider | undefined;
-}): Record<string, string> {
+};
+
+/** The security headers of every response (ASVS 3.4.1 to 3.4.8). */
+export function securityHeaderValues({ https, identityProvider }: Options): Record<string, string> {
   const setByHelmet = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
@@ -21,16 +21,15 @@ export function securityHeaderValues(options: {
         scriptSrc: ["'self'"],
         styleSrc: ["'self'"],
         imgSrc: ["'self'"],
-        // For the older client's XMLHttpRequest.
-        connectSrc: ["'self'"],
-        formAction: ["'self'", ...(options.identityProvider ? [options.identityProvider.origin] : [])],
+        connectSrc: ["'self'"], // For the older client's XMLHttpRequest.
+        formAction: ["'self'", ...(identityProvider ? [identityProvider.origin] : [])],
         baseUri: ["'none'"],
         objectSrc: ["'none'"],
         frameAncestors: ["'none'"],
-        ...(options.https && { upgradeInsecureRequests: [] }),
+        ...(https && { upgradeInsecureRequests: [] }),
       },
     },
-    strictTransportSecurity: options.https && { maxAge: 63_072_000, includeSubDomains: true },
+    strictTransportSecurity: https && { maxAge: 63_072_000, includeSubDomains: true },
     crossOriginResourcePolicy: { policy: 'same-origin' },
     crossOriginOpenerPolicy: { policy: 'same-origin' },
     // `same-origin` rather than helmet's `no-referrer`: with that, browsers send `Origin: null` on our own forms.

@@ -17,8 +17,7 @@ export function isWrongType(error: unknown): boolean {
 }
 
 /**
- * The result of a Redis call, or an error once its time is up. The call itself can't be taken back: a write may still
- * happen after its deadline, so its outcome is unknown then.
+ * The result of a Redis call, or an error once its time is up. A write may still happen after that.
  * @throws {RedisUnavailable}
  */
 export function withDeadline<T>(milliseconds: number, call: Promise<T>): Promise<T> {

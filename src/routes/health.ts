@@ -13,10 +13,7 @@ export const live: RequestHandler = function live(_req, res) {
 
 type Parts = { redis: RedisClient; isClosing: () => boolean };
 
-/**
- * Ready for visitors: the process is not about to stop, and Redis takes the writes that a sign-in needs. A Redis that
- * only answers may be full, loading, or a read-only replica.
- */
+/** Ready for visitors: the process is not about to stop, and Redis takes the writes that a sign-in needs. */
 export function ready({ redis, isClosing }: Parts): RequestHandler {
   return async function ready(_req, res) {
     res.set('Cache-Control', 'no-store').type('text');
