@@ -28,6 +28,7 @@ import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
 import { passkeyKeys } from './features/passkeys/personal-keys.ts';
 import { tuneExpress } from './features/performance/tune-express.ts';
+import { trustedCas } from './features/private-ca/private-ca.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
 import { checkRedis, refuseToLose } from './features/redis-checks/check-server.ts';
@@ -90,7 +91,8 @@ export async function openRedis<Kind extends RedisKind>(
   log: Logger,
 ): Promise<OpenedRedis> {
   const open: (target: TargetOf<Kind>, options: RedisOptions) => OpenedRedis = redisKinds[target.kind];
-  const options = { log, keyPrefix: config.redisKeyPrefix, ca: config.ca };
+  const options: RedisOptions = { log, keyPrefix: config.redisKeyPrefix };
+  options.ca = trustedCas(config);
   const opened = open(target, options);
   await connected(opened);
   await checkRedis(opened, target.kind, options);
@@ -119,6 +121,7 @@ export function createApp(parts: AppParts) {
   core.noteOutage = outageLog(log);
   core.displayAddress = addressToUnicode;
   core.ipDetail = ipDetailOf(config);
+  core.ca = trustedCas(config);
   services.push(refuseToLose(redis));
   services.push(checkClock(redis, log));
   const branding = openBranding(core, publicDirectory);

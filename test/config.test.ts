@@ -26,7 +26,6 @@ describe('the defaults', () => {
       allowedEmails: undefined,
       siteName: 'Latchkey',
       redisKeyPrefix: '',
-      ca: undefined,
       logLevel: 'info',
     });
   });

@@ -10,7 +10,7 @@ export type RedisOptions = {
   /** In front of every key; none is the default. */
   keyPrefix: string;
   /** The CAs that TLS connections trust; undefined for Node's own. */
-  ca: string[] | undefined;
+  ca?: string[] | undefined;
 };
 
 /** A client that is being connected. */

@@ -1,28 +1,12 @@
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { rootCertificates } from 'node:tls';
 import * as z from 'zod';
 import { isLoopback } from '../http/url.ts';
 import { readAllowListEntry } from '../session/allow-list.ts';
 import type { SessionSecrets } from '../session/cookie.ts';
-import {
-  type Check,
-  duration,
-  optional,
-  port,
-  readBy,
-  required,
-  SettingProblem,
-  setting,
-  url,
-  type ValuesOf,
-  wholeNumber,
-} from './setting.ts';
+import { type Check, duration, optional, port, required, setting, url, type ValuesOf, wholeNumber } from './setting.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const trustProxyFix =
   'takes a number of proxies (1), or their addresses (10.0.0.5, loopback); "true" would believe anybody';
 
@@ -126,12 +110,6 @@ export const coreSettings = {
     unset: 'no prefix, which takes the least memory',
     read: z.string().regex(/^[\w.:-]{1,32}$/, 'takes up to 32 letters, digits and any of . _ : -, such as latchkey:'),
   }),
-  CA_FILE: optional({
-    about:
-      'A PEM file with CA certificates that are trusted besides the well-known ones, wherever Latchkey connects by TLS.',
-    unset: 'the well-known ones only',
-    read: readBy(readCas),
-  }),
   LOG_LEVEL: setting({
     about:
       'The least severe messages to log: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. The log goes to standard output, one line of JSON per event.',
@@ -200,23 +178,8 @@ export function readCoreSettings(values: CoreValues) {
     allowedEmails: values.ALLOWED_EMAILS,
     siteName: values.SITE_NAME,
     redisKeyPrefix: values.REDIS_KEY_PREFIX ?? '',
-    /** The CAs that TLS connections trust, as `tls.connect` takes them; undefined for Node's own. */
-    ca: values.CA_FILE,
     logLevel: values.LOG_LEVEL,
   };
-}
-
-/** Node's own CAs and those in a PEM file, as `tls.connect` takes them: the option replaces the default. */
-function readCas(path: string): string[] {
-  try {
-    const added = readFileSync(path, 'utf8').match(certificate) ?? [];
-    for (const pem of added) new X509Certificate(pem);
-    if (added.length > 0) return [...rootCertificates, ...added];
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new SettingProblem(`takes the path of a PEM file that can be read; this one can't (${reason})`);
-  }
-  throw new SettingProblem('names a file without a certificate; it takes a PEM file (-----BEGIN CERTIFICATE-----)');
 }
 
 // What Express's `trust proxy` reads; it throws at anything else.

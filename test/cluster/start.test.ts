@@ -5,7 +5,6 @@ import { freePort } from '../support/process.ts';
 import { password } from '../support/redis-nodes.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { expectUnreachable } from '../support/redis-start.ts';
-import { expectTrustedOnlyWith, startTls } from '../support/redis-tls.ts';
 import { loneNode, takeAllSlots } from './lone-node.ts';
 
 test('a Cluster that is not there stops the start, with the reason', async () => {
@@ -15,11 +14,6 @@ test('a Cluster that is not there stops the start, with the reason', async () =>
 test('so does a Redis that is no Cluster', async () => {
   const { port } = await startRedisServer(password);
   await expectUnreachable(`redis+cluster://:${password}@127.0.0.1:${port}`, /cluster support disabled/);
-});
-
-test('rediss+cluster reaches a Cluster with the CA in CA_FILE, and none whose CA is unknown', async () => {
-  const { tlsPort, certificate } = await takeAllSlots(await startTls([...(await loneNode()), '--tls-cluster', 'yes']));
-  await expectTrustedOnlyWith(`rediss+cluster://:${password}@127.0.0.1:${tlsPort}`, certificate);
 });
 
 test('a write that was refused while a node was away is not carried out when it is back', async () => {

@@ -60,7 +60,8 @@ describe('what cannot be used is refused, with its fix', () => {
     ['redis://user:@redis', ':password@'],
     ['redis://:@redis', ':password@'],
     ['redis://redis?db=5', 'localhost:6379/0'],
-    ['rediss://redis?ssl_cert_reqs=none', 'CA_FILE'],
+    ['rediss://redis?ssl_cert_reqs=none', 'takes none'],
+    ['rediss://redis?ssl_cert_reqs=none', 'CA_FILE'], // feature: private-ca
     ['redis://redis/five', 'localhost:6379/0'],
     ['redis://redis/5/6', 'localhost:6379/0'],
     ['redis://redis/-1', 'localhost:6379/0'],

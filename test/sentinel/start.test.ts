@@ -1,22 +1,7 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'vitest';
-import { freePort, newDirectory } from '../support/process.ts';
-import { password } from '../support/redis-nodes.ts';
+import { freePort } from '../support/process.ts';
 import { expectUnreachable } from '../support/redis-start.ts';
-import { expectTrustedOnlyWith, startTls } from '../support/redis-tls.ts';
 
 test('Sentinels that are not there stop the start, with the reason', async () => {
   await expectUnreachable(`redis+sentinel://127.0.0.1:${await freePort()}/mymaster`, /ECONNREFUSED/);
-});
-
-test('rediss+sentinel reaches Sentinels and primary with the CA in CA_FILE, and none whose CA is unknown', async () => {
-  const primary = await startTls();
-  const { certificate } = primary;
-  const configFile = join(newDirectory('tls-sentinel-'), 'sentinel.conf');
-  const watched = `sentinel monitor one 127.0.0.1 ${primary.tlsPort} 1\nsentinel auth-pass one ${password}\n`;
-  writeFileSync(configFile, watched);
-  const sentinel = await startTls(['--sentinel'], { configFile, certificate });
-  const url = `rediss+sentinel://:${password}@127.0.0.1:${sentinel.tlsPort}/one?sentinel_password=${password}`;
-  await expectTrustedOnlyWith(url, certificate);
 });

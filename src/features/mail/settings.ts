@@ -103,8 +103,8 @@ export const mailSettings = featureSettings({
   },
   read: (values) => {
     const host = literalOf(new URL(values.BASE_URL ?? 'http://localhost').hostname);
-    const { SMTP_URL, MAIL_FROM, SITE_NAME, SMTP_CONNECTIONS, SMTP_MAILS_PER_MINUTE, CA_FILE: ca } = values;
-    const session = { clientName: host, ca, mailsPerSession: values.SMTP_MAILS_PER_CONNECTION };
+    const { SMTP_URL, MAIL_FROM, SITE_NAME, SMTP_CONNECTIONS, SMTP_MAILS_PER_MINUTE } = values;
+    const session = { clientName: host, mailsPerSession: values.SMTP_MAILS_PER_CONNECTION };
     return {
       server: SMTP_URL === undefined ? undefined : readServer(SMTP_URL, session),
       /** For all processes together. */
@@ -116,7 +116,7 @@ export const mailSettings = featureSettings({
   },
 });
 
-function readServer(smtpUrl: string, options: Pick<SmtpServer, 'clientName' | 'ca' | 'mailsPerSession'>): SmtpServer {
+function readServer(smtpUrl: string, options: Pick<SmtpServer, 'clientName' | 'mailsPerSession'>): SmtpServer {
   const { protocol, hostname, port, username, password, search } = new URL(smtpUrl);
   const host = hostOf(smtpUrl);
   const isImplicit = protocol === 'smtps:';

@@ -14,7 +14,7 @@ export type SmtpServer = {
   /** The name in EHLO: a domain, or an address literal (RFC 5321, 4.1.3). */
   clientName: string;
   /** All trusted CA certificates, in PEM; undefined: those that Node trusts by default. */
-  ca: string[] | undefined;
+  ca?: string[] | undefined;
   /** How many mails it accepts in one session. */
   mailsPerSession: number;
 };

@@ -28,7 +28,10 @@ function readHostUrl(text: string): SingleRedis {
   const [option] = options.keys();
   if (option !== undefined) {
     throw new SettingProblem(
-      `has the option "${option}", but takes none: the password goes before the host and the database behind it, as in ${examples.host}; a CA goes into CA_FILE`,
+      [
+        `has the option "${option}", but takes none: the password goes before the host and the database behind it, as in ${examples.host}`,
+        'a CA goes into CA_FILE', // feature: private-ca
+      ].join('; '),
     );
   }
   return { kind: 'single', address, credentials, database: Number(path.slice(1)), tls: scheme === 'rediss' };
