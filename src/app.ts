@@ -27,6 +27,7 @@ import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
 import { passkeyKeys } from './features/passkeys/personal-keys.ts';
+import { loadStoredSessions } from './features/performance/load-stored-sessions.ts';
 import { tuneExpress } from './features/performance/tune-express.ts';
 import { trustedCas } from './features/private-ca/private-ca.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
@@ -144,6 +145,7 @@ export function createApp(parts: AppParts) {
   services.push(incidents.service);
   services.push(returnMemory(config));
   limits.minSignedInAt = incidents.minSignedInAt;
+  core.wrapLoading = loadStoredSessions(core);
   const liveTabs = openLiveTabs(core, limits);
   services.push(liveTabs.service);
   store.index.endScript = liveTabs.endScript;
@@ -212,7 +214,7 @@ export function createApp(parts: AppParts) {
   app.use(sameOrigin(origin, signInWay.identityProvider));
   if (gate.keys) app.use(gate.keys); // Before the sessions: caches may share it, so no cookie may go with it.
   if (passkeys.wellKnown) app.use(passkeys.wellKnown); // Likewise.
-  app.use(sessions({ store, secrets, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
+  app.use(sessions({ ...core, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
   if (boundSessions.guard) app.use(boundSessions.guard);
   app.use(viewLocals);
 

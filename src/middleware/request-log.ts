@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { isFromProxy } from '../http/from-proxy.ts';
 import { cutText, type Logger } from '../log.ts';
@@ -16,7 +16,7 @@ export function requestLog(log: Logger): RequestHandler {
     const startedAt = performance.now();
     const { method } = req;
     const path = cutText(req.path, maxPathLength);
-    req.id = givenId(req) ?? randomBytes(9).toString('base64url');
+    req.id = givenId(req) ?? randomUUID().slice(-12);
     res.setHeader('X-Request-Id', req.id);
     res.once('close', () => {
       const milliseconds = Math.round((performance.now() - startedAt) * 10) / 10;

@@ -13,6 +13,8 @@ export type SessionsOptions = {
   secrets: SessionSecrets;
   /** Which requests show the visitor's sessions. For those, the list is requested together with the session. */
   preloadsList?: (req: Request) => boolean;
+  /** Takes the middleware of express-session, and returns what stands in its place. */
+  wrapLoading?: ((expressSession: RequestHandler) => RequestHandler) | undefined;
 };
 
 const preloaded = new WeakMap<Request, Promise<ListedSession[]>>();
@@ -35,9 +37,8 @@ export async function listSessions(req: Request, index: SessionIndex): Promise<L
  * Loads the visitor's session into `req.session`, stores what a page changes in it before the response leaves, and
  * keeps the cookie current. Visitors who only look get neither a session nor a cookie (ASVS 7.6.2).
  */
-export function sessions({ store, secrets, preloadsList }: SessionsOptions): RequestHandler[] {
-  const [newestSecret] = secrets;
-  const load = session({
+export function sessions({ store, secrets, preloadsList, wrapLoading }: SessionsOptions): RequestHandler[] {
+  const expressSession = session({
     store,
     secret: [...secrets],
     name: cookieName(store.https),
@@ -46,6 +47,7 @@ export function sessions({ store, secrets, preloadsList }: SessionsOptions): Req
     resave: false,
     saveUninitialized: false,
   });
+  const load = wrapLoading?.(expressSession) ?? expressSession;
 
   function loadSession(req: Request, res: Response, next: NextFunction): void {
     const { write, end } = res;
@@ -55,8 +57,7 @@ export function sessions({ store, secrets, preloadsList }: SessionsOptions): Req
       holdUntilSaved({ req, res, next }, store, { write, end });
       next(error);
     });
-    // While a session is being loaded, `req.session` is not set yet, and its id is already verified. Sent now, both
-    // commands share a round trip.
+    // While a session is being loaded, its id is already verified. Sent now, both commands share a round trip.
     if (req.session === undefined && preloadsList?.(req)) {
       const list = store.index.listFor(req.sessionID);
       list.catch(() => {});
@@ -65,11 +66,9 @@ export function sessions({ store, secrets, preloadsList }: SessionsOptions): Req
   }
 
   function keepCookieCurrent(req: Request, res: Response, next: NextFunction): void {
-    if (req.session.email !== undefined) {
-      const expiryMoved = req.session.remember === true && store.wasTouched(req.session);
-      const mayBeOld = secrets.length > 1 && isSignedBefore(req, newestSecret);
-      if (expiryMoved || mayBeOld) renewCookie(req, res, newestSecret);
-    }
+    const expiryMoved = req.session.remember === true && store.wasTouched(req.session);
+    const mayBeOld = secrets.length > 1 && isSignedBefore(req, secrets[0]);
+    if (req.session.email !== undefined && (expiryMoved || mayBeOld)) renewCookie(req, res, secrets[0]);
     next();
   }
 

@@ -51,7 +51,8 @@ export function encode(session: StoredSession): string {
   const { email = '', device = '', binding } = session;
   if (email.includes('\n') || device.includes('\n')) throw new TypeError('a line break in an address or a device');
   const moments = encodeMoment(session.lastSeenAt) + session.signedInAt.toString(36).padStart(8, '0');
-  const json = JSON.stringify({ binding, ...Object.fromEntries(extraFields(session)) });
+  const extra = extraFields(session);
+  const json = extra.length > 0 ? JSON.stringify({ binding, ...Object.fromEntries(extra) }) : '{}';
   return `${moments}${session.remember ? 1 : 0}${email}\n${device}${json === '{}' ? '' : `\n${json}`}`;
 }
 

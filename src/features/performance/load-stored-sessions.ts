@@ -1,0 +1,75 @@
+import type { Request, RequestHandler, Response } from 'express';
+import type { Core } from '../../core.ts';
+import { cookieName, renewCookie } from '../../session/cookie.ts';
+import type { SessionsOptions } from '../../session/middleware.ts';
+import type { SessionStore } from '../../session/store.ts';
+import { readSessionId } from '../session-guard/session-guard.ts';
+import { RecentCookies } from './recent-cookies.ts';
+
+declare module '../../core.ts' {
+  interface Core {
+    wrapLoading?: SessionsOptions['wrapLoading'];
+  }
+}
+
+/**
+ * Loads the session of a visitor who sends a genuine cookie without the middleware of express-session, which hashes each
+ * session to see later whether it has changed, and wraps the response. The store knows what has changed anyway.
+ * Everybody else is left to express-session, and so is every cookie that is not plain to read.
+ * @returns what takes the middleware of express-session and stands in its place
+ */
+export function loadStoredSessions(
+  core: Pick<Core, 'store' | 'secrets'>,
+): (expressSession: RequestHandler) => RequestHandler {
+  const { store, secrets } = core;
+  const name = cookieName(store.https);
+  const recent = new RecentCookies();
+
+  function sessionIdOf(req: Request): string | undefined {
+    const cookie = onlyCookie(req.headers.cookie ?? '', name);
+    if (cookie === undefined) return undefined;
+    const known = recent.find(cookie);
+    if (known !== undefined) return known;
+    const sessionId = readSessionId(req, core);
+    if (sessionId !== '') recent.add(cookie, sessionId);
+    return sessionId || undefined;
+  }
+
+  /** Sends the cookie of a session that has begun since the request's own was loaded, as express-session does. */
+  function sendNewCookie(req: Request, res: Response, sessionId: string): void {
+    const { writeHead } = res;
+    res.writeHead = ((...args: unknown[]) => {
+      const { session } = req;
+      const isNew = req.sessionID !== sessionId && session?.signedInAt !== undefined;
+      if (isNew && (req.secure || !session.cookie.secure)) renewCookie(req, res, secrets[0]);
+      return Reflect.apply(writeHead, res, args);
+    }) as Response['writeHead'];
+  }
+
+  return (expressSession) =>
+    function loadStoredSession(req, res, next) {
+      const sessionId = sessionIdOf(req);
+      if (sessionId === undefined) return void expressSession(req, res, next);
+      const sessionStore = store as SessionStore & Pick<Request['sessionStore'], 'generate'>;
+      req.sessionStore = sessionStore;
+      req.sessionID = sessionId;
+      sendNewCookie(req, res, sessionId);
+      store
+        .get(sessionId)
+        .then((session) => {
+          if (session) store.createSession(req, session);
+          else sessionStore.generate(req);
+        })
+        .then(() => next(), next);
+    };
+}
+
+/** The value of the first cookie of this name, if the Cookie header is as browsers write it up to there. */
+function onlyCookie(header: string, name: string): string | undefined {
+  const start = header.indexOf(name);
+  const valueAt = start + name.length + 1;
+  const isAtStart = start === 0 || (start > 1 && header.startsWith('; ', start - 2));
+  if (!isAtStart || header[valueAt - 1] !== '=') return undefined;
+  const end = header.indexOf(';', valueAt);
+  return header.slice(valueAt, end === -1 ? undefined : end);
+}

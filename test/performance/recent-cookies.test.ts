@@ -1,0 +1,45 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterEach, expect, test, vi } from 'vitest';
+import { RecentCookies } from '../../src/features/performance/recent-cookies.ts';
+
+afterEach(() => vi.useRealTimers());
+
+test('only the very same cookie is found, for less than two minutes', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const recent = new RecentCookies();
+  recent.add('cookie', 'id');
+  for (const other of ['cookie ', 'cooki', 'Cookie', '']) expect(recent.find(other)).toBeUndefined();
+  vi.advanceTimersByTime(59_000);
+  expect(recent.find('cookie')).toBe('id');
+  vi.advanceTimersByTime(1000);
+  expect(recent.find('cookie')).toBe('id');
+  vi.advanceTimersByTime(60_000);
+  expect(recent.find('cookie')).toBeUndefined();
+  recent.add('idle', 'id');
+  vi.advanceTimersByTime(120_000);
+  expect(recent.find('idle')).toBeUndefined();
+});
+
+test('it holds ten thousand cookies at most, the latest ones', () => {
+  const recent = new RecentCookies();
+  const cookies = Array.from({ length: 30_000 }, (_, index) => `cookie ${index}`);
+  for (const cookie of cookies) recent.add(cookie, 'id');
+  const found = cookies.filter((cookie) => recent.find(cookie) !== undefined);
+  expect(found.length).toBeLessThanOrEqual(10_000);
+  expect(found).toEqual(cookies.slice(-found.length));
+});
+
+test('it keeps no more of a Cookie header than the cookie', () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc');
+  const recent = new RecentCookies();
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  for (let count = 0; count < 2000; count += 1) {
+    const header = Buffer.alloc(16_000, `session=${count}; `).toString();
+    recent.add(header.slice(0, 90), header.slice(10, 50));
+  }
+  collectGarbage();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000);
+});
