@@ -21,8 +21,7 @@ export function requestLog(log: Logger): RequestHandler {
     res.once('close', () => {
       const milliseconds = Math.round((performance.now() - startedAt) * 10) / 10;
       const line = { id: req.id, method, path, status: res.statusCode, milliseconds };
-      if (res.writableFinished) log.info(line, 'request');
-      else log.info({ ...line, aborted: true }, 'request');
+      log.info(res.writableFinished ? line : { ...line, aborted: true }, 'request');
     });
     next();
   };
