@@ -18,9 +18,8 @@ export class Attempts {
   /** What the tests reach while nothing is changed. @throws if one fails */
   reach(tests: string[]): Promise<Reach[]> {
     return this.#share(tests, async (test, worker) => {
-      const beganAt = performance.now();
       const result = await runUnchanged({ file: resolve(test), reload: true }, worker);
-      return { test, ms: performance.now() - beganAt, ...result };
+      return { test, ...result };
     });
   }
 
@@ -52,8 +51,6 @@ export class Attempts {
   async #attempt(task: Task, worker: Worker): Promise<Result | undefined> {
     const result = await worker.run(task);
     if (!result.failure) return undefined;
-    // What waits for ever would go on beside the tests of the next mutant.
-    if (result.isTimeout) worker.stop();
     const { testIds, ...wholeFile } = task;
     if (!testIds) return result;
     const run = result.failedTest ? testIds.slice(0, testIds.indexOf(result.failedTest) + 1) : testIds;

@@ -12,6 +12,8 @@ export type Task = {
   testIds?: string[];
   /** Whether modules are evaluated anew: what runs while they load is otherwise not mutated. */
   reload: boolean;
+  /** How long a test or a hook may take. */
+  timeoutMs?: number;
 };
 
 export type Result = {
@@ -25,6 +27,8 @@ export type Result = {
   /** Those that were reached by hooks, or by the test file before its tests. */
   reachedOutsideTests: string[];
   reachedByTests: Record<string, string[]>;
+  /** How long each test took. */
+  testMs: Record<string, number>;
 };
 
 /** Where the driver listens, and what the sources are to be replaced with, by absolute paths. */

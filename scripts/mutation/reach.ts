@@ -18,13 +18,13 @@ function filesBelow(path: string): string[] {
 }
 
 /** What a test file reached without a mutant. */
-export type Reach = { test: string; ms: number } & Pick<
-  Result,
-  'reachedByLoading' | 'reachedOutsideTests' | 'reachedByTests'
->;
+export type Reach = { test: string } & Result;
 
 /** With more of them a survivor would take minutes, and what is far away seldom finds what the near ones did not. */
 const maxTestFiles = 8;
+/** Tests that take longer wait until all others have let a mutant live: most find what a quick one finds as well. */
+const maxQuickMs = 150;
+const minTimeoutMs = 4000;
 
 /**
  * What to run against a mutant, the nearest first: the file of the same name, then those of the same folder, then the
@@ -34,17 +34,24 @@ export function tasksAgainst(mutant: Mutant, reaches: Reach[]): Task[] {
   const { id } = mutant;
   // The value of a constant may be used anywhere.
   const reload = reaches.some(({ reachedByLoading }) => reachedByLoading.includes(id));
-  const tasks = reaches.flatMap((reach): { task: Task; distance: number }[] => {
-    // In the order in which they ran.
-    const all = Object.keys(reach.reachedByTests);
-    const testIds = all.filter((test) => reach.reachedByTests[test]?.includes(id));
+  const near = reaches.flatMap((reach) => {
+    const all = Object.keys(reach.testMs);
     const isWhole = [reach.reachedByLoading, reach.reachedOutsideTests].some((reached) => reached.includes(id));
+    // In the order in which they ran.
+    const testIds = isWhole ? all : all.filter((test) => reach.reachedByTests[test]?.includes(id));
     if (!isWhole && testIds.length === 0) return [];
-    const task = { file: resolve(reach.test), mutant: id, reload, ...(!isWhole && { testIds }) };
-    return [{ task, distance: distanceTo(mutant.file, reach.test) + (isWhole ? all : testIds).length }];
+    return [{ reach, testIds, distance: distanceTo(mutant.file, reach.test) + testIds.length }];
   });
-  tasks.sort((a, b) => a.distance - b.distance || a.task.file.localeCompare(b.task.file));
-  return tasks.slice(0, maxTestFiles).map(({ task }) => task);
+  near.sort((a, b) => a.distance - b.distance || a.reach.test.localeCompare(b.reach.test));
+  const isQuick = ({ testMs }: Reach, test: string) => (testMs[test] ?? 0) <= maxQuickMs;
+  const tasksOf = (quick: boolean) =>
+    near.slice(0, maxTestFiles).flatMap(({ reach, testIds }): Task[] => {
+      const chosen = testIds.filter((test) => isQuick(reach, test) === quick);
+      if (chosen.length === 0) return [];
+      const timeoutMs = Math.max(minTimeoutMs, 5 * Math.max(...chosen.map((test) => reach.testMs[test] ?? 0)));
+      return [{ file: resolve(reach.test), mutant: id, reload, testIds: chosen, timeoutMs }];
+    });
+  return [...tasksOf(true), ...tasksOf(false)];
 }
 
 function distanceTo(source: string, test: string): number {

@@ -53,12 +53,19 @@ export default class MutationRunner extends TestRunner {
   }
 }
 
-type FileRunner = TestRunner & { firstFailure: TestTask | undefined };
+type FileRunner = TestRunner & {
+  firstFailure: TestTask | undefined;
+  testMs: Record<string, number>;
+  /** Is told of a test that timed out; what it left behind may keep the hooks after it from ending. */
+  onTimeout: (file: File) => void;
+};
 
 /** Runs test files without telling Vitest's main process, and stops at the first failure. */
 function newFileRunner(vitest: TestRunner): FileRunner {
   const own = {
     firstFailure: undefined,
+    testMs: {},
+    onTimeout: () => {},
     onTaskUpdate: undefined,
     onCollected: undefined,
     onCollectStart: TestRunner.prototype.onCollectStart,
@@ -74,8 +81,10 @@ function newFileRunner(vitest: TestRunner): FileRunner {
     onAfterRunTask(this: FileRunner, test: Parameters<TestRunner['onAfterRunTask']>[0]) {
       globalThis.__stryker__.currentTestId = outsideTests;
       TestRunner.prototype.onAfterRunTask.call(this, test);
+      this.testMs[test.id] = test.result?.duration ?? 0;
       if (test.result?.state !== 'fail') return;
       this.firstFailure ??= test;
+      if (isTimeout(test)) this.onTimeout(test.file);
       this.cancel('test-failure');
     },
   };
@@ -94,10 +103,16 @@ async function perform(task: Task, runner: FileRunner, unhandled: unknown[]): Pr
   for (const id of Object.keys(mutantCoverage.static)) delete mutantCoverage.static[id];
   mutantCoverage.perTest = {};
   Object.assign(globalThis.__stryker__, { activeMutant: task.mutant, currentTestId: undefined, hitCount: 0 });
-  Object.assign(runner, { cancelRun: false, firstFailure: undefined });
+  Object.assign(runner, { cancelRun: false, firstFailure: undefined, testMs: {} });
   unhandled.length = 0;
 
-  const [file] = await startTests([{ filepath: task.file, testIds: task.testIds }], runner);
+  const { testTimeout, hookTimeout } = runner.config;
+  if (task.timeoutMs) Object.assign(runner.config, { testTimeout: task.timeoutMs, hookTimeout: task.timeoutMs });
+  const timedOut = new Promise<File[]>((done) => {
+    runner.onTimeout = (file) => done([file]);
+  });
+  const [file] = await Promise.race([startTests([{ filepath: task.file, testIds: task.testIds }], runner), timedOut]);
+  Object.assign(runner.config, { testTimeout, hookTimeout });
   globalThis.__stryker__.activeMutant = undefined;
   // As Vitest does between files.
   vi.resetConfig();
@@ -105,6 +120,7 @@ async function perform(task: Task, runner: FileRunner, unhandled: unknown[]): Pr
   const { [outsideTests]: outside = {}, ...inTests } = mutantCoverage.perTest;
   return {
     ...failureOf(file, runner, unhandled),
+    testMs: runner.testMs,
     reachedByLoading: Object.keys(mutantCoverage.static),
     reachedOutsideTests: Object.keys(outside),
     reachedByTests: Object.fromEntries(Object.entries(inTests).map(([id, counts]) => [id, Object.keys(counts)])),
@@ -114,7 +130,7 @@ async function perform(task: Task, runner: FileRunner, unhandled: unknown[]): Pr
 function failureOf(file: File | undefined, { firstFailure }: FileRunner, unhandled: unknown[]) {
   const failed = firstFailure ?? (file?.result?.state === 'fail' ? file : undefined);
   if (failed) {
-    const message = failed.result?.errors?.[0]?.message ?? 'a hook failed';
+    const message = messageOf(failed) ?? 'a hook failed';
     const failedTest = failed.type === 'test' ? { failedTest: failed.id } : {};
     return {
       failure: `${failed.name}: ${message}`,
@@ -124,4 +140,12 @@ function failureOf(file: File | undefined, { firstFailure }: FileRunner, unhandl
   }
   if (!file) return { failure: 'the file did not run', isTimeout: false };
   return unhandled.length > 0 ? { failure: `unhandled: ${unhandled[0]}`, isTimeout: false } : { isTimeout: false };
+}
+
+function isTimeout(task: TestTask): boolean {
+  return /^(Test|Hook) timed out in /.test(messageOf(task) ?? '');
+}
+
+function messageOf(task: TestTask): string | undefined {
+  return task.result?.errors?.[0]?.message;
 }
