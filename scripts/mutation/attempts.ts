@@ -53,10 +53,11 @@ export class Attempts {
     if (!result.failure) return undefined;
     const { testIds, ...wholeFile } = task;
     if (!testIds) return result;
-    const run = result.failedTest ? testIds.slice(0, testIds.indexOf(result.failedTest) + 1) : testIds;
-    return (await this.#passAlone(task.file, run, worker)) ? result : this.#attempt(wholeFile, worker);
+    const failed = result.failedTest ? [result.failedTest] : testIds;
+    return (await this.#passAlone(task.file, failed, worker)) ? result : this.#attempt(wholeFile, worker);
   }
 
+  /** A test that needs those before it may only have failed for want of them. */
   async #passAlone(file: string, testIds: string[], worker: Worker): Promise<boolean> {
     const key = [file, ...testIds].join();
     const known = this.#passesAlone.get(key);

@@ -21,9 +21,9 @@ function filesBelow(path: string): string[] {
 export type Reach = { test: string } & Result;
 
 /** With more of them a survivor would take minutes, and what is far away seldom finds what the near ones did not. */
-const maxTestFiles = 8;
-/** Tests that take longer wait until all others have let a mutant live: most find what a quick one finds as well. */
-const maxQuickMs = 150;
+const maxTestFiles = 5;
+/** Tests that take so many times the median of their file wait until all others have let a mutant live. */
+const slowFactor = 3;
 const minTimeoutMs = 4000;
 
 /**
@@ -43,7 +43,8 @@ export function tasksAgainst(mutant: Mutant, reaches: Reach[]): Task[] {
     return [{ reach, testIds, distance: distanceTo(mutant.file, reach.test) + testIds.length }];
   });
   near.sort((a, b) => a.distance - b.distance || a.reach.test.localeCompare(b.reach.test));
-  const isQuick = ({ testMs }: Reach, test: string) => (testMs[test] ?? 0) <= maxQuickMs;
+  const isQuick = ({ testMs }: Reach, test: string) =>
+    (testMs[test] ?? 0) <= slowFactor * median(Object.values(testMs));
   const tasksOf = (quick: boolean) =>
     near.slice(0, maxTestFiles).flatMap(({ reach, testIds }): Task[] => {
       const chosen = testIds.filter((test) => isQuick(reach, test) === quick);
@@ -57,4 +58,8 @@ export function tasksAgainst(mutant: Mutant, reaches: Reach[]): Task[] {
 function distanceTo(source: string, test: string): number {
   if (basename(test).startsWith(`${basename(source, '.ts')}.`)) return 0;
   return test.startsWith(`${testsFor(source)[0]}/`) ? 1e6 : 2e6;
+}
+
+function median(numbers: number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 }

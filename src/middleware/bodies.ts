@@ -36,7 +36,6 @@ async function hasContent(req: Request): Promise<boolean> {
   return new Promise((done) => {
     req.once('data', () => done(true));
     req.once('end', () => done(false));
-    req.once('close', () => done(true));
   });
 }
 

@@ -1,6 +1,8 @@
 import { gzipSync } from 'node:zlib';
+import express from 'express';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { bodyField } from '../../src/middleware/bodies.ts';
 import { startApp } from '../support/app.ts';
 import { ask, clients, type Method, signedIn } from '../support/client.ts';
 import { countKeys } from '../support/commands.ts';
@@ -151,6 +153,13 @@ describe('a body that is refused', () => {
     expect((await send('text/plain', signIn)).headers.get('Accept-Post')).toBe(`${form}, ${json}`);
   });
 
+  test('is refused before its content arrives, if it says that there is any', async () => {
+    const head = 'POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n';
+    const { received, socket } = await connect(url, head);
+    await expect.poll(received).toMatch(/^HTTP\/1\.1 415 /);
+    socket.destroy();
+  });
+
   test('is refused on every page', async () => {
     const { status } = await new Visitor(url).post('/logout', { body: 'x', headers: { 'Content-Type': 'text/plain' } });
     expect(status).toBe(415);
@@ -206,6 +215,10 @@ describe('a button, whose POST has no body', () => {
     socket.destroy();
     expect((await visitor.get('/admin')).status).toBe(200);
   });
+});
+
+test.each([undefined, null, 'email=ann', 7])('a body that is %j has no fields', (body) => {
+  expect(bodyField(Object.assign(Object.create(express.request), { body }), 'length')).toBeUndefined();
 });
 
 describe('never a 5xx', () => {

@@ -1,7 +1,8 @@
+import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import express, { type Express } from 'express';
 import request from 'supertest';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { HttpError } from '../../src/http/http-error.ts';
 import { registerEjs } from '../../src/http/view-engine.ts';
 import { createLogger } from '../../src/log.ts';
@@ -11,6 +12,7 @@ import { startApp, testRedis } from '../support/app.ts';
 import { ask, clients, type Method, signedIn, xhr } from '../support/client.ts';
 import { offersOf } from '../support/offers.ts';
 import { connect } from '../support/process.ts';
+import { listenLocally } from '../support/servers.ts';
 
 const redisAddress = await testRedis();
 const { url } = await startApp({ redisAddress });
@@ -82,6 +84,11 @@ describe.each(errors)('%i', (status, message, provoke) => {
   });
 });
 
+test('a request that Redis fails is not logged as a fault of ours', async () => {
+  await ask(withoutRedis.url, 'get', '/', lostVisitor).expect(503);
+  expect(withoutRedis.logged().filter(({ msg }) => msg === 'request failed')).toEqual([]);
+});
+
 describe('the next step', () => {
   test.each([
     ['/', '/'],
@@ -109,6 +116,57 @@ describe('the next step', () => {
     const { text } = await ask(url, method, path, visitor).set(clients.html).expect(405);
     expect(offersOf(text)).toEqual({ links: [[label, href]], forms: [] });
     await ask(url, 'get', href, visitor).set(clients.html).redirects(1).expect(200);
+  });
+});
+
+describe('the error page reads', () => {
+  const email = 'ann@example.com';
+  const details = { link: { href: '/form', label: 'Back' }, note: 'A note.' };
+  // In place of the page, an engine that renders what the page would read.
+  const app = express();
+  app.set('views', fileURLToPath(new URL('../../views', import.meta.url))).set('view engine', 'ejs');
+  app.engine('ejs', (_path, locals, done) => done(null, JSON.stringify(locals)));
+  app.use('/:status/:session', (req, res) => {
+    const { status, session } = req.params;
+    const sessions: Record<string, object> = { fresh: {}, anns: { email } };
+    Object.assign(req, { session: sessions[session] });
+    res.locals.email = email;
+    throw new HttpError(Number(status), 'Words for the visitor.', details);
+  });
+  app.use(errorPage({ log: createLogger('silent'), noteOutage() {} }));
+
+  test.each<[Method, string, object]>([
+    ['get', '/500/none', { retryUrl: '/500/none' }],
+    ['post', '/500/none', {}],
+    ['get', '/503/anns?x=1', { retryUrl: '/503/anns?x=1' }],
+    ['post', '/422/anns', details],
+    // A session that a save found ended, or could not save; and one that is too old for the page.
+    ['get', '/401/fresh', { loginForm: { next: '/401/fresh' }, leadsBack: true, hasNoCookies: true }],
+    ['get', '/401/none', { loginForm: { next: '/401/none' }, leadsBack: true, hasNoCookies: true }],
+    [
+      'get',
+      '/401/anns?x=1',
+      { loginForm: { next: '/401/anns?x=1', typed: email }, leadsBack: true, hasNoCookies: true },
+    ],
+    ['post', '/401/anns', { loginForm: { next: '/admin', typed: email }, leadsBack: false, hasNoCookies: true }],
+  ])('after %s %s: %j', async (method, path, step) => {
+    const { text } = await request(app)[method](path).set(clients.html);
+    const { retryUrl, loginForm, leadsBack, hasNoCookies, link, note } = JSON.parse(text);
+    expect({ retryUrl, loginForm, leadsBack, hasNoCookies, link, note }).toEqual(step);
+  });
+
+  test('that a cookie came, though not the one of a session', async () => {
+    const { text } = await request(app)
+      .get('/401/fresh')
+      .set({ ...clients.html, Cookie: 'other=1' });
+    expect(JSON.parse(text).hasNoCookies).toBe(false);
+  });
+
+  test.each(['/500/none', '/401/none'])('the same for HEAD: %s', async (path) => {
+    const [get, head] = await Promise.all(
+      (['get', 'head'] as const).map((method) => request(app)[method](path).set(clients.html)),
+    );
+    expect(head?.headers['content-length']).toBe(get?.headers['content-length']);
   });
 });
 
@@ -141,11 +199,17 @@ describe('an unexpected error', () => {
     app.get('/throws-text', () => {
       throw detail;
     });
+    app.get('/throws-object', () => {
+      throw { status: 404, message: detail };
+    });
+    app.get('/throws-success', () => {
+      throw Object.assign(new Error(detail), { status: 200 });
+    });
     app.get('/client-error', () => {
       throw Object.assign(new Error(detail), { status: 409, expose: true });
     });
     app.get('/expected', () => {
-      throw new HttpError(422, 'Words for the visitor.');
+      throw new HttpError(422, 'Words for the visitor.', { link: { href: '/form', label: 'Back' } });
     });
     app.get('/unrenderable', (_req, res) => {
       res.locals.asset = () => expect.fail(detail);
@@ -163,7 +227,7 @@ describe('an unexpected error', () => {
   }
   const app = brokenApp();
 
-  test.each(['/throws', '/rejects', '/passes-on', '/throws-text'])(
+  test.each(['/throws', '/rejects', '/passes-on', '/throws-text', '/throws-object', '/throws-success'])(
     '%s is a 500 without a detail, logged once under the id that the page names',
     async (path) => {
       lines.length = 0;
@@ -197,6 +261,8 @@ describe('an unexpected error', () => {
     lines.length = 0;
     await request(app).get('/expected').set(clients.text).expect(422, 'Words for the visitor.\n');
     expect(lines.map(({ msg }) => msg)).toEqual(['request']);
+    const { text } = await request(app).get('/expected').set(clients.html).expect(422);
+    expect(offersOf(text)).toEqual({ links: [['Back', '/form']], forms: [] });
   });
 
   test('cuts off an open response, so that nobody takes it for complete', async () => {
@@ -207,12 +273,19 @@ describe('an unexpected error', () => {
     lines.length = 0;
     const { text } = await request(app).get('/unrenderable').set(clients.html).expect(422);
     expect(text).toBe('Words for the visitor.\n');
-    expect(lines.filter(({ msg }) => msg === 'error page failed')).toHaveLength(1);
+    const [fault, ...others] = lines.filter(({ msg }) => msg === 'error page failed');
+    expect(fault).toMatchObject({ id: expect.any(String), err: { message: expect.stringContaining(detail) } });
+    expect(others).toEqual([]);
   });
 
-  test('leaves a completed response alone', async () => {
+  test('leaves a completed response alone, and its connection open', async () => {
     lines.length = 0;
-    await request(app).get('/whole').expect(200, 'all of it');
+    const server = createServer(app);
+    const { received, socket } = await connect(await listenLocally(server), 'GET /whole HTTP/1.1\r\nHost: x\r\n\r\n');
+    onTestFinished(() => void server.close());
+    await expect.poll(received).toMatch(/200 OK[\s\S]*all of it$/);
     expect(lines.filter(({ msg }) => msg === 'request failed')).toHaveLength(1);
+    socket.write('GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    await expect.poll(received).toContain('404 Not Found');
   });
 });

@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
-import { describe, expect, test, vi } from 'vitest';
+import express from 'express';
+import request from 'supertest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createLogger } from '../../src/log.ts';
+import { requestLog } from '../../src/middleware/request-log.ts';
 import { handleOf } from '../../src/session/session-id.ts';
 import { startApp } from '../support/app.ts';
 import { ask, type Method } from '../support/client.ts';
@@ -99,6 +103,21 @@ describe('a request', () => {
     await arrived;
     socket.destroy();
     expect(await lineOf('/aborted')).toMatchObject({ aborted: true });
+  });
+
+  test('tells how long it took, to a tenth of a millisecond', async () => {
+    const lines: Record<string, unknown>[] = [];
+    let at = 1000;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => at);
+    onTestFinished(() => clock.mockRestore());
+    const app = express();
+    app.use(requestLog(createLogger('info', { write: (line) => lines.push(JSON.parse(line)) })));
+    app.get('/', (_req, res) => {
+      at += 12.345;
+      res.end();
+    });
+    await request(app).get('/');
+    await vi.waitFor(() => expect(lines).toMatchObject([{ milliseconds: 12.3 }]));
   });
 
   test('has a unique id', async () => {
