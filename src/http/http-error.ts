@@ -9,7 +9,6 @@ export type HttpErrorDetails = {
 
 /** An expected refusal: its message is written for the visitor, and it is not logged as a fault. */
 export class HttpError extends Error {
-  override readonly name: string = 'HttpError';
   readonly status: number;
   readonly details: HttpErrorDetails;
 
