@@ -28,6 +28,8 @@ export default defineConfig({
     provide: { runDirectory },
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // A test that waits for something may not depend on how busy the machine is.
+    expect: { poll: { timeout: 10_000, interval: 10 } },
     // Files share a worker's modules, which halves the work. What a test opens is closed after its file.
     isolate: false,
     setupFiles: ['test/support/close-after-file.ts'],

@@ -4,8 +4,9 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, stat
 import { createConnection } from 'node:net';
 import { basename, delimiter, join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient, ErrorReply } from 'redis';
+import { ErrorReply } from 'redis';
 import { withDeadline } from '../redis/deadline.ts';
+import { createNode } from '../redis/node.ts';
 
 /** A private Redis, for development and tests. */
 export type PrivateRedis = {
@@ -166,7 +167,7 @@ type Presence = ReturnType<typeof newPresence>;
 
 function newPresence(socketPath: string) {
   const reconnectStrategy = (retries: number) => Math.min(10 * 2 ** Math.min(retries, 10), 500);
-  const presence = createClient({
+  const presence = createNode({
     name: presenceName,
     disableOfflineQueue: true,
     socket: { path: socketPath, tls: false, reconnectStrategy },

@@ -1,4 +1,4 @@
-import { createClient } from 'redis';
+import { RedisClient } from 'redis';
 import type { Credentials, HostAndPort } from './url.ts';
 
 /** A client of one Redis process. */
@@ -36,6 +36,9 @@ export const reconnecting = {
   },
 };
 
+/** As the library's `createClient()`, which builds a class of 500 commands for every address: 48 ms and 150 kB. */
+export const createNode = RedisClient.factory();
+
 /** A client that is not connected yet, and perhaps ends when its connection is lost. */
 export function newNode(
   address: NodeAddress,
@@ -48,7 +51,7 @@ export function newNode(
       : tls
         ? ({ ...address, ...tls, tls: true } as const)
         : address;
-  return createClient({
+  return createNode({
     ...nodeSettings,
     ...connection,
     ...credentials,

@@ -23,8 +23,9 @@ test('the operator sees which sessions are bound, what a thief has tried, and wh
   const { text, json } = await latchkey('sessions', email);
   expect(text).toMatch(/ BOUND\n.* yes\n/);
   expect(json).toMatchObject({ sessions: [{ isBound: true }] });
-  await vi.waitFor(async () =>
-    expect((await latchkey('why', email)).text).toContain('bound session refused: no bound cookie'),
+  await vi.waitFor(
+    async () => expect((await latchkey('why', email)).text).toContain('bound session refused: no bound cookie'),
+    10_000,
   );
   const exported = JSON.stringify((await latchkey('export', email)).json);
   expect(exported).toContain('"refusedTries":2');

@@ -2,11 +2,19 @@ import { expect, vi } from 'vitest';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { type MailServer, startMailServer } from '../mail/mail-server.ts';
-import { startApp, type TestApp, type TestAppOptions } from '../support/app.ts';
+import { afterwards } from '../support/afterwards.ts';
+import { startApp, type TestApp, type TestAppOptions, testRedis } from '../support/app.ts';
 import { countCommands, monitored, untilQuiet } from '../support/commands.ts';
 import { type Visit, Visitor } from '../support/visitor.ts';
 
-export type CodeApp = TestApp & { mails: MailServer };
+export type CodeApp = TestApp & {
+  mails: MailServer;
+  /** What all apps of this file with the same Redis have logged so far: they deliver each other's mail. */
+  allLogged: TestApp['logged'];
+};
+
+/** The logs of the apps that share a Redis. */
+const logs = new Map<string, TestApp['logged'][]>();
 
 export const mailFrom = 'Latchkey <login@example.com>';
 
@@ -15,8 +23,12 @@ export async function startCodeApp(options: TestAppOptions & { mails?: MailServe
   const mails = options.mails ?? (await startMailServer());
   const mail = { SMTP_URL: mails.url, MAIL_FROM: mailFrom, SMTP_CONNECTIONS: '5', SMTP_MAILS_PER_MINUTE: '60000' };
   const env = { TRUST_PROXY: '1', ...mail, ...options.env };
-  const app = await startApp({ ...options, env });
-  return { ...app, mails };
+  const redisAddress = options.redisAddress ?? (await testRedis());
+  const app = await startApp({ ...options, redisAddress, env });
+  const place = JSON.stringify(redisAddress);
+  logs.set(place, [...(logs.get(place) ?? []), app.logged]);
+  afterwards(() => logs.delete(place));
+  return { ...app, mails, allLogged: () => (logs.get(place) ?? []).flatMap((logged) => logged()) };
 }
 
 let addresses = 0;
@@ -84,7 +96,7 @@ export async function noMoreMail({ redis }: Pick<CodeApp, 'redis'>): Promise<voi
 type Outcomes = { mailed: number; withheld: number };
 
 /** Waits until it is decided what became of so many requests for a code, and counts the mails and the rest. */
-export async function outcomes(app: Pick<CodeApp, 'logged'>, email: string, wishes: number): Promise<Outcomes> {
+export async function outcomes(app: Pick<CodeApp, 'allLogged'>, email: string, wishes: number): Promise<Outcomes> {
   return vi.waitFor(
     () => {
       const { mailed, withheld } = decided(app, email);
@@ -95,8 +107,8 @@ export async function outcomes(app: Pick<CodeApp, 'logged'>, email: string, wish
   );
 }
 
-function decided({ logged }: Pick<CodeApp, 'logged'>, email: string): Outcomes {
-  const lines = logged().filter(({ person }) => person === tagOf(email));
+function decided({ allLogged }: Pick<CodeApp, 'allLogged'>, email: string): Outcomes {
+  const lines = allLogged().filter(({ person }) => person === tagOf(email));
   return {
     mailed: lines.filter(({ msg, mail }) => msg === 'mail sent' && mail === 'code').length,
     withheld: lines.filter(({ msg }) => msg === 'code withheld').length,

@@ -36,7 +36,7 @@ test.each([
   await signIn(from('203.0.113.9'), 'ann@example.com');
   await signIn(from('203.0.113.9'), 'ann@example.com');
   await signIn(from('203.0.113.10'), 'bob@example.com');
-  await vi.waitFor(() => expect(server.logged('request')).toHaveLength(7));
+  await vi.waitFor(() => expect(server.logged('request')).toHaveLength(7), 10_000);
 
   const { ips, ignored } = counted(server.printed());
   expect(ips.sort()).toEqual(['2001:db8::7', '203.0.113.7', '203.0.113.7', '203.0.113.9']);
@@ -47,7 +47,7 @@ test.each([
 test('with LOG_IP=off there is nobody to ban', async () => {
   const server = await startServer({ env: { LOG_IP: 'off' } });
   await new Visitor(server.url()).post('/login', { form: { email: 'not an address' } });
-  await vi.waitFor(() => expect(server.logged('sign-in refused')).toHaveLength(1));
+  await vi.waitFor(() => expect(server.logged('sign-in refused')).toHaveLength(1), 10_000);
   expect(counted(server.printed()).ips).toEqual([]);
 });
 // end: log-format

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { destination } from 'pino';
 import type { Courier } from '../../src/features/mail/delivery.ts';
 import { RedisOutbox } from '../../src/features/mail/outbox.ts';
@@ -8,6 +7,7 @@ import type { ServerLimits } from '../../src/features/mail/server-health.ts';
 import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { afterwards } from '../support/afterwards.ts';
+import { readerOf } from '../support/app.ts';
 import { newLogFile } from '../support/secrets.ts';
 import { mail, testKeys } from './courier.ts';
 
@@ -56,11 +56,7 @@ export function newOutbox({ redis, courier, keys = testKeys, limits, policy = qu
 export function newLog() {
   const file = newLogFile('outbox');
   const log = createLogger('debug', destination({ dest: file, sync: true }));
-  const lines = (): Record<string, unknown>[] =>
-    readFileSync(file, 'utf8')
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line));
+  const lines = readerOf(file);
   const logged = (message: string) => lines().filter(({ msg }) => msg === message);
   return { log, lines, logged };
 }

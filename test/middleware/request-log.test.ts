@@ -21,7 +21,7 @@ async function lineOf(path: string): Promise<Record<string, unknown>> {
     const lines = logged().filter((line) => line.path === path);
     expect(lines).toHaveLength(1);
     return lines[0] ?? {};
-  });
+  }, 10_000);
 }
 
 describe('a request', () => {
@@ -89,7 +89,7 @@ describe('a request', () => {
   test('cannot write a line of its own', async () => {
     const before = logged().length;
     await ask(url, 'get', '/nowhere/%0a{"level":60}');
-    await vi.waitFor(() => expect(logged()).toHaveLength(before + 1));
+    await vi.waitFor(() => expect(logged()).toHaveLength(before + 1), 10_000);
     expect(logged().at(-1)).toMatchObject({ level: 30, msg: 'request' });
   });
 
@@ -123,7 +123,7 @@ describe('a request', () => {
   test('has a unique id', async () => {
     await Promise.all(Array.from({ length: 20 }, () => ask(url, 'get', '/nowhere/many')));
     const lines = () => logged().filter(({ path }) => path === '/nowhere/many');
-    await vi.waitFor(() => expect(lines()).toHaveLength(20));
+    await vi.waitFor(() => expect(lines()).toHaveLength(20), 10_000);
     const ids = logged().flatMap(({ id, msg }) => (msg === 'request' ? [id] : []));
     expect(new Set(ids).size).toBe(ids.length);
   });

@@ -78,6 +78,22 @@ export async function connectUrl(url: string, log = createLogger('silent'), env 
   return (await openRedis(config.redis, config, log)).client;
 }
 
+/** Reads the entries of a log so far; each line is parsed once, since tests that wait for one read it often. */
+export function readerOf(logFile: string): () => Record<string, unknown>[] {
+  const entries: Record<string, unknown>[] = [];
+  let text = '';
+  let offset = 0;
+  return () => {
+    const bytes = readFileSync(logFile);
+    text += bytes.toString('utf8', offset);
+    offset = bytes.length;
+    const lines = text.split('\n');
+    text = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') entries.push(JSON.parse(line));
+    return [...entries];
+  };
+}
+
 /**
  * Lets the clock of Redis follow that of a test: the app compares the two every minute, and would correct whatever a
  * test has set.
@@ -123,11 +139,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     app,
     server,
     redis: await connectNode(redisAddress),
-    logged: () =>
-      readFileSync(logFile, 'utf8')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line)),
+    logged: readerOf(logFile),
     close,
   };
 }

@@ -114,7 +114,7 @@ async function hearOut(page: Page, heard: string[]): Promise<void> {
     return false;
   };
   while (!(await say().catch(isLeft))) await page.waitForLoadState();
-  await vi.waitFor(() => expect(heard).toContain(lastWord), { interval: 5 });
+  await vi.waitFor(() => expect(heard).toContain(lastWord), { timeout: 10_000, interval: 5 });
   heard.splice(heard.indexOf(lastWord), 1);
 }
 

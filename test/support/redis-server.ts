@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createClient } from 'redis';
 import { inject, vi } from 'vitest';
 import { findRedis } from '../../src/dev/private-redis.ts';
+import { createNode } from '../../src/redis/node.ts';
 import { afterwards } from './afterwards.ts';
 import { noteProcess } from './leftovers.ts';
 import { freePort, newDirectory } from './process.ts';
@@ -76,5 +76,5 @@ export async function startRedisServer(
 }
 
 function newClient(url: string) {
-  return createClient({ url, socket: { reconnectStrategy: false } });
+  return createNode({ url, socket: { reconnectStrategy: false } });
 }

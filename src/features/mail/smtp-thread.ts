@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from '../../log.ts';
@@ -90,15 +91,20 @@ export class SmtpThread implements Courier {
   }
 }
 
-// Node 20 can't run TypeScript, so in development and tests the thread needs tsx as well.
+// Node 20 can't run TypeScript, so in development and tests the thread runs a bundle. It is made once for all threads of
+// a process, since every one that loaded tsx would take half a second.
+let bundle: string | undefined;
+
 function startThread(name: string, workerData: unknown): Worker {
   const isSource = import.meta.url.endsWith('.ts');
-  const file = new URL(
-    `${isSource ? 'src' : 'dist'}/features/mail/${name}.${isSource ? 'ts' : 'js'}`,
-    projectDirectory,
-  );
-  if (!isSource) return new Worker(file, { workerData });
-  const api = JSON.stringify(import.meta.resolve('tsx/esm/api'));
-  const [path, parent] = [JSON.stringify(fileURLToPath(file)), JSON.stringify(import.meta.url)];
-  return new Worker(`import(${api}).then(({ tsImport }) => tsImport(${path}, ${parent}))`, { eval: true, workerData });
+  if (!isSource) return new Worker(new URL(`dist/features/mail/${name}.js`, projectDirectory), { workerData });
+  bundle ??= bundleOf(fileURLToPath(new URL(`src/features/mail/${name}.ts`, projectDirectory)));
+  return new Worker(bundle, { eval: true, workerData });
+}
+
+function bundleOf(path: string): string {
+  const { buildSync }: typeof import('esbuild') = createRequire(import.meta.url)('esbuild');
+  const options = { bundle: true, platform: 'node', format: 'cjs', write: false } as const;
+  const [code] = buildSync({ ...options, entryPoints: [path] }).outputFiles;
+  return `${code?.text}//# sourceURL=${path}`;
 }
