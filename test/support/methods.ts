@@ -25,18 +25,18 @@ export async function knownRoutes(): Promise<Routes> {
 
 export const methods: Method[] = ['get', 'head', 'post', 'put', 'patch', 'delete', 'trace'];
 
-type Layer = { route?: { path: string } | undefined; handle: object };
+type Layer = { route?: { path: string | string[] } | undefined; handle: object };
 
 // Features bring routers of their own.
 function pathsIn(stack: Layer[]): string[] {
   return stack.flatMap(({ route, handle }) =>
-    route ? [route.path] : 'stack' in handle ? pathsIn(handle.stack as Layer[]) : [],
+    route ? route.path : 'stack' in handle ? pathsIn(handle.stack as Layer[]) : [],
   );
 }
 
 /** The paths of all routes of an app, in alphabetical order. */
 export function routesOf({ app }: TestApp): string[] {
-  return pathsIn(app.router.stack).sort();
+  return [...new Set(pathsIn(app.router.stack))].sort();
 }
 
 /** Expects 405 for every method that a path does not take, with the others in Allow (RFC 9110, 15.5.6). */

@@ -16,7 +16,8 @@ import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries } from './
  */
 export function mentionWaitingCode({ service, cookies, displayAddress }: CodeRoutes): RequestHandler {
   return async function mentionWaitingCode(req, res, next) {
-    if (req.session.email === undefined) {
+    const isPage = req.method === 'GET' || req.method === 'HEAD';
+    if (isPage && req.session.email === undefined) {
       const ids = cookies.readWaiting(req).map(({ id }) => id);
       const [waiting] = await service.waiting(ids).catch(ifUnavailable);
       if (waiting) {

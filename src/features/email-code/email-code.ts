@@ -48,7 +48,8 @@ export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignIn
 
   const routes = Router();
   routes.use('/login', takeOverEarlierCode(redis, cookies));
-  routes.get(['/', '/login'], mentionWaitingCode(codes));
+  // A route for GET alone would answer OPTIONS as well.
+  routes.all(['/', '/login'], mentionWaitingCode(codes));
   routes
     .route('/login/code')
     .get(showCodeForm(codes))
