@@ -45,8 +45,7 @@ test('when the secret is replaced, no browser is known any more, and a waiting c
   const before = await outcomes(app, email, 6);
   // The allowance of strangers is used up, and this browser has none of its own.
   await askForCode(there, email);
-  expect(await outcomes(replaced, email, 1)).toEqual({ mailed: 0, withheld: 1 });
-  expect(await outcomes(app, email, 6)).toEqual(before);
+  expect(await outcomes(replaced, email, 7)).toEqual({ ...before, withheld: before.withheld + 1 });
 
   const another = newAddress();
   const waiting = newBrowser(app.url);
