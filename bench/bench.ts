@@ -135,9 +135,9 @@ export function save(name: string, text: string, directory = resultsDirectory): 
 export type Closers = (() => Promise<void> | void)[];
 
 /** Measures, and closes in reverse what that has opened, also if it fails. */
-export async function closingAfter(closers: Closers, measure: () => Promise<void>): Promise<void> {
+export async function closingAfter<Result>(closers: Closers, measure: () => Promise<Result>): Promise<Result> {
   try {
-    await measure();
+    return await measure();
   } finally {
     for (const close of closers.reverse()) await close();
   }

@@ -68,6 +68,9 @@ for (const program of programs) {
   const interpreter = readFileSync(file, 'utf8').match(/^#!.*\n/)?.[0] ?? '';
   writeFileSync(file, `${interpreter}import { launch } from '${path}';\n\nlaunch('${name}');\n`);
   rmSync(`${file}.map`, { force: true });
+}
+for (const program of programs) {
+  const name = basename(program, '.ts');
   const { status, stderr } = spawnSync(process.execPath, [join(own, 'compile.mjs'), bundles, name], {
     encoding: 'utf8',
     env: {},

@@ -1,4 +1,4 @@
-// npm run bench:idle -- [--node 20,24] [--rounds 5] [--seconds 30]
+// npm run bench:idle -- [--node 20,24] [--starts 15] [--rounds 3] [--seconds 30]
 // What a server costs before anybody visits it: how long it takes to start, and its memory, CPU and Redis commands while
 // nothing happens. This version and the previous release, in turn; bare Node starts beside them.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
@@ -14,17 +14,18 @@ import { fetchPreviousRelease } from '../../scripts/previous-release.ts';
 import { type Closers, closingAfter, median, publish, samples, type Table } from '../bench.ts';
 import { residentBytes } from '../memory.ts';
 import { cpuSecondsOf } from '../process.ts';
-import { freePort, startBenchRedis } from '../redis.ts';
+import { type BenchRedis, freePort, startBenchRedis } from '../redis.ts';
 import { accepts } from '../servers.ts';
 
 const { values } = parseArgs({
   options: {
     node: { type: 'string', default: '20,24' },
-    rounds: { type: 'string', default: '5' },
+    starts: { type: 'string', default: '15' },
+    rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '30' },
   },
 });
-const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
+const [starts, rounds, seconds] = [Number(values.starts), Number(values.rounds), Number(values.seconds)];
 const settleMs = 25_000;
 const signIn = { SIGN_IN: 'trust' };
 // feature: email-code
@@ -55,50 +56,67 @@ try {
     const node = findNode(version);
     sections.push(`## Node ${node.version}`, await measure(node.path, programs));
   }
-  const how = `${rounds} rounds in turn. A start ends when the port accepts connections. Idle: over ${seconds} s, all processes and threads, with SIGN_IN=${signIn.SIGN_IN}. Median (least–most).`;
+  const how = `${starts} starts in turn; a start ends when the port accepts connections. Idle: ${rounds} processes of each, over ${seconds} s, with all threads; SIGN_IN=${signIn.SIGN_IN}. Median (least–most).`;
   publish('idle.md', ['# What a server costs before anybody visits it', how, ...sections]);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }
 
 async function measure(node: string, programs: Program[]): Promise<Table> {
-  const bare: number[] = [];
-  const measured = programs.map((program) => ({ ...program, startMs: [] as number[], idle: [] as Idle[] }));
-  for (let round = 0; round < rounds; round += 1) {
-    bare.push(await milliseconds(() => once(spawn(node, ['-e', '0']), 'exit')));
-    for (const { cwd, flags, startMs, idle } of measured) {
-      const redis = await startBenchRedis();
-      const closers: Closers = [redis.stop];
-      await closingAfter(closers, async () => {
-        const port = await freePort();
-        const startedAt = performance.now();
-        const server = start([node, ...flags, 'dist/server.js'], cwd, port, redis.url);
-        closers.push(() => kill(server));
-        while (!(await accepts(port))) {
-          if (server.exitCode !== null) throw new Error(`the server in ${cwd} does not start`);
-          await sleep(2);
-        }
-        startMs.push(performance.now() - startedAt);
-        if (server.pid === undefined) throw new Error('the server has no process');
-        await sleep(settleMs);
-        idle.push(await watch(server.pid, redis));
-      });
+  const bareMs: number[] = [];
+  const startMs = programs.map((): number[] => []);
+  for (let round = 0; round < starts; round += 1) {
+    bareMs.push(await milliseconds(() => once(spawn(node, ['-e', '0']), 'exit')));
+    for (const [at, program] of programs.entries()) {
+      await withServer(node, program, async (server) => void startMs[at]?.push(server.startMs));
     }
   }
-  const row = (what: string, of: (each: (typeof measured)[number]) => number[], digits = 0) => [
+  // All at once: together they take less than a tenth of a core.
+  const watching = programs.map((program) =>
+    Promise.all(Array.from({ length: rounds }, () => withServer(node, program, watch))),
+  );
+  const idle = await Promise.all(watching);
+  const row = (what: string, valuesOf: (at: number) => number[], digits = 0) => [
     what,
-    ...measured.map((each) => samples(of(each), digits)),
+    ...programs.map((_, at) => samples(valuesOf(at), digits)),
   ];
+  const idleOf = (at: number) => idle[at] ?? [];
+  const startOf = (at: number) => startMs[at] ?? [];
   return {
     head: ['what', ...programs.map(({ name }) => name)],
     rows: [
-      row('start, ms', ({ startMs }) => startMs),
-      row('start, times that of bare Node', ({ startMs }) => startMs.map((ms) => ms / median(bare)), 1),
-      row('memory, MB', ({ idle }) => idle.map(({ megabytes }) => megabytes)),
-      row('CPU, % of a core', ({ idle }) => idle.map(({ cpuPercent }) => cpuPercent), 2),
-      row('Redis commands a day', ({ idle }) => idle.map(({ commandsPerDay }) => commandsPerDay)),
+      row('start, ms', startOf),
+      row('start, times that of bare Node', (at) => startOf(at).map((ms) => ms / median(bareMs)), 1),
+      row('memory, MB', (at) => idleOf(at).map(({ megabytes }) => megabytes)),
+      row('CPU, % of a core', (at) => idleOf(at).map(({ cpuPercent }) => cpuPercent), 2),
+      row('Redis commands a day', (at) => idleOf(at).map(({ commandsPerDay }) => commandsPerDay)),
     ],
   };
+}
+
+type Running = { pid: number; startMs: number; redis: BenchRedis };
+
+/** Runs a server with a Redis of its own until the work is done. */
+async function withServer<Result>(
+  node: string,
+  { cwd, flags }: Program,
+  work: (server: Running) => Promise<Result>,
+): Promise<Result> {
+  const redis = await startBenchRedis();
+  const closers: Closers = [redis.stop];
+  return closingAfter(closers, async () => {
+    const port = await freePort();
+    const startedAt = performance.now();
+    const server = start([node, ...flags, 'dist/server.js'], cwd, port, redis.url);
+    closers.push(() => kill(server));
+    while (!(await accepts(port))) {
+      if (server.exitCode !== null) throw new Error(`the server in ${cwd} does not start`);
+      await sleep(2);
+    }
+    const startMs = performance.now() - startedAt;
+    if (server.pid === undefined) throw new Error('the server has no process');
+    return work({ pid: server.pid, startMs, redis });
+  });
 }
 
 function start([node = '', ...args]: string[], cwd: string, port: number, redisUrl: string): ChildProcess {
@@ -120,7 +138,8 @@ async function kill(server: ChildProcess): Promise<void> {
   await once(server, 'exit');
 }
 
-async function watch(pid: number, { client }: Awaited<ReturnType<typeof startBenchRedis>>): Promise<Idle> {
+async function watch({ pid, redis: { client } }: Running): Promise<Idle> {
+  await sleep(settleMs);
   const commands = async () => Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1]);
   const before = { cpuSeconds: cpuSecondsOf(pid), commands: await commands() };
   await sleep(seconds * 1000);

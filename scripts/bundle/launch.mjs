@@ -2,7 +2,7 @@
 // a start does not compile it again. V8 refuses what another version or other flags have compiled, and compiles anew.
 // Nothing is written: whoever could change the compiled code could change the program as well.
 import { readFileSync } from 'node:fs';
-import { createRequire, SourceMap } from 'node:module';
+import { createRequire, isBuiltin, SourceMap } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Script } from 'node:vm';
 
@@ -13,6 +13,9 @@ const moduleUrl = new URL('../bundle.js', url).href;
 const requireBuiltin = createRequire(import.meta.url);
 /** V8 keeps the name with the compiled code, so it can't be where the file was at the build. */
 const prefix = 'bundle/';
+
+/** Modules of Node that most processes load for nothing. */
+const lateBuiltins = new Set(['zlib', 'node:zlib']);
 
 /**
  * What was loaded, by the name of its file.
@@ -43,7 +46,23 @@ function load(name) {
 
 /** @param {string} name */
 function requireFrom(name) {
-  return name.startsWith('./') ? load(name.slice(2)) : requireBuiltin(name);
+  if (name.startsWith('./')) return load(name.slice(2));
+  if (lateBuiltins.has(name)) return loadedLater(name);
+  if (isBuiltin(name)) return requireBuiltin(name);
+  // Only what is optional is not bundled, and nothing of it is wanted.
+  throw Object.assign(new Error(`${name} is not bundled`), { code: 'MODULE_NOT_FOUND' });
+}
+
+/**
+ * A module of Node that is loaded when something of it is needed.
+ * @param {string} name
+ */
+function loadedLater(name) {
+  const module = () => requireBuiltin(name);
+  return new Proxy(
+    {},
+    { get: (_, key) => module()[key], has: (_, key) => key in module(), ownKeys: () => Reflect.ownKeys(module()) },
+  );
 }
 
 /** @param {string} name */
