@@ -9,10 +9,14 @@ const knownSystems = new Set(Object.values(bowser.OS_MAP));
  */
 export function describeDevice(userAgent: string): string {
   const { browser, os } = bowser.parse(userAgent.slice(0, 512) || 'unknown');
-  const system = os.name !== undefined && knownSystems.has(os.name) ? os.name : undefined;
-  const name = browser.name !== undefined && knownBrowsers.has(browser.name) ? browser.name : 'Unknown browser';
+  const system = known(knownSystems, os.name);
+  const name = known(knownBrowsers, browser.name) ?? 'Unknown browser';
   if (system === undefined) return name;
   // The browser of some systems, such as Tizen, has no other name; that of others says the system.
   if (name === system) return `Browser on ${system}`;
   return name.includes(system) ? name : `${name} on ${system}`;
+}
+
+function known(names: Set<string>, name = ''): string | undefined {
+  return names.has(name) ? name : undefined;
 }

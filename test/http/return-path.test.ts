@@ -1,6 +1,7 @@
+import express from 'express';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { safeReturnPath } from '../../src/http/return-path.ts';
+import { pathOf, safeReturnPath } from '../../src/http/return-path.ts';
 import { anyText } from '../support/text.ts';
 
 const origin = 'https://login.example.com';
@@ -99,4 +100,13 @@ describe('safeReturnPath', () => {
       { numRuns: 3000 },
     );
   });
+});
+
+test.each([
+  ['/admin?a=1', '/admin?a=1'],
+  ['//evil.example/x', '/evil.example/x'],
+  ['/\\/evil.example', '/evil.example'],
+  ['http://evil.example//x', '/http://evil.example//x'],
+])('a request for %s went to %s, as a link of this site', (originalUrl, path) => {
+  expect(pathOf(Object.assign(Object.create(express.request), { originalUrl }))).toBe(path);
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import express, { type Express } from 'express';
 import request from 'supertest';
@@ -17,6 +17,7 @@ export function pageOf(register: Register, options: { reload: boolean }) {
   });
   return {
     write: (view: string, name = 'page') => writeFileSync(join(directory, `${name}.ejs`), view),
+    remove: () => rmSync(join(directory, 'page.ejs')),
     read: async () => (await request(app).get('/')).text,
     /** Renders it without a request. */
     render: () =>
@@ -45,6 +46,17 @@ export function describeViews(register: Register): void {
         write('second');
       }
       expect([await production.read(), await development.read()]).toEqual(['first', 'second']);
+    });
+
+    test('is looked for on the disk once, and for every page only in development', async () => {
+      const [production, development] = [pageOf(register, { reload: false }), pageOf(register, { reload: true })];
+      for (const { write, read, remove } of [production, development]) {
+        write('first');
+        expect(await read()).toBe('first');
+        remove();
+      }
+      expect(await production.read()).toBe('first');
+      expect(await development.read()).toContain('Failed to lookup view');
     });
 
     test('that fails shows its source only in development', async () => {
