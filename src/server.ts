@@ -42,11 +42,10 @@ async function start(): Promise<void> {
     await starting;
   } catch (error) {
     // If a signal interrupts the start, its failure is not reported: the shutdown under way closes everything.
-    if (!isClosing) {
-      console.error(error instanceof ConfigError ? error.message : `Latchkey can't start: ${explainFailure(error)}`);
-      await closeAll().catch(() => {});
-      process.exit(1);
-    }
+    if (isClosing) return;
+    console.error(error instanceof ConfigError ? error.message : `Latchkey can't start: ${explainFailure(error)}`);
+    await closeAll().catch(() => {});
+    process.exit(1);
   }
 }
 
