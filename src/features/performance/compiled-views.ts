@@ -5,33 +5,41 @@ import type { Express } from 'express';
 type Include = (name: string, own?: object) => string;
 type View = (locals: object, escapeFn: EscapeCallback, include: Include) => string;
 
+/** Renders a view, by its path below the directory of views, such as `/home`. What is common to all pages is behind `locals`. */
+export type RenderView = (name: string, ...locals: object[]) => string;
+
 /**
- * Renders views as `registerEjs()` has EJS do it, with another `include`: an included view sees the page's locals behind
- * its own, where EJS copies all of them, and its options, for each.
+ * Renders views as `registerEjs()` has EJS do it, with other locals: those of the app stand behind those of the page, and
+ * only the page's are copied for each view that it includes, where EJS copies all of them, and its options.
  * @param options.reload read the files again for every page, for development
  */
-export function compileViews(app: Express, { directory, reload }: { directory: string; reload: boolean }): void {
+export function compileViews(app: Express, { directory, reload }: { directory: string; reload: boolean }): RenderView {
   const views = new Map<string, View>();
 
-  function render(path: string, locals: object): string {
+  function renderFile(path: string, locals: object): string {
     const view = views.get(path) ?? compile(path);
     if (!reload) views.set(path, view);
     return view(locals, ejs.escapeXML, (name, own) =>
-      render(`${directory}${name}.ejs`, own ? Object.assign(Object.create(locals), own) : locals),
+      renderFile(`${directory}${name}.ejs`, own ? withApp(locals, own) : locals),
     );
+  }
+
+  // The app's have no prototype: whatever gets into Object.prototype is no local.
+  function withApp(...locals: object[]): object {
+    return Object.assign(Object.create(app.locals), ...locals);
   }
 
   app.engine('ejs', (path, locals, done) => {
     let page: string;
     try {
-      // Whatever gets into Object.prototype is no local.
-      page = render(path, { __proto__: null, ...locals });
+      page = renderFile(path, withApp(locals));
     } catch (error) {
       // EJS's own error quotes the line.
       return void (reload ? ejs.renderFile(path, locals, { strict: true, root: directory }, done) : done(error));
     }
     done(null, page);
   });
+  return (name, ...locals) => renderFile(`${directory}${name}.ejs`, withApp(...locals));
 }
 
 function compile(path: string): View {

@@ -2,9 +2,11 @@ import type { ServerOptions } from 'node:http';
 import type { Express } from 'express';
 import { compileViews } from './compiled-views.ts';
 import { expressPrototypes } from './express-prototypes.ts';
+import { sendPages } from './send-pages.ts';
 
 /** Makes Express cheaper, without a change of what it does. Returns what its server needs for that. */
 export function tuneExpress(app: Express, views: { directory: string; reload: boolean }): ServerOptions {
-  compileViews(app, views);
+  const renderView = compileViews(app, views);
+  if (!views.reload) sendPages(app, renderView);
   return expressPrototypes(app);
 }

@@ -1,0 +1,37 @@
+import type { Express, Response } from 'express';
+import type { RenderView } from './compiled-views.ts';
+
+/**
+ * Has `res.render(view, locals)` render and send a page at once. Express copies the locals of the app for each page, waits
+ * for the next tick, and looks up and parses the type of what it sends. Whatever is not a plain page is left to it.
+ */
+export function sendPages(app: Express, renderView: RenderView): void {
+  const renderByExpress = app.response.render;
+
+  app.response.render = function render(this: Response, view: string, options: unknown, done?: unknown) {
+    if (typeof options === 'function' || done !== undefined) {
+      return Reflect.apply(renderByExpress, this, [view, options, done]);
+    }
+    let page: string;
+    try {
+      page = renderView(`/${view}`, this.locals, Object(options));
+    } catch (error) {
+      return this.req.next?.(error);
+    }
+    sendPage(this, page);
+  };
+}
+
+function sendPage(res: Response, page: string): void {
+  const { headers } = res.req;
+  const mayBeFresh = headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined;
+  const hasNoBody = res.statusCode < 200 || [204, 205, 304].includes(res.statusCode);
+  if (mayBeFresh || hasNoBody || res.hasHeader('Content-Type') || res.hasHeader('Transfer-Encoding')) {
+    res.send(page);
+    return;
+  }
+  res.setHeader('Content-Type', 'text/html; charset=utf-8');
+  res.setHeader('Content-Length', Buffer.byteLength(page));
+  // As a string, it goes out in one piece with the headers.
+  res.end(page);
+}
