@@ -13,9 +13,9 @@ declare module '../../core.ts' {
 }
 
 /**
- * Loads the session of a visitor who sends a genuine cookie without the middleware of express-session, which hashes each
- * session to see later whether it has changed, and wraps the response. The store knows what has changed anyway.
- * Everybody else is left to express-session, and so is every cookie that is not plain to read.
+ * Loads the session of a visitor who sends a genuine cookie, or begins one for a visitor who sends none, without the
+ * middleware of express-session, which hashes each session to see later whether it has changed, and wraps the response.
+ * The store knows what has changed anyway. Every other cookie is left to express-session.
  * @returns what takes the middleware of express-session and stands in its place
  */
 export function loadStoredSessions(
@@ -35,8 +35,8 @@ export function loadStoredSessions(
     return sessionId || undefined;
   }
 
-  /** Sends the cookie of a session that has begun since the request's own was loaded, as express-session does. */
-  function sendNewCookie(req: Request, res: Response, sessionId: string): void {
+  /** Sends the cookie of a session that this request has begun, as express-session does. */
+  function sendNewCookie(req: Request, res: Response, sessionId: string | undefined): void {
     const { writeHead } = res;
     res.writeHead = ((...args: unknown[]) => {
       const { session } = req;
@@ -49,11 +49,15 @@ export function loadStoredSessions(
   return (expressSession) =>
     function loadStoredSession(req, res, next) {
       const sessionId = sessionIdOf(req);
-      if (sessionId === undefined) return void expressSession(req, res, next);
+      if (sessionId === undefined && req.headers.cookie?.includes(name)) return void expressSession(req, res, next);
       const sessionStore = store as SessionStore & Pick<Request['sessionStore'], 'generate'>;
       req.sessionStore = sessionStore;
-      req.sessionID = sessionId;
       sendNewCookie(req, res, sessionId);
+      if (sessionId === undefined) {
+        sessionStore.generate(req);
+        return next();
+      }
+      req.sessionID = sessionId;
       store
         .get(sessionId)
         .then((session) => {
