@@ -20,8 +20,8 @@ const slow = ['test/**/*.{process,browser,faults}.test.ts'];
 /** Tests that compare times, and so run alone. */
 const timed = ['test/**/*.timed.test.ts'];
 
-// Most tests wait for something, so two at a time keep two cores busy; the default would be one.
-const maxWorkers = Math.max(2, availableParallelism() - 1);
+// Most tests wait for something, so three at a time keep two cores busy; the default would be one.
+const maxWorkers = Math.max(3, availableParallelism() - 1);
 
 export default defineConfig({
   test: {

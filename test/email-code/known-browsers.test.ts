@@ -129,7 +129,13 @@ describe('a known browser (ASVS 6.1.1)', () => {
   });
 });
 
-describe('a forged or foreign device cookie gains nothing (ASVS 6.1.1)', () => {
+describe('a forged or foreign device cookie gains nothing (ASVS 6.1.1)', async () => {
+  const email = newAddress();
+  const own = (await knownBrowser(email)).cookies.get('device') ?? '';
+  const foreign = (await knownBrowser(newAddress())).cookies.get('device') ?? '';
+  await exhaust(app, email);
+  let asked = 6;
+
   test.each<[string, (own: string, foreign: string) => string]>([
     ['of another address', (_own, foreign) => foreign],
     ["with another browser's id", (own, foreign) => [foreign.split('.')[0], own.split('.')[1]].join('.')],
@@ -142,15 +148,12 @@ describe('a forged or foreign device cookie gains nothing (ASVS 6.1.1)', () => {
     ['that is nothing of the kind', () => 'true'],
     ['that is empty', () => ''],
   ])('%s', async (_what, forge) => {
-    const email = newAddress();
-    const own = (await knownBrowser(email)).cookies.get('device') ?? '';
-    const foreign = (await knownBrowser(newAddress())).cookies.get('device') ?? '';
-    await exhaust(app, email);
     const forger = newBrowser(url);
     forger.cookies.set('device', forge(own, foreign));
     await askForCode(forger, email);
-    // The owner's first and four more; then the hour was over, for the forger as well.
-    expect(await outcomes(app, email, 7)).toEqual({ mailed: 5, withheld: 2 });
+    asked += 1;
+    // The owner's first and four more; then the hour was over, for the forgers as well.
+    expect(await outcomes(app, email, asked)).toEqual({ mailed: 5, withheld: asked - 5 });
   });
 });
 
