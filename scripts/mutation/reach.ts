@@ -21,14 +21,14 @@ function filesBelow(path: string): string[] {
 export type Reach = { test: string } & Result;
 
 /** With more of them a survivor would take minutes, and what is far away seldom finds what the near ones did not. */
-const maxTestFiles = 5;
+const maxTestFiles = 12;
 /** Tests that take so many times the median of their file wait until all others have let a mutant live. */
 const slowFactor = 3;
 const minTimeoutMs = 4000;
 
 /**
- * What to run against a mutant, the nearest first: the file of the same name, then those of the same folder, then the
- * ones of which the fewest tests reach it.
+ * What to run against a mutant, the nearest first: the files that have the name of its source in theirs, then those of
+ * its folder, then others; of each, first the ones of which the fewest tests reach it.
  */
 export function tasksAgainst(mutant: Mutant, reaches: Reach[]): Task[] {
   const { id } = mutant;
@@ -56,7 +56,7 @@ export function tasksAgainst(mutant: Mutant, reaches: Reach[]): Task[] {
 }
 
 function distanceTo(source: string, test: string): number {
-  if (basename(test).startsWith(`${basename(source, '.ts')}.`)) return 0;
+  if (basename(test).includes(basename(source, '.ts'))) return 0;
   return test.startsWith(`${testsFor(source)[0]}/`) ? 1e6 : 2e6;
 }
 

@@ -1,8 +1,9 @@
-// `npm run test:mutation -- [FOLDER | FILE | FILE:LINE]… [--tests FOLDER]… [--verbose]`: changes the source in many small
-// ways, one at a time, and looks whether a test fails. See docs/mutation-testing.md.
+// `npm run test:mutation -- [FOLDER | FILE | FILE:LINE]… [--tests FOLDER]… [--again] [--verbose]`: changes the source in
+// many small ways, one at a time, and looks whether a test fails. See docs/mutation-testing.md.
 import { parseArgs } from 'node:util';
 import { Attempts } from './attempts.ts';
 import { type Mutant, mutate, readEquivalents, rooms, sourcesBelow, testsFor } from './mutants.ts';
+import { Outcomes } from './outcomes.ts';
 import { quickTests, type Reach, tasksAgainst } from './reach.ts';
 import { heading, type Outcome, print, publish, rowOf, scoreOf } from './scores.ts';
 
@@ -10,7 +11,7 @@ const minScore = 92;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { tests: { type: 'string', multiple: true }, verbose: { type: 'boolean' } },
+  options: { tests: { type: 'string', multiple: true }, again: { type: 'boolean' }, verbose: { type: 'boolean' } },
 });
 const paths = positionals.length > 0 ? positionals.map((path) => path.replace(/\/$/, '')) : Object.keys(rooms);
 
@@ -24,8 +25,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const tests = quickTests(options.tests ?? files.flatMap(testsFor));
 const reaches = await attempts.reach(tests);
-const outcomes = new Map(chosen.map((mutant) => [mutant, outcomeWithoutAttempt(mutant, reaches)]));
-const tried = chosen.filter((mutant) => outcomes.get(mutant) === undefined);
+const outcomes = new Outcomes(mutants);
+const tried = chosen.filter((mutant) => {
+  const outcome = outcomeWithoutAttempt(mutant, reaches);
+  if (outcome) outcomes.set(mutant, outcome);
+  return outcome === undefined;
+});
+process.once('exit', () => outcomes.save());
 console.log(`${chosen.length} mutants, ${tried.length} to try against ${tests.length} test files`);
 await attempts.kill(tried, reaches, (mutant, killed) => {
   const outcome = !killed ? 'survived' : killed.isTimeout ? 'timed out' : 'killed';
@@ -34,7 +40,7 @@ await attempts.kill(tried, reaches, (mutant, killed) => {
 });
 await attempts.check(tests);
 attempts.stop();
-for (const [mutant, outcome] of outcomes) if (outcome === 'not covered') print(outcome, mutant);
+for (const mutant of chosen) if (outcomes.get(mutant) === 'not covered') print('not covered', mutant);
 process.exitCode = report() ? 0 : 1;
 
 function isBelow(path: string, { file, line }: Mutant): boolean {
@@ -44,7 +50,8 @@ function isBelow(path: string, { file, line }: Mutant): boolean {
 function outcomeWithoutAttempt(mutant: Mutant, reaches: Reach[]): Outcome | undefined {
   if (mutant.isMessage) return 'message';
   if (equivalents.has(mutant)) return 'equivalent';
-  return tasksAgainst(mutant, reaches).length === 0 ? 'not covered' : undefined;
+  if (tasksAgainst(mutant, reaches).length === 0) return 'not covered';
+  return options.again ? outcomes.last(mutant) : undefined;
 }
 
 /** @returns whether each folder that was tried as a whole, with all of its tests, has the score that we want */
