@@ -10,10 +10,7 @@ const routing = /[%!"\uff20]|=\?/;
  */
 export function isOnList(entries: readonly string[]): (email: string) => boolean {
   const listed = new Set(entries);
-  return (email) => {
-    const at = email.lastIndexOf('@');
-    return listed.has(email) || (listed.has(email.slice(at)) && !routing.test(email.slice(0, at)));
-  };
+  return (email) => listed.has(email) || (listed.has(email.slice(email.lastIndexOf('@'))) && !routing.test(email));
 }
 
 /** The canonical form of an address or an `@domain`; undefined for anything else. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isOnList } from '../../src/session/allow-list.ts';
+import { isOnList, readAllowListEntry } from '../../src/session/allow-list.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -37,6 +37,18 @@ describe('isOnList', () => {
   ])('does not let %j in', (email) => {
     expect(isAllowed(email)).toBe(false);
   });
+});
+
+test.each([
+  ['Ann@EXAMPLE.com', 'ann@example.com'],
+  ['"a b"@example.com', '"a b"@example.com'],
+  ['@Example.com', '@example.com'],
+  ['\uff20b\u00fccher.example', '@xn--bcher-kva.example'],
+  ['example.com', undefined],
+  ['@', undefined],
+  ['a b@example.com', undefined],
+])('an entry is read in its canonical form: %s', (entry, canonical) => {
+  expect(readAllowListEntry(entry)).toBe(canonical);
 });
 
 describe('ALLOWED_EMAILS', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decode, encode, type StoredSession } from '../../src/session/record.ts';
+import { decode, encode, isBindingInForce, type StoredSession } from '../../src/session/record.ts';
 import { replaceScript } from '../../src/session/scripts.ts';
 import { connectNode, testRedis } from '../support/app.ts';
 
@@ -27,4 +27,13 @@ test.each(kept)('a slow request does not undo a binding, and stores its own chan
     expect({ stored, saved, binding }).toEqual({ stored, saved, binding: left });
     expect(rest).toEqual(decode(record(undefined, extras)));
   }
+});
+
+test.each([
+  [undefined, false],
+  ['0:key', false],
+  ['1:key0', true],
+  ['', true],
+])('whether the binding %j is in force: %s', (binding, expected) => {
+  expect(isBindingInForce(binding)).toBe(expected);
 });

@@ -46,6 +46,7 @@ describe('when the secret is rotated (express-session#591)', () => {
     expect(setCookies).toHaveLength(1);
     expect(setCookies[0]).toMatch(/^session=[^;]+; Path=\/; HttpOnly; SameSite=Lax$/);
     expect((await moved.get('/admin')).setCookies).toEqual([]);
+    expect((await new Visitor(both.url).get('/')).setCookies).toEqual([]);
 
     const newOnly = await startApp({ redisAddress, secrets: [newSecret] });
     expect((await moved.copy(newOnly.url).get('/admin')).status).toBe(200);
@@ -99,10 +100,17 @@ describe('when the secret is replaced', () => {
   });
 });
 
-describe('a visitor is simply signed out by', () => {
-  const sign = (id: string, secret = testSecret) =>
-    `s:${id}.${createHmac('sha256', secret).update(id).digest('base64').replace(/=+$/, '')}`;
+/** The value of a cookie as express-session signs it. */
+function sign(id: string, secret = testSecret): string {
+  return `s:${id}.${createHmac('sha256', secret).update(id).digest('base64').replace(/=+$/, '')}`;
+}
 
+test('a cookie can be read by express-session', async () => {
+  const visitor = await signedIn();
+  expect(decodeURIComponent(visitor.sessionCookie ?? '')).toBe(sign(visitor.sessionId));
+});
+
+describe('a visitor is simply signed out by', () => {
   const forged: [string, (cookie: string, id: string) => string][] = [
     ['an empty cookie', () => ''],
     ['a cookie without a signature', (_cookie, id) => id],

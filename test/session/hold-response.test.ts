@@ -63,6 +63,17 @@ const forkUrl = await startFork(await connectNode(redisAddress), (fork) => {
     res.redirect(303, '/theme');
     throw new Error('after the answer');
   });
+  fork.post('/wait-for-drain', (req, res) => {
+    req.session.theme = 'dark';
+    const mayGoOn = res.write('held ');
+    res.once('drain', () => {
+      res.end(`write said ${mayGoOn}`);
+    });
+  });
+  fork.post('/end', (req, res) => {
+    req.session.theme = 'dark';
+    res.end(String(res.end('first') === res));
+  });
   fork.post('/circle', (req, res) => {
     Object.assign(req.session, { circle: req.session });
     res.redirect(303, '/theme');
@@ -109,9 +120,18 @@ describe('a response to a request that changed its session', () => {
         setCookies: [],
       });
       expect(headers.get('Content-Type')).toBe('text/plain; charset=utf-8');
+      expect(headers.has('X-Request-Id')).toBe(true);
       expect(await theme()).toBe('undefined');
     },
   );
+
+  test('asks its page to wait until it is stored, as a stream does whose buffer is full', async () => {
+    expect((await post('/wait-for-drain')).text).toBe('held write said false');
+  });
+
+  test('can be ended twice, and is then the second one', async () => {
+    expect((await post('/end')).text).toBe('true');
+  });
 
   test('is a 503 when Redis takes no writes in time', async () => {
     await redis.sendCommand(['CLIENT', 'PAUSE', '5000', 'WRITE']);

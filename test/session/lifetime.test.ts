@@ -53,7 +53,7 @@ describe('the idle limit (ASVS 7.3.1)', () => {
     await visitor.get('/');
     expect(await app.redis.get(sessionKey(visitor.sessionId))).toBe(stored);
     pass(1000);
-    await visitor.get('/');
+    expect((await visitor.get('/')).setCookies).toEqual([]);
     expect(await app.redis.get(sessionKey(visitor.sessionId))).not.toBe(stored);
   });
 
@@ -132,4 +132,12 @@ test('a session ends at whichever limit comes first', () => {
   const at = (signedInAt: number, lastSeenAt: number) => endOf({ signedInAt, lastSeenAt, remember: false }, limits);
   expect(at(0, 0)).toBe(30 * minute);
   expect(at(0, 7 * hour + 45 * minute)).toBe(8 * hour);
+});
+
+test('a session that signed in before all were ended has ended', () => {
+  const signedInAt = Date.now();
+  const session = { signedInAt, lastSeenAt: signedInAt, remember: false };
+  const endWith = (minSignedInAt: number) => endOf(session, { ...limits, minSignedInAt: () => minSignedInAt });
+  expect(endWith(signedInAt)).toBe(signedInAt + 30 * minute);
+  expect(endWith(signedInAt + 1)).toBe(0);
 });

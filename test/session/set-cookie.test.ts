@@ -97,12 +97,16 @@ describe('a cookie of a page', () => {
       fork.get('/', (_req, res) => {
         res.cookie('expires', '1', { expires: inAnHour });
         res.cookie('both', '1', { maxAge: 60_000 });
-        res.cookie('neither', '1');
+        res.cookie('neither', 'undefined');
         res.clearCookie('cleared');
         res.send('');
       });
       fork.get('/one', (_req, res) => {
         res.writeHead(200, { 'Set-Cookie': `one=a; expires=${inAnHour.toUTCString()}` }).end();
+      });
+      fork.get('/dense', (_req, res) => {
+        const expires = `;Expires=${inAnHour.toUTCString()}`;
+        res.writeHead(200, { 'Set-Cookie': [`expires=a${expires}`, `both=a${expires};Max-Age=60`] }).end();
       });
     });
     const maxAges = async (path: string) => {
@@ -117,6 +121,10 @@ describe('a cookie of a page', () => {
       ['cleared', ['Max-Age=0']],
     ]);
     expect(await maxAges('/one')).toEqual([['one', anHour]]);
+    expect(await maxAges('/dense')).toEqual([
+      ['expires', anHour],
+      ['both', ['Max-Age=60']],
+    ]);
   });
 });
 
