@@ -23,6 +23,7 @@ const [directory = 'dist'] = process.argv.slice(2);
 const bundles = join(directory, 'bundle');
 const own = fileURLToPath(new URL('bundle', import.meta.url));
 
+rmSync(bundles, { recursive: true, force: true });
 mkdirSync(bundles, { recursive: true });
 const { outputFiles } = await build({
   entryPoints: programs,

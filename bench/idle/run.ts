@@ -54,6 +54,8 @@ try {
   const sections: (string | Table)[] = [];
   for (const version of values.node.split(',')) {
     const node = findNode(version);
+    // Compiled code is for the Node that has compiled it.
+    execFileSync(node.path, ['scripts/bundle.mjs'], { cwd: project, stdio: 'inherit' });
     sections.push(`## Node ${node.version}`, await measure(node.path, programs));
   }
   const how = `${starts} starts in turn; a start ends when the port accepts connections. Idle: ${rounds} processes of each, over ${seconds} s, with all threads; SIGN_IN=${signIn.SIGN_IN}. Median (least–most).`;
