@@ -12,6 +12,8 @@ import { parseUrl } from '../../http/url.ts';
  */
 export class AllowedHosts {
   readonly #names = new Set<string>();
+  /** Nearly every request has the same one. */
+  #lastAllowed: string | undefined;
   /** Whether a request can be for a host name that is not ours. */
   readonly isOn: boolean;
 
@@ -38,9 +40,13 @@ export class AllowedHosts {
   };
 
   #allows(host: string | undefined): boolean {
+    if (host !== undefined && host === this.#lastAllowed) return true;
     const name = hostnameOf(host);
     if (name === undefined) return false;
-    return this.#names.has(name) || /^(?:.+\.)?localhost$/.test(name) || isIP(name.replace(/^\[|\]$/g, '')) !== 0;
+    const isIpAddress = isIP(name.replace(/^\[|\]$/g, '')) !== 0;
+    const isAllowed = this.#names.has(name) || /^(?:.+\.)?localhost$/.test(name) || isIpAddress;
+    if (isAllowed) this.#lastAllowed = host;
+    return isAllowed;
   }
 }
 
