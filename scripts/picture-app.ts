@@ -25,7 +25,7 @@ export async function withPictureApp(
     closers.push(stop);
     const log = createLogger('fatal');
     const config = readConfig(env);
-    const { client: redis } = await openRedis({ kind: 'single', address: { socketPath } }, config, log);
+    const { client: redis } = await openRedis({ kind: 'single', address: { socketPath } }, { config, log });
     closers.push(() => redis.destroy());
     const secrets: [string] = [crypto.randomUUID()];
     const { server, services } = createApp({ config, secrets, redis, log, isClosing: () => false, development });

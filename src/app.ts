@@ -1,7 +1,7 @@
 import type { ServerOptions } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
-import type { Config, RedisTarget, SessionLimits, SignIn } from './config.ts';
+import type { RedisTarget, SessionLimits, SignIn } from './config.ts';
 import type { AdminSection, Core, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
 import { openBoundSessions } from './features/bound-sessions/bound-sessions.ts';
@@ -34,6 +34,7 @@ import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
 import { checkRedis, refuseToLose } from './features/redis-checks/check-server.ts';
 import { checkClock } from './features/redis-checks/clock-check.ts';
+import { prefixKeys } from './features/redis-key-prefix/redis-key-prefix.ts';
 import { newFormId } from './features/repeated-forms/form-id.ts';
 import { repeatedFormKeys, signInOnce } from './features/repeated-forms/repeated-forms.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
@@ -42,7 +43,6 @@ import { versionedAssets } from './features/versioned-assets/versioned-assets.ts
 import { formatAgo, formatDuration, formatTime, isoTime } from './http/date-format.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { registerEjs } from './http/view-engine.ts';
-import type { Logger } from './log.ts';
 import { readBodies } from './middleware/bodies.ts';
 import { allowOnly, type ErrorPageOptions, errorPage, notFound, postOnly } from './middleware/errors.ts';
 import { requestLog } from './middleware/request-log.ts';
@@ -88,16 +88,15 @@ redisKinds.single = openWithFailover;
  */
 export async function openRedis<Kind extends RedisKind>(
   target: TargetOf<Kind>,
-  config: Config,
-  log: Logger,
+  given: Pick<Core, 'config' | 'log'>,
 ): Promise<OpenedRedis> {
   const open: (target: TargetOf<Kind>, options: RedisOptions) => OpenedRedis = redisKinds[target.kind];
-  const options: RedisOptions = { log, keyPrefix: config.redisKeyPrefix };
-  options.ca = trustedCas(config);
+  const options: RedisOptions = { log: given.log };
+  options.ca = trustedCas(given.config);
   const opened = open(target, options);
+  opened.client = prefixKeys(opened.client, given.config.redisKeyPrefix);
   await connected(opened);
   await checkRedis(opened, target.kind, options);
-  opened.client.nodes = opened.nodes;
   return opened;
 }
 

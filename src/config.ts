@@ -14,6 +14,7 @@ import { passkeysSettings } from './features/passkeys/settings.ts';
 import { privateCaSettings } from './features/private-ca/settings.ts';
 import { rateLimitSettings } from './features/rate-limits/settings.ts';
 import { permissionsByKind } from './features/redis-checks/permissions.ts';
+import { redisKeyPrefixSettings } from './features/redis-key-prefix/settings.ts';
 import { singleRedisUrl } from './features/redis-urls/url.ts';
 import { repeatedFormsSettings } from './features/repeated-forms/settings.ts';
 import { sentinelUrl } from './features/sentinel/url.ts';
@@ -30,6 +31,7 @@ export type { SessionLimits } from './session/lifetime.ts';
 const features = {
   logFormat: logFormatSettings,
   privateCa: privateCaSettings,
+  redisKeyPrefix: redisKeyPrefixSettings,
   branding: brandingSettings,
   mail: mailSettings,
   emailCode: emailCodeSettings,

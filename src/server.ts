@@ -64,7 +64,7 @@ async function serve(config: Config, log: Logger, closers: Closers): Promise<voi
   const development = config.production ? undefined : await import('./dev/index.ts');
   const { target, stop } = await findRedis(config, development);
   closers.push(stop);
-  const { client: redis } = await openRedis(target, config, log);
+  const { client: redis } = await openRedis(target, { config, log });
   closers.push(() => closeRedis(redis));
   const secrets = findSecrets(config, development);
   const { server, services } = createApp({ config, secrets, redis, log, isClosing: main.isClosing, development });

@@ -25,7 +25,6 @@ describe('the defaults', () => {
       signIn: 'trust',
       allowedEmails: undefined,
       siteName: 'Latchkey',
-      redisKeyPrefix: '',
       logLevel: 'info',
     });
   });

@@ -9,7 +9,7 @@ const sessionId = 'x'.repeat(36);
 
 const config = readConfig(process.env);
 const log = createLogger(config.logLevel);
-const { client: redis } = await openRedis(config.redis, config, log);
+const { client: redis } = await openRedis(config.redis, { config, log });
 const { app, server } = createApp({ config, secrets: config.sessionSecrets, redis, log, isClosing: () => false });
 
 const { stack } = app.router;

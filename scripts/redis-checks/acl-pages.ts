@@ -13,7 +13,7 @@ export function aclPages(read: (page: string) => string): Record<string, string>
       page: 'docs/redis-checks.md',
       rules: [
         `${user} ${aclRule(common, '')}`,
-        `# With REDIS_KEY_PREFIX=latchkey:\n${user} ${aclRule(common, 'latchkey:')}`,
+        `# With REDIS_KEY_PREFIX=latchkey:\n${user} ${aclRule(common, 'latchkey:')}`, // feature: redis-key-prefix
       ],
     },
     ...kinds.map(([kind, permissions]) => ({

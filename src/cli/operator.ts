@@ -52,12 +52,12 @@ export function newOperator(config: Config, { actor, warnings = [], yes }: Optio
     const development = config.production ? undefined : await import('../dev/index.ts');
     const { target, stop } = await findRedis(config, development);
     closers.push(stop);
-    const { client: redis, nodes } = await openRedis(target, config, log);
+    const { client: redis } = await openRedis(target, { config, log });
     closers.push(async () => redis.destroy());
     const secrets = findSecrets(config, development);
     // Put together like the server's, but nothing is started: neither the app listens nor do its services run.
     const { core } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
-    const keyspace = new Keyspace(nodes, config.redisKeyPrefix);
+    const keyspace = new Keyspace(redis.nodes, redis.keyPrefix);
     const operatorLog = new OperatorLog(redis);
     return {
       ...core,

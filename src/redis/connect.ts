@@ -1,14 +1,12 @@
 import { ErrorReply } from 'redis';
 import type { Logger } from '../log.ts';
-import { type RedisClient, redisClient } from './client.ts';
+import type { RedisClient } from './client.ts';
 import { RedisUnavailable, withTimeout } from './deadline.ts';
 import { newNode, reconnecting } from './node.ts';
 import type { SingleRedis } from './url.ts';
 
 export type RedisOptions = {
   log: Logger;
-  /** In front of every key; none is the default. */
-  keyPrefix: string;
   /** The CAs that TLS connections trust; undefined for Node's own. */
   ca?: string[] | undefined;
 };
@@ -19,14 +17,15 @@ export type OpenedRedis = {
   ready: Promise<unknown>;
   /** Why it is not connected yet. */
   lastError: () => unknown;
-  nodes: NonNullable<RedisClient['nodes']>;
 };
 
 const connectDeadlineMs = 2000;
 
 /** Opens a connection to one Redis, which is opened again whenever it is lost. Logs a loss once, and the return. */
-export function openSingle({ address, credentials, database, tls }: SingleRedis, options: RedisOptions): OpenedRedis {
-  const { log, keyPrefix, ca } = options;
+export function openSingle(
+  { address, credentials, database, tls }: SingleRedis,
+  { log, ca }: RedisOptions,
+): OpenedRedis {
   const node = newNode(address, { credentials, database, tls: tls ? { ca } : undefined }, reconnecting);
   let state: 'connecting' | 'ready' | 'lost' = 'connecting';
   let lastError: unknown;
@@ -41,13 +40,8 @@ export function openSingle({ address, credentials, database, tls }: SingleRedis,
     if (state === 'lost') log.info('Redis back');
     state = 'ready';
   });
-  const connection = { current: () => node, close: () => node.close(), destroy: () => node.destroy() };
-  return {
-    client: redisClient(connection, keyPrefix),
-    ready: node.connect(),
-    lastError: () => lastError,
-    nodes: async () => [node],
-  };
+  const client = Object.assign(node, { nodes: async () => [node] });
+  return { client, ready: node.connect(), lastError: () => lastError };
 }
 
 /**

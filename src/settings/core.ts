@@ -104,12 +104,6 @@ export const coreSettings = {
       .string()
       .regex(/^[^\p{C}"<>\\]{1,40}$/u, 'takes a name of at most 40 characters, without quotes or brackets'),
   }),
-  REDIS_KEY_PREFIX: optional({
-    about:
-      'Goes in front of every key in Redis, so that an ACL can fence Latchkey in (such as latchkey: for the ACL rule ~latchkey:*). Changing it signs everybody out.',
-    unset: 'no prefix, which takes the least memory',
-    read: z.string().regex(/^[\w.:-]{1,32}$/, 'takes up to 32 letters, digits and any of . _ : -, such as latchkey:'),
-  }),
   LOG_LEVEL: setting({
     about:
       'The least severe messages to log: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. The log goes to standard output, one line of JSON per event.',
@@ -177,7 +171,6 @@ export function readCoreSettings(values: CoreValues) {
     /** Addresses and `@domains` that may sign in; undefined: everybody. */
     allowedEmails: values.ALLOWED_EMAILS,
     siteName: values.SITE_NAME,
-    redisKeyPrefix: values.REDIS_KEY_PREFIX ?? '',
     logLevel: values.LOG_LEVEL,
   };
 }

@@ -10,8 +10,11 @@ import { loneNode, takeAllSlots } from './lone-node.ts';
 
 test('the documented permissions are enough, and each that a Cluster adds is missed at start', async () => {
   const node = await takeAllSlots(await startRedisServer(password, await loneNode()));
-  const rule = aclRule(redisPermissions.cluster, 'latchkey:');
-  const env = { REDIS_KEY_PREFIX: 'latchkey:' };
+  const env = {
+    REDIS_KEY_PREFIX: 'latchkey:', // feature: redis-key-prefix
+  };
+  const keyPrefix = Object.values(env).join('');
+  const rule = aclRule(redisPermissions.cluster, keyPrefix);
   const urlWith = async (...rules: string[]) => {
     await node.client((admin) => admin.aclSetUser('ann', ['reset', 'on', '>secret', ...rules.join(' ').split(' ')]));
     return `redis+cluster://ann:secret@127.0.0.1:${node.port}`;

@@ -6,11 +6,15 @@ import { startRedisServer } from '../support/redis-server.ts';
 import { newAddress, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
 
 test('sign-in by code works under the documented Redis permissions, fenced in by a key prefix', async () => {
+  const env = {
+    REDIS_KEY_PREFIX: 'latchkey:', // feature: redis-key-prefix
+  };
+  const keyPrefix = Object.values(env).join('');
   const redis = await startRedisServer(password);
-  const rules = ['reset', 'on', '>secret', ...aclRule(redisPermissions.single, 'latchkey:').split(' ')];
+  const rules = ['reset', 'on', '>secret', ...aclRule(redisPermissions.single, keyPrefix).split(' ')];
   await redis.client((admin) => admin.aclSetUser('latchkey', rules));
   const redisAddress = { url: `redis://latchkey:secret@127.0.0.1:${redis.port}` };
-  const app = await startCodeApp({ redisAddress, env: { REDIS_KEY_PREFIX: 'latchkey:' } });
+  const app = await startCodeApp({ redisAddress, env });
   const [browser, email] = [newBrowser(app.url), newAddress()];
   await signInByCode({ mails: app.mails }, browser, email);
   const { text = '' } = await app.mails.mailTo(email, 'notice');
@@ -24,5 +28,5 @@ test('sign-in by code works under the documented Redis permissions, fenced in by
   const denied = await redis.client((admin) => admin.aclLog());
   expect(denied.map(({ object }) => object).filter((object) => !/^(info|config\|get)$/.test(object))).toEqual([]);
   const keys = await redis.client((admin) => admin.keys('*'));
-  expect(keys.filter((key) => !key.startsWith('latchkey:'))).toEqual([]);
+  expect(keys.filter((key) => !key.startsWith(keyPrefix))).toEqual([]);
 });

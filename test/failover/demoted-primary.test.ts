@@ -4,9 +4,10 @@ import { expect, test, vi } from 'vitest';
 import { afterwards } from '../support/afterwards.ts';
 import { connectUrl, startApp, type TestApp } from '../support/app.ts';
 import { ask, signedIn } from '../support/client.ts';
-import { password, startNode } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-nodes.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { isReplicated, replicated } from '../support/replication.ts';
+import { startNode } from '../support/start-node.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { Visitor } from '../support/visitor.ts';
 

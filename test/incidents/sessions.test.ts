@@ -4,11 +4,16 @@ import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 
-const keyPrefixes = ['', 'latchkey:'];
+const keyPrefixes = [
+  '',
+  'latchkey:', // feature: redis-key-prefix
+];
 
 describe.each(keyPrefixes)('with the key prefix "%s"', async (prefix) => {
   const redisAddress = await testRedis();
-  const env = { REDIS_KEY_PREFIX: prefix };
+  const env = {
+    REDIS_KEY_PREFIX: prefix, // feature: redis-key-prefix
+  };
   const { url, redis } = await startApp({ redisAddress, env });
   const latchkey = latchkeyOn(`unix://${redisAddress.socketPath}`, env);
   const keyOf = (tag: string) => (prefix === '' ? tag : `${prefix}{${tag}}`);

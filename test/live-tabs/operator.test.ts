@@ -6,7 +6,9 @@ import { signedIn } from '../support/client.ts';
 import { expectEnd, listen, twoTicks } from './listener.ts';
 
 const redisAddress = await testRedis();
-const env = { REDIS_KEY_PREFIX: 'latchkey:' };
+const env = {
+  REDIS_KEY_PREFIX: 'latchkey:', // feature: redis-key-prefix
+};
 const { url } = await startApp({ redisAddress, env });
 const latchkey = latchkeyOn(`unix://${redisAddress.socketPath}`, env);
 const email = 'ann@example.com';

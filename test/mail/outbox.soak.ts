@@ -117,7 +117,7 @@ async function startOutbox(redis: RedisServer, { port }: MailServer) {
   const link = await startTcpProxy({ host: '127.0.0.1', port: redis.port });
   afterwards(link.close);
   const url = Object.assign(new URL(redis.url), { port: link.port }).href;
-  const { client } = await openRedis(targetOf({ url }), readConfig({}), createLogger('silent'));
+  const { client } = await openRedis(targetOf({ url }), { config: readConfig({}), log: createLogger('silent') });
   afterwards(() => client.destroy());
   const courier = newSmtpClient({ port, timeouts: { envelopeMs: 3000, bodyMs: 3000 } });
   const policy = { minDelayMs: 200, maxDelayMs: 2000, maxPauseMs: 2000 };

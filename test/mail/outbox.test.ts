@@ -14,7 +14,7 @@ import { type Failure, startMailServer } from './mail-server.ts';
 import { newOutbox, quickPolicy, type Rig } from './outbox-rig.ts';
 
 const address = await testRedis();
-const { client: redis } = await openRedis(targetOf(address), readConfig({}), createLogger('silent'));
+const { client: redis } = await openRedis(targetOf(address), { config: readConfig({}), log: createLogger('silent') });
 const node = await connectNode(address);
 const server = await startMailServer();
 const rigs: Rig[] = [];

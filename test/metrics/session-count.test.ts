@@ -28,8 +28,8 @@ async function openCounter(address: RedisAddress, env: Record<string, string> = 
   const config = readConfig({ NODE_ENV: 'test', ...env });
   const lines: string[] = [];
   const log = createLogger('info', { write: (line) => lines.push(line) });
-  const { client: redis } = await openRedis(targetOf(address), config, createLogger('silent'));
-  const service = countSessions({ redis, config, log });
+  const { client: redis } = await openRedis(targetOf(address), { config, log: createLogger('silent') });
+  const service = countSessions({ redis, log });
   afterwards(async () => {
     await service.stop?.();
     redis.destroy();
@@ -37,32 +37,34 @@ async function openCounter(address: RedisAddress, env: Record<string, string> = 
   return { service, lines, redis };
 }
 
-test.each(['', 'latchkey:'])(
-  'live sessions are counted by one process for all, with the key prefix "%s"',
-  async (prefix) => {
-    const address = await testRedis();
-    const env = { REDIS_KEY_PREFIX: prefix };
-    const app = await startApp({ redisAddress: address, env });
-    const visitors = await Promise.all(
-      ['ann', 'ann', 'bob', 'cy'].map((name) => signedIn(app.url, `${name}@example.com`)),
-    );
-    expect((await visitors[0]?.post('/logout'))?.status).toBe(303);
-    // Neither other keys, nor sessions of nobody.
-    await app.redis.set(`${prefix}{${'A'.repeat(14)}}${'b'.repeat(22)}`, 'anonymous');
-    await app.redis.set(`another:{${'c'.repeat(14)}}${'d'.repeat(22)}`, 'of another program');
-    const first = await openCounter(address, env);
-    await first.service.start?.();
-    await expect.poll(sampledAt).toBeGreaterThan(Date.now() / 1000 - 60);
-    expect(sessions()).toBe(3);
+test.each([
+  '',
+  'latchkey:', // feature: redis-key-prefix
+])('live sessions are counted by one process for all, with the key prefix "%s"', async (prefix) => {
+  const address = await testRedis();
+  const env = {
+    REDIS_KEY_PREFIX: prefix, // feature: redis-key-prefix
+  };
+  const app = await startApp({ redisAddress: address, env });
+  const visitors = await Promise.all(
+    ['ann', 'ann', 'bob', 'cy'].map((name) => signedIn(app.url, `${name}@example.com`)),
+  );
+  expect((await visitors[0]?.post('/logout'))?.status).toBe(303);
+  // Neither other keys, nor sessions of nobody.
+  await app.redis.set(`${prefix}{${'A'.repeat(14)}}${'b'.repeat(22)}`, 'anonymous');
+  await app.redis.set(`another:{${'c'.repeat(14)}}${'d'.repeat(22)}`, 'of another program');
+  const first = await openCounter(address, env);
+  await first.service.start?.();
+  await expect.poll(sampledAt).toBeGreaterThan(Date.now() / 1000 - 60);
+  expect(sessions()).toBe(3);
 
-    latest.clear();
-    const second = await openCounter(address, env);
-    const scans = vi.spyOn(second.redis as Required<RedisClient>, 'nodes');
-    await second.service.start?.();
-    expect([sessions(), sampledAt() > 0]).toEqual([3, true]);
-    expect(scans).not.toHaveBeenCalled();
-  },
-);
+  latest.clear();
+  const second = await openCounter(address, env);
+  const scans = vi.spyOn(second.redis as Required<RedisClient>, 'nodes');
+  await second.service.start?.();
+  expect([sessions(), sampledAt() > 0]).toEqual([3, true]);
+  expect(scans).not.toHaveBeenCalled();
+});
 
 test('a sample is whole however many keys there are, and takes many small steps', async () => {
   const address = await testRedis();

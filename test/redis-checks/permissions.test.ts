@@ -26,11 +26,16 @@ async function userWith(name: string, rules: string, redis: RedisServer = server
   return `redis://${name}:secret@127.0.0.1:${redis.port}`;
 }
 
-describe.each(['', 'latchkey:'])('under the documented rule, with the key prefix "%s"', (keyPrefix) => {
+describe.each([
+  '',
+  'latchkey:', // feature: redis-key-prefix
+])('under the documented rule, with the key prefix "%s"', (keyPrefix) => {
   test('everything works, nothing is refused, and no permission is spare', async () => {
     const redis = await startRedisServer('of-the-operator', ['--appendonly', 'yes']);
     const redisAddress = { url: await userWith('latchkey', aclRule(redisPermissions.single, keyPrefix), redis) };
-    const env = { REDIS_KEY_PREFIX: keyPrefix };
+    const env = {
+      REDIS_KEY_PREFIX: keyPrefix, // feature: redis-key-prefix
+    };
 
     const earlier = await startApp({ redisAddress, env });
     const visitor = await signedIn(earlier.url, 'touched@example.com');
@@ -68,7 +73,7 @@ test('without any feature, the core and these checks need no other permissions t
   const redis = await startRedisServer('of-the-operator', ['--appendonly', 'yes']);
   const own = permissionsByKind([], { single: plainRedisUrl }).single;
   const url = await userWith('latchkey', aclRule(own, ''), redis);
-  const opened = openSingle(targetOf({ url }), { log, keyPrefix: '', ca: undefined });
+  const opened = openSingle(targetOf({ url }), { log });
   await connected(opened);
   const { client } = opened;
   await redis.client((admin) => admin.configResetStat());
@@ -128,6 +133,7 @@ describe('a permission that is missing stops the start, which names it', () => {
     });
   });
 
+  // feature: redis-key-prefix
   test('keys outside of what the prefix fences in', async () => {
     const url = await userWith('fenced', aclRule(redisPermissions.single, 'latchkey:'));
     (await connectUrl(url, log, { REDIS_KEY_PREFIX: 'latchkey:' })).destroy();
@@ -135,4 +141,5 @@ describe('a permission that is missing stops the start, which names it', () => {
       problems: [expect.stringContaining('~other:*')],
     });
   });
+  // end: redis-key-prefix
 });

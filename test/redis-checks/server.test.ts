@@ -16,7 +16,7 @@ const password = 'of-the-operator';
 async function told(address: RedisAddress): Promise<string[]> {
   const logFile = newLogFile('redis-startup');
   const log = createLogger('debug', destination({ dest: logFile, sync: true }));
-  const { client: redis } = await openRedis(targetOf(address), readConfig({}), log);
+  const { client: redis } = await openRedis(targetOf(address), { config: readConfig({}), log });
   redis.destroy();
   const lines = readFileSync(logFile, 'utf8').split('\n').filter(Boolean);
   return lines.map((line) => JSON.parse(line)).map(({ level, msg }) => `${level} ${msg}`);

@@ -8,7 +8,7 @@ import { startRedisServer } from '../support/redis-server.ts';
 
 const lines: { msg: string }[] = [];
 const log = createLogger('info', { write: (line) => lines.push(JSON.parse(line)) });
-const open = (url: string) => openSingle(targetOf({ url }), { log, keyPrefix: '', ca: undefined });
+const open = (url: string) => openSingle(targetOf({ url }), { log });
 const patience = { timeout: 10_000, interval: 20 };
 
 test('a lost connection comes back by itself, is logged once, and carries nothing out late', async () => {

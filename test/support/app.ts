@@ -20,12 +20,15 @@ import { newLogFile } from './secrets.ts';
 
 export type RedisAddress = SingleRedis['address'] | { url: string };
 
+/** A connection of a test's own to one Redis. */
+type TestRedis = NodeClient & Pick<RedisClient, 'nodes'>;
+
 export type TestApp = {
   url: string;
   app: Express;
   server: Server;
-  /** A connection of the test's own to the app's Redis, which must be one. */
-  redis: NodeClient;
+  /** To the app's Redis, which must be one. */
+  redis: TestRedis;
   /** What it has logged so far. */
   logged: () => Record<string, unknown>[];
   close: () => Promise<void>;
@@ -54,7 +57,7 @@ export async function testRedis(): Promise<{ socketPath: string }> {
 }
 
 /** A connection with every command that there is; closed after the file's last test. */
-export async function connectNode(address: RedisAddress): Promise<NodeClient> {
+export async function connectNode(address: RedisAddress): Promise<TestRedis> {
   const { credentials, database, ...target } = targetOf(address);
   const client = newNode(target.address, { credentials, database }, { socket: { reconnectStrategy: false } });
   client.on('error', () => {});
@@ -62,7 +65,7 @@ export async function connectNode(address: RedisAddress): Promise<NodeClient> {
   afterwards(() => {
     if (client.isOpen) client.destroy();
   });
-  return client;
+  return Object.assign(client, { nodes: async () => [client] });
 }
 
 export function targetOf(address: RedisAddress): SingleRedis {
@@ -75,7 +78,7 @@ export function targetOf(address: RedisAddress): SingleRedis {
 export async function connectUrl(url: string, log = createLogger('silent'), env = {}): Promise<RedisClient> {
   const config = readConfig({ NODE_ENV: 'test', REDIS_URL: url, ...env });
   if (!config.redis) throw new Error('there is no URL');
-  return (await openRedis(config.redis, config, log)).client;
+  return (await openRedis(config.redis, { config, log })).client;
 }
 
 /** Reads the entries of a log so far; each line is parsed once, since tests that wait for one read it often. */
@@ -114,7 +117,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     ...formatLog(config), // feature: log-format
   });
   const redisAddress = options.redisAddress ?? (await testRedis());
-  const { client: redis } = await openRedis(targetOf(redisAddress), config, log);
+  const { client: redis } = await openRedis(targetOf(redisAddress), { config, log });
   moveWithTests(redis);
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
   const isClosing = options.isClosing ?? (() => false);

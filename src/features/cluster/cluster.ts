@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCluster } from 'redis';
-import { type RedisClient, redisClient } from '../../redis/client.ts';
+import type { RedisClient } from '../../redis/client.ts';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
 import { deadlineMs, RedisUnavailable } from '../../redis/deadline.ts';
 import { type NodeClient, nodeSettings, reconnecting } from '../../redis/node.ts';
 import type { HostAndPort } from '../../redis/url.ts';
 import { connectionStatusLogger } from '../../shared/connection-status.ts';
+import { redisClient } from '../../shared/redis-client.ts';
 import type { ClusterTarget } from './url.ts';
 
 type ClusterClient = ReturnType<typeof newCluster>;
@@ -87,17 +88,15 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
     void watch();
   });
   const nodes = () => Promise.all(client.masters.map((primary) => client.nodeClient(primary)));
-  const sharded: RedisClient['sharded'] = {
-    subscribe: (channel, listener) => client.sSubscribe(options.keyPrefix + channel, listener),
-    unsubscribe: (channel) => client.sUnsubscribe(options.keyPrefix + channel),
+  const sharded: NonNullable<RedisClient['sharded']> = {
+    subscribe: (channel, listener) => client.sSubscribe(channel, listener),
+    unsubscribe: (channel) => client.sUnsubscribe(channel),
   };
   const lifecycle = { close: () => client.close(), destroy: () => client.destroy() };
-  const connection = { current: () => client, probeKeys, sharded, ...lifecycle };
   return {
-    client: redisClient(connection, options.keyPrefix),
+    client: redisClient({ current: () => client, nodes, probeKeys, sharded, ...lifecycle }),
     ready,
     lastError: () => lastError,
-    nodes,
   };
 }
 

@@ -22,9 +22,9 @@ export class Keyspace {
 
   /**
    * @param nodes a client of each process that takes writes
-   * @param prefix `REDIS_KEY_PREFIX`
+   * @param prefix of every key
    */
-  constructor(nodes: () => Promise<NodeClient[]>, prefix: string) {
+  constructor(nodes: () => Promise<NodeClient[]>, prefix = '') {
     this.#nodes = nodes;
     this.#prefix = prefix;
   }

@@ -48,15 +48,12 @@ export function digestOf(sessionId: string): string {
 }
 
 /** Hears of ends over the Redis that the sessions are in. */
-export function announcements(core: Pick<Core, 'redis' | 'config' | 'log'>, listeners: Listeners): Announcements {
+export function announcements(core: Pick<Core, 'redis' | 'log'>, listeners: Listeners): Announcements {
   const { redis } = core;
   return redis.sharded ? inShards(redis, redis.sharded, listeners) : onOneChannel(core, listeners);
 }
 
-function onOneChannel(
-  { redis, config, log }: Parameters<typeof announcements>[0],
-  listeners: Listeners,
-): Announcements {
+function onOneChannel({ redis, log }: Parameters<typeof announcements>[0], listeners: Listeners): Announcements {
   const { onEnded, onGap } = listeners;
   let isStopped = false;
   let denials = 0;
@@ -82,7 +79,7 @@ function onOneChannel(
   }
 
   return {
-    endScript: announcing(`redis.pcall('PUBLISH', '${config.redisKeyPrefix}${channel}', digest)`),
+    endScript: announcing(`redis.pcall('PUBLISH', '${redis.keyPrefix ?? ''}${channel}', digest)`),
     follow: async () => () => {},
     async start() {
       redis.onConnect?.(greet);

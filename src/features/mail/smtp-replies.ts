@@ -124,7 +124,7 @@ function explainCertificate(where: string, code: string | undefined): string {
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
     return `the certificate of ${where} is not valid at this time (${code}): renew it, or check the clock`;
   }
-  const advice = [
+  const advice: string[] = [
     ': set CA_FILE to the CA that signed it', // feature: private-ca
   ];
   return `the certificate of ${where} is not trusted (${code})${advice.join('')}`;

@@ -40,7 +40,7 @@ const named = {
  * Counts the live sessions every five minutes. One process does so for all, whichever comes first; it leaves the result
  * in Redis, where the others read it. No request ever waits for that.
  */
-export function countSessions({ redis, config, log }: Pick<Core, 'redis' | 'config' | 'log'>): Service {
+export function countSessions({ redis, log }: Pick<Core, 'redis' | 'log'>): Service {
   let timer: NodeJS.Timeout | undefined;
   let isStopped = false;
   let isForbidden = false;
@@ -58,8 +58,8 @@ export function countSessions({ redis, config, log }: Pick<Core, 'redis' | 'conf
 
   async function scan(): Promise<number | undefined> {
     let sessions = 0;
-    for (const node of (await redis.nodes?.()) ?? []) {
-      for await (const found of steps(node, config.redisKeyPrefix)) {
+    for (const node of await redis.nodes()) {
+      for await (const found of steps(node, redis.keyPrefix ?? '')) {
         if (isStopped) return undefined;
         sessions += found;
       }

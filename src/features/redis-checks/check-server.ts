@@ -23,13 +23,9 @@ export async function checkRedis(opened: OpenedRedis, kind: RedisTarget['kind'],
   }
 }
 
-async function checkServer(
-  { client, nodes }: OpenedRedis,
-  kind: RedisTarget['kind'],
-  { log, keyPrefix }: RedisOptions,
-): Promise<void> {
+async function checkServer({ client }: OpenedRedis, kind: RedisTarget['kind'], { log }: RedisOptions): Promise<void> {
   const permissions = redisPermissions[kind];
-  const processes = await withTimeout(deadlineMs, nodes());
+  const processes = await withTimeout(deadlineMs, client.nodes());
   const [tooOld, lacking] = await Promise.all([
     Promise.all(processes.map(versionProblem)),
     missingPermissions(client, permissions).catch((err: unknown) => {
@@ -39,7 +35,7 @@ async function checkServer(
   ]);
   const problems = [...new Set(tooOld)].filter((problem) => problem !== undefined);
   if (lacking !== undefined) {
-    problems.push(`the Redis user ${lacking}; set its ACL rule to: ${aclRule(permissions, keyPrefix)}`);
+    problems.push(`the Redis user ${lacking}; set its ACL rule to: ${aclRule(permissions, client.keyPrefix ?? '')}`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
   // Redis servers that restrict INFO or CONFIG are taken as they are.

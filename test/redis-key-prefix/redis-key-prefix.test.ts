@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { redisClient } from '../../src/redis/client.ts';
+import { prefixKeys } from '../../src/features/redis-key-prefix/redis-key-prefix.ts';
 import { connectNode, testRedis } from '../support/app.ts';
 import { freePort } from '../support/process.ts';
-import { startNode } from '../support/redis-nodes.ts';
+import { startNode } from '../support/start-node.ts';
 
 const node = await connectNode(await testRedis());
 // CLUSTER KEYSLOT needs no slots.
 const cluster = await startNode({ 'cluster-enabled': 'yes', 'cluster-port': String(await freePort()) });
-const client = redisClient({ current: () => node, close: async () => {}, destroy: () => {} }, 'latchkey:');
+const client = prefixKeys(node, 'latchkey:');
 
 test.each(['tag', '{tag}session', 'l:{tag}limit', 'n:link', '{outbox}'])(
   'the prefix comes first, and leaves "%s" in its Cluster slot',

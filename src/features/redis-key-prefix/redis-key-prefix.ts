@@ -1,0 +1,39 @@
+import type { RedisClient } from '../../redis/client.ts';
+import type {} from '../../shared/redis-client.ts';
+
+/**
+ * The one place where keys get their prefix, such as `latchkey:`: whatever key a command is called with here, Redis sees
+ * it prefixed. Scripts derive further keys only by appending to those that they are given.
+ */
+export function prefixKeys(client: RedisClient, keyPrefix: string): RedisClient {
+  if (keyPrefix === '') return client;
+  const prefixed = (key: string) => prefixedKey(keyPrefix, key);
+  const { nodes, probeKeys, onConnect, sharded } = client;
+  return {
+    keyPrefix,
+    get: (key) => client.get(prefixed(key)),
+    set: (key, value, options) => client.set(prefixed(key), value, options),
+    del: (key) => client.del(prefixed(key)),
+    eval: (script, options) => client.eval(script, { ...options, keys: options.keys.map(prefixed) }),
+    time: () => client.time(),
+    subscribe: (channel, listener) => client.subscribe(keyPrefix + channel, listener),
+    on: (event, listener) => client.on(event, listener),
+    close: () => client.close(),
+    destroy: () => client.destroy(),
+    nodes,
+    ...(probeKeys && { probeKeys }),
+    ...(onConnect && { onConnect }),
+    ...(sharded && {
+      sharded: {
+        subscribe: (channel, listener) => sharded.subscribe(keyPrefix + channel, listener),
+        unsubscribe: (channel) => sharded.unsubscribe(keyPrefix + channel),
+      },
+    }),
+  };
+}
+
+// A key without braces becomes a hash tag as a whole. So the prefix never changes a key's Cluster slot, and keys that
+// belong together stay together.
+function prefixedKey(prefix: string, key: string): string {
+  return /\{[^}]+\}/.test(key) ? prefix + key : `${prefix}{${key}}`;
+}

@@ -1,0 +1,31 @@
+import type { RedisClient } from '../redis/client.ts';
+
+declare module '../redis/client.ts' {
+  interface RedisClient {
+    /** What goes in front of every key and channel; undefined for nothing. */
+    keyPrefix?: string;
+    /** Calls the listener whenever a new connection replaces another, before its first command. */
+    onConnect?: (listener: () => void) => void;
+    /** Pub/sub on the node that has the slot of the channel, in a Cluster. */
+    sharded?: { subscribe: RedisClient['subscribe']; unsubscribe: (channel: string) => Promise<unknown> };
+  }
+}
+
+type Commands = Pick<RedisClient, 'get' | 'set' | 'del' | 'eval' | 'time' | 'subscribe' | 'on'>;
+
+/** Where commands go; `current` is asked anew for each of them. */
+type RedisConnection = Omit<RedisClient, keyof Commands> & { current: () => Commands };
+
+/** A client whose connection may be another one with each command. @public for what follows a Redis that moves */
+export function redisClient({ current, ...connection }: RedisConnection): RedisClient {
+  return {
+    get: (key) => current().get(key),
+    set: (key, value, options) => current().set(key, value, options),
+    del: (key) => current().del(key),
+    eval: (script, options) => current().eval(script, options),
+    time: () => current().time(),
+    subscribe: (channel, listener) => current().subscribe(channel, listener),
+    on: (event, listener) => current().on(event, listener),
+    ...connection,
+  };
+}
