@@ -4,9 +4,8 @@ import { parseAddress } from './email-address.ts';
 const routing = /[%!"\uff20]|=\?/;
 
 /**
- * Whether an address is on a list. An empty list has nobody on it. A domain stands for its plain addresses; one that a
- * mail server might send on to another domain must be listed in full.
- * @param entries addresses and `@domains` in their canonical form, as `readAllowListEntry` returns them
+ * Whether an address is on a list of addresses and `@domains`, as `readAllowListEntry` returns them. A domain stands for
+ * its plain addresses; one that a mail server might send on to another domain must be listed in full.
  */
 export function isOnList(entries: readonly string[]): (email: string) => boolean {
   const listed = new Set(entries);

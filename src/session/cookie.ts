@@ -33,17 +33,11 @@ export function isSignedBefore(req: Request, secret: string): boolean {
 /** Sends the session's cookie again, with a new signature or a later expiry. */
 export function renewCookie(req: Request, res: Response, secret: string): void {
   const { secure, expires } = req.session.cookie;
-  const attributes = cookieAttributes(secure === true);
-  res.cookie(cookieName(attributes.secure), sign(req.sessionID, secret), {
-    ...attributes,
-    ...(expires && { expires }),
-  });
+  const attributes = { ...cookieAttributes(secure === true), ...(expires && { expires }) };
+  res.cookie(cookieName(attributes.secure), sign(req.sessionID, secret), attributes);
 }
 
-/**
- * Adds `Max-Age` to every cookie that has only `Expires`. With `Expires` alone, a client whose clock is wrong
- * would drop a new cookie at once or keep an old one (RFC 6265, 4.1.2.2).
- */
+/** Adds `Max-Age` to cookies that have only `Expires`, which a client whose clock is wrong would misread (RFC 6265, 4.1.2.2). */
 export function addMaxAge(res: Response): void {
   const { writeHead } = res;
   res.writeHead = ((...args: unknown[]) => {

@@ -2,25 +2,18 @@ import { domainToASCII } from 'node:url';
 
 declare const canonical: unique symbol;
 
-/**
- * An e-mail address in the canonical form that identifies a person. Only `parseAddress` makes one, so the compiler
- * refuses a string that was merely typed.
- */
+/** An address in the canonical form that identifies a person. Only `parseAddress` makes one, for the compiler to see. */
 export type EmailAddress = string & { readonly [canonical]: true };
 
 /** A canonical address, or what is wrong with the one that was typed, worded for the visitor. */
 export type ParsedAddress = { email: EmailAddress } | { problem: string };
 
-/** RFC 5321, 4.5.3.1.3, less the angle brackets. */
-export const maxAddressBytes = 254;
-/** RFC 5321, 4.5.3.1.1. */
-const maxLocalPartBytes = 64;
-/** A character can be typed as several that NFC makes one of. */
-const maxTypedLength = 4 * maxAddressBytes;
+export const maxAddressBytes = 254; // RFC 5321, 4.5.3.1.3, less the angle brackets.
+const maxLocalPartBytes = 64; // RFC 5321, 4.5.3.1.1.
+const maxTypedLength = 4 * maxAddressBytes; // A character can be typed as several that NFC makes one of.
 
 // Dots may stand anywhere: Japanese carriers gave out a..b@docomo.ne.jp and .a@docomo.ne.jp, against RFC 5321.
-// `．` and `。` are dots only in a domain; before the @ they would name a mailbox of their own, and a second `＠` leaves open
-// which of the signs separates the parts.
+// Before the @, `．` and `。` would name a mailbox of their own, and with a second `＠` nobody knows where the domain begins.
 const atom = String.raw`[^\s\p{C}\p{DI}"(),.:;<>@＠[\\\]．。｡]+`;
 const dotAtom = new RegExp(String.raw`^\.*${atom}(?:\.+${atom})*\.*$`, 'u');
 const quotedString = /^"(?:[^"\\＠\p{C}\p{DI}]|\\[\x20-\x7e])*"$/u;

@@ -45,7 +45,6 @@ export function encodeMoment(milliseconds: number): string {
  * The record of a session: when it was last seen, in hexadecimal seconds; when it signed in, in milliseconds of base 36
  * (eight digits last until 2059); whether it is remembered, 0 or 1; its address; a line with the device; and a line of
  * JSON with what a fork keeps. A later version has another digit in place of the 0 or 1, so that this one refuses it.
- * @throws {TypeError} when the address or the device has a line break in it
  */
 export function encode(session: StoredSession): string {
   const { email = '', device = '', binding } = session;

@@ -83,8 +83,8 @@ end
 return listed`;
 
 /**
- * Ends sessions and returns how many were live. A script and not a transaction: a full Redis refuses to queue even a
- * deletion, and a logout must free memory then.
+ * Ends sessions and returns how many were live. Not a transaction: a full Redis refuses to queue even a deletion, and a
+ * logout must free memory then.
  */
 export const endScript = `
 local ended = 0

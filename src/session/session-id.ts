@@ -1,8 +1,8 @@
 import { hash, randomBytes } from 'node:crypto';
 
 // A session id is the tag of its address, which is 84 bits of a hash, and 128 random bits (ASVS 7.2.3), both base64url.
-// In a Redis Cluster, the tag puts a session and the list of its address's sessions on one node, so that they change
-// together. It is not keyed with a session secret: rotating that would hide older sessions from "end all sessions".
+// The tag puts a session and the list of its address's sessions in one slot of a Cluster, so that they change together.
+// It is not keyed with a session secret: rotating that would hide older sessions from "end all sessions".
 const tagLength = 14;
 export const idLength = 36;
 const idShape = new RegExp(`^[\\w-]{${idLength}}$`);

@@ -21,10 +21,7 @@ export type ListedSession = ReturnType<typeof toListed>;
 
 type LiveSession = StoredSession & { sessionId: string };
 
-/**
- * The sessions of an address: listing them, and ending them (ASVS 7.4.2, 7.4.3, 7.5.2). Every method throws
- * `RedisUnavailable`.
- */
+/** Lists and ends the sessions of an address (ASVS 7.4.2, 7.4.3, 7.5.2). Every method throws `RedisUnavailable`. */
 export class SessionIndex {
   /** Every end of a session runs it, except by expiry; a feature may announce the ends. */
   endScript = endScript;
@@ -48,35 +45,22 @@ export class SessionIndex {
     return (await this.#live(tag, sessionId)).map(toListed);
   }
 
-  /**
-   * Ends one session of an address.
-   * @returns whether it was live
-   */
+  /** Ends one session of an address. Returns whether it was live. */
   async end(email: EmailAddress, handle: string): Promise<boolean> {
     return (await this.#endWhere(tagOf(email), (sessionId) => handleOf(sessionId) === handle)) > 0;
   }
 
-  /**
-   * Ends the session with this id.
-   * @returns whether it was live
-   */
+  /** Ends the session with this id. Returns whether it was live. */
   async endById(sessionId: string): Promise<boolean> {
     return isSessionId(sessionId) && (await this.#end(tagIn(sessionId), [sessionId])) > 0;
   }
 
-  /**
-   * Ends every session of an address that existed when this was called, except perhaps one. A session that signs in at
-   * the same time stays, and is listed.
-   * @returns how many were live
-   */
+  /** Ends every session that an address has now, except perhaps one. Returns how many were live. */
   endAll(email: EmailAddress, options: { exceptId?: string } = {}): Promise<number> {
     return this.#endWhere(tagOf(email), (sessionId) => sessionId !== options.exceptId);
   }
 
-  /**
-   * Ends the least recently used sessions of a tag until `maxSessions` are left.
-   * @returns the public handles of those that it ended
-   */
+  /** Ends the least recently used sessions of a tag beyond `maxSessions`, and returns their public handles. */
   async trim(tag: string, maxSessions: number): Promise<string[]> {
     const surplus = (await this.#live(tag)).slice(maxSessions).map(({ sessionId }) => sessionId);
     await this.#end(tag, surplus);

@@ -72,15 +72,11 @@ export async function signOut(req: Request, res: Response): Promise<void> {
   const attributes = cookieAttributes(req.session.cookie.secure === true);
   await run(req, 'destroy');
   res.clearCookie(cookieName(attributes.secure), attributes);
-  // Also clears what scripts of this site stored (ASVS 14.3.1). "cache" is left out: pages are never cached, and clearing
-  // a large cache takes seconds (rails#54379).
+  // Also what scripts of this site stored (ASVS 14.3.1). Clearing a large "cache" would take seconds (rails#54379).
   res.set('Clear-Site-Data', '"storage"');
 }
 
-/**
- * The address of the visitor.
- * @throws {HttpError} 401 when nobody is signed in
- */
+/** The address of the visitor. @throws {HttpError} 401 when nobody is signed in */
 export function currentEmail(req: Request): EmailAddress {
   const email = req.session?.email;
   if (email === undefined) throw new HttpError(401, 'Please login first.');
@@ -88,8 +84,7 @@ export function currentEmail(req: Request): EmailAddress {
 }
 
 /**
- * Stores the changes to the visitor's session. Responses wait for that anyway; call it where a page must know before it
- * goes on.
+ * Stores the changes to the visitor's session. Responses wait for that anyway; call it where a page must know before.
  * @throws {SessionEnded} when the session has ended meanwhile
  * @throws {RedisUnavailable}
  */

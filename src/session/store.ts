@@ -21,7 +21,7 @@ export type SessionStoreOptions = {
   https: boolean;
   /** Live sessions an address may have; one more sign-in ends the least recently used. */
   sessionsPerAddress: number;
-  /** Longest wait for each Redis call. Default: a second. */
+  /** For each Redis call. Default: a second. */
   deadlineMs?: number;
   /** Who may have a session; that of an address no longer allowed ends at its next request. */
   isAllowed: (email: EmailAddress) => boolean;
