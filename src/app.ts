@@ -37,6 +37,7 @@ import { checkClock } from './features/redis-checks/clock-check.ts';
 import { prefixKeys } from './features/redis-key-prefix/redis-key-prefix.ts';
 import { newFormId } from './features/repeated-forms/form-id.ts';
 import { repeatedFormKeys, signInOnce } from './features/repeated-forms/repeated-forms.ts';
+import { requestLog } from './features/request-log/request-log.ts';
 import { openSentinel } from './features/sentinel/sentinel.ts';
 import { sessionGuard } from './features/session-guard/session-guard.ts';
 import { versionedAssets } from './features/versioned-assets/versioned-assets.ts';
@@ -45,7 +46,7 @@ import { createHttpServer } from './http/http-server.ts';
 import { registerEjs } from './http/view-engine.ts';
 import { readBodies } from './middleware/bodies.ts';
 import { allowOnly, type ErrorPageOptions, errorPage, notFound, postOnly } from './middleware/errors.ts';
-import { requestLog } from './middleware/request-log.ts';
+import { giveRequestId } from './middleware/request-id.ts';
 import { requireLogin } from './middleware/require-login.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { securityHeaders, securityHeaderValues } from './middleware/security-headers.ts';
@@ -115,10 +116,12 @@ export function createApp(parts: AppParts) {
   };
   const services: Service[] = [];
   const serverOptions: ServerOptions = {};
+  const firstStep = { run: giveRequestId };
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
 
   core.noteOutage = outageLog(log);
+  firstStep.run = requestLog(log);
   core.displayAddress = addressToUnicode;
   core.ipDetail = ipDetailOf(config);
   core.ca = trustedCas(config);
@@ -201,7 +204,7 @@ export function createApp(parts: AppParts) {
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app.route('/readyz').get(ready(parts)).all(allowOnly('GET', 'HEAD'));
 
-  app.use(requestLog(log));
+  app.use(firstStep.run);
   app.use(inlineStyles(publicDirectory, { reload: !production }));
   if (hosts.isOn) app.use(hosts.check);
   if (proxies.read.length > 0) app.use(proxies.read);

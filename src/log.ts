@@ -36,11 +36,6 @@ export function requestFields({ id, ip }: Request): { id: string; ip: string | u
   return { id, ip };
 }
 
-/** Cuts a text that a client chose, which would otherwise fill the log. */
-export function cutText(text: string, maxLength: number): string {
-  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
-}
-
 function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { name: 'NotAnError', message: `a ${typeof error} was thrown` };
   return {

@@ -2,8 +2,7 @@ import express, { type RequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
 import { loadStoredSessions } from '../../src/features/performance/load-stored-sessions.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
-import { createLogger } from '../../src/log.ts';
-import { requestLog } from '../../src/middleware/request-log.ts';
+import { giveRequestId } from '../../src/middleware/request-id.ts';
 import { sign } from '../../src/session/cookie.ts';
 import { type SessionsOptions, sessions } from '../../src/session/middleware.ts';
 import { sessionKey } from '../../src/session/session-id.ts';
@@ -39,7 +38,7 @@ const url = await start((expressSession) => {
 /** Pages behind sessions, as express-session loads them itself, or with something in its place. */
 async function start(wrapLoading?: SessionsOptions['wrapLoading'], sessionStore = store): Promise<string> {
   const app = express();
-  app.use(requestLog(createLogger('silent')));
+  app.use(giveRequestId);
   app.use(sessions({ store: sessionStore, secrets, ...(wrapLoading && { wrapLoading }) }));
   app.get('/', (req, res) => void res.json({ email: req.session.email, color: req.session.color }));
   app.get('/paint', (req, res) => {

@@ -93,7 +93,7 @@ describe('POST /login', () => {
     const visitor = await signedIn(url);
     const line = logged().findLast(({ msg }) => msg === 'signed in');
     expect(line).toMatchObject({ session: handleOf(visitor.sessionId), id: expect.any(String) });
-    expect(logged().filter(({ id, msg }) => id === line?.id && msg === 'request')).toHaveLength(1);
+    expect(logged().filter(({ id, msg }) => id === line?.id && msg === 'request')).toHaveLength(1); // feature: request-log
   });
 });
 

@@ -3,7 +3,7 @@ import { readConfig } from '../../src/config.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
 import { type ErrorPageOptions, errorPage } from '../../src/middleware/errors.ts';
-import { requestLog } from '../../src/middleware/request-log.ts';
+import { giveRequestId } from '../../src/middleware/request-id.ts';
 import type { NodeClient } from '../../src/redis/node.ts';
 import type { SessionRedis } from '../../src/session/commands.ts';
 import { type SessionsOptions, sessions } from '../../src/session/middleware.ts';
@@ -43,7 +43,7 @@ export async function startFork(
 ): Promise<string> {
   const { extendStep, ...sessionOptions } = options;
   const app = express();
-  app.use(requestLog(log));
+  app.use(giveRequestId);
   app.use(sessions({ store: newStore(redis), secrets: [testSecret], ...sessionOptions }));
   addRoutes(app);
   app.use(errorPage({ log, noteOutage() {}, ...(extendStep && { extendStep }) }));

@@ -1,6 +1,6 @@
 import { type LoggerOptions, stdTimeFunctions } from 'pino';
 import type { Config } from '../../config.ts';
-import { cutText } from '../../log.ts';
+import { cutText } from '../../shared/cut-text.ts';
 import { type IpDetail, shownIp } from '../../shared/shown-ip.ts';
 
 type Formatted = Pick<Config, 'logFormat'>;

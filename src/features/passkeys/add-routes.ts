@@ -1,11 +1,12 @@
 import type { Request, RequestHandler } from 'express';
 import { HttpError } from '../../http/http-error.ts';
 import { safeReturnPath } from '../../http/return-path.ts';
-import { cutText, requestFields } from '../../log.ts';
+import { requestFields } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
 import { setFlash } from '../../session/flash.ts';
 import { handleOf as sessionHandleOf, tagIn, tagOf } from '../../session/session-id.ts';
 import { currentEmail, saveSession } from '../../session/sign-in.ts';
+import { cutText } from '../../shared/cut-text.ts';
 import { tooOftenText } from '../rate-limits/too-often.ts';
 import { maxPasskeys } from './accounts.ts';
 import { clientOf, type PasskeyRoutes, requireParty } from './passkey-request.ts';

@@ -1,12 +1,13 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { announceOutcomes } from '../../diagnostics.ts';
 import { answerAs } from '../../http/content-negotiation.ts';
-import { cutText, requestFields } from '../../log.ts';
+import { requestFields } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
 import { answerDone, readLoginForm } from '../../routes/login.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { newSessionId, handleOf as sessionHandleOf, tagOf } from '../../session/session-id.ts';
 import { auditRefused, requireSecure, signIn } from '../../session/sign-in.ts';
+import { cutText } from '../../shared/cut-text.ts';
 import { answerTooOften } from '../rate-limits/too-often.ts';
 import { clientOf, type PasskeyRoutes, requireParty } from './passkey-request.ts';
 import { handleOf } from './record.ts';

@@ -1,7 +1,8 @@
 import type { Request, RequestHandler } from 'express';
-import { isFromProxy } from '../../http/from-proxy.ts';
 import { HttpError } from '../../http/http-error.ts';
-import { cutText, type Logger } from '../../log.ts';
+import type { Logger } from '../../log.ts';
+import { cutText } from '../../shared/cut-text.ts';
+import { isFromProxy } from '../../shared/from-proxy.ts';
 
 const meansHttps = new Set(['https', 'wss', 'on']);
 const meansHttp = new Set(['http', 'ws', 'off']);

@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import type { Core, Service } from '../../core.ts';
-import { isFromProxy } from '../../http/from-proxy.ts';
 import { InsecureRequest } from '../../session/sign-in.ts';
+import { isFromProxy } from '../../shared/from-proxy.ts';
 import { readForwardedScheme } from './forwarded-scheme.ts';
 import { findProxyRanges } from './proxies.ts';
 

@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
-import { isFromProxy } from '../http/from-proxy.ts';
-import { cutText, type Logger } from '../log.ts';
+import type { Logger } from '../../log.ts';
+import { randomRequestId } from '../../middleware/request-id.ts';
+import { cutText } from '../../shared/cut-text.ts';
+import { isFromProxy } from '../../shared/from-proxy.ts';
 
 /** What a proxy may name a request: nothing that would stand for something else in a log or a header. */
 const idShape = /^[\w.:=+-]{8,64}$/;
@@ -16,7 +17,7 @@ export function requestLog(log: Logger): RequestHandler {
     const startedAt = performance.now();
     const { method } = req;
     const path = cutText(req.path, maxPathLength);
-    req.id = givenId(req) ?? randomUUID().slice(-12);
+    req.id = givenId(req) ?? randomRequestId();
     res.setHeader('X-Request-Id', req.id);
     res.once('close', () => {
       const milliseconds = Math.round((performance.now() - startedAt) * 10) / 10;

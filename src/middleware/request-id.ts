@@ -1,0 +1,13 @@
+import { randomUUID } from 'node:crypto';
+import type { RequestHandler } from 'express';
+
+/** Gives each request an id, which log lines and error pages name, and returns it to the client. */
+export const giveRequestId: RequestHandler = function giveRequestId(req, res, next) {
+  req.id = randomRequestId();
+  res.setHeader('X-Request-Id', req.id);
+  next();
+};
+
+export function randomRequestId(): string {
+  return randomUUID().slice(-12);
+}
