@@ -20,11 +20,6 @@ export function prefixedName(name: string, secure: boolean): string {
   return secure ? `__Host-${name}` : name;
 }
 
-/** The value of a cookie as it was sent, that is, percent-encoded. */
-export function readCookie(req: Request, name: string): string | undefined {
-  return new RegExp(`(?:^|; ?)${name}=([^;]*)`).exec(req.headers.cookie ?? '')?.[1];
-}
-
 /** Whether the visitor's cookie was signed with an older secret, which may soon be removed (express-session#591). */
 export function isSignedBefore(req: Request, secret: string): boolean {
   return !req.headers.cookie?.includes(encodeURIComponent(sign(req.sessionID, secret)));

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import type { Request } from 'express';
 import { describe, expect, test } from 'vitest';
-import { readCookie } from '../../src/session/cookie.ts';
 import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
+import { readCookie } from '../../src/shared/read-cookie.ts';
 import { startApp, testRedis, testSecret } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 import { Visitor } from '../support/visitor.ts';

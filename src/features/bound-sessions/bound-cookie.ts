@@ -2,7 +2,8 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
-import { cookieAttributes, prefixedName, readCookie } from '../../session/cookie.ts';
+import { cookieAttributes, prefixedName } from '../../session/cookie.ts';
+import { readCookie } from '../../shared/read-cookie.ts';
 
 /** For how long a bound cookie is good: what a thief who copies it together with the session's has at most. */
 export const boundCookieSeconds = 600;

@@ -1,7 +1,8 @@
 import type { Request, Response } from 'express';
 import { safeReturnPath } from '../../http/return-path.ts';
-import { cookieAttributes, prefixedName, readCookie } from '../../session/cookie.ts';
+import { cookieAttributes, prefixedName } from '../../session/cookie.ts';
 import { tagIn } from '../../session/session-id.ts';
+import { readCookie } from '../../shared/read-cookie.ts';
 import { codeSeconds } from './challenges.ts';
 import { cookieMaxAgeMs } from './known-browsers.ts';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Request } from 'express';
-import { readCookie } from '../../session/cookie.ts';
+import { readCookie } from '../../shared/read-cookie.ts';
 import { maxPathLength, readPath } from './original-url.ts';
 import type { Site } from './sites.ts';
 import { isBrowser, isRandom, newRandom } from './tickets.ts';

@@ -1,7 +1,7 @@
 import type { Opened } from '../../cli/operator.ts';
 import type { Config } from '../../config.ts';
-import { measureSkew } from '../../redis/clock.ts';
 import type { Finding } from '../../shared/operations.ts';
+import { measureSkew } from '../../shared/redis-clock.ts';
 import { commandPermissions } from './settings.ts';
 
 const maxSkewMs = 5000;

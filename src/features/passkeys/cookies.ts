@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Request, Response } from 'express';
-import { cookieAttributes, prefixedName, readCookie } from '../../session/cookie.ts';
+import { cookieAttributes, prefixedName } from '../../session/cookie.ts';
+import { readCookie } from '../../shared/read-cookie.ts';
 
 const browserShape = /^[\w-]{22}$/;
 /** Longer than any challenge, so that a page that is left open can go on. */

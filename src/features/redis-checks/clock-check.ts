@@ -2,8 +2,8 @@ import { correctClock } from '../../clock.ts';
 import type { Service } from '../../core.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
-import { measureSkew } from '../../redis/clock.ts';
 import { figures } from '../../shared/figures.ts';
+import { measureSkew } from '../../shared/redis-clock.ts';
 
 const maxSkewMs = 5000;
 /** Smaller differences are left alone: an answer may take that long. */

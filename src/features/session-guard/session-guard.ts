@@ -1,8 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import type { Core } from '../../core.ts';
-import { cookieName, readCookie, sign } from '../../session/cookie.ts';
+import { cookieName, sign } from '../../session/cookie.ts';
 import { tagIn, tagOf } from '../../session/session-id.ts';
+import { readCookie } from '../../shared/read-cookie.ts';
 
 /**
  * Marks each page with the owner of its session, the tag of the address, and tells open pages whose session the browser
