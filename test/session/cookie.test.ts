@@ -1,8 +1,6 @@
 import { createHmac } from 'node:crypto';
-import type { Request } from 'express';
 import { describe, expect, test } from 'vitest';
 import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
-import { readCookie } from '../../src/shared/read-cookie.ts';
 import { startApp, testRedis, testSecret } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -16,25 +14,6 @@ async function signedIn(): Promise<Visitor> {
   await visitor.signIn('ann@example.com');
   return visitor;
 }
-
-test('a cookie is read by its whole name, wherever it stands', () => {
-  const read = (header: string | undefined, name = '__Host-login') =>
-    readCookie({ headers: { cookie: header } } as Request, name);
-  for (const header of ['__Host-login=a', 'x=1; __Host-login=a', 'x=1;__Host-login=a; y=2']) {
-    expect([header, read(header)]).toEqual([header, 'a']);
-  }
-  for (const header of [
-    undefined,
-    '',
-    'x__Host-login=a',
-    'x=__Host-login=a',
-    '__Host-login2=a',
-    'x=1; y__Host-login=a',
-  ]) {
-    expect([header, read(header)]).toEqual([header, undefined]);
-  }
-  expect(read('x__Host-login=forged; __Host-login=a')).toBe('a');
-});
 
 describe('when the secret is rotated (express-session#591)', () => {
   test('a visitor stays signed in, and gets the cookie back signed by the new secret', async () => {
