@@ -51,5 +51,5 @@ function withMaxAge(cookie: string): string {
 
 /** A session id with its signature, in the format that express-session reads. */
 export function sign(sessionId: string, secret: string): string {
-  return `s:${sessionId}.${createHmac('sha256', secret).update(sessionId).digest('base64').replace(/=+$/, '')}`;
+  return `s:${sessionId}.${createHmac('sha256', secret).update(sessionId).digest('base64').replace('=', '')}`;
 }

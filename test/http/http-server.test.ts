@@ -89,13 +89,16 @@ describe('listening', () => {
 
 // Express-session ignores a path that does not begin with a slash, and every page relies on a session.
 test.each(['*', '*x', '**/..', '*?x=%'])('a target that is not a path, %j, still gets a page', async (target) => {
-  const { url } = await startApp();
+  const { url, logged } = await startApp();
   for (const method of ['GET', 'OPTIONS', 'POST']) {
     const head = `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
     const { received, closed } = await connect(url, head);
     await closed;
     expect(received()).toMatch(/^HTTP\/1.1 404 /);
   }
+  const lines = () => logged().filter(({ msg }) => msg === 'request');
+  await expect.poll(lines).toHaveLength(3);
+  for (const { path } of lines()) expect(path).toMatch(/^\/\*/);
 });
 
 test('clients that keep a connection are told that it will be closed', async () => {
@@ -135,6 +138,8 @@ describe('closing', () => {
   test('lets a connection bring its request that was only just opened, for half a second', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
+    // The clock of a process that has run for a while.
+    vi.advanceTimersByTime(60_000);
     const server = createHttpServer(app);
     const url = await listenLocally(server);
     const [prompt, silent] = [await connect(url), await connect(url)];

@@ -1,5 +1,5 @@
 import type { Express } from 'express';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { SessionRedis } from '../../src/session/commands.ts';
 import { listSessions } from '../../src/session/middleware.ts';
 import {
@@ -116,6 +116,19 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
     expect(Math.abs((listed?.lastSeenAt ?? 0) - (now - 20 * 60_000))).toBeLessThan(2000);
     const here = await signedIn({ 'User-Agent': 'curl' });
     expect((await here.get('/admin')).text).toMatch(/Firefox on Linux[\s\S]*?Last seen 20 minutes ago/);
+  });
+
+  test('has one order on every instance, and ends to the millisecond', async () => {
+    const now = Math.floor(Date.now() / 1000) * 1000;
+    vi.useFakeTimers({ toFake: ['Date'], now });
+    onTestFinished(() => void vi.useRealTimers());
+    const visitors = [await signedIn(), await signedIn(), await signedIn(), await signedIn()];
+    const ids = visitors.map(({ sessionId }) => sessionId).sort();
+    expect((await index.list(email)).map(({ handle }) => handle)).toEqual(ids.map(handleOf));
+    vi.setSystemTime(now + 30 * 60_000 - 1);
+    expect(await index.list(email)).toHaveLength(4);
+    vi.setSystemTime(now + 30 * 60_000);
+    expect(await index.list(email)).toEqual([]);
   });
 
   test('passes over a session that is corrupt', async () => {
