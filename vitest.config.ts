@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { removeLeftovers } from './test/support/leftovers.ts';
 
 // Each project reads this file again, and all of them share one directory.
@@ -23,8 +24,19 @@ const timed = ['test/**/*.timed.test.ts'];
 // Most tests wait for something, so three at a time keep two cores busy; the default would be one.
 const maxWorkers = Math.max(3, availableParallelism() - 1);
 
+/** Starts the longest files first, also in a clone where none has run: the last one would keep a single core busy. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const rank = ({ moduleId }: TestSpecification) =>
+      ['.test.ts', '.browser.test.ts', 'pages.browser.test.ts'].findLastIndex((end) => moduleId.endsWith(end));
+    return sorted.sort((one, other) => rank(other) - rank(one));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     provide: { runDirectory },
     testTimeout: 20_000,
     hookTimeout: 30_000,
