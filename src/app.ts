@@ -125,8 +125,7 @@ export function createApp(parts: AppParts) {
   core.displayAddress = addressToUnicode;
   core.ipDetail = ipDetailOf(config);
   core.ca = trustedCas(config);
-  services.push(refuseToLose(redis));
-  services.push(checkClock(redis, log));
+  services.push(refuseToLose(redis), checkClock(redis, log));
   const branding = openBranding(core, publicDirectory);
   services.push(branding.service);
   core.look = branding.look;
