@@ -111,9 +111,7 @@ export function requireSecure(req: Request): void {
 }
 
 /** The site's origin is https, but this request did not come that way, so its cookie could not be set. */
-export class InsecureRequest extends Error {
-  override readonly name = 'InsecureRequest';
-}
+export class InsecureRequest extends Error {}
 
 async function run(req: Request, method: 'regenerate' | 'save' | 'destroy'): Promise<void> {
   try {

@@ -70,6 +70,12 @@ const forkUrl = await startFork(await connectNode(redisAddress), (fork) => {
       res.end(`write said ${mayGoOn}`);
     });
   });
+  fork.post('/in-parts', (req, res) => {
+    req.session.theme = 'dark';
+    res.write('one ');
+    res.write('two ');
+    res.end('three');
+  });
   fork.post('/end', (req, res) => {
     req.session.theme = 'dark';
     res.end(String(res.end('first') === res));
@@ -127,6 +133,10 @@ describe('a response to a request that changed its session', () => {
 
   test('asks its page to wait until it is stored, as a stream does whose buffer is full', async () => {
     expect((await post('/wait-for-drain')).text).toBe('held write said false');
+  });
+
+  test('arrives whole when its page does not wait', async () => {
+    expect((await post('/in-parts')).text).toBe('one two three');
   });
 
   test('can be ended twice, and is then the second one', async () => {

@@ -131,6 +131,14 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
     expect(await index.list(email)).toEqual([]);
   });
 
+  test('says whether a session that was ended was live', async () => {
+    const [one, two] = [await signedIn(), await signedIn()];
+    expect(await index.end(email, handleOf(one.sessionId))).toBe(true);
+    expect(await index.end(email, handleOf(one.sessionId))).toBe(false);
+    expect(await index.endById(two.sessionId)).toBe(true);
+    expect(await index.endById(two.sessionId)).toBe(false);
+  });
+
   test('passes over a session that is corrupt', async () => {
     const here = await signedIn(firefox);
     const corrupt = await signedIn(iphone);

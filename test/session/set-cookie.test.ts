@@ -120,6 +120,7 @@ describe('a cookie of a page', () => {
       ['neither', []],
       ['cleared', ['Max-Age=0']],
     ]);
+    expect((await new Visitor(forkUrl).get('/')).setCookies).toContain('neither=undefined; Path=/');
     expect(await maxAges('/one')).toEqual([['one', anHour]]);
     expect(await maxAges('/dense')).toEqual([
       ['expires', anHour],
