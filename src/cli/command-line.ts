@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Command, type Given, UsageError } from './command.ts';
 
 /** The options that every command takes. */
@@ -38,12 +38,30 @@ export function readCommandLine(commands: Record<string, Command>, words: string
 function parse({ options = {} }: Command, args: string[]) {
   try {
     const all = { ...options, ...commonOptions };
-    const { values, positionals } = parseArgs({ args, options: all, allowPositionals: true });
+    const words = attachValues(args, all);
+    const { values, positionals } = parseArgs({ args: words, options: all, allowPositionals: true });
     return { values: values as Record<string, string | boolean | undefined>, positionals };
   } catch (error) {
     // Node's own words name the option and what it lacks.
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/**
+ * A value may begin with a dash, as one session in 64 does, but `parseArgs` takes such a value only as `--option=value`.
+ * What follows an option is its value, unless it is an option as well.
+ */
+function attachValues(args: string[], options: NonNullable<ParseArgsConfig['options']>): string[] {
+  const takesValue = (word: string) => word.startsWith('--') && options[word.slice(2)]?.type === 'string';
+  const isOption = (word: string) => word === '-h' || (word.startsWith('--') && Object.hasOwn(options, word.slice(2)));
+  const words: string[] = [];
+  for (let at = 0; at < args.length; at += 1) {
+    const [word = '', next] = args.slice(at, at + 2);
+    const hasDash = takesValue(word) && next?.startsWith('-') && !isOption(next);
+    words.push(hasDash ? `${word}=${next}` : word);
+    if (hasDash) at += 1;
+  }
+  return words;
 }
 
 /** How the commands are typed: all of them, or the one with this name. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { UsageError } from '../../src/cli/command.ts';
-import { usageText } from '../../src/cli/command-line.ts';
+import { readCommandLine, usageText } from '../../src/cli/command-line.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { latchkeyOn } from './run-latchkey.ts';
 
@@ -15,11 +15,20 @@ test.each([
   [['sessions', 'ann@example.com', 'bob@example.com'], /^unexpected argument "bob@example.com"$/],
   [['end', '--everone'], /'--everone'/],
   [['end', 'ann@example.com', '--session'], /--session/],
+  [['end', 'ann@example.com', '--session', '--yes'], /--session/],
   [['end'], /^say whose sessions to end/],
 ])('a command line that is wrong: %j', async (words, message) => {
   const refused = latchkey(...words);
   await expect(refused).rejects.toBeInstanceOf(UsageError);
   await expect(refused).rejects.toThrow(message);
+});
+
+test.each(['-x_1', '--x-', '-', 'x-1'])('the value of an option may begin with a dash: %s', (session) => {
+  const words = ['end', 'ann@example.com', '--session', session, '--yes'];
+  expect(readCommandLine(commands, words)).toMatchObject({
+    given: { operands: ['ann@example.com'], values: { session } },
+    yes: true,
+  });
 });
 
 test.each([[[]], [['--help']], [['end', '--help']], [['help', 'end']]])('asks for help: %j', async (words) => {
