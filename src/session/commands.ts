@@ -9,6 +9,8 @@ export type SessionRedis = {
 
 /** The session had ended before its changes were saved: by logout, revocation or expiry. Nothing was stored. */
 export class SessionEnded extends HttpError {
+  override readonly name = 'SessionEnded';
+
   constructor() {
     super(401, 'Your session has ended. Please login first.');
   }

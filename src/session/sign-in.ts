@@ -111,7 +111,9 @@ export function requireSecure(req: Request): void {
 }
 
 /** The site's origin is https, but this request did not come that way, so its cookie could not be set. */
-export class InsecureRequest extends Error {}
+export class InsecureRequest extends Error {
+  override readonly name = 'InsecureRequest';
+}
 
 async function run(req: Request, method: 'regenerate' | 'save' | 'destroy'): Promise<void> {
   try {

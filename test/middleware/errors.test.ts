@@ -8,6 +8,7 @@ import { registerEjs } from '../../src/http/view-engine.ts';
 import { createLogger } from '../../src/log.ts';
 import { errorPage } from '../../src/middleware/errors.ts';
 import { giveRequestId } from '../../src/middleware/request-id.ts';
+import { InsecureRequest } from '../../src/session/sign-in.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { ask, clients, type Method, signedIn, xhr } from '../support/client.ts';
 import { offersOf } from '../support/offers.ts';
@@ -208,6 +209,9 @@ describe('an unexpected error', () => {
     app.get('/client-error', () => {
       throw Object.assign(new Error(detail), { status: 409, expose: true });
     });
+    app.get('/insecure', () => {
+      throw new InsecureRequest(detail);
+    });
     app.get('/expected', () => {
       throw new HttpError(422, 'Words for the visitor.', { link: { href: '/form', label: 'Back' } });
     });
@@ -247,6 +251,16 @@ describe('an unexpected error', () => {
     expect(lines).toContainEqual(
       expect.objectContaining({
         err: expect.objectContaining({ message: detail, stack: expect.stringContaining('.ts') }),
+      }),
+    );
+  });
+
+  test('is named in the log by its class, which an operator can search for', async () => {
+    lines.length = 0;
+    await request(app).get('/insecure').expect(500);
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        err: expect.objectContaining({ name: 'InsecureRequest', stack: expect.stringMatching(/^InsecureRequest: /) }),
       }),
     );
   });
