@@ -4,6 +4,8 @@ declare module '../redis/client.ts' {
   interface RedisClient {
     /** What goes in front of every key and channel; undefined for nothing. */
     keyPrefix?: string;
+    /** How many of these keys exist. On a Cluster, all of them must be in one slot. */
+    exists: (keys: string[]) => Promise<number>;
     /** Calls the listener whenever a new connection replaces another, before its first command. */
     onConnect?: (listener: () => void) => void;
     /** Pub/sub on the node that has the slot of the channel, in a Cluster. */
@@ -11,7 +13,7 @@ declare module '../redis/client.ts' {
   }
 }
 
-type Commands = Pick<RedisClient, 'get' | 'set' | 'del' | 'eval' | 'time' | 'subscribe' | 'on'>;
+type Commands = Pick<RedisClient, 'get' | 'set' | 'del' | 'exists' | 'eval' | 'time' | 'subscribe' | 'on'>;
 
 /** Where commands go; `current` is asked anew for each of them. */
 type RedisConnection = Omit<RedisClient, keyof Commands> & { current: () => Commands };
@@ -22,6 +24,7 @@ export function redisClient({ current, ...connection }: RedisConnection): RedisC
     get: (key) => current().get(key),
     set: (key, value, options) => current().set(key, value, options),
     del: (key) => current().del(key),
+    exists: (keys) => current().exists(keys),
     eval: (script, options) => current().eval(script, options),
     time: () => current().time(),
     subscribe: (channel, listener) => current().subscribe(channel, listener),

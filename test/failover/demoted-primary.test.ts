@@ -70,8 +70,8 @@ test('a primary that is demoted and promoted again keeps its connection', async 
   const { primary, replica } = await startPair();
   const app = await startApp({ redisAddress: { url: primary.url } });
   await failOver(primary, replica);
+  await expect.poll(() => readiness(app), patience).toMatch(/READONLY/);
   await expect.poll(() => messages(app), patience).toContain('Redis lost');
-  expect(await readiness(app)).toMatch(/READONLY/);
   await primary.client((admin) => admin.sendCommand(['REPLICAOF', 'NO', 'ONE']));
   await expect.poll(() => readiness(app), patience).toBe('ok\n');
   await expect.poll(() => messages(app), patience).toContain('Redis back');

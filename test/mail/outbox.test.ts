@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openRedis } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import type { Courier, Delivered, Sealed } from '../../src/features/mail/delivery.ts';
@@ -530,6 +530,17 @@ describe('several processes', () => {
     await heir.outbox.stop();
     await killed.outbox.stop();
     expect(server.inbox).toMatchObject([{ to: ['bob@example.com'] }, { to: [mail.to] }]);
+  });
+
+  test('that have nothing to do ask Redis once in half a minute, and take over what others have left there', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const idle = start({});
+    const halfAMinute = () => vi.advanceTimersByTimeAsync(30_000);
+    expect(await commandsFor(node, halfAMinute)).toEqual({ exists: '1' });
+    await newOutbox({ redis, courier: neverAnswers() }).enqueue();
+    await halfAMinute();
+    await expect.poll(() => idle.accepted, soon).toHaveLength(1);
   });
 
   test('deliver at once what they have leased without learning of it, because a reply was lost', async () => {

@@ -29,9 +29,9 @@ type Link = {
 const once = { socket: { reconnectStrategy: false } } as const;
 const checkIntervalMs = 250;
 const heartbeatIntervalMs = 500;
-/** While no command is sent, for so long, there are fewer checks. The next command starts them again. */
-const idleAfterMs = 3000;
-const idleCheckIntervalMs = 15_000;
+/** Unused for so long and checked since, a connection is checked less often. The next command starts the checks again. */
+const idleAfterMs = 200;
+const idleCheckIntervalMs = 30_000;
 const openDeadlineMs = 1000;
 /** A connection on which a heartbeat is not answered within this time is dead, even if its socket looks ready. */
 const maxSilenceMs = deadlineMs;
@@ -116,9 +116,10 @@ export class FailoverConnection {
 
   #intervalMs(failures: number): number {
     if (failures > 0) return Math.min(10 * 2 ** failures, checkIntervalMs);
-    const isIdle = performance.now() - this.#usedAt > idleAfterMs;
-    const isWell = this.#link?.client.isReady && !this.#link.isReplica && this.#link.silentSince === undefined;
-    return isIdle && isWell ? idleCheckIntervalMs : checkIntervalMs;
+    const link = this.#link;
+    const isWell = link?.client.isReady && !link.isReplica && link.silentSince === undefined;
+    if (!isWell || link.askedAt < this.#usedAt) return checkIntervalMs;
+    return performance.now() - this.#usedAt > idleAfterMs ? idleCheckIntervalMs : checkIntervalMs;
   }
 
   #pause(milliseconds: number): Promise<void> {
@@ -167,9 +168,11 @@ export class FailoverConnection {
 
   async #connectTo(address: NodeAddress): Promise<void> {
     const client = await this.#open(address);
-    const name = nameOf(address);
-    const before = this.#link;
-    if (before?.name === name && !faultOf(before)) return client.destroy();
+    const [name, before] = [nameOf(address), this.#link];
+    if (before?.name === name && !faultOf(before)) {
+      client.destroy();
+      return this.#status.back();
+    }
     this.#link = { name, client, askedAt: performance.now(), silentSince: undefined, isReplica: false };
     for (const listener of this.connectListeners) listener();
     if (before?.client.isOpen) before.client.destroy();
@@ -203,8 +206,7 @@ export class FailoverConnection {
 
   async #candidates(address: NodeAddress): Promise<[NodeAddress, NodeOptions][]> {
     if ('socketPath' in address) return [[address, this.#options]];
-    const { host, port } = address;
-    const { tls } = this.#options;
+    const [{ host, port }, { tls }] = [address, this.#options];
     const options = tls && !isIP(host) ? { ...this.#options, tls: { ...tls, servername: host } } : this.#options;
     const found = await dns.lookup(host, { all: true });
     return found.map((ip) => [{ host: ip.address, port }, options]);

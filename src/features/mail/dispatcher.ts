@@ -50,6 +50,7 @@ export class Dispatcher {
   #state: 'new' | 'running' | 'stopped' = 'new';
   #isStepping = false;
   #isWoken = false;
+  #isIdle = false;
   #timer: NodeJS.Timeout | undefined;
   #leased = 0;
   #redisAwaySince: number | undefined;
@@ -102,17 +103,19 @@ export class Dispatcher {
 
   async #step(): Promise<void> {
     this.#isStepping = true;
+    const isSweep = this.#isIdle && !this.#isWoken;
     this.#isWoken = false;
     clearTimeout(this.#timer);
     let nextMs: number;
     try {
-      nextMs = await this.#checkQueue();
+      nextMs = isSweep && (await this.#queue.isEmpty()) ? sweepMs : await this.#checkQueue();
     } catch (err) {
       nextMs = redisRetryMs;
       if (this.#redisAwaySince === undefined) this.#log.warn({ err }, 'outbox is waiting for Redis');
       this.#redisAwaySince ??= performance.now();
     }
     this.#isStepping = false;
+    this.#isIdle = nextMs === sweepMs;
     if (this.#state !== 'running') {
       this.#isWoken = false;
       return;

@@ -1,5 +1,6 @@
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline, withTimeout } from '../../redis/deadline.ts';
+import type {} from '../../shared/redis-client.ts';
 import { claimScript, deferScript, enqueueScript, finishScript } from './queue-scripts.ts';
 
 /**
@@ -106,6 +107,15 @@ export class Queue {
       nextMs: nextMs < 0 ? undefined : nextMs,
       ...{ leased, queued, oldestMs },
     };
+  }
+
+  /**
+   * Whether no process has mail to deliver. Costs less than a claim.
+   * @throws {RedisUnavailable}
+   */
+  async isEmpty(): Promise<boolean> {
+    const keys = ['waiting', 'withheld', 'leases'].map((name) => `${base}:${name}`);
+    return (await withTimeout(deadlineMs, this.#redis.exists(keys))) === 0;
   }
 
   /**

@@ -84,6 +84,7 @@ export const mailSettings = featureSettings({
     commands: {
       del: 'KEY',
       eval: 'script 1 KEY',
+      exists: 'KEY',
       get: 'KEY',
       hdel: 'KEY field',
       hget: 'KEY field',

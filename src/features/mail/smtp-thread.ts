@@ -93,12 +93,14 @@ export class SmtpThread implements Courier {
 
 // Node 20 can't run TypeScript, so in development and tests the thread runs a bundle. It is made once for all threads of
 // a process, since every one that loaded tsx would take half a second.
-let bundle: string | undefined;
+const bundles = new Map<string, string>();
 
 function startThread(name: string, workerData: unknown): Worker {
   const isSource = import.meta.url.endsWith('.ts');
   if (!isSource) return new Worker(new URL(`dist/features/mail/${name}.js`, projectDirectory), { workerData });
-  bundle ??= bundleOf(fileURLToPath(new URL(`src/features/mail/${name}.ts`, projectDirectory)));
+  const bundle =
+    bundles.get(name) ?? bundleOf(fileURLToPath(new URL(`src/features/mail/${name}.ts`, projectDirectory)));
+  bundles.set(name, bundle);
   return new Worker(bundle, { eval: true, workerData });
 }
 

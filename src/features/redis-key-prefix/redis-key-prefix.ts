@@ -14,6 +14,7 @@ export function prefixKeys(client: RedisClient, keyPrefix: string): RedisClient 
     get: (key) => client.get(prefixed(key)),
     set: (key, value, options) => client.set(prefixed(key), value, options),
     del: (key) => client.del(prefixed(key)),
+    exists: (keys) => client.exists(keys.map(prefixed)),
     eval: (script, options) => client.eval(script, { ...options, keys: options.keys.map(prefixed) }),
     time: () => client.time(),
     subscribe: (channel, listener) => client.subscribe(keyPrefix + channel, listener),
