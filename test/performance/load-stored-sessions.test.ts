@@ -146,6 +146,13 @@ test.each([
   expect(here.at(-1)?.text).not.toBe('{}');
 });
 
+test('a remembered visitor whose session a page changes keeps the cookie', async () => {
+  const visitor = new Visitor(url);
+  await visitor.get('/sign-in?remember=on');
+  expect((await visitor.get('/paint')).setCookies).toEqual([]);
+  expect((await visitor.get('/')).text).toBe('{"email":"ann@example.com","color":"blue"}');
+});
+
 async function visitInTurn(site: string, paths: string[]) {
   const visitor = new Visitor(site);
   const visits = [];

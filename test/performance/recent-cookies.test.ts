@@ -16,6 +16,11 @@ test('only the very same cookie is found, for less than two minutes', () => {
   expect(recent.find('cookie')).toBe('id');
   vi.advanceTimersByTime(60_000);
   expect(recent.find('cookie')).toBeUndefined();
+  recent.add('seldom', 'id');
+  vi.advanceTimersByTime(119_000);
+  expect(recent.find('seldom')).toBe('id');
+  vi.advanceTimersByTime(1000);
+  expect(recent.find('seldom')).toBeUndefined();
   recent.add('idle', 'id');
   vi.advanceTimersByTime(120_000);
   expect(recent.find('idle')).toBeUndefined();

@@ -5,12 +5,15 @@ import type { Express } from 'express';
 type Include = (name: string, own?: object) => string;
 type View = (locals: object, escapeFn: EscapeCallback, include: Include) => string;
 
-/** Renders a view, by its path below the directory of views, such as `/home`. What is common to all pages is behind `locals`. */
+/**
+ * Renders a view, by its path below the directory of views, such as `/home`. Where the page has no local of a name, that of
+ * the app is used.
+ */
 export type RenderView = (name: string, ...locals: object[]) => string;
 
 /**
- * Renders views as `registerEjs()` has EJS do it, with other locals: those of the app stand behind those of the page, and
- * only the page's are copied for each view that it includes, where EJS copies all of them, and its options.
+ * Renders views as `registerEjs()` has EJS do it, but copies less: EJS copies all locals, and its options, for each view that
+ * a page includes. Here only the page's own locals are copied; those of the app are their prototype.
  * @param options.reload read the files again for every page, for development
  */
 export function compileViews(app: Express, { directory, reload }: { directory: string; reload: boolean }): RenderView {

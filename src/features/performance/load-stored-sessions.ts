@@ -15,7 +15,8 @@ declare module '../../core.ts' {
 /**
  * Loads the session of a visitor who sends a genuine cookie, or begins one for a visitor who sends none, without the
  * middleware of express-session, which hashes each session to see later whether it has changed, and wraps the response.
- * The store knows what has changed anyway. Every other cookie is left to express-session.
+ * The store knows what has changed anyway. Every other cookie is left to express-session. Unlike there, a change sends no
+ * new cookie to a remembered visitor: one that lasts is renewed whenever its idle limit moves.
  * @returns what takes the middleware of express-session and stands in its place
  */
 export function loadStoredSessions(
@@ -26,7 +27,7 @@ export function loadStoredSessions(
   const recent = new RecentCookies();
 
   function sessionIdOf(req: Request): string | undefined {
-    const cookie = onlyCookie(req.headers.cookie ?? '', name);
+    const cookie = firstCookie(req.headers.cookie ?? '', name);
     if (cookie === undefined) return undefined;
     const known = recent.find(cookie);
     if (known !== undefined) return known;
@@ -69,7 +70,7 @@ export function loadStoredSessions(
 }
 
 /** The value of the first cookie of this name, if the Cookie header is as browsers write it up to there. */
-function onlyCookie(header: string, name: string): string | undefined {
+function firstCookie(header: string, name: string): string | undefined {
   const start = header.indexOf(name);
   const valueAt = start + name.length + 1;
   const isAtStart = start === 0 || (start > 1 && header.startsWith('; ', start - 2));

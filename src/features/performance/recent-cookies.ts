@@ -28,11 +28,14 @@ export class RecentCookies {
   }
 
   #startGeneration(): void {
+    const now = performance.now();
+    const ageMs = now - this.#startedAt;
     // After an idle spell, the newer generation is too old as well.
-    const isStale = performance.now() - this.#startedAt >= 2 * maxAgeMs;
+    const isStale = ageMs >= 2 * maxAgeMs;
     this.#older = isStale ? new Map() : this.#newer;
     this.#newer = new Map();
-    this.#startedAt = performance.now();
+    // A late turn does not lengthen the time of the older one.
+    this.#startedAt = isStale || ageMs < maxAgeMs ? now : this.#startedAt + maxAgeMs;
   }
 }
 

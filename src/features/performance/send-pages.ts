@@ -15,8 +15,9 @@ export function sendPages(app: Express, renderView: RenderView): void {
     let page: string;
     try {
       page = renderView(`/${view}`, this.locals, Object(options));
-    } catch (error) {
-      return this.req.next?.(error);
+    } catch {
+      // Fails again there, with an error that in development quotes the line.
+      return Reflect.apply(renderByExpress, this, [view, options]);
     }
     sendPage(this, page);
   };
@@ -32,6 +33,6 @@ function sendPage(res: Response, page: string): void {
   }
   res.setHeader('Content-Type', 'text/html; charset=utf-8');
   res.setHeader('Content-Length', Buffer.byteLength(page));
-  // As a string, it goes out in one piece with the headers.
+  // As a string, it goes out in one piece with the headers. In these, characters beyond ASCII then become UTF-8.
   res.end(page);
 }

@@ -7,6 +7,6 @@ import { sendPages } from './send-pages.ts';
 /** Makes Express cheaper, without a change of what it does. Returns what its server needs for that. */
 export function tuneExpress(app: Express, views: { directory: string; reload: boolean }): ServerOptions {
   const renderView = compileViews(app, views);
-  if (!views.reload) sendPages(app, renderView);
+  sendPages(app, renderView);
   return expressPrototypes(app);
 }

@@ -9,8 +9,8 @@ const idShape = /^[\w.:=+-]{8,64}$/;
 const maxPathLength = 200; // Longer than any path of ours.
 
 /**
- * Gives each request an id, which is the X-Request-Id of a trusted proxy or random, and logs a line about it. Of what a
- * visitor sent, that has the start of the path alone: nothing else can leak from the log (ASVS 16.2.5).
+ * Gives each request an id, which is the X-Request-Id of a trusted proxy or random, and logs a line about it. The line has
+ * the method and the start of the path without the query, so cookies, codes and bodies can't leak from it (ASVS 16.2.5).
  */
 export function requestLog(log: Logger): RequestHandler {
   return function logRequest(req, res, next) {
