@@ -177,7 +177,7 @@ function serve({ metrics }: Config, log: Logger, read: () => Promise<string>): S
     server,
     async start() {
       await listen(server, port, host, { host: 'METRICS_HOST', port: 'METRICS_PORT' });
-      log.info({ host, port: portOf(server) }, 'metrics are served');
+      log.info({ address: host, port: portOf(server) }, 'metrics are served');
     },
     async stop() {
       server.close();
