@@ -116,12 +116,12 @@ export function createApp(parts: AppParts) {
   };
   const services: Service[] = [];
   const serverOptions: ServerOptions = {};
-  const firstStep = { run: giveRequestId };
+  const requestId = { give: giveRequestId };
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
 
   core.noteOutage = outageLog(log);
-  firstStep.run = requestLog(log);
+  requestId.give = requestLog(log);
   core.displayAddress = addressToUnicode;
   core.ipDetail = ipDetailOf(config);
   core.ca = trustedCas(config);
@@ -203,7 +203,7 @@ export function createApp(parts: AppParts) {
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app.route('/readyz').get(ready(parts)).all(allowOnly('GET', 'HEAD'));
 
-  app.use(firstStep.run);
+  app.use(requestId.give);
   app.use(inlineStyles(publicDirectory, { reload: !production }));
   if (hosts.isOn) app.use(hosts.check);
   if (proxies.read.length > 0) app.use(proxies.read);

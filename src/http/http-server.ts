@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 const limits: http.ServerOptions = {
   headersTimeout: 10_000, // Also for connections on which nothing is ever sent.
   requestTimeout: 15_000, // The largest body that a page accepts, 16 kB, needs 9 kbit/s.
-  connectionsCheckingInterval: 1000, // How late these two may be.
+  connectionsCheckingInterval: 1000, // How late the two timeouts above may be noticed.
   // Longer than proxies keep theirs (usually 60 s): otherwise they send requests into connections that just closed.
   keepAliveTimeout: 65_000,
   maxHeaderSize: 16 * 1024, // Room for the cookies of a whole domain: browsers and proxies stop at 8 kB.

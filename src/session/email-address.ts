@@ -2,7 +2,7 @@ import { domainToASCII } from 'node:url';
 
 declare const canonical: unique symbol;
 
-/** An address in the canonical form that identifies a person. Only `parseAddress` makes one, for the compiler to see. */
+/** An address in the canonical form that identifies a person. The compiler accepts only what `parseAddress` returns. */
 export type EmailAddress = string & { readonly [canonical]: true };
 
 /** A canonical address, or what is wrong with the one that was typed, worded for the visitor. */

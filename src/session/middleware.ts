@@ -57,7 +57,7 @@ export function sessions({ store, secrets, preloadsList, wrapLoading }: Sessions
       holdUntilSaved({ req, res, next }, store, { write, end });
       next(error);
     });
-    // While a session is being loaded, its id is already verified. Sent now, both commands share a round trip.
+    // While a session is being loaded, `req.sessionID` is already verified. Sent now, both commands share a round trip.
     if (req.session === undefined && preloadsList?.(req)) {
       const list = store.index.listFor(req.sessionID);
       list.catch(() => {});
