@@ -109,6 +109,11 @@ function features(): Fill[] {
       (load) => measured('mail', load)[0] ?? [],
     ),
     // end: email-code
+    // feature: idle-memory
+    rows('docs/idle-memory.md', 'what | Node 20 | 0.1 on Node 20 | Node 24 | 0.1 on Node 24', (what) =>
+      measured('idle', what).flat(),
+    ),
+    // end: idle-memory
     // feature: incidents
     rows('docs/incidents.md', 'command | output | s', (command) => measured('incidents', command)[0] ?? []),
     // end: incidents
