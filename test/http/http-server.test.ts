@@ -89,16 +89,18 @@ describe('listening', () => {
 
 // Express-session ignores a path that does not begin with a slash, and every page relies on a session.
 test.each(['*', '*x', '**/..', '*?x=%'])('a target that is not a path, %j, still gets a page', async (target) => {
-  const { url, logged } = await startApp();
+  const app = await startApp();
   for (const method of ['GET', 'OPTIONS', 'POST']) {
     const head = `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
-    const { received, closed } = await connect(url, head);
+    const { received, closed } = await connect(app.url, head);
     await closed;
     expect(received()).toMatch(/^HTTP\/1.1 404 /);
   }
-  const lines = () => logged().filter(({ msg }) => msg === 'request');
+  // feature: request-log
+  const lines = () => app.logged().filter(({ msg }) => msg === 'request');
   await expect.poll(lines).toHaveLength(3);
   for (const { path } of lines()) expect(path).toMatch(/^\/\*/);
+  // end: request-log
 });
 
 test('clients that keep a connection are told that it will be closed', async () => {
