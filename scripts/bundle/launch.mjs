@@ -1,9 +1,10 @@
-// Runs a program that `scripts/bundle.mjs` has bundled. It comes with the code that V8 has compiled at the build, so that
-// a start does not compile it again. V8 refuses what another version or other flags have compiled, and compiles anew.
-// Nothing is written: whoever could change the compiled code could change the program as well.
+// Runs a program that `scripts/bundle.mjs` has bundled, with the code that V8 compiled during the build, so that a start
+// does not compile it again. Nothing is written: whoever could change the compiled code could change the program as well.
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire, isBuiltin, SourceMap } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { cachedDataVersionTag } from 'node:v8';
 import { Script } from 'node:vm';
 
 const url = new URL('.', import.meta.url);
@@ -14,16 +15,15 @@ const requireBuiltin = createRequire(import.meta.url);
 /** V8 keeps the name with the compiled code, so it can't be where the file was at the build. */
 const prefix = 'bundle/';
 
-/** Modules of Node that most processes load for nothing. */
-const lateBuiltins = new Set(['zlib', 'node:zlib']);
-
 /**
  * What was loaded, by the name of its file.
- * @type {Map<string, { script: Script; module: { exports: unknown } }>}
+ * @type {Map<string, { script: Script; stamp: Buffer; module: { exports: unknown } }>}
  */
 export const loaded = new Map();
 /** @type {Map<string, SourceMap | undefined>} */
 const sourceMaps = new Map();
+/** Node's own, or that of a module which was preloaded. */
+const formerFormatter = Error.prepareStackTrace;
 
 /** @param {string} program the name of its file, without the extension */
 export function launch(program) {
@@ -35,11 +35,13 @@ export function launch(program) {
 function load(name) {
   const known = loaded.get(name);
   if (known) return known.module.exports;
+  const source = readFileSync(directory + name);
+  const stamp = stampOf(source);
   // esbuild writes ASCII, which Node reads fastest like this.
-  const source = readFileSync(directory + name, 'latin1');
-  const script = new Script(source, { filename: prefix + name, cachedData: compiledCode(name) });
+  const text = source.toString('latin1');
+  const script = new Script(text, { filename: prefix + name, cachedData: compiledCode(name, stamp) });
   const module = { exports: {} };
-  loaded.set(name, { script, module });
+  loaded.set(name, { script, stamp, module });
   script.runInThisContext()(module.exports, requireFrom, module, moduleUrl);
   return module.exports;
 }
@@ -47,28 +49,33 @@ function load(name) {
 /** @param {string} name */
 function requireFrom(name) {
   if (name.startsWith('./')) return load(name.slice(2));
-  if (lateBuiltins.has(name)) return loadedLater(name);
   if (isBuiltin(name)) return requireBuiltin(name);
-  // Only what is optional is not bundled, and nothing of it is wanted.
-  throw Object.assign(new Error(`${name} is not bundled`), { code: 'MODULE_NOT_FOUND' });
+  // Dependencies also look for optional packages, and go on without them because of this code.
+  const message = `${name} is not bundled: import it by a constant name, so that the build can see it`;
+  throw Object.assign(new Error(message), { code: 'MODULE_NOT_FOUND' });
 }
 
 /**
- * A module of Node that is loaded when something of it is needed.
- * @param {string} name
+ * What compiled code begins with: it is used only by the same version of Node on the same platform, with the same flags
+ * and CPU features, for the same source. V8 itself compares its own version, the flags and the length of the source;
+ * some releases of Node that differ more than that crash with each other's code (nodejs/node#62781).
+ * @param {Buffer} source
  */
-function loadedLater(name) {
-  const module = () => requireBuiltin(name);
-  return new Proxy(
-    {},
-    { get: (_, key) => module()[key], has: (_, key) => key in module(), ownKeys: () => Reflect.ownKeys(module()) },
-  );
+function stampOf(source) {
+  const { version, arch, platform } = process;
+  const parts = [version, arch, platform, cachedDataVersionTag(), hash('sha256', source)];
+  // V8 would copy code that does not begin at a multiple of 8 bytes.
+  return Buffer.from(`${parts.join(' ').padEnd(255)}\n`, 'latin1');
 }
 
-/** @param {string} name */
-function compiledCode(name) {
+/**
+ * @param {string} name
+ * @param {Buffer} stamp
+ */
+function compiledCode(name, stamp) {
   try {
-    return readFileSync(`${directory}${name}.compiled`);
+    const file = readFileSync(`${directory}${name}.compiled`);
+    return file.subarray(0, stamp.length).equals(stamp) ? file.subarray(stamp.length) : undefined;
   } catch {
     return undefined;
   }
@@ -84,10 +91,13 @@ function describeStack(error, sites) {
   return [headOf(error), ...sites.map((site) => `    at ${describeSite(site)}`)].join('\n');
 }
 
-/** @param {Error} error */
+/**
+ * As without this formatter: Node adds the code to the names of its own errors.
+ * @param {Error} error
+ */
 function headOf(error) {
   try {
-    return Error.prototype.toString.call(error);
+    return formerFormatter?.(error, []) ?? Error.prototype.toString.call(error);
   } catch {
     return 'Error';
   }
@@ -95,14 +105,27 @@ function headOf(error) {
 
 /** @param {NodeJS.CallSite} site */
 function describeSite(site) {
-  const [name, line, column] = [site.getFileName(), site.getLineNumber(), site.getColumnNumber()];
-  if (!name?.startsWith(prefix) || line === null || column === null) return String(site);
-  const origin = sourceMapOf(name.slice(prefix.length))?.findOrigin(line, column);
-  const isKnown = origin && 'fileName' in origin;
-  const place = isKnown
-    ? `${fileURLToPath(new URL(origin.fileName, url))}:${origin.lineNumber}:${origin.columnNumber}`
-    : `${directory}${name.slice(prefix.length)}:${line}:${column}`;
-  return String(site).replace(`${name}:${line}:${column}`, () => place);
+  const described = String(site);
+  try {
+    const [name, line, column] = [site.getFileName(), site.getLineNumber(), site.getColumnNumber()];
+    if (!name?.startsWith(prefix) || line === null || column === null) return described;
+    const file = name.slice(prefix.length);
+    return described.replace(`${name}:${line}:${column}`, () => originOf(file, line, column));
+  } catch {
+    return described;
+  }
+}
+
+/**
+ * @param {string} file
+ * @param {number} line
+ * @param {number} column
+ */
+function originOf(file, line, column) {
+  const origin = sourceMapOf(file)?.findEntry(line - 1, column - 1);
+  if (!origin || !('originalSource' in origin)) return `${directory}${file}:${line}:${column}`;
+  const { originalSource, originalLine, originalColumn } = origin;
+  return `${fileURLToPath(new URL(originalSource, url))}:${originalLine + 1}:${originalColumn + 1}`;
 }
 
 /** @param {string} name */

@@ -13,11 +13,14 @@ export type ThreadAnswer = { call: number } & ({ value: unknown } | { error: Log
 
 type Call = Extract<ThreadCall, { call: number }>;
 
+// The build counts on this message.
+if (!parentPort) throw new Error('smtp-worker runs in a thread of the server');
+const port = parentPort;
 const client = new SmtpClient(workerData as SmtpOptions);
 
-parentPort?.on('message', (message: ThreadCall) => {
+port.on('message', (message: ThreadCall) => {
   if ('breakOff' in message) return client.breakOff(message.breakOff);
-  const answer = (result: ThreadAnswer) => parentPort?.postMessage(result);
+  const answer = (result: ThreadAnswer) => port.postMessage(result);
   const { call } = message;
   // An unhandled rejection would end the thread, and fail the deliveries of all other mails.
   perform(message).then(
