@@ -22,7 +22,7 @@ export function prefixedName(name: string, secure: boolean): string {
 
 /** Whether the visitor's cookie was signed with an older secret, which may soon be removed (express-session#591). */
 export function isSignedBefore(req: Request, secret: string): boolean {
-  return !req.headers.cookie?.includes(encodeURIComponent(sign(req.sessionID, secret)));
+  return !req.headers.cookie?.replaceAll(/%[0-7][\da-f]/gi, decodeURIComponent).includes(sign(req.sessionID, secret));
 }
 
 /** Sends the session's cookie again, with a new signature or a later expiry. */

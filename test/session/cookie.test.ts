@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import type { SessionSecrets } from '../../src/session/cookie.ts';
 import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { startApp, testRedis, testSecret } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
@@ -87,6 +88,36 @@ function sign(id: string, secret = testSecret): string {
 test('a cookie can be read by express-session', async () => {
   const visitor = await signedIn();
   expect(decodeURIComponent(visitor.sessionCookie ?? '')).toBe(sign(visitor.sessionId));
+});
+
+// Browsers return a cookie as they got it; other clients may decode it, or encode it in another way.
+describe.each<[string, SessionSecrets]>([
+  ['one secret', [testSecret]],
+  ['two secrets', [testSecret, newSecret]],
+])('with %s, no new cookie is sent to a client whose cookie', (_count, secrets) => {
+  test.each<[string, (cookie: string) => string]>([
+    ['is not percent-encoded', (cookie) => cookie],
+    [
+      'is encoded in lower case',
+      (cookie) => encodeURIComponent(cookie).replaceAll(/%../g, (code) => code.toLowerCase()),
+    ],
+    ['is encoded more than necessary', (cookie) => encodeURIComponent(cookie).replace('.', '%2E')],
+    ['comes with others that are encoded wrongly', (cookie) => `${cookie}; x=100%; y=%E0%A4%A`],
+  ])('%s', async (_form, write) => {
+    const visitor = await signedIn();
+    const { url } = await startApp({ redisAddress, secrets });
+    const headers = { Cookie: `session=${write(visitor.sessionCookie ?? '')}` };
+    const { status, setCookies } = await new Visitor(url).get('/admin', { headers });
+    expect([status, setCookies]).toEqual([200, []]);
+  });
+});
+
+test('a cookie that is not percent-encoded is renewed if an older secret signed it', async () => {
+  const visitor = await signedIn();
+  const { url } = await startApp({ redisAddress, secrets: [newSecret, testSecret] });
+  const headers = { Cookie: `session=${visitor.sessionCookie}` };
+  const { status, setCookies } = await new Visitor(url).get('/admin', { headers });
+  expect([status, setCookies.length]).toEqual([200, 1]);
 });
 
 describe('a visitor is simply signed out by', () => {

@@ -131,16 +131,28 @@ describe('a cookie of a page', () => {
 
 // ASVS 7.6.2
 describe('visitors who only look', () => {
-  test('gets no cookie, and nothing is stored', async () => {
+  const cookies = ['', 'session=', 'session=s%3Aforged.forged', `session=s%3A${'A'.repeat(38)}.forged`];
+
+  test('get no cookie, and nothing is stored', async () => {
     const before = await countKeys(http.redis);
     for (const path of ['/', '/login', '/admin', '/logout', '/nowhere', '/livez', '/readyz', '/style.css']) {
-      for (const cookie of ['', 'session=', 'session=s%3Aforged.forged', `session=s%3A${'A'.repeat(38)}.forged`]) {
+      for (const cookie of cookies) {
         const { headers } = await ask(http.url, 'get', path).set('Cookie', cookie);
         expect({ path, cookie, set: headers['set-cookie'] }).toEqual({ path, cookie, set: undefined });
       }
     }
     await ask(http.url, 'post', '/logout').expect(303);
     await ask(http.url, 'post', '/login').type('form').send({ email: 'x' }).expect(422);
+    expect(await countKeys(http.redis)).toBe(before);
+  });
+
+  test('get no cookie where express-session loads the sessions itself, and nothing is stored', async () => {
+    const forkUrl = await startFork(http.redis, (fork) => fork.get('/', (_req, res) => void res.send('a page')));
+    const before = await countKeys(http.redis);
+    for (const cookie of cookies) {
+      const { status, headers } = await ask(forkUrl, 'get', '/').set('Cookie', cookie);
+      expect({ cookie, status, set: headers['set-cookie'] }).toEqual({ cookie, status: 200, set: undefined });
+    }
     expect(await countKeys(http.redis)).toBe(before);
   });
 });
