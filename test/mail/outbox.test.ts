@@ -167,8 +167,8 @@ describe('mail that strangers can cause', () => {
     }
   });
 
-  test('keeps its order for each address, because only the newest code is valid', async () => {
-    // Over one connection, since two may be overtaken by each other on a busy machine.
+  test('becomes due in order for each address, because only the newest code is valid', async () => {
+    // With two connections, the later of two mails may overtake the other on a busy machine.
     const { enqueue, accepted } = start({ maxDelayMs: 30, limits: { connections: 1 } });
     for (let count = 1; count <= 12; count += 1) await enqueue();
     await expect.poll(() => accepted, soon).toEqual(Array.from({ length: 12 }, (_, index) => `${index + 1}`));

@@ -3,8 +3,9 @@ const gapMs = 20;
 
 /**
  * Delays mail by a random time. Sending mail takes CPU time, which may slow down the next requests and so tell a
- * stranger whether an address gets mail (ASVS 6.3.8). Mails to one address keep their order, because of two codes only
- * the newer one is valid.
+ * stranger whether an address gets mail (ASVS 6.3.8). Mails to one address become due in the order in which they were
+ * requested, because of two codes only the newer one is valid. Over one connection, they are delivered in that order as
+ * well; over several, a later mail may overtake an earlier one under load.
  */
 export class SendDelay {
   readonly #maxMs: number;
