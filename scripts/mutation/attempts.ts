@@ -26,7 +26,7 @@ export class Attempts {
   /** @param done is told of each mutant, with the result that killed it */
   async kill(mutants: Mutant[], reaches: Reach[], done: (mutant: Mutant, killed?: Result) => void): Promise<void> {
     const attempts = mutants.map((mutant) => ({ mutant, tasks: tasksAgainst(mutant, reaches) }));
-    // One after the other, those that need modules to be loaded anew.
+    // Mutants for which modules have to be reloaded come last, one after the other.
     attempts.sort((a, b) => Number(a.tasks[0]?.reload) - Number(b.tasks[0]?.reload));
     await this.#share(attempts, async ({ mutant, tasks }, worker) => {
       for (const task of tasks) {
@@ -49,7 +49,7 @@ export class Attempts {
 
   /** The result of a task that fails because of its mutant. */
   async #attempt(task: Task, worker: Worker): Promise<Result | undefined> {
-    const result = await worker.run(task);
+    const result = await runPatiently(task, worker);
     if (!result.failure) return undefined;
     const { testIds, ...wholeFile } = task;
     if (!testIds) return result;
@@ -77,6 +77,12 @@ export class Attempts {
     await Promise.all(this.#workers.map(takeTurns));
     return values;
   }
+}
+
+/** On a busy machine a test may take too long, so a timeout counts only if three times the limit is not enough either. */
+async function runPatiently(task: Task, worker: Worker): Promise<Result> {
+  const result = await worker.run(task);
+  return result.isTimeout ? worker.run(task, 3) : result;
 }
 
 /** @throws if a test fails twice: on a busy machine one may fail once */

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { instrument, type RawMutant } from './instrument.mjs';
 
 /** What is mutated, and whose tests are to find the mutants: those of the folder itself, and of what uses it most. */
-export const rooms: Record<string, [string, ...string[]]> = {
+export const testedFolders: Record<string, [string, ...string[]]> = {
   'src/session': ['test/session', 'test/routes', 'test/middleware'],
   'src/middleware': ['test/middleware', 'test/routes', 'test/http'],
   'src/http': ['test/http', 'test/middleware', 'test/routes'],
@@ -25,12 +25,12 @@ export type Equivalent = Pick<Mutant, 'file' | 'code' | 'change'> & { reason: st
 
 /** The folders with the tests for a source, its own first. */
 export function testsFor(file: string): [string, ...string[]] {
-  const [, tests] = Object.entries(rooms).find(([folder]) => file.startsWith(`${folder}/`)) ?? [];
-  if (!tests) throw new Error(`${file} is not in ${Object.keys(rooms).join(', ')}`);
+  const [, tests] = Object.entries(testedFolders).find(([folder]) => file.startsWith(`${folder}/`)) ?? [];
+  if (!tests) throw new Error(`${file} is not in ${Object.keys(testedFolders).join(', ')}`);
   return tests;
 }
 
-/** All sources below these paths, each a room, a file or a `file:line`. */
+/** All sources below these paths, each a folder, a file or a `file:line`. */
 export function sourcesBelow(paths: string[]): string[] {
   const files = paths.flatMap((path) => {
     const file = path.replace(/:\d+$/, '');

@@ -1,4 +1,4 @@
-// Which mutants the last runs killed, kept in .data/, so that only the others have to be tried again.
+// Which mutants earlier runs killed, kept in .data/, so that `--again` tries only the others.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Mutant } from './mutants.ts';

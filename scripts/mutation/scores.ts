@@ -17,11 +17,12 @@ ${heading}
 ${heading.replaceAll(/[^|]+/g, ' --- ')}
 `;
 
-/** @param outcomes of one folder */
+/** The share in percent that was found; 100 if there was nothing to find. */
 export function scoreOf(outcomes: Outcome[]): number {
   const count = (...wanted: Outcome[]) => outcomes.filter((outcome) => wanted.includes(outcome)).length;
   const found = count('killed', 'timed out');
-  return (100 * found) / (found + count('survived', 'not covered'));
+  const missed = count('survived', 'not covered');
+  return missed === 0 ? 100 : (100 * found) / (found + missed);
 }
 
 export function rowOf(folder: string, outcomes: Outcome[]): string {

@@ -24,14 +24,18 @@ export class Worker {
     this.#code = Object.fromEntries(Object.entries(code).map(([file, text]) => [resolve(file), text]));
   }
 
-  /** Runs a test file; when a test waits for ever, this costs the process, and the next task starts another. */
-  async run(task: Task): Promise<Result> {
+  /**
+   * Runs a test file. A test that hangs costs the process, and the next task starts another.
+   * @param patience multiplies all time limits
+   */
+  async run(task: Task, patience = 1): Promise<Result> {
     this.#connection ??= this.#start();
     const { socket, results } = await this.#connection;
-    send(socket, { ...task, reload: task.reload || this.#isStale });
+    const timeout = task.timeoutMs === undefined ? {} : { timeoutMs: patience * task.timeoutMs };
+    send(socket, { ...task, ...timeout, reload: task.reload || this.#isStale });
     // Constants keep what a mutant made of them.
     this.#isStale = task.reload && task.mutant !== undefined;
-    const hung = setTimeout(() => this.stop(), maxTaskMs);
+    const hung = setTimeout(() => this.stop(), patience * maxTaskMs);
     const { value } = await results.next();
     clearTimeout(hung);
     if (!value || value.isTimeout) this.stop();
