@@ -9,8 +9,8 @@ import { type Visit, Visitor } from '../support/visitor.ts';
 
 export type CodeApp = TestApp & {
   mails: MailServer;
-  /** What all apps of this file with the same Redis have logged so far: they deliver each other's mail. */
-  allLogged: TestApp['logged'];
+  /** What all apps of this file with the same Redis have logged of mail so far: they deliver each other's. */
+  mailsLogged: TestApp['logged'];
 };
 
 /** The logs of the apps that share a Redis. */
@@ -28,7 +28,8 @@ export async function startCodeApp(options: TestAppOptions & { mails?: MailServe
   const place = JSON.stringify(redisAddress);
   logs.set(place, [...(logs.get(place) ?? []), app.logged]);
   afterwards(() => logs.delete(place));
-  return { ...app, mails, allLogged: () => (logs.get(place) ?? []).flatMap((logged) => logged()) };
+  const allLogged = () => (logs.get(place) ?? []).flatMap((logged) => logged());
+  return { ...app, mails, mailsLogged: () => allLogged().filter(({ msg }) => msg === 'mail sent') };
 }
 
 let addresses = 0;
@@ -93,10 +94,11 @@ export async function noMoreMail({ redis }: Pick<CodeApp, 'redis'>): Promise<voi
   await expect.poll(() => redis.keys('{outbox}:mail:*'), { timeout: 10_000, interval: 5 }).toEqual([]);
 }
 
+type Logs = Pick<CodeApp, 'logged' | 'mailsLogged'>;
 type Outcomes = { mailed: number; withheld: number };
 
-/** Waits until it is decided what became of so many requests for a code, and counts the mails and the rest. */
-export async function outcomes(app: Pick<CodeApp, 'allLogged'>, email: string, wishes: number): Promise<Outcomes> {
+/** Waits until it is decided what became of so many requests for a code, and counts them as {@link decided} does. */
+export async function outcomes(app: Logs, email: string, wishes: number): Promise<Outcomes> {
   return vi.waitFor(
     () => {
       const { mailed, withheld } = decided(app, email);
@@ -107,11 +109,12 @@ export async function outcomes(app: Pick<CodeApp, 'allLogged'>, email: string, w
   );
 }
 
-function decided({ allLogged }: Pick<CodeApp, 'allLogged'>, email: string): Outcomes {
-  const lines = allLogged().filter(({ person }) => person === tagOf(email));
+/** How many codes for an address were sent, by any app with the same Redis, and how many this app has withheld. */
+export function decided({ logged, mailsLogged }: Logs, email: string): Outcomes {
+  const isAbout = ({ person }: Record<string, unknown>) => person === tagOf(email);
   return {
-    mailed: lines.filter(({ msg, mail }) => msg === 'mail sent' && mail === 'code').length,
-    withheld: lines.filter(({ msg }) => msg === 'code withheld').length,
+    mailed: mailsLogged().filter((line) => isAbout(line) && line.mail === 'code').length,
+    withheld: logged().filter((line) => isAbout(line) && line.msg === 'code withheld').length,
   };
 }
 
