@@ -117,7 +117,7 @@ describe('a request', () => {
       res.end();
     });
     await request(app).get('/');
-    await vi.waitFor(() => expect(lines).toMatchObject([{ milliseconds: 12.3 }]));
+    await vi.waitFor(() => expect(lines).toMatchObject([{ milliseconds: 12.3 }]), 10_000);
   });
 
   test('has a unique id', async () => {
