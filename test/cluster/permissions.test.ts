@@ -3,7 +3,7 @@ import { redisPermissions } from '../../src/config.ts';
 import { aclRule } from '../../src/features/redis-checks/permissions.ts';
 import { connectUrl } from '../support/app.ts';
 import { contributed } from '../support/contributions.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { expectUnreachable } from '../support/redis-start.ts';
 import { loneNode, takeAllSlots } from './lone-node.ts';

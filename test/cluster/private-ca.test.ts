@@ -1,5 +1,5 @@
 import { test } from 'vitest';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { expectTrustedOnlyWith, startTls } from '../support/redis-tls.ts';
 import { loneNode, takeAllSlots } from './lone-node.ts';
 

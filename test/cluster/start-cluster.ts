@@ -4,7 +4,7 @@ import { expect, vi } from 'vitest';
 import { findRedis } from '../../src/dev/private-redis.ts';
 import { withDeadline } from '../../src/redis/deadline.ts';
 import { freePort } from '../support/process.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { isReplicated, readyWithinMs, replicated } from '../support/replication.ts';
 import { startNode } from '../support/start-node.ts';

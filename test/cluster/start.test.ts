@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { checkWritable } from '../../src/redis/client.ts';
 import { connectUrl } from '../support/app.ts';
 import { freePort } from '../support/process.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { expectUnreachable } from '../support/redis-start.ts';
 import { loneNode, takeAllSlots } from './lone-node.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { redisPermissions } from '../../src/config.ts';
 import { aclRule } from '../../src/features/redis-checks/permissions.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { newAddress, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
 

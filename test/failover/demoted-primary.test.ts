@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { afterwards } from '../support/afterwards.ts';
 import { connectUrl, startApp, type TestApp } from '../support/app.ts';
 import { ask, signedIn } from '../support/client.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { isReplicated, replicated } from '../support/replication.ts';
 import { startNode } from '../support/start-node.ts';

@@ -6,7 +6,7 @@ import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { connectUrl } from '../support/app.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 
 test('a Redis that no longer allows the channel is asked less and less often, and heard once it does', async () => {

@@ -5,7 +5,7 @@ import { ConfigError, readConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/log.ts';
 import { connectUrl } from '../support/app.ts';
 import { newDirectory } from '../support/process.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { expectTrustedOnlyWith, startTls, writeCertificate } from '../support/redis-tls.ts';
 
 test('rediss reaches a Redis whose CA is in CA_FILE, and none whose CA is unknown', async () => {

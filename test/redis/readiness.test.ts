@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { ask } from '../support/client.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 
 const redis = await startRedisServer(password, ['--save', '3600 1000']);

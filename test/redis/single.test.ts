@@ -3,7 +3,7 @@ import { createLogger } from '../../src/log.ts';
 import { connected, openSingle } from '../../src/redis/connect.ts';
 import { targetOf } from '../support/app.ts';
 import { freePort } from '../support/process.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 
 const lines: { msg: string }[] = [];

@@ -1,6 +1,6 @@
 import { test } from 'vitest';
 import { freePort } from '../support/process.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { expectUnreachable } from '../support/redis-start.ts';
 

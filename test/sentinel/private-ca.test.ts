@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'vitest';
 import { newDirectory } from '../support/process.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { expectTrustedOnlyWith, startTls } from '../support/redis-tls.ts';
 
 test('rediss+sentinel reaches Sentinels and primary with the CA in CA_FILE, and none whose CA is unknown', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { withDeadline } from '../../src/redis/deadline.ts';
 import { newDirectory } from '../support/process.ts';
-import { password } from '../support/redis-nodes.ts';
+import { password } from '../support/redis-password.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { isReplicated, readyWithinMs, replicated } from '../support/replication.ts';
 import { startNode } from '../support/start-node.ts';

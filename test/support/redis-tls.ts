@@ -5,7 +5,7 @@ import { createLogger } from '../../src/log.ts';
 import { connectUrl } from './app.ts';
 import { certificateFor } from './certificate.ts';
 import { freePort, newDirectory } from './process.ts';
-import { password } from './redis-nodes.ts';
+import { password } from './redis-password.ts';
 import { type RedisServer, startRedisServer } from './redis-server.ts';
 
 /** The paths of a certificate and its key. */

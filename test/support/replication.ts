@@ -1,5 +1,5 @@
 import { expect, vi } from 'vitest';
-import { password } from './redis-nodes.ts';
+import { password } from './redis-password.ts';
 import type { RedisServer } from './redis-server.ts';
 
 export const readyWithinMs = 20_000;

@@ -1,4 +1,4 @@
-import { password } from './redis-nodes.ts';
+import { password } from './redis-password.ts';
 import { type RedisServer, startRedisServer } from './redis-server.ts';
 
 /** Starts a Redis with these settings. */
