@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
+import { builtFile } from '../support/process.ts';
 import { runLatchkey } from './run-latchkey.ts';
 
+// The first test would have less time.
+builtFile('cli/latchkey.js');
 const redisAddress = await testRedis();
 const env = { REDIS_URL: `unix://${redisAddress.socketPath}` };
 const { url } = await startApp({ redisAddress });
