@@ -116,11 +116,8 @@ export class Dispatcher {
     }
     this.#isStepping = false;
     this.#isIdle = nextMs === sweepMs;
-    if (this.#state !== 'running') {
-      this.#isWoken = false;
-      return;
-    }
-    if (this.#isWoken && this.#redisAwaySince === undefined) void this.#step();
+    if (this.#state !== 'running') this.#isWoken = false;
+    else if (this.#isWoken && this.#redisAwaySince === undefined) void this.#step();
     else this.#timer = setTimeout(() => void this.#step(), nextMs).unref();
   }
 
