@@ -32,7 +32,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     process.kill(server.pid, 'SIGTERM');
     expect(await server.ended).toEqual({ code: 0, signal: null });
     expect(server.logged('closed')).toHaveLength(1);
-    expect(redis?.isRunning()).toBe(false);
+    await expect.poll(() => redis?.isRunning()).toBe(false);
   });
 
   // The terminal sends it to npm and to the server, and npm passes it on to the server once more.
@@ -42,7 +42,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     killGroup(server.pid, 'SIGINT');
     expect(await server.ended).toEqual({ code: 0, signal: null });
     expect(server.logged('closed')).toHaveLength(1);
-    expect(redis?.isRunning()).toBe(false);
+    await expect.poll(() => redis?.isRunning()).toBe(false);
   });
 });
 
@@ -58,6 +58,6 @@ describe('npm run dev', { timeout: 60_000 }, () => {
     const redis = await watchRedis(cwd);
     process.kill(server.pid, 'SIGTERM');
     expect(await server.ended).toEqual({ code: 0, signal: null });
-    expect(redis?.isRunning()).toBe(false);
+    await expect.poll(() => redis?.isRunning()).toBe(false);
   });
 });
