@@ -1,6 +1,6 @@
 import type { ServerOptions } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import express from 'express';
+import express, { type Request } from 'express';
 import type { RedisTarget, SessionLimits, SignIn } from './config.ts';
 import type { AdminSection, Core, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
@@ -60,7 +60,7 @@ import { showHome } from './routes/home.ts';
 import { plainSteps, showLogin, trust } from './routes/login.ts';
 import { followLogout, logOut } from './routes/logout.ts';
 import { isOnList } from './session/allow-list.ts';
-import { sessions } from './session/middleware.ts';
+import { type SessionsOptions, sessions } from './session/middleware.ts';
 import { SessionStore } from './session/store.ts';
 import type { Operations } from './shared/operations.ts';
 
@@ -116,12 +116,10 @@ export function createApp(parts: AppParts) {
   };
   const services: Service[] = [];
   const serverOptions: ServerOptions = {};
-  const requestId = { give: giveRequestId };
 
   // Features. scripts/without.mjs takes one out together with its lines here and in config.ts.
 
   core.noteOutage = outageLog(log);
-  requestId.give = requestLog(log);
   core.displayAddress = addressToUnicode;
   core.ipDetail = ipDetailOf(config);
   core.ca = trustedCas(config);
@@ -146,7 +144,6 @@ export function createApp(parts: AppParts) {
   services.push(incidents.service);
   services.push(returnMemory(config));
   limits.minSignedInAt = incidents.minSignedInAt;
-  core.wrapLoading = loadStoredSessions(core);
   const liveTabs = openLiveTabs(core, limits);
   services.push(liveTabs.service);
   store.index.endScript = liveTabs.endScript;
@@ -161,7 +158,7 @@ export function createApp(parts: AppParts) {
   adminSections.push(...gate.adminSections);
 
   const trustSteps = { ...plainSteps };
-  trustSteps.check = signInLimit(core);
+  trustSteps.limit = signInLimit(core);
   trustSteps.signIn = signInOnce(core);
   const signInWays: Record<SignIn, () => SignInWay> = {
     trust: () => trust(core, trustSteps),
@@ -174,7 +171,7 @@ export function createApp(parts: AppParts) {
   const headers = securityHeaderValues({ https, identityProvider: signInWay.identityProvider });
 
   const app = express();
-  // Outside production, Express's last resort answers with stack traces.
+  // Express reads NODE_ENV itself, but not from `.env`. Outside production its own error handler shows stack traces.
   app.set('env', production ? 'production' : 'development');
   app.disable('x-powered-by').disable('etag'); // Pages are not stored, so nobody could use it; static files have their own.
   app.set('trust proxy', config.trustProxy);
@@ -203,7 +200,8 @@ export function createApp(parts: AppParts) {
   app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
   app.route('/readyz').get(ready(parts)).all(allowOnly('GET', 'HEAD'));
 
-  app.use(requestId.give);
+  app.use(giveRequestId);
+  app.use(requestLog(log));
   app.use(inlineStyles(publicDirectory, { reload: !production }));
   if (hosts.isOn) app.use(hosts.check);
   if (proxies.read.length > 0) app.use(proxies.read);
@@ -215,7 +213,10 @@ export function createApp(parts: AppParts) {
   app.use(sameOrigin(origin, signInWay.identityProvider));
   if (gate.keys) app.use(gate.keys); // Before the sessions: caches may share it, so no cookie may go with it.
   if (passkeys.wellKnown) app.use(passkeys.wellKnown); // Likewise.
-  app.use(sessions({ ...core, preloadsList: (req) => req.method === 'GET' && req.path === '/admin' }));
+  const showsList = (req: Request) => req.method === 'GET' && req.path === '/admin';
+  const sessionsOptions: SessionsOptions = { store, secrets, preloadsList: showsList };
+  sessionsOptions.wrapLoading = loadStoredSessions(core);
+  app.use(sessions(sessionsOptions));
   if (boundSessions.guard) app.use(boundSessions.guard);
   app.use(viewLocals);
 

@@ -27,7 +27,7 @@ main.isClosing = workers.unlessRetiring(main.isClosing);
 main.isPrimary = workers.isPrimary;
 workers.beside.push(serveWorkerMetrics);
 
-void start();
+void start(); // A function, because the bundle is CommonJS, which has no top-level await.
 
 async function start(): Promise<void> {
   try {

@@ -24,9 +24,8 @@ async function check(options = {}) {
     if (ownerNow === owner) {
       reveal();
       document.dispatchEvent(new Event('session-confirmed'));
-    } else if (hasEntries()) conceal({ keepsEntries: true });
-    else if (ownerNow !== '' || isBack) loadAnew();
-    else conceal({ keepsEntries: false });
+    } else if (!hasEntries() && (ownerNow !== '' || isBack)) loadAnew();
+    else conceal();
   } catch {
     otherwise();
   }
@@ -49,9 +48,10 @@ function reveal() {
 }
 
 /** Puts a notice in place of the page. What was typed is kept, out of sight, until its owner has logged in again. */
-function conceal({ keepsEntries }) {
+function conceal() {
   page.hidden = false;
   if (notice.isConnected) return;
+  const keepsEntries = hasEntries();
   notice.innerHTML = `<section class="card" role="alert">
     <h1 tabindex="-1">Your session has ended</h1>
     <p></p>

@@ -4,7 +4,7 @@ import { HttpError } from '../http/http-error.ts';
 
 const limit = '16kb';
 
-/** Refuses compressed bodies, which inflate a thousandfold, with a 415 that says so (RFC 9110, 15.5.16). */
+/** Refuses compressed bodies, which can inflate a thousandfold, with a 415 that names what it reads (RFC 9110, 15.5.16). */
 const refuseCompressed: RequestHandler = function refuseCompressed(req, _res, next) {
   const encoding = req.headers['content-encoding']?.toLowerCase() || 'identity';
   if (encoding === 'identity') return next();
@@ -32,7 +32,7 @@ export const readBodies: RequestHandler[] = [
 
 async function hasContent(req: Request): Promise<boolean> {
   if (req.headers['transfer-encoding'] === undefined) return Number(req.headers['content-length']) > 0;
-  // A chunked body does not say how long it is; the server's deadline for requests bounds the wait.
+  // A chunked body does not say how long it is. If the connection closes first, nobody is left to answer.
   return new Promise((done) => {
     req.once('data', () => done(true));
     req.once('end', () => done(false));

@@ -20,7 +20,7 @@ export interface RedisClient {
   probeKeys?: readonly string[];
 }
 
-/** Rejects unless Redis takes writes: a replica, or one that is full or loading, refuses even one without an effect. */
+/** Rejects unless Redis takes writes: a replica, and a Redis that is full or loading, refuses even one without effect. */
 export async function checkWritable(redis: RedisClient): Promise<void> {
   const writes = (redis.probeKeys ?? ['ready']).map((key) => redis.set(key, '', { condition: 'XX' }));
   await Promise.any(writes).catch(({ errors }: AggregateError) => {

@@ -21,10 +21,11 @@ export type LoginForm = { email: string; remember: boolean; next: string };
 export type SignInStep = (req: Request, res: Response, form: LoginForm, email: EmailAddress) => Promise<boolean>;
 
 /** The steps of a sign-in without proof, which features may replace. */
-export type TrustSteps = { check?: SignInStep; signIn: SignInStep };
+export type TrustSteps = { limit: SignInStep; signIn: SignInStep };
 
 /** The sign-in alone: no limits, and a form that is sent twice signs in twice. */
 export const plainSteps: TrustSteps = {
+  limit: async () => true,
   async signIn(req, _res, { remember }, email) {
     await signIn(req, email, { remember });
     return true;
@@ -46,7 +47,7 @@ export function trust({ isAllowed, log }: Core, steps: TrustSteps): SignInWay {
       auditRefused(log, req, 'not in ALLOWED_EMAILS', email);
       return refuseAddress(req, res, form, 'This address may not log in here.');
     }
-    if (steps.check && !(await steps.check(req, res, form, email))) return;
+    if (!(await steps.limit(req, res, form, email))) return;
     if (await steps.signIn(req, res, form, email)) answerDone(req, res, form.next);
   };
   const note = 'This site is in trust mode: it believes whatever address you enter.';

@@ -14,7 +14,7 @@ export type SessionsOptions = {
   /** Which requests show the visitor's sessions. For those, the list is requested together with the session. */
   preloadsList?: (req: Request) => boolean;
   /** Takes the middleware of express-session, and returns what stands in its place. */
-  wrapLoading?: ((expressSession: RequestHandler) => RequestHandler) | undefined;
+  wrapLoading?: (expressSession: RequestHandler) => RequestHandler;
 };
 
 const preloaded = new WeakMap<Request, Promise<ListedSession[]>>();
@@ -66,9 +66,10 @@ export function sessions({ store, secrets, preloadsList, wrapLoading }: Sessions
   }
 
   function keepCookieCurrent(req: Request, res: Response, next: NextFunction): void {
-    const expiryMoved = req.session.remember === true && store.wasTouched(req.session);
-    const mayBeOld = secrets.length > 1 && isSignedBefore(req, secrets[0]);
-    if (req.session.email !== undefined && (expiryMoved || mayBeOld)) renewCookie(req, res, secrets[0]);
+    const { email, remember } = req.session;
+    const expiryMoved = () => remember === true && store.wasTouched(req.session);
+    const mayBeOld = () => secrets.length > 1 && isSignedBefore(req, secrets[0]);
+    if (email !== undefined && (expiryMoved() || mayBeOld())) renewCookie(req, res, secrets[0]);
     next();
   }
 

@@ -45,14 +45,15 @@ export function encodeMoment(milliseconds: number): string {
  * The record of a session: when it was last seen, in hexadecimal seconds; when it signed in, in milliseconds of base 36
  * (eight digits last until 2059); whether it is remembered, 0 or 1; its address; a line with the device; and a line of
  * JSON with what a fork keeps. A later version has another digit in place of the 0 or 1, so that this one refuses it.
+ * @throws {TypeError} for a line break in the address or the device
  */
 export function encode(session: StoredSession): string {
   const { email = '', device = '', binding } = session;
   if (email.includes('\n') || device.includes('\n')) throw new TypeError('a line break in an address or a device');
   const moments = encodeMoment(session.lastSeenAt) + session.signedInAt.toString(36).padStart(8, '0');
   const extra = extraFields(session);
-  const json = extra.length > 0 ? JSON.stringify({ binding, ...Object.fromEntries(extra) }) : '{}';
-  return `${moments}${session.remember ? 1 : 0}${email}\n${device}${json === '{}' ? '' : `\n${json}`}`;
+  const json = extra.length > 0 ? `\n${JSON.stringify({ binding, ...Object.fromEntries(extra) })}` : '';
+  return `${moments}${session.remember ? 1 : 0}${email}\n${device}${json}`;
 }
 
 const recordShape = /^([\da-f]{8})([\da-z]{8})([01])([^\n]*)\n([^\n]*)(?:\n(\{[^\n]*\}))?$/;

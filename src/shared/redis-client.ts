@@ -18,7 +18,7 @@ type Commands = Pick<RedisClient, 'get' | 'set' | 'del' | 'exists' | 'eval' | 't
 /** Where commands go; `current` is asked anew for each of them. */
 type RedisConnection = Omit<RedisClient, keyof Commands> & { current: () => Commands };
 
-/** A client whose connection may be another one with each command. @public for what follows a Redis that moves */
+/** A client that sends each command over the connection that is current then. @public for Sentinel, Cluster and failover */
 export function redisClient({ current, ...connection }: RedisConnection): RedisClient {
   return {
     get: (key) => current().get(key),

@@ -21,12 +21,13 @@ test.each(['tag', '{tag}session', 'l:{tag}limit', 'n:link', '{outbox}'])(
   },
 );
 
-test('every command, and every key of a script, gets the same prefix', async () => {
+test('the keys of every command and script get the same prefix', async () => {
   await node.flushAll();
   await client.set('key', 'value');
   const script = 'return {redis.call("GET", KEYS[1]), redis.call("GET", KEYS[2])}';
   expect(await client.eval(script, { keys: ['key', 'other'], arguments: [] })).toEqual(['value', null]);
   expect(await client.get('key')).toBe('value');
+  expect(await client.exists(['key', 'other'])).toBe(1);
   expect(await client.del('key')).toBe(1);
   expect(await node.keys('*')).toEqual([]);
 });

@@ -44,7 +44,8 @@ export function requireBoundCookie(parts: BoundParts, origin: string): RequestHa
 
   return function requireBoundCookie(req, res, next) {
     const { email, signedInAt = 0 } = req.session;
-    if (email === undefined || !req.session.binding) return letPass(parts, { req, res, next, wasBound: false });
+    if (email === undefined || req.session.binding === undefined)
+      return letPass(parts, { req, res, next, wasBound: false });
     const binding = bindingOf(req.session);
     const state = binding ? cookies.check(req, req.sessionID, binding.key) : 'wrong';
     // Neither way: after a clock has been set back, the grace would last for as long.

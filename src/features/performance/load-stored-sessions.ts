@@ -1,16 +1,9 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Core } from '../../core.ts';
 import { cookieName, renewCookie } from '../../session/cookie.ts';
-import type { SessionsOptions } from '../../session/middleware.ts';
 import type { SessionStore } from '../../session/store.ts';
 import { readSessionId } from '../session-guard/session-guard.ts';
 import { RecentCookies } from './recent-cookies.ts';
-
-declare module '../../core.ts' {
-  interface Core {
-    wrapLoading?: SessionsOptions['wrapLoading'];
-  }
-}
 
 /**
  * Loads the session of a visitor who sends a genuine cookie, or begins one for a visitor who sends none, without the

@@ -1,6 +1,5 @@
 import type { Request, RequestHandler } from 'express';
 import type { Logger } from '../../log.ts';
-import { randomRequestId } from '../../middleware/request-id.ts';
 import { cutText } from '../../shared/cut-text.ts';
 import { isFromProxy } from '../../shared/from-proxy.ts';
 
@@ -9,16 +8,19 @@ const idShape = /^[\w.:=+-]{8,64}$/;
 const maxPathLength = 200; // Longer than any path of ours.
 
 /**
- * Gives each request an id, which is the X-Request-Id of a trusted proxy or random, and logs a line about it. The line has
- * the method and the start of the path without the query, so cookies, codes and bodies can't leak from it (ASVS 16.2.5).
+ * Logs a line about each request, under the X-Request-Id of a trusted proxy if it came with one. The line has the method
+ * and the start of the path without the query, so cookies, codes and bodies can't leak from it (ASVS 16.2.5).
  */
 export function requestLog(log: Logger): RequestHandler {
   return function logRequest(req, res, next) {
     const startedAt = performance.now();
     const { method } = req;
     const path = cutText(req.path, maxPathLength);
-    req.id = givenId(req) ?? randomRequestId();
-    res.setHeader('X-Request-Id', req.id);
+    const given = givenId(req);
+    if (given !== undefined) {
+      req.id = given;
+      res.setHeader('X-Request-Id', given);
+    }
     res.once('close', () => {
       const milliseconds = Math.round((performance.now() - startedAt) * 10) / 10;
       const line = { id: req.id, method, path, status: res.statusCode, milliseconds };
