@@ -21,8 +21,6 @@ export interface Core {
   isAllowed: (email: string) => boolean;
   /** An address as visitors read it. */
   displayAddress: (email: string) => string;
-  /** The CAs that TLS connections trust; undefined for Node's own. */
-  ca?: string[] | undefined;
   /** Logs that Redis failed a request. */
   noteOutage: (error: RedisUnavailable) => void;
   /** Undefined in production. */

@@ -49,14 +49,15 @@ function parse({ options = {} }: Command, args: string[]) {
 
 /**
  * A value may begin with a dash, as one session in 64 does, but `parseArgs` takes such a value only as `--option=value`.
- * What follows an option is its value, unless it is an option as well.
+ * What follows an option is its value, even if it looks like a mistyped option, unless it is an option as well.
  */
 function attachValues(args: string[], options: NonNullable<ParseArgsConfig['options']>): string[] {
-  const takesValue = (word: string) => word.startsWith('--') && options[word.slice(2)]?.type === 'string';
   const isOption = (word: string) => word === '-h' || (word.startsWith('--') && Object.hasOwn(options, word.slice(2)));
+  const takesValue = (word: string) => isOption(word) && options[word.slice(2)]?.type === 'string';
   const words: string[] = [];
   for (let at = 0; at < args.length; at += 1) {
     const [word = '', next] = args.slice(at, at + 2);
+    if (word === '--') return [...words, ...args.slice(at)];
     const hasDash = takesValue(word) && next?.startsWith('-') && !isOption(next);
     words.push(hasDash ? `${word}=${next}` : word);
     if (hasDash) at += 1;

@@ -57,11 +57,12 @@ export function newOperator(config: Config, { actor, warnings = [], yes }: Optio
     const secrets = findSecrets(config, development);
     // Put together like the server's, but nothing is started: neither the app listens nor do its services run.
     const { core } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
+    if (!core.operations) throw new Error('the app gives the commands no operations');
     const keyspace = new Keyspace(redis.nodes, redis.keyPrefix);
     const operatorLog = new OperatorLog(redis);
     return {
       ...core,
-      ...(core.operations ?? { personalKeys: [], selfChecks: [] }),
+      ...core.operations,
       keyspace,
       async report(about) {
         await operatorLog.add({ ...about, actor, at: Date.now() });

@@ -7,7 +7,7 @@ import { BoundBrowser, https, thiefOf } from './bound-browser.ts';
 import { passSeconds } from './clock.ts';
 
 const app = await startCodeApp({ env: https });
-const stolenPair = `This request was refused. If somebody has copied the proof of your device as well, they may have used your session for up to ${boundCookieSeconds / 60} minutes before.`;
+const stolenPair = `This request was refused. If somebody has also copied your device's proof, they may have used your session for up to ${boundCookieSeconds / 60} minutes before that.`;
 const subject = /^Requests for your session at .* were refused$/;
 
 afterEach(() => void vi.useRealTimers());

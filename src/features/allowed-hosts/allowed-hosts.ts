@@ -43,8 +43,8 @@ export class AllowedHosts {
     if (host !== undefined && host === this.#lastAllowed) return true;
     const name = hostnameOf(host);
     if (name === undefined) return false;
-    const isIpAddress = isIP(name.replace(/^\[|\]$/g, '')) !== 0;
-    const isAllowed = this.#names.has(name) || /^(?:.+\.)?localhost$/.test(name) || isIpAddress;
+    const isAllowed =
+      this.#names.has(name) || /^(?:.+\.)?localhost$/.test(name) || isIP(name.replace(/^\[|\]$/g, '')) !== 0;
     if (isAllowed) this.#lastAllowed = host;
     return isAllowed;
   }

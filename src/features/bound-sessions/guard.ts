@@ -35,8 +35,8 @@ const reasonOf: Record<Without, Reason> = {
 
 /**
  * Lets a bound session count only together with its bound cookie. Without it nobody is signed in for this request, but the
- * session and its cookie stay as they are: it may be the owner who is asking. A request with a good
- * bound cookie takes no Redis command, except the first one, which confirms the binding.
+ * session and its cookie stay as they are: it may be the owner who is asking. A request with a good bound cookie takes no
+ * Redis command, except the first one, which confirms the binding.
  * @param origin of this site
  */
 export function requireBoundCookie(parts: BoundParts, origin: string): RequestHandler {

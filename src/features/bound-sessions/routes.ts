@@ -5,7 +5,7 @@ import { requestFields } from '../../log.ts';
 import { postOnly, retryAfterSeconds } from '../../middleware/errors.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { handleOf, tagIn } from '../../session/session-id.ts';
-import { readSessionId } from '../session-guard/session-guard.ts';
+import { readSessionId } from '../../shared/read-session-id.ts';
 import { type Binding, bind, bindingOf, confirmBinding } from './binding.ts';
 import { type BoundCookies, boundCookie } from './bound-cookie.ts';
 import type { Challenges } from './challenges.ts';

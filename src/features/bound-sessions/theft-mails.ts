@@ -32,7 +32,7 @@ export function theftMails({ config, redis, look }: Core, outbox: Outbox) {
         heading: subject,
         lines: [
           `On ${formatTime(now())}, ${describeDevice(req.headers['user-agent'] ?? '')} sent the cookie of your session from ${formatTime(signedInAt)}, but did not prove that it is the device that the session is bound to.`,
-          `This request was refused. If somebody has copied the proof of your device as well, they may have used your session for up to ${boundCookieSeconds / 60} minutes before.`,
+          `This request was refused. If somebody has also copied your device's proof, they may have used your session for up to ${boundCookieSeconds / 60} minutes before that.`,
         ],
         link: {
           label: 'To be safe, end that session. You can then log in again:',

@@ -42,8 +42,8 @@ export class KnownBrowsers {
   }
 
   /**
-   * The id in the cookie that is signed for this address, and whether it is known. Asks Redis only if there is one.
-   * @throws {RedisUnavailable} by way of `isKnown`
+   * The id in the cookie that is signed for this address, and whether it is known, for which Redis is asked only if there
+   * is one. `isKnown` rejects with `RedisUnavailable`.
    */
   lookUp(cookie: string | undefined, tag: string): { candidate: string | undefined; isKnown: Promise<boolean> } {
     const candidate = this.idIn(cookie, tag);

@@ -1,10 +1,9 @@
-import { promises as dns } from 'node:dns';
-import { isIP } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../../log.ts';
 import { deadlineMs, RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import { type NodeAddress, type NodeClient, type NodeOptions, newNode } from '../../redis/node.ts';
 import { type ConnectionStatusLogger, connectionStatusLogger } from '../../shared/connection-status.ts';
+import { candidatesFor, connectToPrimary, reasonOf } from './candidates.ts';
 
 export type PrimaryResolver = {
   /** Where the primary is; undefined, or an error, while that isn't known. */
@@ -168,7 +167,8 @@ export class FailoverConnection {
 
   async #connectTo(address: NodeAddress): Promise<void> {
     const client = await this.#open(address);
-    const [name, before] = [nameOf(address), this.#link];
+    const name = nameOf(address);
+    const before = this.#link;
     if (before?.name === name && !faultOf(before)) {
       client.destroy();
       return this.#status.back();
@@ -182,7 +182,7 @@ export class FailoverConnection {
 
   /** @throws the most telling reason why no address leads to a primary */
   async #open(address: NodeAddress): Promise<NodeClient> {
-    const clients = (await withTimeout(openDeadlineMs, this.#candidates(address))).map((candidate) => {
+    const clients = (await withTimeout(openDeadlineMs, candidatesFor(address, this.#options))).map((candidate) => {
       const client = newNode(...candidate, once);
       // Without a listener, a lost connection would end the process.
       client.on('error', (error: unknown) => this.#noteError(client, error));
@@ -202,14 +202,6 @@ export class FailoverConnection {
         if (client !== chosen && client.isOpen) client.destroy();
       }
     }
-  }
-
-  async #candidates(address: NodeAddress): Promise<[NodeAddress, NodeOptions][]> {
-    if ('socketPath' in address) return [[address, this.#options]];
-    const [{ host, port }, { tls }] = [address, this.#options];
-    const options = tls && !isIP(host) ? { ...this.#options, tls: { ...tls, servername: host } } : this.#options;
-    const found = await dns.lookup(host, { all: true });
-    return found.map((ip) => [{ host: ip.address, port }, options]);
   }
 
   #noteError(client: NodeClient, error: unknown): void {
@@ -232,19 +224,4 @@ function faultOf(link: Link): Error | undefined {
   if (!link.client.isReady) return new RedisUnavailable('Redis closed the connection');
   if (link.isReplica) return new RedisUnavailable('this Redis is a read-only replica now');
   return silenceMsOf(link) > maxSilenceMs ? new RedisUnavailable('Redis does not answer') : undefined;
-}
-
-async function connectToPrimary(client: NodeClient): Promise<NodeClient> {
-  await client.connect();
-  const { role } = await client.hello();
-  if (role === 'replica') throw new Error('this Redis is a read-only replica, not the primary');
-  return client;
-}
-
-// Of several addresses, one that leads to a Redis says more than one that leads nowhere.
-function reasonOf(error: unknown): unknown {
-  const cause = error instanceof RedisUnavailable ? error.cause : undefined;
-  if (!(cause instanceof AggregateError)) return cause ?? error;
-  const [first] = cause.errors;
-  return cause.errors.find((reason) => !('syscall' in reason)) ?? first;
 }

@@ -22,7 +22,7 @@ export class Seal {
   /** The sealed form, in base64url; under the newest secret. */
   seal(text: string, context: string): string {
     // The nonce begins with the time, so that the sealed text stays as earlier versions read it. The other 64 bits are
-    // random, which makes a repeat within a second negligibly likely.
+    // random, so two nonces of one second practically never match.
     const iv = randomBytes(ivLength);
     iv.writeUInt32BE(Math.floor(now() / 1000));
     const cipher = createCipheriv(algorithm, this.#keys[0], iv).setAAD(Buffer.from(context));

@@ -3,9 +3,9 @@ import { runInNewContext } from 'node:vm';
 import type { Config } from '../../config.ts';
 import type { Service } from '../../core.ts';
 
-const everyMs = 2000;
+const intervalMs = 2000;
 /** V8 keeps the code of a function until a few collections have found it unused. */
-const collections = 3;
+const maxCollections = 3;
 
 /**
  * Returns what the start has left behind to the operating system. Node 20 does so by itself after half a minute without
@@ -14,7 +14,7 @@ const collections = 3;
 export function returnMemory({ production }: Config): Service {
   return {
     start: async () => {
-      if (production) collectLater(collections);
+      if (production) collectLater(maxCollections);
     },
   };
 }
@@ -23,7 +23,7 @@ function collectLater(times: number): void {
   setTimeout(() => {
     collectGarbage();
     if (times > 1) collectLater(times - 1);
-  }, everyMs).unref();
+  }, intervalMs).unref();
 }
 
 function collectGarbage(): void {

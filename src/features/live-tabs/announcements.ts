@@ -143,21 +143,25 @@ function inShards(redis: RedisClient, sharded: Sharded, { onEnded, onGap }: List
   async function retry(name: string, entry: Channel): Promise<void> {
     if (entry.isRetrying) return;
     entry.isRetrying = true;
-    for (let waitMs = retryMs, isLost = true; isLost; waitMs = Math.min(waitMs * 2, maxRetryMs)) {
+    for (let waitMs = retryMs; ; waitMs = Math.min(waitMs * 2, maxRetryMs)) {
       await sleep(waitMs, undefined, { ref: false });
       if (isStopped || entry.followers === 0) break;
       subscribe(name, entry);
-      isLost = await entry.settled.then(
-        () => false,
+      const isBack = await entry.settled.then(
         () => true,
+        () => false,
       );
-      if (!isLost) onGap();
+      if (isBack) {
+        onGap();
+        break;
+      }
     }
     entry.isRetrying = false;
   }
   function subscribe(name: string, entry: Channel): void {
-    const begin = () =>
-      entry.followers > 0 ? withTimeout(deadlineMs, sharded.subscribe(name, onEnded)) : Promise.resolve();
+    const begin = async () => {
+      if (entry.followers > 0) await withTimeout(deadlineMs, sharded.subscribe(name, onEnded));
+    };
     entry.settled = entry.settled.then(begin, begin);
   }
 

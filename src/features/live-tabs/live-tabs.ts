@@ -5,7 +5,7 @@ import { HttpError } from '../../http/http-error.ts';
 import { connectionsOf } from '../../http/http-server.ts';
 import type { SessionLimits } from '../../session/lifetime.ts';
 import { isSessionId } from '../../session/session-id.ts';
-import { readSessionId } from '../session-guard/session-guard.ts';
+import { readSessionId } from '../../shared/read-session-id.ts';
 import { announcements } from './announcements.ts';
 import { emptyStream, sayNobody } from './answers.ts';
 import { maxOpenFiles, maxStreamsWithin } from './open-files.ts';
@@ -91,10 +91,10 @@ export function openLiveTabs(core: Core, limits: SessionLimits): LiveTabs {
       if (allowed < maxStreams) {
         log.warn({ openFiles, maxStreams: allowed }, 'too few open files are allowed for LIVE_TABS_MAX');
       }
-      const onChange = (change: number) => {
+      const onCountChange = (change: number) => {
         httpServer.maxConnections += change;
       };
-      streams.attach({ maxStreams: allowed, onChange });
+      streams.attach({ maxStreams: allowed, onCountChange });
       httpServer.once('closing', () => streams.close());
     },
   };

@@ -5,7 +5,7 @@ import type { Response } from 'express';
 export type Stream = {
   sessionId: string;
   digest: string;
-  /** The client's, whose streams share the places of a session. */
+  /** The client's: the streams that a session may have are shared out among networks. */
   network: string | undefined;
   /** Until the stream begins. */
   res: Response | undefined;
@@ -20,9 +20,10 @@ export type Stream = {
 };
 
 /**
- * The stream to close when a session has too many (the oldest first): the oldest one of the network that has the most.
+ * The stream to close when a session has too many: the oldest one of the network that has the most.
  * A stolen cookie that is used elsewhere can't take the owner's only stream away, and a browser whose old connections
  * are dead still gets a new one.
+ * @param streams the oldest first
  */
 export function streamToClose(streams: Stream[]): Stream | undefined {
   const countOf = ({ network }: Stream) => streams.filter((other) => other.network === network).length;

@@ -25,10 +25,10 @@ const gauge = { name: 'latchkey_live_tabs', help: 'Open live-tab streams, one pe
 
 type Options = { store: SessionStore; limits: SessionLimits };
 
-type Place = {
+type StreamLimit = {
   maxStreams: number;
   /** Told of each stream that comes (1) or goes (-1). */
-  onChange: (change: 1 | -1) => void;
+  onCountChange: (change: 1 | -1) => void;
 };
 
 /**
@@ -37,7 +37,7 @@ type Place = {
  */
 export class Streams {
   readonly #options: Options;
-  #place: Place = { maxStreams: 0, onChange: () => {} };
+  #limit: StreamLimit = { maxStreams: 0, onCountChange: () => {} };
   /** The oldest first. */
   readonly #streams = new Set<Stream>();
   readonly #byDigest = new Map<string, Stream[]>();
@@ -57,8 +57,8 @@ export class Streams {
   }
 
   /** Says how many streams there may be; none before. */
-  attach(place: Place): void {
-    this.#place = place;
+  attach(limit: StreamLimit): void {
+    this.#limit = limit;
   }
 
   get size(): number {
@@ -67,7 +67,7 @@ export class Streams {
 
   /** Whether this process can take another one. Pages come first. */
   get hasRoom(): boolean {
-    return this.#streams.size < this.#place.maxStreams && !this.#isBusy;
+    return this.#streams.size < this.#limit.maxStreams && !this.#isBusy;
   }
 
   start(): void {
@@ -210,7 +210,7 @@ export class Streams {
 
   #add(stream: Stream): void {
     this.#streams.add(stream);
-    this.#place.onChange(1);
+    this.#limit.onCountChange(1);
     const others = this.#byDigest.get(stream.digest) ?? [];
     this.#byDigest.set(stream.digest, [...others, stream]);
     const surplus = others.length >= maxPerSession ? streamToClose([...others, stream]) : undefined;
@@ -219,7 +219,7 @@ export class Streams {
 
   #remove(stream: Stream): void {
     if (!this.#streams.delete(stream)) return;
-    this.#place.onChange(-1);
+    this.#limit.onCountChange(-1);
     const left = (this.#byDigest.get(stream.digest) ?? []).filter((other) => other !== stream);
     if (left.length > 0) this.#byDigest.set(stream.digest, left);
     else this.#byDigest.delete(stream.digest);

@@ -103,7 +103,7 @@ export class Dispatcher {
 
   async #step(): Promise<void> {
     this.#isStepping = true;
-    const isSweep = this.#isIdle && !this.#isWoken;
+    const isSweep = this.#isIdle && !this.#isWoken && this.#redisAwaySince === undefined;
     this.#isWoken = false;
     clearTimeout(this.#timer);
     let nextMs: number;
@@ -115,7 +115,6 @@ export class Dispatcher {
       this.#redisAwaySince ??= performance.now();
     }
     this.#isStepping = false;
-    this.#isIdle = nextMs === sweepMs;
     if (this.#state !== 'running') this.#isWoken = false;
     else if (this.#isWoken && this.#redisAwaySince === undefined) void this.#step();
     else this.#timer = setTimeout(() => void this.#step(), nextMs).unref();
@@ -136,6 +135,7 @@ export class Dispatcher {
       this.#log.info('outbox continues');
     }
     this.#leased = claim.leased;
+    this.#isIdle = claim.leased === 0 && claim.nextMs === undefined;
     publishQueue(claim.queued, claim.oldestMs);
     for (const job of claim.jobs) {
       if (this.#state === 'running') void this.#attempt(job);

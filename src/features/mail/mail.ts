@@ -2,6 +2,7 @@ import { Router } from 'express';
 import type { Core, Service } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import type { PersonalKeys, SelfCheck } from '../../shared/operations.ts';
+import type {} from '../../shared/trusted-cas.ts';
 import { type Outbox, RedisOutbox } from './outbox.ts';
 import { queuedMailKeys } from './personal-keys.ts';
 import { deriveSealKeys } from './seal.ts';

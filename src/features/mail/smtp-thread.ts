@@ -70,7 +70,7 @@ export class SmtpThread implements Courier {
   }
 
   #start(): Worker {
-    const worker = startThread('smtp-worker', this.#options);
+    const worker = startThread(this.#options);
     worker.unref();
     worker.on('message', (answer: ThreadAnswer) => {
       const pending = this.#pending.get(answer.call);
@@ -93,14 +93,12 @@ export class SmtpThread implements Courier {
 
 // Node 20 can't run TypeScript, so in development and tests the thread runs a bundle. It is made once for all threads of
 // a process, since every one that loaded tsx would take half a second.
-const bundles = new Map<string, string>();
+let bundle: string | undefined;
 
-function startThread(name: string, workerData: unknown): Worker {
+function startThread(workerData: unknown): Worker {
   const isSource = import.meta.url.endsWith('.ts');
-  if (!isSource) return new Worker(new URL(`dist/features/mail/${name}.js`, projectDirectory), { workerData });
-  const bundle =
-    bundles.get(name) ?? bundleOf(fileURLToPath(new URL(`src/features/mail/${name}.ts`, projectDirectory)));
-  bundles.set(name, bundle);
+  if (!isSource) return new Worker(new URL('dist/features/mail/smtp-worker.js', projectDirectory), { workerData });
+  bundle ??= bundleOf(fileURLToPath(new URL('src/features/mail/smtp-worker.ts', projectDirectory)));
   return new Worker(bundle, { eval: true, workerData });
 }
 
@@ -108,5 +106,6 @@ function bundleOf(path: string): string {
   const { buildSync }: typeof import('esbuild') = createRequire(import.meta.url)('esbuild');
   const options = { bundle: true, platform: 'node', format: 'cjs', write: false } as const;
   const [code] = buildSync({ ...options, entryPoints: [path] }).outputFiles;
-  return `${code?.text}//# sourceURL=${path}`;
+  if (!code) throw new Error(`${path} could not be bundled`);
+  return `${code.text}//# sourceURL=${path}`;
 }

@@ -13,7 +13,7 @@ export type ThreadAnswer = { call: number } & ({ value: unknown } | { error: Log
 
 type Call = Extract<ThreadCall, { call: number }>;
 
-// The build counts on this message.
+// scripts/bundle.mjs runs each program once, and expects this error of this one.
 if (!parentPort) throw new Error('smtp-worker runs in a thread of the server');
 const port = parentPort;
 const client = new SmtpClient(workerData as SmtpOptions);

@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Core } from '../../core.ts';
 import { cookieName, renewCookie } from '../../session/cookie.ts';
 import type { SessionStore } from '../../session/store.ts';
-import { readSessionId } from '../session-guard/session-guard.ts';
+import { readSessionId } from '../../shared/read-session-id.ts';
 import { RecentCookies } from './recent-cookies.ts';
 
 /**

@@ -33,6 +33,6 @@ function sendPage(res: Response, page: string): void {
   }
   res.setHeader('Content-Type', 'text/html; charset=utf-8');
   res.setHeader('Content-Length', Buffer.byteLength(page));
-  // As a string, it goes out in one piece with the headers. In these, characters beyond ASCII then become UTF-8.
+  // A string leaves in one write together with the headers, which are then encoded as UTF-8 instead of Latin-1.
   res.end(page);
 }

@@ -4,7 +4,11 @@ import { compileViews } from './compiled-views.ts';
 import { expressPrototypes } from './express-prototypes.ts';
 import { sendPages } from './send-pages.ts';
 
-/** Makes Express cheaper, without a change of what it does. Returns what its server needs for that. */
+/**
+ * Makes Express cheaper. One thing differs: `res.render()` has sent the page when it returns, so whatever changes the
+ * response comes before it.
+ * @returns what the server of the app needs for that
+ */
 export function tuneExpress(app: Express, views: { directory: string; reload: boolean }): ServerOptions {
   const renderView = compileViews(app, views);
   sendPages(app, renderView);

@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional, readBy, SettingProblem } from '../../settings/setting.ts';
 
@@ -19,12 +18,12 @@ export const privateCaSettings = featureSettings({
   read: ({ CA_FILE }) => CA_FILE,
 });
 
-/** Node's own CAs and those in a PEM file, as `tls.connect` takes them: the option replaces the default. */
+/** The certificates in a PEM file. */
 function readCas(path: string): string[] {
   try {
     const added = readFileSync(path, 'utf8').match(certificate) ?? [];
     for (const pem of added) new X509Certificate(pem);
-    if (added.length > 0) return [...rootCertificates, ...added];
+    if (added.length > 0) return added;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SettingProblem(`takes the path of a PEM file that can be read; this one can't (${reason})`);

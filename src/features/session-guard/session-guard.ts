@@ -1,9 +1,7 @@
-import { timingSafeEqual } from 'node:crypto';
-import type { Request, RequestHandler } from 'express';
+import type { RequestHandler } from 'express';
 import type { Core } from '../../core.ts';
-import { cookieName, sign } from '../../session/cookie.ts';
 import { tagIn, tagOf } from '../../session/session-id.ts';
-import { readCookie } from '../../shared/read-cookie.ts';
+import { readSessionId } from '../../shared/read-session-id.ts';
 
 /**
  * Marks each page with the owner of its session, the tag of the address, and tells open pages whose session the browser
@@ -21,15 +19,4 @@ export function sessionGuard(core: Core): { ownerOf: (email: string) => string; 
       res.send(session?.email === undefined ? '' : tagIn(sessionId));
     },
   };
-}
-
-/** The session id in the visitor's cookie, if one of the secrets signed it; otherwise an empty text. */
-export function readSessionId(req: Request, { store, secrets }: Pick<Core, 'store' | 'secrets'>): string {
-  const cookie = Buffer.from(readCookie(req, cookieName(store.https)) ?? '');
-  const [, sessionId = ''] = /^s%3A([\w-]+)\./.exec(cookie.toString()) ?? [];
-  const isSigned = secrets.some((secret) => {
-    const expected = Buffer.from(encodeURIComponent(sign(sessionId, secret)));
-    return expected.length === cookie.length && timingSafeEqual(expected, cookie);
-  });
-  return isSigned ? sessionId : '';
 }

@@ -30,7 +30,7 @@ const killAfterMs = 15_000;
 function supervise(serve: Serve, options: Options): Serve {
   return async (config, log, closers) => {
     if (cluster.isWorker) {
-      closers.push(settleConnections);
+      closers.push(settleConnections); // Runs last: until then, connections may be on their way to this worker.
       return serve(await inherit(config), log, closers);
     }
     if (config.workers.count === 1) return serve(config, log, closers);

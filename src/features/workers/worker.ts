@@ -6,9 +6,9 @@ export type Inherited = { redis?: RedisTarget; sessionSecrets?: SessionSecrets }
 
 const question = 'what is inherited';
 const retirement = 'retire';
-const farewell = 'farewell';
-/** For a primary that is gone, or too busy. */
-const maxFarewellMs = 1000;
+const flush = 'flush';
+/** How long to wait for a primary that does not answer. */
+const flushTimeoutMs = 1000;
 let retires = false;
 
 /** Starts a worker, which reads the settings itself. */
@@ -16,7 +16,7 @@ export function forkWorker(inherited: Inherited): Worker {
   const worker = cluster.fork();
   worker.on('message', (message) => {
     if (message === question) worker.send({ inherited });
-    if (message === farewell) worker.send(farewell);
+    if (message === flush) worker.send(flush);
   });
   // A message that comes too late for a worker that has just died. Its end is noticed by itself.
   worker.on('error', () => {});
@@ -44,11 +44,11 @@ export function settleConnections(): Promise<void> {
   return new Promise((resolve) => {
     if (!process.connected) return resolve();
     process.on('message', (message) => {
-      if (message === farewell) resolve();
+      if (message === flush) resolve();
     });
     process.once('disconnect', () => resolve());
-    setTimeout(resolve, maxFarewellMs);
-    process.send?.(farewell);
+    setTimeout(resolve, flushTimeoutMs);
+    process.send?.(flush);
   });
 }
 
