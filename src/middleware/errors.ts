@@ -75,10 +75,9 @@ export type ErrorPageOptions = Pick<Core, 'log' | 'noteOutage'> & {
 export function errorPage({ log, noteOutage, extendStep = (step) => step }: ErrorPageOptions): ErrorRequestHandler {
   return function answerError(error: unknown, req, res, _next) {
     const { status, message, details } = explain(error);
-    const { id } = req;
     discardChanges(req);
     if (error instanceof RedisUnavailable) noteOutage(error);
-    else if (status >= 500) log.error({ id, err: error }, 'request failed');
+    else if (status >= 500) log.error({ id: req.id, err: error }, 'request failed');
 
     if (res.headersSent) {
       // Too late for a page. A response that is under way is cut off, so that nobody takes it for complete.
@@ -91,15 +90,15 @@ export function errorPage({ log, noteOutage, extendStep = (step) => step }: Erro
     answerAs(req, res, {
       html: () => {
         const step = extendStep(nextStep(status, details, req, res), status, req);
-        res.render('error', { status, message, ...step, requestId: id }, (err: unknown, html?: string) => {
+        res.render('error', { status, message, ...step, requestId: req.id }, (err: unknown, html?: string) => {
           if (!err) return void res.send(html);
           // Express's own answer would show the stack.
-          log.error({ id, err }, 'error page failed');
+          log.error({ id: req.id, err }, 'error page failed');
           sendText();
         });
       },
       text: sendText,
-      json: () => res.json({ error: message, ...(status >= 500 && { requestId: id }) }),
+      json: () => res.json({ error: message, ...(status >= 500 && { requestId: req.id }) }),
     });
   };
 }
