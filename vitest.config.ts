@@ -1,6 +1,6 @@
 import { mkdtempSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { removeLeftovers } from './test/support/leftovers.ts';
@@ -24,13 +24,17 @@ const timed = ['test/**/*.timed.test.ts'];
 // Most tests wait for something, so three at a time keep two cores busy; the default would be one.
 const maxWorkers = Math.max(3, availableParallelism() - 1);
 
-/** Starts the longest files first, also in a clone where none has run: the last one would keep a single core busy. */
+/**
+ * Starts the longest files first, of all projects: the last one would keep a single core busy. Where a file has not run
+ * yet, its project tells whether it is long.
+ */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    const rank = ({ moduleId }: TestSpecification) =>
-      ['.test.ts', '.browser.test.ts', 'pages.browser.test.ts'].findLastIndex((end) => moduleId.endsWith(end));
-    return sorted.sort((one, other) => rank(other) - rank(one));
+    const msOf = ({ project, moduleId }: TestSpecification) => {
+      const key = `${project.name}:${relative(this.ctx.config.root, moduleId)}`;
+      return this.ctx.cache.getFileTestResults(key)?.duration ?? (project.name === 'slow' ? 10_000 : 0);
+    };
+    return (await super.sort(files)).sort((one, other) => msOf(other) - msOf(one));
   }
 }
 
@@ -40,7 +44,7 @@ export default defineConfig({
     provide: { runDirectory },
     testTimeout: 20_000,
     hookTimeout: 30_000,
-    // A test that waits for something may not depend on how busy the machine is.
+    // A test that waits for something must not depend on how busy the machine is.
     expect: { poll: { timeout: 10_000, interval: 10 } },
     // Files share a worker's modules, which halves the work. What a test opens is closed after its file.
     isolate: false,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { mutate, named } from '../scripts/mutation/mutants.ts';
+import { mutate, named, readEquivalents, sourcesBelow, testedFolders } from '../scripts/mutation/mutants.ts';
 import { systemEnvironment } from './support/process.ts';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
@@ -56,4 +56,12 @@ test('an entry among the equivalent mutants must name one, and say why it is equ
   expect([...named([entry], mutants)]).toMatchObject([place]);
   expect(() => named([{ ...entry, code: 'return 1;' }], mutants)).toThrow('no mutant, or no reason, for the entry');
   expect(() => named([{ ...entry, reason: '' }], mutants)).toThrow('no mutant, or no reason, for the entry');
+});
+
+test('each entry among the equivalent mutants names one, and says why it is equivalent', {
+  timeout: 120_000,
+}, async () => {
+  const files = sourcesBelow(Object.keys(testedFolders));
+  const { mutants } = await mutate(files);
+  expect(() => readEquivalents(files, mutants)).not.toThrow();
 });

@@ -1,8 +1,11 @@
 import { resolve } from 'node:path';
 import type { Mutant } from './mutants.ts';
 import type { Result, Task } from './protocol.ts';
-import { type Reach, tasksAgainst } from './reach.ts';
+import { type Reach, reachOf } from './reach.ts';
 import { Worker } from './workers.ts';
+
+/** What to run against a mutant, until something fails. */
+export type Attempt = { mutant: Mutant; tasks: Task[] };
 
 /** Tries mutants against tests, in several processes at once. */
 export class Attempts {
@@ -19,16 +22,15 @@ export class Attempts {
   reach(tests: string[]): Promise<Reach[]> {
     return this.#share(tests, async (test, worker) => {
       const result = await runUnchanged({ file: resolve(test), reload: true }, worker);
-      return { test, ...result };
+      return reachOf(test, result);
     });
   }
 
   /** @param done is told of each mutant, with the result that killed it */
-  async kill(mutants: Mutant[], reaches: Reach[], done: (mutant: Mutant, killed?: Result) => void): Promise<void> {
-    const attempts = mutants.map((mutant) => ({ mutant, tasks: tasksAgainst(mutant, reaches) }));
+  async kill(attempts: Attempt[], done: (mutant: Mutant, killed?: Result) => void): Promise<void> {
     // Mutants for which modules have to be reloaded come last, one after the other.
-    attempts.sort((a, b) => Number(a.tasks[0]?.reload) - Number(b.tasks[0]?.reload));
-    await this.#share(attempts, async ({ mutant, tasks }, worker) => {
+    const sorted = attempts.toSorted((a, b) => Number(a.tasks[0]?.reload) - Number(b.tasks[0]?.reload));
+    await this.#share(sorted, async ({ mutant, tasks }, worker) => {
       for (const task of tasks) {
         const result = await this.#attempt(task, worker);
         if (result) return done(mutant, result);
@@ -40,7 +42,10 @@ export class Attempts {
   /** @throws if a mutant has left anything behind that fails the tests of others */
   async check(tests: string[]): Promise<void> {
     const files = tests.map((test) => resolve(test));
-    for (const worker of this.#workers) for (const file of files) await runUnchanged({ file, reload: false }, worker);
+    const checkIn = async (worker: Worker) => {
+      for (const file of files) await runUnchanged({ file, reload: false }, worker);
+    };
+    await Promise.all(this.#workers.map(checkIn));
   }
 
   stop(): void {

@@ -41,7 +41,7 @@ export async function instrument(sources) {
 
 /** An error that is made, or a line that is logged. */
 function isMessage({ node }) {
-  if (node.type === 'NewExpression') return /Error$|^(RedisUnavailable)$/.test(node.callee.name ?? '');
+  if (node.type === 'NewExpression') return /Error$|^RedisUnavailable$/.test(node.callee.name ?? '');
   const isCall = node.type === 'CallExpression' && node.callee.type === 'MemberExpression';
   return isCall && ['info', 'warn', 'error', 'debug', 'fatal'].includes(node.callee.property.name);
 }

@@ -62,14 +62,15 @@ function shorten(text: string): string {
   return text.length <= 80 ? text : `${text.slice(0, 60)} … ${text.slice(-17)}`;
 }
 
-/** What is listed for these files. @throws if an entry no longer names a mutant */
+/** What is listed for these files. @throws if an entry names no mutant, such as one of a file that is gone */
 export function readEquivalents(files: string[], mutants: Mutant[]): Set<Mutant> {
   const lists = new Set(files.map((file) => `${testsFor(file)[0]}/equivalent-mutants.json`));
   const entries: Equivalent[] = [...lists].flatMap((list) =>
     existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : [],
   );
+  const others = sourcesBelow(Object.keys(testedFolders)).filter((file) => !files.includes(file));
   return named(
-    entries.filter(({ file }) => files.includes(file)),
+    entries.filter(({ file }) => !others.includes(file)),
     mutants,
   );
 }

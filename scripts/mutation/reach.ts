@@ -18,7 +18,11 @@ function filesBelow(path: string): string[] {
 }
 
 /** What a test file reached without a mutant. */
-export type Reach = { test: string } & Result;
+export type Reach = { test: string; medianMs: number } & Result;
+
+export function reachOf(test: string, result: Result): Reach {
+  return { test, medianMs: median(Object.values(result.testMs)), ...result };
+}
 
 /** With more of them a survivor would take minutes, and what is far away seldom finds what the near ones did not. */
 const maxTestFiles = 12;
@@ -43,8 +47,7 @@ export function tasksAgainst(mutant: Mutant, reaches: Reach[]): Task[] {
     return [{ reach, testIds, distance: distanceTo(mutant.file, reach.test) + testIds.length }];
   });
   near.sort((a, b) => a.distance - b.distance || a.reach.test.localeCompare(b.reach.test));
-  const isQuick = ({ testMs }: Reach, test: string) =>
-    (testMs[test] ?? 0) <= slowFactor * median(Object.values(testMs));
+  const isQuick = ({ testMs, medianMs }: Reach, test: string) => (testMs[test] ?? 0) <= slowFactor * medianMs;
   const tasksOf = (quick: boolean) =>
     near.slice(0, maxTestFiles).flatMap(({ reach, testIds }): Task[] => {
       const chosen = testIds.filter((test) => isQuick(reach, test) === quick);

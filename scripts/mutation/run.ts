@@ -1,10 +1,10 @@
 // `npm run test:mutation -- [FOLDER | FILE | FILE:LINE]… [--tests FOLDER]… [--again] [--verbose]`: changes the source in
 // many small ways, one at a time, and checks whether a test fails. See docs/mutation-testing.md.
 import { parseArgs } from 'node:util';
-import { Attempts } from './attempts.ts';
+import { type Attempt, Attempts } from './attempts.ts';
 import { type Mutant, mutate, readEquivalents, sourcesBelow, testedFolders, testsFor } from './mutants.ts';
 import { Outcomes } from './outcomes.ts';
-import { quickTests, type Reach, tasksAgainst } from './reach.ts';
+import { quickTests, tasksAgainst } from './reach.ts';
 import { heading, type Outcome, print, publish, rowOf, scoreOf } from './scores.ts';
 
 const minScore = 92;
@@ -31,14 +31,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const tests = quickTests(options.tests ?? files.flatMap(testsFor));
 const reaches = await attempts.reach(tests);
 const outcomes = new Outcomes(mutants);
-const tried = chosen.filter((mutant) => {
-  const outcome = outcomeWithoutAttempt(mutant, reaches);
-  if (outcome) outcomes.set(mutant, outcome);
-  return outcome === undefined;
-});
+const tried = chosen
+  .map((mutant): Attempt => ({ mutant, tasks: tasksAgainst(mutant, reaches) }))
+  .filter((attempt) => {
+    const outcome = outcomeWithout(attempt);
+    if (outcome) outcomes.set(attempt.mutant, outcome);
+    return outcome === undefined;
+  });
 process.once('exit', () => outcomes.save());
 console.log(`${chosen.length} mutants, ${tried.length} to try against ${tests.length} test files`);
-await attempts.kill(tried, reaches, (mutant, killed) => {
+await attempts.kill(tried, (mutant, killed) => {
   const outcome = !killed ? 'survived' : killed.isTimeout ? 'timed out' : 'killed';
   outcomes.set(mutant, outcome);
   if (!killed || options.verbose) print(outcome, mutant, killed?.failure);
@@ -52,10 +54,11 @@ function isBelow(path: string, { file, line }: Mutant): boolean {
   return `${file}:${line}` === path || file === path || file.startsWith(`${path}/`);
 }
 
-function outcomeWithoutAttempt(mutant: Mutant, reaches: Reach[]): Outcome | undefined {
+/** What is known of a mutant without trying it. */
+function outcomeWithout({ mutant, tasks }: Attempt): Outcome | undefined {
   if (mutant.isMessage) return 'message';
   if (equivalents.has(mutant)) return 'equivalent';
-  if (tasksAgainst(mutant, reaches).length === 0) return 'not covered';
+  if (tasks.length === 0) return 'not covered';
   return options.again ? outcomes.last(mutant) : undefined;
 }
 

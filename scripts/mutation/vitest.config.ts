@@ -6,7 +6,7 @@ import base from '../../vitest.config.ts';
 import { type Job, outsideTests } from './protocol.ts';
 
 const job: Job = JSON.parse(readFileSync(process.env.LATCHKEY_MUTATION_JOB ?? '', 'utf8'));
-const { provide = {}, setupFiles = [] } = base.test ?? {};
+const { provide = {}, setupFiles = [], expect = {} } = base.test ?? {};
 
 const switchTo = (id: string) => `globalThis.__stryker__.currentTestId = ${JSON.stringify(id)};`;
 
@@ -22,7 +22,7 @@ export default defineConfig({
     },
   ],
   test: {
-    ...{ provide, setupFiles },
+    ...{ provide, setupFiles, expect },
     include: ['scripts/mutation/begin.ts'],
     runner: fileURLToPath(new URL('worker.ts', import.meta.url)),
     isolate: false,

@@ -132,11 +132,7 @@ function failureOf(file: File | undefined, { firstFailure }: FileRunner, unhandl
   if (failed) {
     const message = messageOf(failed) ?? 'a hook failed';
     const failedTest = failed.type === 'test' ? { failedTest: failed.id } : {};
-    return {
-      failure: `${failed.name}: ${message}`,
-      ...failedTest,
-      isTimeout: /^(Test|Hook) timed out in /.test(message),
-    };
+    return { failure: `${failed.name}: ${message}`, ...failedTest, isTimeout: isTimeout(failed) };
   }
   if (!file) return { failure: 'the file did not run', isTimeout: false };
   return unhandled.length > 0 ? { failure: `unhandled: ${unhandled[0]}`, isTimeout: false } : { isTimeout: false };
