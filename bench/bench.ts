@@ -130,15 +130,3 @@ export function save(name: string, text: string, directory = resultsDirectory): 
   writeFileSync(new URL(name, directory), text);
   console.log(`(bench/results/${name})`);
 }
-
-/** How to close what a bench has opened, in the order of opening. */
-export type Closers = (() => Promise<void> | void)[];
-
-/** Measures, and closes in reverse what that has opened, also if it fails. */
-export async function closingAfter<Result>(closers: Closers, measure: () => Promise<Result>): Promise<Result> {
-  try {
-    return await measure();
-  } finally {
-    for (const close of closers.reverse()) await close();
-  }
-}

@@ -45,7 +45,7 @@ export async function startNginx(options: {
   await listening(nginx, port);
   return {
     port,
-    cpuMicroseconds: existsSync('/proc/self/stat') ? async () => cpuSecondsOf(Number(nginx.pid)) * 1e6 : undefined,
+    cpuMicroseconds: existsSync('/proc/self/schedstat') ? async () => cpuSecondsOf(Number(nginx.pid)) * 1e6 : undefined,
     certificate: pair,
     async stop() {
       nginx.kill('SIGTERM');

@@ -42,7 +42,7 @@ export async function startBenchRedis() {
   };
 }
 
-/** Adds a session to what is about to be sent, as sign-in stores it. @returns its id */
+/** Queues the commands that store a session as sign-in does. @returns its id */
 export function addSession(pipeline: ReturnType<BenchRedis['client']['multi']>, address: string): string {
   const email = address as EmailAddress;
   const [tag, now] = [tagOf(email), Date.now()];

@@ -20,7 +20,10 @@ const modules = {
 
 export type ServerName = keyof typeof modules;
 export const serverNames = Object.keys(modules) as ServerName[];
-/** These greet a constant address. Browsers without a cookie get another page. */
+/**
+ * These greet a constant address. They get a dummy cookie all the same: Latchkey sends browsers without one a different
+ * page, with the style sheet in it.
+ */
 const withoutSignIn = new Set<string>(['no session', 'plain http']);
 const startDeadlineMs = 30_000;
 /** Pages are edited; peers whose copy is far off would no longer do the same work. */
@@ -36,7 +39,7 @@ export type RunningServer<Name = ServerName> = {
   heapUsed: () => Promise<number>;
   startProfile: () => Promise<unknown>;
   stopProfile: () => Promise<unknown>;
-  /** Signs in over HTTP. @returns the Cookie header; where there is no session, one of no meaning */
+  /** Signs in over HTTP. @returns the Cookie header, a dummy where the server has no sessions */
   signIn: (address?: string) => Promise<string>;
   stop: (signal?: NodeJS.Signals) => Promise<void>;
 };

@@ -10,6 +10,7 @@ import * as ownDevelopment from '../src/dev/index.ts';
 import { closeHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
 import { launchChromium } from '../test/support/browser.ts';
+import { type Closers, closingAfter } from './closing.ts';
 
 type Options = { env: Record<string, string>; development?: Development };
 
@@ -19,8 +20,8 @@ export async function withPictureApp(
   takePictures: (browser: Browser, url: string) => Promise<void>,
 ): Promise<void> {
   const data = mkdtempSync(join(tmpdir(), 'latchkey-screenshots-'));
-  const closers: (() => unknown)[] = [() => rmSync(data, { recursive: true, force: true })];
-  try {
+  const closers: Closers = [() => rmSync(data, { recursive: true, force: true })];
+  await closingAfter(closers, async () => {
     const { socketPath, stop } = await ownDevelopment.startPrivateRedis(data);
     closers.push(stop);
     const log = createLogger('fatal');
@@ -38,7 +39,5 @@ export async function withPictureApp(
     const browser = await launchChromium();
     closers.push(() => browser.close());
     await takePictures(browser, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  } finally {
-    for (const close of closers.reverse()) await close();
-  }
+  });
 }

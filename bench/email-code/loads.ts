@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Closers, closingAfter } from '../../scripts/closing.ts';
 import { type RunningServer, startModule } from '../servers.ts';
 import { startStageRedis } from './redis.ts';
 import { type Behaviour, type Relay, SmtpReply, startRelay } from './relay.ts';
@@ -32,9 +33,15 @@ const server = new URL('../../dist/server.js', import.meta.url);
 const lifeMs = 600_000;
 const fast = { SMTP_CONNECTIONS: '10', SMTP_MAILS_PER_MINUTE: '60000' };
 
-/** @param options `node` runs the apps */
-export async function newStage({ node, isDurable }: { node: string; isDurable: boolean }) {
-  const closers: (() => Promise<void>)[] = [];
+type StageOptions = { node: string; isDurable: boolean };
+
+/** Runs a load on a stage of its own, and closes that. @param options `node` runs the apps */
+export function withStage(options: StageOptions, run: (stage: Stage) => Promise<void>): Promise<void> {
+  const closers: Closers = [];
+  return closingAfter(closers, async () => run(await newStage(options, closers)));
+}
+
+async function newStage({ node, isDurable }: StageOptions, closers: Closers) {
   const redis = await startStageRedis({ isDurable });
   closers.push(redis.stop);
   return {
@@ -51,9 +58,6 @@ export async function newStage({ node, isDurable }: { node: string; isDurable: b
       const app = await start().catch(start);
       closers.push(app.stop);
       return app;
-    },
-    async close(): Promise<void> {
-      for (const close of closers.reverse()) await close();
     },
   };
 }

@@ -7,11 +7,12 @@ import { availableParallelism, loadavg } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { closingAfter } from '../../scripts/closing.ts';
 import { findNode } from '../../scripts/nodes.ts';
-import { closingAfter, publish, samples } from '../bench.ts';
+import { publish, samples } from '../bench.ts';
 import { startLoader } from '../load.ts';
 import { startBenchRedis } from '../redis.ts';
-import { crowds, type Load, newStage, quietLoads, type Row, restarts } from './loads.ts';
+import { crowds, type Load, quietLoads, type Row, restarts, withStage } from './loads.ts';
 import { codePaths } from './paths.ts';
 import { measureSpeed } from './speed.ts';
 
@@ -73,17 +74,16 @@ async function oneAfterTheOther(loads: Load[]): Promise<void> {
 }
 
 async function measure(load: Load): Promise<void> {
-  const stage = await newStage({ node: node.path, isDurable: load.isDurable === true });
   try {
-    const row = await load.run(stage, scale);
-    rows.set(load.name, [...(rows.get(load.name) ?? []), row]);
-    console.log(`${load.name}: ${JSON.stringify(row)}`);
+    await withStage({ node: node.path, isDurable: load.isDurable === true }, async (stage) => {
+      const row = await load.run(stage, scale);
+      rows.set(load.name, [...(rows.get(load.name) ?? []), row]);
+      console.log(`${load.name}: ${JSON.stringify(row)}`);
+    });
   } catch (error) {
     // The others go on, and end what they have started.
     console.error(`${load.name}:`, error);
     process.exitCode = 1;
-  } finally {
-    await stage.close();
   }
 }
 

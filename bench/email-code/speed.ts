@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type Closers, closingAfter } from '../../scripts/closing.ts';
 import { median, ratios, samples, type Table } from '../bench.ts';
 import { type RunningServer, startModule } from '../servers.ts';
 import { startStageRedis } from './redis.ts';
@@ -19,8 +20,8 @@ const drainMs = 2000;
  * @param directory of the other version, built
  */
 export async function measureSpeed(node: string, directory: string): Promise<(string | Table)[]> {
-  const closers: (() => unknown)[] = [];
-  try {
+  const closers: Closers = [];
+  return closingAfter(closers, async () => {
     const sink = spawn(process.execPath, [
       fileURLToPath(new URL('../../test/email-code/mail-sink.mjs', import.meta.url)),
     ]);
@@ -49,9 +50,7 @@ export async function measureSpeed(node: string, directory: string): Promise<(st
       measured.other.push(await measureRound(other));
     }
     return report(measured);
-  } finally {
-    for (const close of closers.reverse()) await close();
-  }
+  });
 }
 
 async function measureRound({ url, cpuMicroseconds }: RunningServer<string>): Promise<Round> {

@@ -2,8 +2,9 @@
 // What a check costs Latchkey and nginx, beside a signed-in page, a bare node:http that asks Redis the same, and nginx
 // alone.
 import { parseArgs } from 'node:util';
+import { type Closers, closingAfter } from '../../scripts/closing.ts';
 import { findNode } from '../../scripts/nodes.ts';
-import { type Bench, type Closers, closingAfter, publish, ratios, samples, verdict, versions } from '../bench.ts';
+import { type Bench, publish, ratios, samples, verdict, versions } from '../bench.ts';
 import { startLoader } from '../load.ts';
 import { startBenchRedis } from '../redis.ts';
 import { email, startModule, startServer } from '../servers.ts';

@@ -1,4 +1,4 @@
-// npm run bench:idle -- [--node 20,24] [--starts 15] [--rounds 3] [--seconds 30]
+// npm run bench:idle -- [--node 20,24] [--starts 15] [--rounds 3] [--seconds 120]
 // What a server costs before anybody visits it: how long it takes to start, and its memory, CPU and Redis commands while
 // nothing happens. This version and the previous release, in turn; bare Node starts beside them.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { type Closers, closingAfter } from '../../scripts/closing.ts';
 import { findNode } from '../../scripts/nodes.ts';
 import { fetchPreviousRelease } from '../../scripts/previous-release.ts';
-import { type Closers, closingAfter, median, publish, samples, type Table } from '../bench.ts';
-import { residentBytes } from '../memory.ts';
-import { cpuSecondsOf } from '../process.ts';
+import { median, publish, samples, type Table } from '../bench.ts';
+import { cpuSecondsOf, residentBytes } from '../process.ts';
 import { type BenchRedis, freePort, startBenchRedis } from '../redis.ts';
 import { accepts } from '../servers.ts';
 
@@ -22,7 +22,8 @@ const { values } = parseArgs({
     node: { type: 'string', default: '20,24' },
     starts: { type: 'string', default: '15' },
     rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '30' },
+    // A multiple of the 30 s between two checks of a connection: what they cost is what is measured.
+    seconds: { type: 'string', default: '120' },
   },
 });
 const [starts, rounds, seconds] = [Number(values.starts), Number(values.rounds), Number(values.seconds)];

@@ -3,18 +3,9 @@
 // nginx with the shipped file, Redis and the load share the others. With --quick, which publishes nothing, each is tried
 // at three rates only.
 import { parseArgs } from 'node:util';
+import { type Closers, closingAfter } from '../../scripts/closing.ts';
 import { findNode } from '../../scripts/nodes.ts';
-import {
-  type Closers,
-  closingAfter,
-  median,
-  publish,
-  ratios,
-  type Samples,
-  samples,
-  type Table,
-  versions,
-} from '../bench.ts';
+import { median, publish, ratios, type Samples, samples, type Table, versions } from '../bench.ts';
 import { startDelay } from '../delay.ts';
 import { startNginx } from '../nginx.ts';
 import { type BenchRedis, pingMilliseconds, startBenchRedis } from '../redis.ts';

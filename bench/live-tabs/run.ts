@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { cookieName, sign } from '../../src/session/cookie.ts';
 import { median, publish, samples } from '../bench.ts';
-import { residentBytes } from '../memory.ts';
+import { residentBytes } from '../process.ts';
 import { addSession, type BenchRedis, startBenchRedis } from '../redis.ts';
 import { type RunningServer, startServer } from '../servers.ts';
 

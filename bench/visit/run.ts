@@ -3,14 +3,14 @@
 // file: what travels, and how long the visitor looks at nothing. Beside it the same login made with Bootstrap.
 import { parseArgs } from 'node:util';
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
+import { type Closers, closingAfter } from '../../scripts/closing.ts';
 import { findNode } from '../../scripts/nodes.ts';
 import { launchChromium } from '../../test/support/browser.ts';
-import { type Closers, closingAfter, publish, samples } from '../bench.ts';
-import type { RunningNginx } from '../nginx.ts';
+import { publish, samples } from '../bench.ts';
+import { type RunningNginx, startNginx } from '../nginx.ts';
 import { startBenchRedis } from '../redis.ts';
 import { type StartOptions, startModule, startServer } from '../servers.ts';
 import { type Link, type LinkSpeed, startLink } from './link.ts';
-import { host, startNginxBefore } from './nginx.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } });
 
@@ -19,6 +19,8 @@ const thirdGeneration: LinkSpeed = { roundTripMs: 300, downBitsPerSecond: 1_600_
 /** So slow, and so wide, that the time is a number of round trips and a rest below one. */
 const roundTripsOnly: LinkSpeed = { roundTripMs: 1000, downBitsPerSecond: 1e12, upBitsPerSecond: 1e12 };
 
+/** The host of the shipped file. */
+const host = 'login.example.com';
 const origin = `https://${host}`;
 let visitors = 0;
 const caches = ['cold', 'warm'] as const;
@@ -64,6 +66,12 @@ async function startAll(): Promise<Contestant[]> {
       return { name, over: (speed: LinkSpeed) => visitTwice(nginx, speed) };
     }),
   );
+}
+
+/** nginx with the shipped file, in front of one server. */
+function startNginxBefore(upstream: string): Promise<RunningNginx> {
+  const replace = (text: string) => text.replaceAll(/127\.0\.0\.1:300[12]/g, new URL(upstream).host);
+  return startNginx({ shipped: 'nginx', host, replace });
 }
 
 /** A first visit, and one by the same browser a day later: its cache is filled, its connections and its session are gone. */
