@@ -37,7 +37,7 @@ describe('a request', () => {
       level: 30,
       time: expect.any(Number),
       ...{ pid: process.pid, host: hostname() },
-      id: expect.stringMatching(/^[\w-]{21}$/),
+      id: expect.stringMatching(/^[\da-f]{19}$/),
       method: method.toUpperCase(),
       path,
       status,
@@ -173,7 +173,7 @@ describe('the id of a request', () => {
     'is made anew in place of what a proxy should not give: %s',
     async (id) => {
       const behind = await startApp({ env: { TRUST_PROXY: '127.0.0.1' } });
-      expect(await idFor(behind, encodeURI(id) === id ? id : 'y'.repeat(200))).toMatch(/^[\w-]{21}$/);
+      expect(await idFor(behind, encodeURI(id) === id ? id : 'y'.repeat(200))).toMatch(/^[\da-f]{19}$/);
     },
   );
 });
