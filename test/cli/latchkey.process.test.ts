@@ -4,7 +4,7 @@ import { signedIn } from '../support/client.ts';
 import { builtFile } from '../support/process.ts';
 import { runLatchkey } from './run-latchkey.ts';
 
-// The first test would have less time.
+// Built here, so that the build does not use up the first test's time limit.
 builtFile('cli/latchkey.js');
 const redisAddress = await testRedis();
 const env = { REDIS_URL: `unix://${redisAddress.socketPath}` };

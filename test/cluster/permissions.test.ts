@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { redisPermissions } from '../../src/config.ts';
 import { aclRule } from '../../src/features/redis-checks/permissions.ts';
+import { env, keyPrefix } from '../redis-checks/key-prefix.ts';
 import { connectUrl } from '../support/app.ts';
 import { contributed } from '../support/contributions.ts';
 import { password } from '../support/redis-password.ts';
@@ -10,10 +11,6 @@ import { loneNode, takeAllSlots } from './lone-node.ts';
 
 test('the documented permissions are enough, and each that a Cluster adds is missed at start', async () => {
   const node = await takeAllSlots(await startRedisServer(password, await loneNode()));
-  const env = {
-    REDIS_KEY_PREFIX: 'latchkey:', // feature: redis-key-prefix
-  };
-  const keyPrefix = Object.values(env).join('');
   const rule = aclRule(redisPermissions.cluster, keyPrefix);
   const urlWith = async (...rules: string[]) => {
     await node.client((admin) => admin.aclSetUser('ann', ['reset', 'on', '>secret', ...rules.join(' ').split(' ')]));

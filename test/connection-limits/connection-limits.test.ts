@@ -98,7 +98,7 @@ async function refusalOf(url: string, lines: string): Promise<{ status: number; 
 test('a full server closes idle connections to make room, but none with an open request', async () => {
   const server = createServer({ maxConnections: 20 });
   const url = await listenLocally(server);
-  afterAll(() => closeHttpServer(server));
+  onTestFinished(() => void closeHttpServer(server));
   const open = await connect(url, 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na');
   const kept = Array.from({ length: 10 }, () => connect(url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'));
   for (const { received } of await Promise.all(kept)) await expect.poll(received).toContain('200 OK');
@@ -114,7 +114,7 @@ test('a full server closes idle connections to make room, but none with an open 
 test('a server that fills up again immediately still lets newcomers in', async () => {
   const server = createServer({ maxConnections: 20 });
   const url = await listenLocally(server);
-  afterAll(() => closeHttpServer(server));
+  onTestFinished(() => void closeHttpServer(server));
   for (let round = 0; round < 2; round += 1) await Promise.all(Array.from({ length: 20 }, () => connect(url)));
   await expect.poll(async () => (await fetch(url).catch(() => undefined))?.status, { timeout: 5000 }).toBe(200);
 });
@@ -122,7 +122,7 @@ test('a server that fills up again immediately still lets newcomers in', async (
 test('closed connections are forgotten: newcomers evict nobody while there is room', async () => {
   const server = createServer({ maxConnections: 20 });
   const url = await listenLocally(server);
-  afterAll(() => closeHttpServer(server));
+  onTestFinished(() => void closeHttpServer(server));
   const kept = await connect(url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   const silent = await connect(url);
   for (let visitor = 1; visitor <= 50; visitor += 1) {
@@ -140,7 +140,7 @@ test('closed connections are forgotten: newcomers evict nobody while there is ro
 test('a full server looks for idle connections once a second, however many newcomers there are', async () => {
   const server = createServer({ maxConnections: 5 });
   const url = await listenLocally(server);
-  afterAll(() => closeHttpServer(server));
+  onTestFinished(() => void closeHttpServer(server));
   vi.useFakeTimers({ toFake: ['Date'], now: 10_000 });
   onTestFinished(() => void vi.useRealTimers());
   const closeIdle = vi.spyOn(server, 'closeIdleConnections');
@@ -160,7 +160,7 @@ test('a full server looks for idle connections once a second, however many newco
 test('a connection may pipeline ten requests, and is cut off at the eleventh', async () => {
   const server = createServer();
   const url = await listenLocally(server);
-  afterAll(() => closeHttpServer(server));
+  onTestFinished(() => void closeHttpServer(server));
   const request = 'GET /later HTTP/1.1\r\nHost: x\r\n\r\n';
   const ten = await connect(url, request.repeat(11));
   await expect.poll(() => ten.received().match(/200 OK/g)).toHaveLength(11);
@@ -172,7 +172,7 @@ test('a connection may pipeline ten requests, and is cut off at the eleventh', a
 test('pipelined requests are counted per connection', async () => {
   const server = createServer();
   const url = await listenLocally(server);
-  afterAll(() => closeHttpServer(server));
+  onTestFinished(() => void closeHttpServer(server));
   const twoRequests = 'GET /?1 HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2);
   const many = await Promise.all(Array.from({ length: 30 }, () => connect(url, twoRequests)));
   for (const { received } of many) await expect.poll(() => received().match(/200 OK/g)).toHaveLength(2);

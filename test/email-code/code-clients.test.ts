@@ -97,7 +97,9 @@ test('a client that disconnects before the answer still causes the mail and its 
   await expect.poll(() => redis.keys(`l:ask:*:{${ip}}`), { timeout: 8000, interval: 5 }).not.toHaveLength(0);
   socket.destroy();
   await mails.codeFor(email);
+  // feature: request-log
   expect(slow.logged().find(({ msg }) => msg === 'request')).toMatchObject({ path: '/login', aborted: true });
+  // end: request-log
 });
 
 test('without sign-in by code its pages are 404', async () => {

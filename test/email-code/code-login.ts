@@ -4,7 +4,7 @@ import { tagOf } from '../../src/session/session-id.ts';
 import { type MailServer, startMailServer } from '../mail/mail-server.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { startApp, type TestApp, type TestAppOptions, testRedis } from '../support/app.ts';
-import { countCommands, monitored, untilQuiet } from '../support/commands.ts';
+import { countCommands, historyWrites, monitored, untilQuiet } from '../support/commands.ts';
 import { type Visit, Visitor } from '../support/visitor.ts';
 
 export type CodeApp = TestApp & {
@@ -140,7 +140,7 @@ export async function commandsWithoutMail(
   { redis }: Pick<CodeApp, 'redis'>,
   work: () => Promise<unknown>,
 ): Promise<Record<string, number>> {
-  return countCommands(await monitored(redis, work), [/\{outbox\}/]);
+  return countCommands(await monitored(redis, work), [/\{outbox\}/, historyWrites]);
 }
 
 /** The keys of the sign-ins that wait in a browser, the latest first. */

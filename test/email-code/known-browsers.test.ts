@@ -155,6 +155,14 @@ describe('a forged or foreign device cookie gains nothing (ASVS 6.1.1)', async (
     // The limit of strangers is used up, for the forger as well.
     expect(await outcomes(app, email, mailed + withheld + 1)).toEqual({ mailed, withheld: withheld + 1 });
   });
+
+  test('while the genuine cookie still brings a code', async () => {
+    const genuine = newBrowser(url);
+    genuine.cookies.set('device', own);
+    const { mailed, withheld } = decided(app, email);
+    await askForCode(genuine, email);
+    expect(await outcomes(app, email, mailed + withheld + 1)).toEqual({ mailed: mailed + 1, withheld });
+  });
 });
 
 describe('two people who share a browser (ASVS 6.1.1)', () => {

@@ -1,15 +1,12 @@
 import { expect, test } from 'vitest';
 import { redisPermissions } from '../../src/config.ts';
 import { aclRule } from '../../src/features/redis-checks/permissions.ts';
+import { env, keyPrefix } from '../redis-checks/key-prefix.ts';
 import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { newAddress, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
 
 test('sign-in by code works under the documented Redis permissions, fenced in by a key prefix', async () => {
-  const env = {
-    REDIS_KEY_PREFIX: 'latchkey:', // feature: redis-key-prefix
-  };
-  const keyPrefix = Object.values(env).join('');
   const redis = await startRedisServer(password);
   const rules = ['reset', 'on', '>secret', ...aclRule(redisPermissions.single, keyPrefix).split(' ')];
   await redis.client((admin) => admin.aclSetUser('latchkey', rules));
@@ -27,6 +24,8 @@ test('sign-in by code works under the documented Redis permissions, fenced in by
 
   const denied = await redis.client((admin) => admin.aclLog());
   expect(denied.map(({ object }) => object).filter((object) => !/^(info|config\|get)$/.test(object))).toEqual([]);
+  // feature: redis-key-prefix
   const keys = await redis.client((admin) => admin.keys('*'));
   expect(keys.filter((key) => !key.startsWith(keyPrefix))).toEqual([]);
+  // end: redis-key-prefix
 });

@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { RedisOutbox } from '../../src/features/mail/outbox.ts';
 import { deriveSealKeys } from '../../src/features/mail/seal.ts';
 import { createLogger } from '../../src/log.ts';
@@ -53,7 +53,7 @@ test("export shows every kind of record of an address, and forget deletes them, 
     await signInByCode(app, browser, email, { form: { form: `a form of ${email}`.replace(/\W/g, '') } });
     await askForCode(newBrowser(app.url), email);
     await app.mails.codeFor(email, 2);
-    await vi.waitFor(async () => expect(await app.redis.exists(`h:{${tagOf(email)}}`)).toBe(1), 10_000);
+    await expect.poll(() => app.redis.exists(`h:{${tagOf(email)}}`)).toBe(1);
     // A sent form expires after 30 s, which a slow machine may take: store it again.
     await app.redis.set(`f:${email}`, `${tagOf(email)}${'x'.repeat(22)}`, { expiration: { type: 'EX', value: 600 } });
   }

@@ -47,10 +47,12 @@ test('shows a sign-in from the request to the mail server, with the queue id and
       expect.stringMatching(/^mail delivered: notice, /),
     ]);
   }, 10_000);
+  // feature: request-log
   const [asked] = await historyOf(email);
   expect(app.logged().find(({ id, msg }) => msg === 'request' && id === asked?.request)).toMatchObject({
     path: '/login',
   });
+  // end: request-log
   expect((await latchkey('why', email)).text).toMatch(/^WHEN +WHAT +REQUEST\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC {2}\S/);
 });
 

@@ -50,7 +50,7 @@ describe('the HTTP server', async () => {
 test('a connection is known until it closes', async () => {
   const server = createHttpServer(app);
   const { socket } = await connect(await listenLocally(server));
-  afterAll(() => closeHttpServer(server));
+  onTestFinished(() => void closeHttpServer(server));
   await expect.poll(() => connectionsOf(server).size).toBe(1);
   socket.destroy();
   await expect.poll(() => connectionsOf(server).size).toBe(0);
@@ -59,7 +59,7 @@ test('a connection is known until it closes', async () => {
 test('connections on which nothing ever arrived are closed, except the newcomer', async () => {
   const server = createHttpServer(app);
   const url = await listenLocally(server);
-  afterAll(() => closeHttpServer(server));
+  onTestFinished(() => void closeHttpServer(server));
   const [silent, newcomer] = [await connect(url), await connect(url)];
   await expect.poll(() => connectionsOf(server).size).toBe(2);
   const { localPort } = newcomer.socket;
@@ -74,7 +74,7 @@ describe('listening', () => {
   test('on a port that is taken says so, and which setting helps', async () => {
     const first = createHttpServer(app);
     await listenLocally(first);
-    afterAll(() => closeHttpServer(first));
+    onTestFinished(() => void closeHttpServer(first));
     const attempt = (settings?: { host: string; port: string }) =>
       listen(createHttpServer(app), portOf(first), '127.0.0.1', settings);
     await expect(attempt()).rejects.toThrow(/EADDRINUSE.*\. Stop the other program, or set PORT\.$/);
@@ -106,7 +106,7 @@ test.each(['*', '*x', '**/..', '*?x=%'])('a target that is not a path, %j, still
 test('clients that keep a connection are told that it will be closed', async () => {
   const server = createHttpServer(app);
   const url = await listenLocally(server);
-  afterAll(() => closeHttpServer(server));
+  onTestFinished(() => void closeHttpServer(server));
   expect((await fetch(url)).headers.get('Connection')).toBe('keep-alive');
   announceClosing(server);
   expect((await fetch(url)).headers.get('Connection')).toBe('close');

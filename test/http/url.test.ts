@@ -16,7 +16,7 @@ test.each([
   ['/%', false],
   ['/%zz', false],
   ['/%ff', false],
-])('whether %s can be decoded: %s', (text, expected) => {
+])('isDecodable(%j) is %s', (text, expected) => {
   expect(isDecodable(text)).toBe(expected);
 });
 

@@ -29,7 +29,7 @@ test('no session comes back: not in the processes that run, and not in one that 
   const restore = await keep(ann);
   await latchkey('end', '--everyone');
   await restore();
-  await vi.waitFor(async () => expect(await adminOf(ann)).toBe(401), 10_000);
+  await expect.poll(() => adminOf(ann)).toBe(401);
   const later = await startApp({ redisAddress });
   expect(await adminOf(ann.copy(later.url))).toBe(401);
   // And who signs in again stays signed in.
@@ -97,7 +97,7 @@ test('what was done, and who did it, stands once in the log of the app, whether 
     apps
       .flatMap(({ logged }) => logged().filter(({ msg }) => msg === 'operator command'))
       .map(({ command }) => command);
-  await vi.waitFor(() => expect(commands()).toEqual(['end', 'end --everyone']), 10_000);
+  await expect.poll(commands).toEqual(['end', 'end --everyone']);
   const [entry] = apps.flatMap(({ logged }) => logged().filter(({ command }) => command === 'end'));
   expect(entry).toMatchObject({ actor: { user: 'olga', from: 'desk' }, person: tagOf('ann@example.com'), ended: 0 });
 });

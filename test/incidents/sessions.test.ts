@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { handleOf, tagOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { startApp, testRedis } from '../support/app.ts';
@@ -23,10 +23,7 @@ describe.each(keyPrefixes)('with the key prefix "%s"', async (prefix) => {
     const ann = await signedIn(url, 'ann@example.com', device);
     await signedIn(url, 'bob@example.com');
     // Where from is written a moment later.
-    await vi.waitFor(
-      async () => expect((await latchkey('sessions', 'ann@example.com')).text).toContain('127.0.0.1'),
-      10_000,
-    );
+    await expect.poll(async () => (await latchkey('sessions', 'ann@example.com')).text).toContain('127.0.0.1');
     const { text, json } = await latchkey('sessions', ' ANN@example.com ');
     const [, handle] =
       /^(\S{16}) {2}Firefox on Linux {2}127\.0\.0\.1 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/m.exec(text) ?? [];

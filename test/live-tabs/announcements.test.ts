@@ -5,16 +5,13 @@ import { aclRule } from '../../src/features/redis-checks/permissions.ts';
 import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { RedisUnavailable } from '../../src/redis/deadline.ts';
+import { env, keyPrefix } from '../redis-checks/key-prefix.ts';
 import { connectUrl } from '../support/app.ts';
 import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 
 test('a Redis that no longer allows the channel is asked less and less often, and heard once it does', async () => {
   const server = await startRedisServer(password);
-  const env = {
-    REDIS_KEY_PREFIX: 'latchkey:', // feature: redis-key-prefix
-  };
-  const keyPrefix = Object.values(env).join('');
   const rules = ['reset', 'on', '>secret', ...aclRule(redisPermissions.single, keyPrefix).split(' ')];
   const setUser = (...words: string[]) => server.client((admin) => admin.aclSetUser('latchkey', words));
   await setUser(...rules);

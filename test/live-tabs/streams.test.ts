@@ -77,12 +77,18 @@ test('a stream is one line of the log, and no request of the metrics', async () 
   const own = await startApp({ redisAddress });
   const registry = measure(); // feature: metrics
   const listener = await listen(own.url, await signedIn(own.url));
+  // feature: request-log
   const lines = () => own.logged().filter(({ msg, path }) => msg === 'request' && path === '/session-events');
   expect(lines()).toEqual([]);
+  // end: request-log
   listener.leave();
+  // feature: request-log
   await expect.poll(lines).toMatchObject([{ aborted: true }]);
+  // end: request-log
   await signedIn(own.url, 'bob@example.com').then((bob) => bob.post('/logout'));
+  // feature: request-log
   expect(lines()).toHaveLength(1);
+  // end: request-log
   // feature: metrics
   const counted = await registry.metrics();
   expect(counted).toMatch(/latchkey_request_seconds_count\{[^}]*route="\/logout"[^}]*\} [1-9]/);

@@ -156,8 +156,11 @@ test('nothing is claimed while the server is away', async () => {
 });
 
 test('without JavaScript, pages are as they were', async () => {
+  await expect.poll(() => streamsOf(app)).toBe(0);
   const profile = await openProfile({ javaScriptEnabled: false });
   const page = await profile.newPage();
   await signIn(page, url, newEmail());
   expect(await page.getByText('Hello').isVisible()).toBe(true);
+  expect(await page.getByRole('alert').count()).toBe(0);
+  expect(streamsOf(app)).toBe(0);
 });

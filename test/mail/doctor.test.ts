@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { SmtpThread } from '../../src/features/mail/smtp-thread.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { testRedis } from '../support/app.ts';
@@ -37,7 +37,8 @@ test('doctor has something to do where a mail is asked for, and there is no mail
 });
 
 test('doctor says which check could not be made', async () => {
-  vi.spyOn(SmtpThread.prototype, 'check').mockRejectedValueOnce(new Error('no thread'));
+  const check = vi.spyOn(SmtpThread.prototype, 'check').mockRejectedValueOnce(new Error('no thread'));
+  onTestFinished(() => check.mockRestore());
   expect((await doctor(mails.url))('mail server')?.problem).toBe('it could not be checked: no thread');
 });
 

@@ -88,10 +88,12 @@ describe('the session', () => {
     const certificate = certificateFor(ownAddress);
     const trusted = await startMailServer({ ...certificate, secure: way === 'smtps' });
     const options = { host: ownAddress, port: trusted.port, tls: way === 'smtps' ? 'implicit' : 'required' } as const;
-    expect(await deliver(newSmtpClient(options))).toMatchObject({
+    const untrusted = await deliver(newSmtpClient(options));
+    expect(untrusted).toMatchObject({
       outcome: 'unavailable',
       problem: expect.stringContaining('is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT)'),
     });
+    expect(untrusted).toMatchObject({ problem: expect.stringMatching(/\): set CA_FILE to the CA that signed it$/) }); // feature: private-ca
     expect(await deliver(newSmtpClient({ ...options, ca: [certificate.cert] }))).toMatchObject({ outcome: 'accepted' });
     expect(trusted.inbox).toMatchObject([{ secure: true }]);
   });

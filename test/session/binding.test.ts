@@ -34,6 +34,6 @@ test.each([
   ['0:key', false],
   ['1:key0', true],
   ['', true],
-])('whether the binding %j is in force: %s', (binding, expected) => {
+])('isBindingInForce(%j) is %s', (binding, expected) => {
   expect(isBindingInForce(binding)).toBe(expected);
 });

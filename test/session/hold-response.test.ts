@@ -139,7 +139,7 @@ describe('a response to a request that changed its session', () => {
     expect((await post('/in-parts')).text).toBe('one two three');
   });
 
-  test('can be ended twice, and is then the second one', async () => {
+  test('ended twice, has the body of the second end()', async () => {
     expect((await post('/end')).text).toBe('true');
   });
 

@@ -29,6 +29,6 @@ test.each([
   [`${ann.slice(1)}.`, false],
   [`${ann}\n`, false],
   ['', false],
-])('whether %j can be a session id: %s', (text, expected) => {
+])('isSessionId(%j) is %s', (text, expected) => {
   expect(isSessionId(text)).toBe(expected);
 });

@@ -106,7 +106,10 @@ function moveWithTests(redis: RedisClient): void {
   redis.time = () => (vi.isFakeTimers() ? Promise.resolve([String(Date.now() / 1000), '0']) : time());
 }
 
-/** The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. */
+/**
+ * The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. While a
+ * test fakes timers, Redis's TIME follows the fake clock.
+ */
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const config = {
     ...readConfig({ NODE_ENV: 'test', ...options.env }),

@@ -5,14 +5,26 @@ import type { NodeClient } from '../../src/redis/node.ts';
 /** Longer than anything waits that is written a moment after a request, such as a history. */
 const quietMs = 50;
 
-/** Written at any time, by whatever happened before: the history of an address, and the comparison of the clocks. */
-const background = [/"h:\{/, /\] "TIME"$/i];
-const unlisted = /^(hello|ping|info|config|client)$/;
+/** What connections are made and kept with, and what this count itself asks; subcommands such as `config|get` as well. */
+const upkeep = /^(hello|ping|info|config)(\||$)/;
 
-/** How often Redis runs each command for this work; those of the background and of this count are left out. */
-export async function commandsFor(redis: NodeClient, work: () => Promise<unknown>): Promise<Record<string, string>> {
+/** Writes to the history of an address, a moment after what they record. */
+export const historyWrites = /"h:\{/;
+
+/** The comparison of the clocks, once a minute. */
+const clockComparison = /\] "TIME"$/i;
+
+/**
+ * How often Redis runs each command for this work; the upkeep of connections and one comparison of the clocks are left
+ * out. What earlier requests record is awaited, so only work that causes history has to leave it out.
+ */
+export async function commandsFor(
+  redis: NodeClient,
+  work: () => Promise<unknown>,
+  leftOut: RegExp[] = [],
+): Promise<Record<string, string>> {
   await untilQuiet(redis);
-  const counts = countCommands(await monitored(redis, work));
+  const counts = countCommands(await monitored(redis, work), leftOut);
   return Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, String(count)]));
 }
 
@@ -20,12 +32,17 @@ export async function commandsFor(redis: NodeClient, work: () => Promise<unknown
 export function countCommands(lines: string[], leftOut: RegExp[] = []): Record<string, number> {
   const counts: Record<string, number> = {};
   let isLeftOut = false;
+  let hasComparedClocks = false;
   for (const line of lines) {
     const [, where = '', name = ''] = /\[\d+ (\S+)\] "([^"]+)"/.exec(line) ?? [];
     const command = name.toLowerCase();
     // The commands of a script follow it.
-    if (where !== 'lua') isLeftOut = [...background, ...leftOut].some((pattern) => pattern.test(line));
-    if (!isLeftOut && !unlisted.test(command)) counts[command] = (counts[command] ?? 0) + 1;
+    if (where !== 'lua') {
+      const isComparison: boolean = !hasComparedClocks && clockComparison.test(line);
+      hasComparedClocks ||= isComparison;
+      isLeftOut = isComparison || leftOut.some((pattern) => pattern.test(line));
+    }
+    if (!isLeftOut && !upkeep.test(command)) counts[command] = (counts[command] ?? 0) + 1;
   }
   return counts;
 }
@@ -65,7 +82,7 @@ export async function untilQuiet(redis: NodeClient): Promise<void> {
 async function countCalls(redis: NodeClient): Promise<Record<string, string>> {
   const info = await redis.info('commandstats');
   const calls = [...info.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(([, name = '', count = '']) => [name, count]);
-  return Object.fromEntries(calls.filter(([name]) => !/^(hello|ping|info|config|time)/.test(name ?? '')));
+  return Object.fromEntries(calls.filter(([name]) => !upkeep.test(name ?? '')));
 }
 
 /** How many keys there are, without the history of addresses, which is written a moment later. */
