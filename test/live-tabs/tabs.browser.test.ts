@@ -161,6 +161,8 @@ test('without JavaScript, pages are as they were', async () => {
   const page = await profile.newPage();
   await signIn(page, url, newEmail());
   expect(await page.getByText('Hello').isVisible()).toBe(true);
+  // A stream would be opened only after the page is shown.
+  await page.waitForLoadState('networkidle');
   expect(await page.getByRole('alert').count()).toBe(0);
   expect(streamsOf(app)).toBe(0);
 });
