@@ -11,7 +11,7 @@ describe('settings', () => {
     const cwd = newDirectory('env-');
     writeFileSync(join(cwd, '.env'), 'BASE_URL=http://localhost:8080\nPORT=wrong\n');
     const server = await startServer({ cwd });
-    expect(server.printed()).toContain('Latchkey is ready: open http://localhost:8080\n');
+    await expect.poll(server.printed).toContain('Latchkey is ready: open http://localhost:8080\n');
   });
 
   test('are read from .env as PowerShell saves it: production stays production', async () => {

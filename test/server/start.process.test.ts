@@ -20,7 +20,8 @@ function dataOf(cwd: string): string {
 describe('without REDIS_URL', () => {
   test('says where to open it, and a visitor is still signed in after a restart', async () => {
     const first = await startServer();
-    expect(first.printed()).toContain(`Latchkey is ready: open ${first.url().replace('127.0.0.1', 'localhost')}\n`);
+    const url = first.url().replace('127.0.0.1', 'localhost');
+    await expect.poll(first.printed).toContain(`Latchkey is ready: open ${url}\n`);
     expect(existsSync(join(dataOf(first.cwd), 'redis.sock'))).toBe(true);
     const visitor = new Visitor(first.url());
     await visitor.signIn('ann@example.com');

@@ -53,9 +53,9 @@ export async function unexpectedEnd(server: RunningServer): Promise<never> {
 
 /** Ends an app that has logged nothing but that Redis was away, and came back each time. */
 export async function endInOrder(server: RunningServer): Promise<void> {
+  process.kill(server.pid, 'SIGTERM');
+  expect.soft(await server.ended).toEqual({ code: 0, signal: null });
   const alarms = server.logged().filter(({ level, msg }) => Number(level) >= 40 && !expectedAlarms.has(String(msg)));
   expect.soft(alarms).toEqual([]);
   expect.soft(server.logged('Redis back')).toHaveLength(server.logged('Redis lost').length);
-  process.kill(server.pid, 'SIGTERM');
-  expect.soft(await server.ended).toEqual({ code: 0, signal: null });
 }

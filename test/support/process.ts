@@ -33,7 +33,7 @@ export type RunningProcess = {
   pid: number;
   /** Everything it has printed so far. */
   printed: () => string;
-  /** The lines of its log so far, all or those with this message. */
+  /** The lines of its log so far, all or those with this message. A line may be written after the response to its request. */
   logged: (message?: string) => Record<string, unknown>[];
   ended: Promise<Ending>;
 };

@@ -247,7 +247,7 @@ test('a worker that does not answer costs a reading of the metrics, and nothing 
   process.kill(frozen, 'SIGSTOP');
   expect((await read()).status).toBe(503);
   process.kill(frozen, 'SIGCONT');
-  expect(server.logged('metrics could not be read')).toMatchObject([{ level: 40 }]);
+  await expect.poll(() => server.logged('metrics could not be read')).toMatchObject([{ level: 40 }]);
   expect((await read()).status).toBe(200);
   expect((await open(server.url())).status).toBe(200);
 }, 60_000);
