@@ -1,5 +1,6 @@
 import { expect, vi } from 'vitest';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
+import { SendDelay } from '../../src/features/mail/send-delay.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { type MailServer, startMailServer } from '../mail/mail-server.ts';
 import { afterwards } from '../support/afterwards.ts';
@@ -18,10 +19,31 @@ const logs = new Map<string, TestApp['logged'][]>();
 
 export const mailFrom = 'Latchkey <login@example.com>';
 
-/** The app with sign-in by code and a mail server. It believes one proxy, so that a test may come from anywhere. */
+const { nextMs } = SendDelay.prototype;
+
+/** Leaves of the delay of mail what keeps mails to one address in order: its random part is tested with the outbox. */
+function withoutRandomDelay(): void {
+  SendDelay.prototype.nextMs = function (address) {
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0);
+    try {
+      return nextMs.call(this, address);
+    } finally {
+      random.mockRestore();
+    }
+  };
+  afterwards(() => {
+    SendDelay.prototype.nextMs = nextMs;
+  });
+}
+
+/**
+ * The app with sign-in by code and a mail server. It believes one proxy, so that a test may come from anywhere, and
+ * sends mail at once.
+ */
 export async function startCodeApp(options: TestAppOptions & { mails?: MailServer } = {}): Promise<CodeApp> {
+  withoutRandomDelay();
   const mails = options.mails ?? (await startMailServer());
-  const mail = { SMTP_URL: mails.url, MAIL_FROM: mailFrom, SMTP_CONNECTIONS: '5', SMTP_MAILS_PER_MINUTE: '60000' };
+  const mail = { SMTP_URL: mails.url, MAIL_FROM: mailFrom, SMTP_CONNECTIONS: '1', SMTP_MAILS_PER_MINUTE: '60000' };
   const env = { TRUST_PROXY: '1', ...mail, ...options.env };
   const redisAddress = options.redisAddress ?? (await testRedis());
   const app = await startApp({ ...options, redisAddress, env });

@@ -6,6 +6,8 @@ import { routes } from './routes.ts';
 const app = await startCodeApp();
 const known = await knownRoutes();
 const paths = routesOf(app);
+const visitor = newBrowser(app.url);
+await signInByCode(app, visitor, newAddress());
 
 test('every route is listed, and those of sign-in by code are there', () => {
   expect(paths.filter((path) => !known[path])).toEqual([]);
@@ -13,7 +15,5 @@ test('every route is listed, and those of sign-in by code are there', () => {
 });
 
 test.each(paths)('%s answers 405 with Allow to the methods that it does not take', async (path) => {
-  const visitor = newBrowser(app.url);
-  await signInByCode(app, visitor, newAddress());
   await expectMethods(app.url, path, known[path] ?? [], visitor);
 });
