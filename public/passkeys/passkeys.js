@@ -87,7 +87,10 @@ function offerLogin(box) {
   async function waitInField() {
     isPaused = document.hidden;
     if (isPaused) return request?.abort();
-    if (isSending || !(await passkeys.isConditionalMediationAvailable?.())) return;
+    const earlier = request;
+    const isPossible = await passkeys.isConditionalMediationAvailable?.();
+    // The button may have been pressed meanwhile; what it asks for goes first.
+    if (isSending || !isPossible || request !== earlier) return;
     try {
       const asked = ask('conditional');
       renewal = setTimeout(waitInField, renewMs);

@@ -116,6 +116,27 @@ describe('logging in', () => {
     expect(await field.evaluate((input) => input === document.activeElement)).toBe(true);
   });
 
+  test('a press of the button counts while the browser still finds out whether the field can offer passkeys', async () => {
+    const { page, authenticator, email } = await member();
+    await page.addInitScript(`
+      const late = new Promise((done) => { globalThis.findOut = () => done(true); });
+      PublicKeyCredential.isConditionalMediationAvailable = () => late;`);
+    const answers = newGate();
+    await page.route('**/login/passkey/options', async (route) => {
+      await answers.opened;
+      await route.continue();
+    });
+    const challenges = countChallenges(page);
+    await page.goto(`${origin}/login`);
+    await authenticator.setPresent(true);
+    await passkeyButton(page).click();
+    await expect.poll(challenges).toBe(1);
+    await page.evaluate('findOut()');
+    answers.open();
+    await page.getByRole('heading', { name: `Hello ${email}` }).waitFor();
+    expect(challenges()).toBe(1);
+  });
+
   test('whoever walks away from the dialog logs in with a code all the same', async () => {
     const { page, email } = await member();
     await page.goto(`${origin}/login`);
