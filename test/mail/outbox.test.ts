@@ -126,6 +126,20 @@ describe('a withheld mail', () => {
     expect(sent).toMatchObject({ eval: 4, hset: 2 });
     expect([server.inbox.length, accepted.length]).toEqual([5, 5]);
   });
+
+  test('lets the courier prepare as one that is sent does, until the outbox has stopped', async () => {
+    const prepare = vi.fn();
+    const { outbox, enqueue } = start({
+      courier: { ...scripted(async () => ({ outcome: 'accepted', reply: {} })), prepare },
+    });
+    for (const [at, withheld] of [true, false].entries()) {
+      await enqueue({ withheld });
+      expect(prepare).toHaveBeenCalledTimes(at + 1);
+    }
+    await outbox.stop();
+    await enqueue();
+    expect(prepare).toHaveBeenCalledTimes(2);
+  });
 });
 
 /** Waits until no mail is being delivered, and the outbox has checked its queue for the last time. */

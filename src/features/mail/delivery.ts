@@ -51,6 +51,8 @@ export type Sealed = { id: string; sealed: string; isWithheld: boolean; hasLapse
 /** Delivers mail: to an SMTP server, or in development to the mail catcher. */
 export type Courier = {
   deliver: (sealed: Sealed) => Promise<Delivered>;
+  /** Gets ready for a mail, whether it is sent or withheld. */
+  prepare?: () => void;
   /** Breaks off an attempt, unless the server may have the mail already. */
   breakOff: (id: string) => void;
   /** What is wrong with the mail server, in words for the operator; undefined if nothing is. */

@@ -9,23 +9,30 @@ export type ThreadCall =
   | { call: number; close: true }
   | { breakOff: string };
 
-export type ThreadAnswer = { call: number } & ({ value: unknown } | { error: LoggedError });
+/** `typicalMs` is for the next thread: see {@link ThreadData}. */
+export type ThreadAnswer = { call: number; typicalMs: number } & ({ value: unknown } | { error: LoggedError });
+
+/** With how long a mail took in the previous thread, so that withheld mail takes as long in this one from the start. */
+export type ThreadData = SmtpOptions & { typicalMs: number | undefined };
 
 type Call = Extract<ThreadCall, { call: number }>;
 
 // scripts/bundle.mjs runs each program once, and expects this error of this one.
 if (!parentPort) throw new Error('smtp-worker runs in a thread of the server');
 const port = parentPort;
-const client = new SmtpClient(workerData as SmtpOptions);
+const { typicalMs, ...options } = workerData as ThreadData;
+const client = new SmtpClient(options);
+if (typicalMs !== undefined) client.typicalMs = typicalMs;
 
 port.on('message', (message: ThreadCall) => {
   if ('breakOff' in message) return client.breakOff(message.breakOff);
-  const answer = (result: ThreadAnswer) => port.postMessage(result);
   const { call } = message;
+  const answer = (result: { value: unknown } | { error: LoggedError }) =>
+    port.postMessage({ call, typicalMs: client.typicalMs, ...result } satisfies ThreadAnswer);
   // An unhandled rejection would end the thread, and fail the deliveries of all other mails.
   perform(message).then(
-    (value) => answer({ call, value }),
-    (error: unknown) => answer({ call, error: errorWithoutMessage(error) }),
+    (value) => answer({ value }),
+    (error: unknown) => answer({ error: errorWithoutMessage(error) }),
   );
 });
 
