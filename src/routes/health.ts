@@ -11,10 +11,8 @@ export const live: RequestHandler = function live(_req, res) {
   res.type('text').send('ok\n');
 };
 
-type Parts = { redis: RedisClient; isClosing: () => boolean };
-
 /** Ready for visitors: the process is not about to stop, and Redis takes the writes that a sign-in needs. */
-export function ready({ redis, isClosing }: Parts): RequestHandler {
+export function ready({ redis, isClosing }: { redis: RedisClient; isClosing: () => boolean }): RequestHandler {
   return async function ready(_req, res) {
     res.set('Cache-Control', 'no-store').type('text');
     if (isClosing()) return void res.status(503).send('closing\n');
@@ -28,9 +26,7 @@ export function ready({ redis, isClosing }: Parts): RequestHandler {
 }
 
 function problemOf(error: unknown): string {
-  const cause = error instanceof RedisUnavailable ? error.cause : undefined;
+  if (!(error instanceof RedisUnavailable && error.cause instanceof ErrorReply)) return 'Redis does not answer';
   // Its first word, such as READONLY or OOM. The rest may name users and keys.
-  return cause instanceof ErrorReply
-    ? `Redis refuses writes: ${cause.message.split(' ', 1)[0]}`
-    : 'Redis does not answer';
+  return `Redis refuses writes: ${error.cause.message.split(' ', 1)[0]}`;
 }

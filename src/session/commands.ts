@@ -22,13 +22,11 @@ export type SessionCommands = ReturnType<typeof sessionCommands>;
 export function sessionCommands(redis: SessionRedis, deadlineMs = usualDeadlineMs) {
   return {
     /** The text at a key; null if there is none, and empty if the key holds something else. */
-    async read(key: string): Promise<string | null> {
-      try {
-        return await withDeadline(deadlineMs, redis.get(key));
-      } catch (error) {
+    read(key: string): Promise<string | null> {
+      return withDeadline(deadlineMs, redis.get(key)).catch((error: unknown) => {
         if (isWrongType(error)) return '';
         throw error;
-      }
+      });
     },
 
     /** Runs one of the scripts in scripts.ts. */

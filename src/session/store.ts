@@ -1,3 +1,4 @@
+import { callbackify } from 'node:util';
 import { RedisStore } from 'connect-redis';
 import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
@@ -229,11 +230,6 @@ function fieldsOf(session: Partial<SessionData>): string[] {
 // The callback runs outside the promise: errors thrown by the code behind it are not ours to report, and connect-redis
 // would call it a second time.
 function settle<Value>(work: Promise<Value>, callback: Callback<Value> | undefined): Promise<Value> {
-  if (callback) {
-    work.then(
-      (value) => process.nextTick(callback, null, value),
-      (error: unknown) => process.nextTick(callback, error),
-    );
-  }
+  if (callback) callbackify(() => work)(callback);
   return work;
 }

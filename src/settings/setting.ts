@@ -66,13 +66,10 @@ export const duration = z
   .regex(/^[1-9]\d{0,5}[smhd]$/, 'takes a whole number and a unit (s, m, h, d), such as 30m')
   .transform((text) => Number(text.slice(0, -1)) * secondsPerUnit[text.at(-1) as keyof typeof secondsPerUnit]);
 
-const portFix = 'takes a port, 0 to 65535';
-
 export const port = z
   .string()
-  .regex(/^\d{1,5}$/, portFix)
-  .transform(Number)
-  .refine((number) => number <= 65_535, portFix);
+  .refine((text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535, 'takes a port, 0 to 65535')
+  .transform(Number);
 
 export const wholeNumber = z
   .string()
