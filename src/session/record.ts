@@ -45,18 +45,18 @@ export function encodeMoment(milliseconds: number): string {
  * The record of a session: when it was last seen, in hexadecimal seconds; when it signed in, in milliseconds of base 36
  * (eight digits last until 2059); whether it is remembered, 0 or 1; its address; a line with the device; and a line of
  * JSON with what a fork keeps. A later version has another digit in place of the 0 or 1, so that this one refuses it.
- * @throws {TypeError} for a line break in the address or the device
+ * @throws {TypeError} for a line break in the address or the device, or a NUL, which separates the records of a list
  */
 export function encode(session: StoredSession): string {
   const { email = '', device = '', binding } = session;
-  if (email.includes('\n') || device.includes('\n')) throw new TypeError('a line break in an address or a device');
+  if (/[\n\0]/.test(email + device)) throw new TypeError('a line break or a NUL in an address or a device');
   const moments = encodeMoment(session.lastSeenAt) + session.signedInAt.toString(36).padStart(8, '0');
   const extra = extraFields(session);
   const json = extra.length > 0 ? `\n${JSON.stringify({ binding, ...Object.fromEntries(extra) })}` : '';
   return `${moments}${session.remember ? 1 : 0}${email}\n${device}${json}`;
 }
 
-const recordShape = /^([\da-f]{8})([\da-z]{8})([01])([^\n]*)\n([^\n]*)(?:\n(\{[^\n]*\}))?$/;
+const recordShape = /^([\da-f]{8})([\da-z]{8})([01])([^\n\0]*)\n([^\n\0]*)(?:\n(\{[^\n]*\}))?$/;
 
 /** The session in a record; undefined for one that is corrupt or of another shape. */
 export function decode(record: string): StoredSession | undefined {

@@ -61,11 +61,11 @@ if KEYS[2] then enlist(KEYS[2], member, endsAt, endsAt - now) end
 return 1`;
 
 /**
- * Returns the records of a list's sessions, each behind its member. The session that asks, where one does, is listed even
- * if its entry was lost (evicted, or deleted by hand). On a replica the entry can't be written.
+ * Returns the records of a list's sessions, each behind its member, as one text, with a NUL between them. The session that
+ * asks, where one does, is listed even if its entry was lost. On a replica the entry can't be written.
  */
 export const listScript = `${enlist}
-local index, siblings, own, member, now = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
+local index, siblings, own, now, member = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
 local isIndex = redis.call('TYPE', index).ok == 'zset'
 local members = isIndex and redis.call('ZRANGE', index, 0, -1) or {}
 if own and not (isIndex and redis.call('ZSCORE', index, member)) then
@@ -78,9 +78,9 @@ end
 local listed = {}
 for _, sibling in ipairs(members) do
   local record = redis.pcall('GET', siblings .. sibling)
-  if type(record) == 'string' then listed[#listed + 1] = sibling .. record end
+  if type(record) == 'string' then listed[#listed + 1] = sibling .. (record:find('\\0', 1, true) and '' or record) end
 end
-return listed`;
+return table.concat(listed, '\\0')`;
 
 /**
  * Ends sessions and returns how many were live. Not a transaction: a full Redis refuses to queue even a deletion, and a

@@ -4,8 +4,8 @@ import { hash, randomBytes } from 'node:crypto';
 // The tag puts a session and the list of its address's sessions in one slot of a Cluster, so that they change together.
 // It is not keyed with a session secret: rotating that would hide older sessions from "end all sessions".
 const tagLength = 14;
-export const idLength = 36;
-const idShape = new RegExp(`^[\\w-]{${idLength}}$`);
+export const memberLength = 22;
+const idShape = new RegExp(`^[\\w-]{${tagLength + memberLength}}$`);
 
 /** The tag of sessions without an address, which are in no list. */
 export const anonymousTag = 'A'.repeat(tagLength);

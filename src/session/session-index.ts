@@ -7,9 +7,9 @@ import { endScript, listScript } from './scripts.ts';
 import {
   anonymousTag,
   handleOf,
-  idLength,
   indexKey,
   isSessionId,
+  memberLength,
   memberOf,
   sessionKey,
   tagIn,
@@ -19,12 +19,15 @@ import {
 /** A live session as its owner may see it: its id stays in the cookie and in Redis. Times are milliseconds since the epoch. */
 export type ListedSession = ReturnType<typeof toListed>;
 
-type LiveSession = StoredSession & { sessionId: string };
+/** A session on a list. Where its record can't be read, there is nothing to show, but it can be ended. */
+export type ListEntry = { sessionId: string; session?: StoredSession; listed?: ListedSession };
 
 /** Lists and ends the sessions of an address (ASVS 7.4.2, 7.4.3, 7.5.2). Every method throws `RedisUnavailable`. */
 export class SessionIndex {
   /** Every end of a session runs it, except by expiry; a feature may announce the ends. */
   endScript = endScript;
+  /** Reads each reply of `listScript`; a feature may remember what the latest ones held. */
+  readList: (tag: string, reply: string) => readonly ListEntry[] = readList;
   readonly #commands: SessionCommands;
   readonly #limits: SessionLimits;
 
@@ -35,14 +38,14 @@ export class SessionIndex {
 
   /** The live sessions of an address, the most recently used first. One Redis command. */
   async list(email: EmailAddress): Promise<ListedSession[]> {
-    return (await this.#live(tagOf(email))).map(toListed);
+    return (await this.#live(tagOf(email))).map(({ listed }) => listed);
   }
 
   /** The same for the address of this session, which is on the list even if its entry was lost from Redis. */
   async listFor(sessionId: string): Promise<ListedSession[]> {
     const tag = tagIn(sessionId);
     if (!isSessionId(sessionId) || tag === anonymousTag) return [];
-    return (await this.#live(tag, sessionId)).map(toListed);
+    return (await this.#live(tag, sessionId)).map(({ listed }) => listed);
   }
 
   /** Ends one session of an address. Returns whether it was live. */
@@ -68,8 +71,8 @@ export class SessionIndex {
   }
 
   async #endWhere(tag: string, isMeant: (sessionId: string) => boolean): Promise<number> {
-    const stored = await this.#stored(tag);
-    return this.#end(tag, stored.map(({ sessionId }) => sessionId).filter(isMeant));
+    const entries = await this.#entries(tag);
+    return this.#end(tag, entries.map(({ sessionId }) => sessionId).filter(isMeant));
   }
 
   async #end(tag: string, sessionIds: string[]): Promise<number> {
@@ -78,30 +81,35 @@ export class SessionIndex {
     return Number(await this.#commands.run(this.endScript, keys, sessionIds.map(memberOf)));
   }
 
-  // When several sign in at once, each of them trims, so all must agree on the order.
-  async #live(tag: string, ownId?: string): Promise<LiveSession[]> {
-    const stored = await this.#stored(tag, ownId);
+  async #live(tag: string, ...own: string[]): Promise<Required<ListEntry>[]> {
+    const entries = await this.#entries(tag, ...own);
     const listedAt = now();
-    return stored
-      .flatMap(({ sessionId, record }) => {
-        const session = decode(record);
-        return session && endOf(session, this.#limits) > listedAt ? Object.assign(session, { sessionId }) : [];
-      })
-      .sort(
-        (a, b) => b.lastSeenAt - a.lastSeenAt || b.signedInAt - a.signedInAt || (a.sessionId < b.sessionId ? -1 : 1),
-      );
+    const isLive = (entry: ListEntry): entry is Required<ListEntry> =>
+      entry.session !== undefined && endOf(entry.session, this.#limits) > listedAt;
+    return entries.filter(isLive).sort(latestFirst);
   }
 
-  async #stored(tag: string, ownId?: string): Promise<{ sessionId: string; record: string }[]> {
-    const keys = [indexKey(tag), sessionKey(tag)];
-    const reply = ownId
-      ? await this.#commands.run(listScript, [...keys, sessionKey(ownId)], [memberOf(ownId), now()])
-      : await this.#commands.run(listScript, keys, []);
-    const entries = Array.isArray(reply) ? reply.map((entry) => tag + entry) : [];
-    return entries.map((entry) => ({ sessionId: entry.slice(0, idLength), record: entry.slice(idLength) }));
+  async #entries(tag: string, ...own: string[]): Promise<readonly ListEntry[]> {
+    const keys = [indexKey(tag), sessionKey(tag), ...own.map(sessionKey)];
+    return this.readList(tag, String(await this.#commands.run(listScript, keys, [now(), ...own.map(memberOf)])));
   }
 }
 
-function toListed({ sessionId, device, signedInAt, lastSeenAt, binding }: LiveSession) {
+// When several sign in at once, each of them trims, so all must agree on the order.
+function latestFirst(a: Required<ListEntry>, b: Required<ListEntry>): number {
+  const { lastSeenAt, signedInAt } = b.session;
+  return lastSeenAt - a.session.lastSeenAt || signedInAt - a.session.signedInAt || (a.sessionId < b.sessionId ? -1 : 1);
+}
+
+function readList(tag: string, reply: string): ListEntry[] {
+  if (reply === '') return [];
+  return reply.split('\0').map((entry) => {
+    const sessionId = tag + entry.slice(0, memberLength);
+    const session = decode(entry.slice(memberLength));
+    return session ? { sessionId, session, listed: toListed(sessionId, session) } : { sessionId };
+  });
+}
+
+function toListed(sessionId: string, { device, signedInAt, lastSeenAt, binding }: StoredSession) {
   return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt, isBound: isBindingInForce(binding) };
 }

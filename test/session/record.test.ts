@@ -34,12 +34,14 @@ describe('a record', () => {
     expect(encode(Object.assign({ cookie: { path: '/' } }, session))).toBe(plain);
   });
 
-  test.each<Partial<StoredSession>>([{ email: 'ann@example.com\n' as EmailAddress }, { device: 'Fire\nfox' }])(
-    'cannot hold %j, which would move its lines',
-    (change) => {
-      expect(() => encode({ ...session, ...change })).toThrow(TypeError);
-    },
-  );
+  test.each<Partial<StoredSession>>([
+    { email: 'ann@example.com\n' as EmailAddress },
+    { email: 'ann@example.com\0' as EmailAddress },
+    { device: 'Fire\nfox' },
+    { device: 'Fire\0fox' },
+  ])('cannot hold %j, which would move its lines or end it in a list', (change) => {
+    expect(() => encode({ ...session, ...change })).toThrow(TypeError);
+  });
 
   test.each([
     '',
@@ -53,6 +55,9 @@ describe('a record', () => {
     `${plain}\n{"kept":`,
     `${plain}\n["kept"]`,
     `${plain}\n{}\n{}`,
+    `${plain}\0`,
+    plain.replace('@', '\0'),
+    `${plain}\n{"kept":"\0"}`,
   ])('is refused when it is %j', (record) => {
     expect(decode(record)).toBeUndefined();
   });
@@ -62,13 +67,15 @@ describe('a record', () => {
   });
 
   test('of any session is read as it was', () => {
-    const line = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !text.includes('\n'));
+    const line = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[\n\0]/.test(text));
     fc.assert(
       fc.property(fc.nat(2 ** 31 - 2), fc.nat(36 ** 8 - 2), fc.boolean(), line, fc.jsonValue(), (...values) => {
         const [lastSeen, signedIn, remember, device, kept] = values;
         const moments = { lastSeenAt: (lastSeen + 1) * 1000, signedInAt: signedIn + 1 };
         const stored = { ...session, ...moments, remember, device, ...(kept !== undefined && { kept }) };
-        expect(decode(encode(stored))).toEqual(JSON.parse(JSON.stringify(stored)));
+        const record = encode(stored);
+        expect(record).not.toContain('\0');
+        expect(decode(record)).toEqual(JSON.parse(JSON.stringify(stored)));
       }),
     );
   });
