@@ -27,8 +27,8 @@ import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
 import { passkeyKeys } from './features/passkeys/personal-keys.ts';
-import { loadStoredSessions } from './features/performance/load-stored-sessions.ts';
 import { tuneExpress } from './features/performance/tune-express.ts';
+import { tuneSessions } from './features/performance/tune-sessions.ts';
 import { trustedCas } from './features/private-ca/private-ca.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
@@ -215,7 +215,7 @@ export function createApp(parts: AppParts) {
   if (passkeys.wellKnown) app.use(passkeys.wellKnown); // Likewise.
   const showsList = (req: Request) => req.method === 'GET' && req.path === '/admin';
   const sessionsOptions: SessionsOptions = { store, secrets, preloadsList: showsList };
-  sessionsOptions.wrapLoading = loadStoredSessions(core);
+  sessionsOptions.wrapLoading = tuneSessions(core);
   app.use(sessions(sessionsOptions));
   if (boundSessions.guard) app.use(boundSessions.guard);
   app.use(viewLocals);

@@ -3,7 +3,10 @@ import type { Core } from '../../core.ts';
 import { cookieName, renewCookie } from '../../session/cookie.ts';
 import type { SessionStore } from '../../session/store.ts';
 import { readSessionId } from '../../shared/read-session-id.ts';
-import { RecentCookies } from './recent-cookies.ts';
+import { Recent } from './recent.ts';
+
+/** Enough for the visitors of a busy process. Two generations of this many take two megabytes. */
+const maxCookies = 5000;
 
 /**
  * Loads the session of a visitor who sends a genuine cookie, or begins one for a visitor who sends none, without the
@@ -17,7 +20,9 @@ export function loadStoredSessions(
 ): (expressSession: RequestHandler) => RequestHandler {
   const { store, secrets } = core;
   const name = cookieName(store.https);
-  const recent = new RecentCookies();
+  // Only genuine cookies, under their whole values, so nothing but the very same cookie is ever found. That says only who
+  // signed it: whether its session still exists, the store is asked on every request.
+  const recent = new Recent<string>(maxCookies);
 
   function sessionIdOf(req: Request): string | undefined {
     const cookie = firstCookie(req.headers.cookie ?? '', name);

@@ -1,13 +1,13 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, expect, test, vi } from 'vitest';
-import { RecentCookies } from '../../src/features/performance/recent-cookies.ts';
+import { Recent } from '../../src/features/performance/recent.ts';
 
 afterEach(() => vi.useRealTimers());
 
-test('only the very same cookie is found, for less than two minutes', () => {
+test('only the very same text is found, for less than two minutes', () => {
   vi.useFakeTimers({ toFake: ['performance'] });
-  const recent = new RecentCookies();
+  const recent = new Recent<string>(5000);
   recent.add('cookie', 'id');
   for (const other of ['cookie ', 'cooki', 'Cookie', '']) expect(recent.find(other)).toBeUndefined();
   vi.advanceTimersByTime(59_000);
@@ -26,23 +26,31 @@ test('only the very same cookie is found, for less than two minutes', () => {
   expect(recent.find('idle')).toBeUndefined();
 });
 
-test('it holds ten thousand cookies at most, the latest ones', () => {
-  const recent = new RecentCookies();
+test('it holds two generations at most, with the latest ones', () => {
+  const recent = new Recent<string>(5000);
   const cookies = Array.from({ length: 30_000 }, (_, index) => `cookie ${index}`);
   for (const cookie of cookies) recent.add(cookie, 'id');
   const found = cookies.filter((cookie) => recent.find(cookie) !== undefined);
   expect(found).toEqual(cookies.slice(-10_000));
 });
 
-test('it keeps no more of a Cookie header than the cookie', () => {
+test('what is added again takes the place of what was there, and drops nothing', () => {
+  const recent = new Recent<number>(1);
+  recent.add('a', 1);
+  recent.add('b', 2);
+  for (const value of [3, 4, 5]) recent.add('b', value);
+  expect([recent.find('a'), recent.find('b')]).toEqual([1, 5]);
+});
+
+test('it keeps no more of a header than the piece that was added', () => {
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc');
-  const recent = new RecentCookies();
+  const recent = new Recent<string>(5000);
   collectGarbage();
   const before = process.memoryUsage().heapUsed;
   for (let count = 0; count < 2000; count += 1) {
     const header = Buffer.alloc(16_000, `session=${count}; `).toString();
-    recent.add(header.slice(0, 90), header.slice(10, 50));
+    recent.add(header.slice(0, 90), 'id');
   }
   collectGarbage();
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000);

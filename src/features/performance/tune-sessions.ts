@@ -1,0 +1,16 @@
+import type { RequestHandler } from 'express';
+import type { Core } from '../../core.ts';
+import { loadStoredSessions } from './load-stored-sessions.ts';
+import { rememberLists } from './remember-lists.ts';
+
+/**
+ * Makes loading and listing sessions cheaper.
+ * @returns what takes the middleware of express-session and stands in its place
+ */
+export function tuneSessions(
+  core: Pick<Core, 'store' | 'secrets'>,
+): (expressSession: RequestHandler) => RequestHandler {
+  const { index } = core.store;
+  index.readList = rememberLists(index);
+  return loadStoredSessions(core);
+}
