@@ -1,23 +1,23 @@
 import { now } from '../clock.ts';
 
-const second = { name: 'second', seconds: 1 };
 const units = [
   { name: 'day', seconds: 86_400 },
   { name: 'hour', seconds: 3600 },
   { name: 'minute', seconds: 60 },
 ];
 
+const twoDigits = Array.from({ length: 60 }, (_, count) => String(count).padStart(2, '0'));
 /** The dates of the days formatted last: the sessions of a list share few, and a date is most of the work. */
 const dates = new Map<number, { words: string; iso: string }>();
 
 /** A moment in words, such as "Mon, 23 Nov 2026, 20:04 UTC". */
 export function formatTime(milliseconds: number): string {
-  return `${dateOf(milliseconds).words}, ${timeOf(milliseconds).slice(0, 5)} UTC`;
+  return `${dateOf(milliseconds).words}, ${hourAndMinute(milliseconds)} UTC`;
 }
 
 /** A moment for the attribute `datetime` (ISO 8601), such as "2026-11-23T20:04:00Z". */
 export function isoTime(milliseconds: number): string {
-  return `${dateOf(milliseconds).iso}T${timeOf(milliseconds)}Z`;
+  return `${dateOf(milliseconds).iso}T${hourAndMinute(milliseconds)}:${twoDigits[Math.floor(milliseconds / 1000) % 60]}Z`;
 }
 
 function dateOf(milliseconds: number) {
@@ -31,10 +31,9 @@ function dateOf(milliseconds: number) {
   return date;
 }
 
-function timeOf(milliseconds: number): string {
-  const seconds = Math.floor(milliseconds / 1000);
-  const two = (count: number) => (count < 10 ? `0${count}` : count);
-  return `${two(Math.floor(seconds / 3600) % 24)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+function hourAndMinute(milliseconds: number): string {
+  const minutes = Math.floor(milliseconds / 60_000);
+  return `${twoDigits[Math.floor(minutes / 60) % 24]}:${twoDigits[minutes % 60]}`;
 }
 
 /** A duration in words, exactly: in the largest unit that divides it evenly, such as "90 minutes". */
@@ -50,7 +49,7 @@ export function formatAgo(millisecondsSinceEpoch: number): string {
   return seconds < 90 ? 'just now' : `${formatCount(seconds, unit)} ago`;
 }
 
-function formatCount(seconds: number, unit = second): string {
+function formatCount(seconds: number, unit = { name: 'second', seconds: 1 }): string {
   const count = Math.floor(seconds / unit.seconds);
   return `${count} ${unit.name}${count === 1 ? '' : 's'}`;
 }

@@ -22,7 +22,7 @@ export function compileViews(app: Express, { directory, reload }: { directory: s
   function renderFile(path: string, locals: object): string {
     const view = views.get(path) ?? compile(path);
     if (!reload) views.set(path, view);
-    return view(locals, ejs.escapeXML, (name, own) =>
+    return view(locals, escapeText, (name, own) =>
       renderFile(`${directory}${name}.ejs`, own ? withApp(locals, own) : locals),
     );
   }
@@ -45,8 +45,15 @@ export function compileViews(app: Express, { directory, reload }: { directory: s
   return (name, ...locals) => renderFile(`${directory}${name}.ejs`, withApp(...locals));
 }
 
+/** As EJS escapes, which looks for something to replace in each text; most have nothing. */
+function escapeText(value: unknown): string {
+  const text = value === undefined || value === null ? '' : String(value);
+  return /[&<>"']/.test(text) ? ejs.escapeXML(text) : text;
+}
+
 function compile(path: string): View {
-  const template = new ejs.Template(readFileSync(path, 'utf8'), { filename: path, strict: true, compileDebug: false });
+  const options = { filename: path, strict: true, compileDebug: false, rmWhitespace: true };
+  const template = new ejs.Template(readFileSync(path, 'utf8'), options);
   template.compile();
   return new Function('locals', 'escapeFn', 'include', `'use strict';${template.source}`) as View;
 }
