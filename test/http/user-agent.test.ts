@@ -22,6 +22,13 @@ describe('describeDevice', () => {
     expect(describeDevice(userAgent)).toBe(words);
   });
 
+  test('says the same when it has read a header before, and many others since', () => {
+    const headers = Array.from({ length: 250 }, (_, version) => `Mozilla/5.0 (X11; Linux) Firefox/${version}.0`);
+    for (const header of [...headers, ...headers.toReversed(), 'Roku/DVP-9.10 (519.10E04111A)', ...headers]) {
+      expect(describeDevice(header)).toBe(header.startsWith('Roku') ? 'Browser on Roku' : 'Firefox on Linux');
+    }
+  });
+
   test('reads no more than 512 characters', () => {
     const browser = 'Firefox/128.0';
     expect(describeDevice(`${browser.padStart(512)}`)).toBe('Firefox');
