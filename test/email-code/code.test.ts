@@ -135,7 +135,7 @@ describe('a wrong code', () => {
       const { status, text } = await enterCode(browser, wrongCode(code));
       expect(status).toBe(422);
       expect(text).toContain(`That is not the code. You have ${tries} left.`);
-      expect(text).toMatch(/<input id="code"[^>]* aria-invalid="true" aria-describedby="code-problem"/);
+      expect(text).toMatch(/<input id="code"[^>]*\saria-invalid="true" aria-describedby="code-problem"/);
     }
     const fifth = await enterCode(browser, wrongCode(code));
     expect(isOver(fifth)).toBe(true);

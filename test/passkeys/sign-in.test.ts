@@ -175,9 +175,9 @@ describe('a challenge', () => {
   test('is good for one sign-in, however many answers come at once', async () => {
     const visitor = newVisitor(app);
     const answer = passkey.get(await askToSignIn(visitor));
-    const statuses = await sendMany(visitor, answer, 1000);
+    const statuses = await sendMany(visitor, answer, 200);
     expect(statuses.filter((status) => status === 200)).toHaveLength(1);
-    expect(statuses.filter((status) => status === 422)).toHaveLength(999);
+    expect(statuses.filter((status) => status === 422)).toHaveLength(199);
     expect((await sendSignIn(visitor, answer)).status).toBe(422);
   });
 
