@@ -3,11 +3,12 @@ import {
   closeSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
   renameSync,
-  rmSync,
+  rmdirSync,
   symlinkSync,
 } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
@@ -45,6 +46,7 @@ export type RunningServer = RunningProcess & {
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const readyWithinMs = 40_000;
+const builtWithinMs = 120_000;
 
 /** A process with a clean environment and a directory of its own; killed after the file's last test. */
 export function startProcess(options: ProcessOptions = {}): RunningProcess {
@@ -120,28 +122,51 @@ export async function startServer(options: ProcessOptions = {}): Promise<Running
 }
 
 /**
- * A file of `dist/` as `npm run build` makes it. Whoever needs it first builds it; of several at once, one build is kept.
+ * A file of `dist/` as `npm run build` makes it, without checking types and without declarations. Whoever needs it first
+ * builds it, and the others wait.
  */
 export function builtFile(name: string): string {
   const build = join(inject('runDirectory'), 'build');
-  if (!existsSync(build)) {
-    const draft = newDirectory('build-');
-    const args = ['-p', join(project, 'tsconfig.build.json'), '--outDir', join(draft, 'dist')];
-    const { status, stdout } = spawnSync(join(project, 'node_modules/.bin/tsc'), args, { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`the build failed:\n${stdout}`);
-    const bundling = spawnSync(process.execPath, [join(project, 'scripts/bundle.mjs'), join(draft, 'dist')]);
-    if (bundling.status !== 0) throw new Error(`bundling failed:\n${bundling.stderr}`);
-    for (const name of ['node_modules', 'package.json', 'views', 'public']) {
-      symlinkSync(join(project, name), join(draft, name));
+  const lock = `${build}.lock`;
+  const startedAt = performance.now();
+  while (!existsSync(build)) {
+    if (performance.now() - startedAt > builtWithinMs) throw new Error(`the build takes too long; see ${lock}`);
+    if (!makesDirectory(lock)) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+      continue;
     }
     try {
-      renameSync(draft, build);
-    } catch (error) {
-      if (!existsSync(build)) throw error;
-      rmSync(draft, { recursive: true });
+      if (!existsSync(build)) makeBuild(build);
+    } finally {
+      rmdirSync(lock);
     }
   }
   return join(build, 'dist', name);
+}
+
+/** @returns whether it was not there yet */
+function makesDirectory(path: string): boolean {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function makeBuild(build: string): void {
+  const draft = newDirectory('build-');
+  const options = ['--noCheck', '--declaration', 'false', '--outDir', join(draft, 'dist')];
+  const args = ['-p', join(project, 'tsconfig.build.json'), ...options];
+  const { status, stdout } = spawnSync(join(project, 'node_modules/.bin/tsc'), args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the build failed:\n${stdout}`);
+  const bundling = spawnSync(process.execPath, [join(project, 'scripts/bundle.mjs'), join(draft, 'dist')]);
+  if (bundling.status !== 0) throw new Error(`bundling failed:\n${bundling.stderr}`);
+  for (const name of ['node_modules', 'package.json', 'views', 'public']) {
+    symlinkSync(join(project, name), join(draft, name));
+  }
+  renameSync(draft, build);
 }
 
 // Only what has nothing to do with Latchkey's settings.
