@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, inject, test } from 'vitest';
+import { minLength } from './support/secrets.ts';
 
 const directory = inject('runDirectory');
 
@@ -17,8 +18,24 @@ test('no log of the whole run holds a cookie, a session id, a password or a body
   );
   expect(logs.some(({ text }) => text.includes('"signed in"'))).toBe(true);
   expect(secrets.size).toBeGreaterThan(10);
-  const found = logs.flatMap(({ name, text }) =>
-    [...secrets].filter((secret) => text.includes(secret)).map((secret) => `${secret} in ${name}`),
-  );
-  expect(found).toEqual([]);
+  const find = finderOf(secrets);
+  expect(logs.flatMap(({ name, text }) => find(text).map((secret) => `${secret} in ${name}`))).toEqual([]);
 }, 120_000);
+
+/** Finds which of many texts a text holds, in one pass: each place is compared with those that begin as it does. */
+function finderOf(texts: Set<string>): (text: string) => string[] {
+  const byStart = new Map<string, string[]>();
+  for (const each of texts) {
+    const start = each.slice(0, minLength);
+    byStart.set(start, [...(byStart.get(start) ?? []), each]);
+  }
+  return (text) => {
+    const found = new Set<string>();
+    for (let at = 0; at + minLength <= text.length; at += 1) {
+      for (const each of byStart.get(text.slice(at, at + minLength)) ?? []) {
+        if (text.startsWith(each, at)) found.add(each);
+      }
+    }
+    return [...found];
+  };
+}

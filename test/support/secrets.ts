@@ -10,7 +10,7 @@ declare module 'vitest' {
 }
 
 /** A shorter value stands in any log by chance. */
-const minLength = 8;
+export const minLength = 8;
 
 /** Remembers a value that must not stand in any log of this run; `test/logs.after.ts` looks for each. */
 export function keepOutOfLogs(...values: string[]): void {
