@@ -25,16 +25,17 @@ const timed = ['test/**/*.timed.test.ts'];
 const maxWorkers = Math.max(3, availableParallelism() - 1);
 
 /**
- * Starts the longest files first, of all projects: the last one would keep a single core busy. Where a file has not run
- * yet, its project tells whether it is long.
+ * Starts the longest files first, since the last one would keep a single core busy: those of the slow project, and then
+ * those of the others. A worker serves one project, so that each change between two would cost a new worker.
  */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isSlow = ({ project }: TestSpecification) => Number(project.name === 'slow');
     const msOf = ({ project, moduleId }: TestSpecification) => {
       const key = `${project.name}:${relative(this.ctx.config.root, moduleId)}`;
-      return this.ctx.cache.getFileTestResults(key)?.duration ?? (project.name === 'slow' ? 10_000 : 0);
+      return this.ctx.cache.getFileTestResults(key)?.duration ?? 0;
     };
-    return (await super.sort(files)).sort((one, other) => msOf(other) - msOf(one));
+    return (await super.sort(files)).sort((one, other) => isSlow(other) - isSlow(one) || msOf(other) - msOf(one));
   }
 }
 
