@@ -20,8 +20,17 @@ const prefix = 'bundle/';
  * @type {Map<string, { script: Script; stamp: Buffer; module: { exports: unknown } }>}
  */
 export const loaded = new Map();
-/** @type {Map<string, SourceMap | undefined>} */
+/**
+ * A source map that has been read takes many megabytes, so it is kept only until the next collection of garbage.
+ * @type {Map<string, WeakRef<SourceMap>>}
+ */
 const sourceMaps = new Map();
+/**
+ * The latest places that were looked up: the same errors come again and again.
+ * @type {Map<string, string>}
+ */
+const origins = new Map();
+const maxOrigins = 1000;
 /** Node's own, or that of a module which was preloaded. */
 const formerFormatter = Error.prepareStackTrace;
 
@@ -122,16 +131,34 @@ function describeSite(site) {
  * @param {number} column
  */
 function originOf(file, line, column) {
+  const place = `${file}:${line}:${column}`;
+  const known = origins.get(place);
+  if (known) return known;
+  const origin = lookUp(file, line, column) ?? directory + place;
+  if (origins.size >= maxOrigins) origins.clear();
+  origins.set(place, origin);
+  return origin;
+}
+
+/**
+ * @param {string} file
+ * @param {number} line
+ * @param {number} column
+ */
+function lookUp(file, line, column) {
   const origin = sourceMapOf(file)?.findEntry(line - 1, column - 1);
-  if (!origin || !('originalSource' in origin)) return `${directory}${file}:${line}:${column}`;
+  if (!origin || !('originalSource' in origin)) return undefined;
   const { originalSource, originalLine, originalColumn } = origin;
   return `${fileURLToPath(new URL(originalSource, url))}:${originalLine + 1}:${originalColumn + 1}`;
 }
 
 /** @param {string} name */
 function sourceMapOf(name) {
-  if (!sourceMaps.has(name)) sourceMaps.set(name, readSourceMap(name));
-  return sourceMaps.get(name);
+  const known = sourceMaps.get(name)?.deref();
+  if (known) return known;
+  const map = readSourceMap(name);
+  if (map) sourceMaps.set(name, new WeakRef(map));
+  return map;
 }
 
 /** @param {string} name */
