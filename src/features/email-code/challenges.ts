@@ -1,10 +1,11 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { reserved } from '../../session/scripts.ts';
-import { newSessionId, sessionKey, tagIn, tagOf } from '../../session/session-id.ts';
+import { sessionKey, tagIn, tagOf } from '../../session/session-id.ts';
+import { randomText } from '../../shared/random.ts';
 import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
 import { askScript, enterScript } from './challenge-scripts.ts';
 import { cookieMaxAgeMs, unknownKey } from './known-browsers.ts';
@@ -39,6 +40,8 @@ export type Attempt =
 export const codeSeconds = 600;
 export const triesPerCode = 5;
 
+/** Of the random part of a sign-in's id, and of a session's. */
+const idBytes = 16;
 const idShape = /^[\w-]{36}$/;
 const recordShape = /^1 ([wu]) (\S+) \S+ ([01]) \S+ \d+ \S+ \d+ (.+)$/s;
 
@@ -62,7 +65,7 @@ export class Challenges {
    * @param seed what the two requests have in common and nobody else has; random if there is nothing
    */
   idFor(email: EmailAddress, seed: string | undefined): string {
-    if (seed === undefined) return newSessionId(tagOf(email));
+    if (seed === undefined) return tagOf(email) + randomText(idBytes);
     const digest = createHmac('sha256', this.#secrets[0]).update(`challenge:${email}:${seed}`).digest('base64url');
     return tagOf(email) + digest.slice(0, 22);
   }
@@ -79,10 +82,10 @@ export class Challenges {
   ): Promise<Asked> {
     const { id, code, email, remember, deviceId } = challenge;
     const { previousId = id, isAllowed, counters } = options;
-    const salt = randomBytes(9).toString('base64url');
+    const salt = randomText(9);
     const reply = await this.#run(askScript, [keyOf(id), keyOf(previousId), decoyKey(tagIn(id))], counters, [
       ...[codeSeconds * 1000, repeatSeconds * 1000, triesPerCode, isAllowed ? 1 : 0],
-      ...[salt, hashOf(salt, code, this.#secrets[0]), randomBytes(16).toString('base64url')],
+      ...[salt, hashOf(salt, code, this.#secrets[0]), randomText(16)],
       ...[remember ? 1 : 0, deviceId ?? '-', email],
     ]);
     if (reply[0] === 'repeated') return { outcome: 'repeated' };
@@ -114,7 +117,7 @@ export class Challenges {
     options: { deviceId: string; isNewDevice: boolean; counters: Cost[] },
   ): Promise<Attempt> {
     const tag = tagIn(id);
-    const member = newSessionId('');
+    const member = randomText(idBytes);
     const hashes = this.#secrets.map((secret) => hashOf(salt, code, secret));
     const { deviceId, isNewDevice, counters } = options;
     const keys = [keyOf(id), decoyKey(tag), unknownKey(tag, deviceId), sessionKey(tag + member)];

@@ -1,7 +1,8 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, isWrongType, withDeadline } from '../../redis/deadline.ts';
+import { randomText } from '../../shared/random.ts';
 
 /** The longest that browsers keep a cookie (RFC 6265bis, 5.5). */
 export const cookieMaxAgeMs = 400 * 86_400_000;
@@ -109,7 +110,7 @@ export class KnownBrowsers {
 
 /** The id of a browser that is not known yet. */
 export function newDeviceId(): string {
-  return randomBytes(16).toString('base64url');
+  return randomText(16);
 }
 
 function devicesIn(cookie = ''): Device[] {

@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
+import { randomText } from '../../shared/random.ts';
 import { readStoredText } from './stored-text.ts';
 
 /** What a link ends: a session, and that its browser is known, unless that is `noDevice`. */
@@ -28,7 +29,7 @@ export class RevocationLinks {
    * @param endsAt when the session ends at the latest; milliseconds since the epoch
    */
   async create({ sessionId, deviceId }: Linked, endsAt: number): Promise<string> {
-    const token = randomBytes(16).toString('base64url');
+    const token = randomText(16);
     const expiration = { type: 'PXAT', value: endsAt } as const;
     const record = `${sessionId} ${deviceId}`;
     await withDeadline(deadlineMs, this.#redis.set(keyOf(token), record, { expiration }));
