@@ -31,7 +31,8 @@ export class MailWriter {
 
   constructor(look: SiteLook = {}) {
     this.#look = look;
-    this.#html = ejs.compile(readFileSync(template, 'utf8'), { filename: template, strict: true });
+    const options = { filename: template, strict: true, compileDebug: false, rmWhitespace: true };
+    this.#html = ejs.compile(readFileSync(template, 'utf8'), options);
   }
 
   write(to: string, subject: string, paragraphs: Paragraphs): Mail {
