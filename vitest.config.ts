@@ -25,23 +25,25 @@ const timed = ['test/**/*.timed.test.ts'];
 const maxWorkers = Math.max(3, availableParallelism() - 1);
 
 /**
- * Starts the longest files first, since the last one would keep a single core busy: those of the slow project, and then
- * those of the others. A worker serves one project, so that each change between two would cost a new worker.
+ * Starts the files of the slow project before the others, and the longest first, since the last one would keep a single core
+ * busy. A worker serves one project, so that each change between two would cost a new worker.
  */
-class LongestFirst extends BaseSequencer {
+class SlowProjectFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isSlow = ({ project }: TestSpecification) => Number(project.name === 'slow');
+    const isSlow = ({ project }: TestSpecification) => project.name === 'slow';
     const msOf = ({ project, moduleId }: TestSpecification) => {
       const key = `${project.name}:${relative(this.ctx.config.root, moduleId)}`;
       return this.ctx.cache.getFileTestResults(key)?.duration ?? 0;
     };
-    return (await super.sort(files)).sort((one, other) => isSlow(other) - isSlow(one) || msOf(other) - msOf(one));
+    return (await super.sort(files)).sort(
+      (one, other) => Number(isSlow(other)) - Number(isSlow(one)) || msOf(other) - msOf(one),
+    );
   }
 }
 
 export default defineConfig({
   test: {
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: SlowProjectFirst },
     provide: { runDirectory },
     testTimeout: 20_000,
     hookTimeout: 30_000,

@@ -26,7 +26,7 @@ export const loaded = new Map();
  */
 const sourceMaps = new Map();
 /**
- * The latest places that were looked up: the same errors come again and again.
+ * Places that were looked up lately: the same errors come again and again.
  * @type {Map<string, string>}
  */
 const origins = new Map();
@@ -91,8 +91,8 @@ function compiledCode(name, stamp) {
 }
 
 /**
- * Names places in the sources. Node's `--enable-source-maps` would read every map at every start; here, the first stack
- * trace reads those that it needs.
+ * Names places in the sources. Node's `--enable-source-maps` would read every map at every start; here, a stack trace reads
+ * those that it needs, unless it names only places that were looked up lately.
  * @param {Error} error
  * @param {NodeJS.CallSite[]} sites
  */

@@ -127,19 +127,45 @@ describe('a withheld mail', () => {
     expect([server.inbox.length, accepted.length]).toEqual([5, 5]);
   });
 
-  test('lets the courier prepare as one that is sent does, until the outbox has stopped', async () => {
-    const prepare = vi.fn();
-    const { outbox, enqueue } = start({
-      courier: { ...scripted(async () => ({ outcome: 'accepted', reply: {} })), prepare },
-    });
-    for (const [at, withheld] of [true, false].entries()) {
-      await enqueue({ withheld });
-      expect(prepare).toHaveBeenCalledTimes(at + 1);
-    }
-    await outbox.stop();
-    await enqueue();
-    expect(prepare).toHaveBeenCalledTimes(2);
-  });
+  test.each([0, 50])(
+    'makes the courier prepare, as one that is sent does (delayed by up to %i ms)',
+    async (maxDelayMs) => {
+      const prepare = vi.fn();
+      // Nothing is attempted, so that only the mails that are stored can be the reason.
+      const { enqueue } = newOutbox({ redis, courier: { ...neverAnswers(), prepare }, maxDelayMs });
+      for (const [at, withheld] of [true, false].entries()) {
+        await enqueue({ withheld });
+        await expect.poll(() => prepare.mock.calls.length, soon).toBe(at + 1);
+      }
+    },
+  );
+});
+
+test.each([0, 50])('a stopped outbox prepares for no mail (delayed by up to %i ms)', async (maxDelayMs) => {
+  const prepare = vi.fn();
+  const { outbox, enqueue } = start({ courier: { ...neverAnswers(), prepare }, maxDelayMs });
+  await outbox.stop();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await enqueue();
+  vi.advanceTimersByTime(maxDelayMs);
+  expect(prepare).not.toHaveBeenCalled();
+});
+
+test.each([0, 50])('a courier that cannot prepare keeps no mail back (delayed by up to %i ms)', async (maxDelayMs) => {
+  const delivered: string[] = [];
+  const courier: Courier = {
+    ...scripted(async ({ id }) => {
+      delivered.push(id);
+      return { outcome: 'accepted', reply: {} };
+    }),
+    prepare: () => {
+      throw new Error('no memory for a thread');
+    },
+  };
+  const { enqueue } = start({ courier, maxDelayMs });
+  await enqueue();
+  await expect.poll(() => delivered.length, soon).toBe(1);
 });
 
 /** Waits until no mail is being delivered, and the outbox has checked its queue for the last time. */

@@ -141,7 +141,11 @@ export class RedisOutbox implements Outbox {
   // The courier prepares for withheld mail as well. This is not left to the attempt: in an outage of the mail server,
   // only withheld mail is attempted at once, and the work must not depend on whether an address gets mail (ASVS 6.3.8).
   #wake(): void {
-    if (!this.#isStopped) this.#courier.prepare?.();
+    try {
+      if (!this.#isStopped) this.#courier.prepare?.();
+    } catch {
+      // Such as no memory for a thread. The attempt meets the same error, and puts the mail off.
+    }
     this.#dispatcher.wake();
   }
 

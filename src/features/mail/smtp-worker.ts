@@ -12,7 +12,7 @@ export type ThreadCall =
 /** `typicalMs` is for the next thread: see {@link ThreadData}. */
 export type ThreadAnswer = { call: number; typicalMs: number } & ({ value: unknown } | { error: LoggedError });
 
-/** With how long a mail took in the previous thread, so that withheld mail takes as long in this one from the start. */
+/** `typicalMs` is what a mail took in the previous thread: withheld mail takes as long in this one from the start. */
 export type ThreadData = SmtpOptions & { typicalMs: number | undefined };
 
 type Call = Extract<ThreadCall, { call: number }>;
