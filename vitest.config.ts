@@ -21,29 +21,26 @@ const slow = ['test/**/*.{process,browser,faults}.test.ts'];
 /** Tests that compare times, and so run alone. */
 const timed = ['test/**/*.timed.test.ts'];
 
-// Most tests wait for something, so three at a time keep two cores busy; the default would be one.
-const maxWorkers = Math.max(3, availableParallelism() - 1);
+// Most tests wait for something, so a few at a time keep two cores busy; the default would be one. The slow ones start
+// processes and browsers, which are busy as well.
+const maxWorkers = { slow: Math.max(3, availableParallelism() - 1), quick: Math.max(5, availableParallelism()) };
 
 /**
- * Starts the files of the slow project before the others, and the longest first, since the last one would keep a single core
- * busy. A worker serves one project, so that each change between two would cost a new worker.
+ * Starts the longest files of each project first: the last one would keep a single core busy.
  */
-class SlowProjectFirst extends BaseSequencer {
+class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isSlow = ({ project }: TestSpecification) => project.name === 'slow';
     const msOf = ({ project, moduleId }: TestSpecification) => {
       const key = `${project.name}:${relative(this.ctx.config.root, moduleId)}`;
       return this.ctx.cache.getFileTestResults(key)?.duration ?? 0;
     };
-    return (await super.sort(files)).sort(
-      (one, other) => Number(isSlow(other)) - Number(isSlow(one)) || msOf(other) - msOf(one),
-    );
+    return (await super.sort(files)).sort((one, other) => msOf(other) - msOf(one));
   }
 }
 
 export default defineConfig({
   test: {
-    sequence: { sequencer: SlowProjectFirst },
+    sequence: { sequencer: LongestFirst },
     provide: { runDirectory },
     testTimeout: 20_000,
     hookTimeout: 30_000,
@@ -59,17 +56,23 @@ export default defineConfig({
           name: 'quick',
           include: ['test/**/*.test.ts'],
           exclude: [...slow, ...timed],
-          maxWorkers,
-          sequence: { groupOrder: 0 },
+          maxWorkers: maxWorkers.quick,
+          sequence: { groupOrder: 1 },
         },
       },
       {
         extends: true,
-        test: { name: 'slow', include: slow, exclude: timed, maxWorkers, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'slow',
+          include: slow,
+          exclude: timed,
+          maxWorkers: maxWorkers.slow,
+          sequence: { groupOrder: 0 },
+        },
       },
-      { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 2 } } },
       // What can be said only after all the others, such as what the logs hold.
-      { extends: true, test: { name: 'afterwards', include: ['test/**/*.after.ts'], sequence: { groupOrder: 2 } } },
+      { extends: true, test: { name: 'afterwards', include: ['test/**/*.after.ts'], sequence: { groupOrder: 3 } } },
     ],
     coverage: { provider: 'v8', include: ['src/**'], reporter: ['text'] },
   },
