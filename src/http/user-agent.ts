@@ -11,9 +11,11 @@ const recent = new Map<string, string>();
  */
 export function describeDevice(userAgent: string): string {
   const header = userAgent.slice(0, 512) || 'unknown';
-  const device = recent.get(header) ?? readHeader(header);
+  const known = recent.get(header);
+  if (known !== undefined) return known;
+  const device = readHeader(header);
   if (recent.size === 100) recent.clear();
-  recent.set(header, device);
+  recent.set(Buffer.from(header).toString(), device); // A copy, because a piece keeps the whole header in memory.
   return device;
 }
 

@@ -1,7 +1,14 @@
-import { describe, expect, test } from 'vitest';
+import bowser from 'bowser';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { describeDevice } from '../../src/http/user-agent.ts';
+import { heapGrowth } from '../support/heap-growth.ts';
 
 const webKit = 'AppleWebKit/537.36 (KHTML, like Gecko)';
+
+function withoutMemory(): Promise<{ describeDevice: typeof describeDevice }> {
+  vi.resetModules();
+  return import('../../src/http/user-agent.ts');
+}
 
 describe('describeDevice', () => {
   test.each([
@@ -27,6 +34,24 @@ describe('describeDevice', () => {
     for (const header of [...headers, ...headers.toReversed(), 'Roku/DVP-9.10 (519.10E04111A)', ...headers]) {
       expect(describeDevice(header)).toBe(header.startsWith('Roku') ? 'Browser on Roku' : 'Firefox on Linux');
     }
+  });
+
+  test('reads each of a hundred headers once', async () => {
+    const fresh = await withoutMemory();
+    const parse = vi.spyOn(bowser, 'parse');
+    onTestFinished(() => parse.mockRestore());
+    const headers = Array.from({ length: 100 }, (_, version) => `Mozilla/5.0 (X11; Linux) Firefox/${version}.0`);
+    for (const header of [...headers, ...headers, ...headers.toReversed()]) fresh.describeDevice(header);
+    expect(parse).toHaveBeenCalledTimes(headers.length);
+  });
+
+  test('remembers no more than it reads of a header', async () => {
+    const fresh = await withoutMemory();
+    const growth = await heapGrowth(() => {
+      for (let count = 0; count < 100; count += 1)
+        fresh.describeDevice(Buffer.alloc(100_000, `Evil/${count}.6 `).toString());
+    });
+    expect(growth).toBeLessThan(5_000_000);
   });
 
   test('reads no more than 512 characters', () => {
