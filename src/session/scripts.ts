@@ -61,8 +61,8 @@ if KEYS[2] then enlist(KEYS[2], member, endsAt, endsAt - now) end
 return 1`;
 
 /**
- * Returns the records of a list's sessions, each behind its member, as one text, with a NUL between them. The session that
- * asks, where one does, is listed even if its entry was lost. On a replica the entry can't be written.
+ * Returns a list's records as one text, each behind its member, with NULs between. A record with a NUL is emptied, so that
+ * it can't pass for two. The session that asks, if any, is listed even if its entry was lost, which a replica can't write.
  */
 export const listScript = `${enlist}
 local index, siblings, own, now, member = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]

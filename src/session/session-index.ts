@@ -17,10 +17,11 @@ import {
 } from './session-id.ts';
 
 /** A live session as its owner may see it: its id stays in the cookie and in Redis. Times are milliseconds since the epoch. */
-export type ListedSession = ReturnType<typeof toListed>;
+export type ListedSession = Readonly<ReturnType<typeof toListed>>;
 
 /** A session on a list. Where its record can't be read, there is nothing to show, but it can be ended. */
-export type ListEntry = { sessionId: string; session?: StoredSession; listed?: ListedSession };
+export type ListEntry = { sessionId: string; session: StoredSession | undefined; listed?: ListedSession };
+type LiveEntry = ListEntry & { session: StoredSession };
 
 /** Lists and ends the sessions of an address (ASVS 7.4.2, 7.4.3, 7.5.2). Every method throws `RedisUnavailable`. */
 export class SessionIndex {
@@ -38,14 +39,14 @@ export class SessionIndex {
 
   /** The live sessions of an address, the most recently used first. One Redis command. */
   async list(email: EmailAddress): Promise<ListedSession[]> {
-    return (await this.#live(tagOf(email))).map(({ listed }) => listed);
+    return (await this.#live(tagOf(email))).map(listedOf);
   }
 
   /** The same for the address of this session, which is on the list even if its entry was lost from Redis. */
   async listFor(sessionId: string): Promise<ListedSession[]> {
     const tag = tagIn(sessionId);
     if (!isSessionId(sessionId) || tag === anonymousTag) return [];
-    return (await this.#live(tag, sessionId)).map(({ listed }) => listed);
+    return (await this.#live(tag, sessionId)).map(listedOf);
   }
 
   /** Ends one session of an address. Returns whether it was live. */
@@ -71,8 +72,7 @@ export class SessionIndex {
   }
 
   async #endWhere(tag: string, isMeant: (sessionId: string) => boolean): Promise<number> {
-    const entries = await this.#entries(tag);
-    return this.#end(tag, entries.map(({ sessionId }) => sessionId).filter(isMeant));
+    return this.#end(tag, (await this.#entries(tag)).map(({ sessionId }) => sessionId).filter(isMeant));
   }
 
   async #end(tag: string, sessionIds: string[]): Promise<number> {
@@ -81,22 +81,22 @@ export class SessionIndex {
     return Number(await this.#commands.run(this.endScript, keys, sessionIds.map(memberOf)));
   }
 
-  async #live(tag: string, ...own: string[]): Promise<Required<ListEntry>[]> {
-    const entries = await this.#entries(tag, ...own);
-    const listedAt = now();
-    const isLive = (entry: ListEntry): entry is Required<ListEntry> =>
+  async #live(tag: string, ownId?: string): Promise<LiveEntry[]> {
+    const [entries, listedAt] = [await this.#entries(tag, ownId), now()];
+    const isLive = (entry: ListEntry): entry is LiveEntry =>
       entry.session !== undefined && endOf(entry.session, this.#limits) > listedAt;
     return entries.filter(isLive).sort(latestFirst);
   }
 
-  async #entries(tag: string, ...own: string[]): Promise<readonly ListEntry[]> {
+  async #entries(tag: string, ownId?: string): Promise<readonly ListEntry[]> {
+    const own = ownId ? [ownId] : [];
     const keys = [indexKey(tag), sessionKey(tag), ...own.map(sessionKey)];
     return this.readList(tag, String(await this.#commands.run(listScript, keys, [now(), ...own.map(memberOf)])));
   }
 }
 
 // When several sign in at once, each of them trims, so all must agree on the order.
-function latestFirst(a: Required<ListEntry>, b: Required<ListEntry>): number {
+function latestFirst(a: LiveEntry, b: LiveEntry): number {
   const { lastSeenAt, signedInAt } = b.session;
   return lastSeenAt - a.session.lastSeenAt || signedInAt - a.session.signedInAt || (a.sessionId < b.sessionId ? -1 : 1);
 }
@@ -105,11 +105,13 @@ function readList(tag: string, reply: string): ListEntry[] {
   if (reply === '') return [];
   return reply.split('\0').map((entry) => {
     const sessionId = tag + entry.slice(0, memberLength);
-    const session = decode(entry.slice(memberLength));
-    return session ? { sessionId, session, listed: toListed(sessionId, session) } : { sessionId };
+    return { sessionId, session: decode(entry.slice(memberLength)) };
   });
 }
 
-function toListed(sessionId: string, { device, signedInAt, lastSeenAt, binding }: StoredSession) {
+// Once, and only when it is shown, since it takes a hash; frozen, because several requests may share it.
+const listedOf = (entry: LiveEntry) => (entry.listed ??= Object.freeze(toListed(entry)));
+
+function toListed({ sessionId, session: { device, signedInAt, lastSeenAt, binding } }: LiveEntry) {
   return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt, isBound: isBindingInForce(binding) };
 }
