@@ -1,16 +1,20 @@
-import express, { type RequestHandler } from 'express';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import { describe, expect, test } from 'vitest';
 import { loadStoredSessions } from '../../src/features/performance/load-stored-sessions.ts';
 import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { giveRequestId } from '../../src/middleware/request-id.ts';
 import { sign } from '../../src/session/cookie.ts';
 import { type SessionsOptions, sessions } from '../../src/session/middleware.ts';
-import { sessionKey } from '../../src/session/session-id.ts';
+import { anonymousTag, newSessionId, sessionKey } from '../../src/session/session-id.ts';
 import { signIn, signOut } from '../../src/session/sign-in.ts';
+import type { SessionStore } from '../../src/session/store.ts';
 import { address } from '../support/address.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { connectNode, testRedis, testSecret } from '../support/app.ts';
 import { newStore } from '../support/fork.ts';
+import { heapGrowth } from '../support/heap-growth.ts';
 import { listenLocally } from '../support/servers.ts';
 import { Visitor } from '../support/visitor.ts';
 
@@ -65,6 +69,21 @@ async function signedIn(site: string): Promise<Visitor> {
 }
 
 describe('a genuine cookie', () => {
+  test('is all that is remembered of its header', async () => {
+    const emptyStore: SessionStore = Object.assign(Object.create(store), { get: async () => null, generate() {} });
+    const load = loadStoredSessions({ store: emptyStore, secrets })(() => {});
+    const growth = await heapGrowth(async () => {
+      for (let count = 0; count < 600; count += 1) {
+        const req = new IncomingMessage(new Socket()) as Request;
+        const cookie = `session=${encodeURIComponent(sign(newSessionId(anonymousTag), testSecret))}`;
+        req.headers = { cookie: Buffer.from(`${cookie}; ${'x'.repeat(16_000)}`).toString() };
+        await new Promise((done) => load(req, new ServerResponse(req) as Response, done));
+        expect(req.sessionID).toBeDefined();
+      }
+    });
+    expect(growth).toBeLessThan(5_000_000);
+  });
+
   test('opens its session without express-session', async () => {
     const visitor = await signedIn(url);
     const before = leftToExpressSession;

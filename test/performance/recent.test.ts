@@ -1,12 +1,10 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Recent } from '../../src/features/performance/recent.ts';
 
 afterEach(() => vi.useRealTimers());
 
-test('only the very same text is found, for less than two minutes', () => {
-  vi.useFakeTimers({ toFake: ['performance'] });
+test('only the very same key is found, for less than two minutes', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
   const recent = new Recent<string>(5000);
   recent.add('cookie', 'id');
   for (const other of ['cookie ', 'cooki', 'Cookie', '']) expect(recent.find(other)).toBeUndefined();
@@ -24,6 +22,14 @@ test('only the very same text is found, for less than two minutes', () => {
   recent.add('idle', 'id');
   vi.advanceTimersByTime(120_000);
   expect(recent.find('idle')).toBeUndefined();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('it keeps no process running', () => {
+  const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+  const before = timers();
+  new Recent<string>(1).add('cookie', 'id');
+  expect(timers()).toBe(before);
 });
 
 test('it holds two generations at most, with the latest ones', () => {
@@ -40,18 +46,4 @@ test('what is added again takes the place of what was there, and drops nothing',
   recent.add('b', 2);
   for (const value of [3, 4, 5]) recent.add('b', value);
   expect([recent.find('a'), recent.find('b')]).toEqual([1, 5]);
-});
-
-test('it keeps no more of a header than the piece that was added', () => {
-  setFlagsFromString('--expose-gc');
-  const collectGarbage = runInNewContext('gc');
-  const recent = new Recent<string>(5000);
-  collectGarbage();
-  const before = process.memoryUsage().heapUsed;
-  for (let count = 0; count < 2000; count += 1) {
-    const header = Buffer.alloc(16_000, `session=${count}; `).toString();
-    recent.add(header.slice(0, 90), 'id');
-  }
-  collectGarbage();
-  expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000);
 });

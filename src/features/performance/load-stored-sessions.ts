@@ -3,9 +3,9 @@ import type { Core } from '../../core.ts';
 import { cookieName, renewCookie } from '../../session/cookie.ts';
 import type { SessionStore } from '../../session/store.ts';
 import { readSessionId } from '../../shared/read-session-id.ts';
-import { Recent } from './recent.ts';
+import { copyOf, Recent } from './recent.ts';
 
-/** Enough for the visitors of a busy process. Two generations of this many take two megabytes. */
+/** Enough for the visitors of a busy process. Two generations of this many take 2.2 MB. */
 const maxCookies = 5000;
 
 /**
@@ -30,7 +30,7 @@ export function loadStoredSessions(
     const known = recent.find(cookie);
     if (known !== undefined) return known;
     const sessionId = readSessionId(req, core);
-    if (sessionId !== '') recent.add(cookie, sessionId);
+    if (sessionId !== '') recent.add(cookie, copyOf(sessionId));
     return sessionId || undefined;
   }
 

@@ -1,40 +1,46 @@
 const maxAgeMs = 60_000;
 
 /**
- * What was worked out lately, by the texts that it was worked out from. It is bounded in size and in time: when the newer
- * generation is full, or a minute old, the older one is dropped.
+ * What was worked out lately, each under its key. It is bounded in size and in time: when the newer of two generations is
+ * full, and every minute, the older one is dropped. What was added is therefore gone after two minutes, even if the process
+ * is idle.
  */
 export class Recent<Value> {
   readonly #maxSize: number;
   #newer = new Map<string, Value>();
   #older = new Map<string, Value>();
-  #startedAt = performance.now();
+  #timer: NodeJS.Timeout | undefined;
 
   /** @param maxSize of each of the two generations */
   constructor(maxSize: number) {
     this.#maxSize = maxSize;
   }
 
-  /** What was added less than two minutes ago. */
-  find(text: string): Value | undefined {
-    if (performance.now() - this.#startedAt >= maxAgeMs) this.#startGeneration();
-    return this.#newer.get(text) ?? this.#older.get(text);
+  find(key: string): Value | undefined {
+    return this.#newer.get(key) ?? this.#older.get(key);
   }
 
-  add(text: string, value: Value): void {
-    if (this.#newer.size >= this.#maxSize && !this.#newer.has(text)) this.#startGeneration();
-    // A copy, because a piece of a longer text keeps all of that in memory.
-    this.#newer.set(Buffer.from(text).toString(), value);
+  add(key: string, value: Value): void {
+    if (this.#newer.size >= this.#maxSize && !this.#newer.has(key)) this.#startGeneration();
+    this.#newer.set(copyOf(key), value);
+    this.#startTimer();
   }
 
   #startGeneration(): void {
-    const now = performance.now();
-    const ageMs = now - this.#startedAt;
-    // After an idle spell, the newer generation is too old as well.
-    const isStale = ageMs >= 2 * maxAgeMs;
-    this.#older = isStale ? new Map() : this.#newer;
+    this.#older = this.#newer;
     this.#newer = new Map();
-    // A late turn does not lengthen the time of the older one.
-    this.#startedAt = isStale || ageMs < maxAgeMs ? now : this.#startedAt + maxAgeMs;
   }
+
+  #startTimer(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#startGeneration();
+      if (this.#older.size > 0) this.#startTimer();
+    }, maxAgeMs).unref();
+  }
+}
+
+/** A copy, because a piece of a longer text keeps all of that in memory. */
+export function copyOf(text: string): string {
+  return Buffer.from(text).toString();
 }
