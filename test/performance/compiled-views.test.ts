@@ -19,6 +19,12 @@ describe('a compiled view', () => {
     expect(await page.read()).toBe('Bob &lt;b&gt;;Ann ;');
   });
 
+  test('loses its indentation, blank lines and last line break, but nothing of a value', async () => {
+    const page = pageOf(register, { reload: false });
+    page.write('  <ul>\n\n    <li>a\n      b</li>\n  </ul>\n<pre><%= "  a\\n\\n  b\\n" %></pre>\n');
+    expect(await page.read()).toBe('<ul>\n<li>a\nb</li>\n</ul>\n<pre>  a\n\n  b\n</pre>');
+  });
+
   test('reads nothing that has got into Object.prototype', async () => {
     const page = pageOf(register, { reload: false });
     page.write('<%= locals.polluted %>;', 'part');

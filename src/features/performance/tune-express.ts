@@ -5,8 +5,9 @@ import { expressPrototypes } from './express-prototypes.ts';
 import { sendPages } from './send-pages.ts';
 
 /**
- * Makes Express cheaper. One thing differs: `res.render()` has sent the page when it returns, so whatever changes the
- * response comes before it.
+ * Makes Express cheaper. Two things differ: `res.render()` has sent the page when it returns, so whatever changes the
+ * response comes before it; and pages come without the indentation, blank lines and trailing newline of their views, except
+ * where EJS renders one again in development because it failed.
  * @returns what the server of the app needs for that
  */
 export function tuneExpress(app: Express, views: { directory: string; reload: boolean }): ServerOptions {
