@@ -21,7 +21,7 @@ export const mailFrom = 'Latchkey <login@example.com>';
 
 const { nextMs } = SendDelay.prototype;
 
-/** Leaves of the delay of mail what keeps mails to one address in order: its random part is tested with the outbox. */
+/** Removes the random part of the delay; the gap that keeps mails to one address in order stays. */
 function withoutRandomDelay(): void {
   SendDelay.prototype.nextMs = function (address) {
     const random = vi.spyOn(Math, 'random').mockReturnValue(0);
