@@ -20,6 +20,10 @@ function speed(): Fill[] {
       undefined,
       ...nodes.map((version) => measured(`node${version}`, peer).at(-1)?.[0]),
     ]),
+    rows(page, 'what | Node 20 | Node 22 | Node 24', (what) => {
+      const kind = what.endsWith(' a code') ? 'paths-code' : 'paths';
+      return nodes.map((version) => measured(`${kind}-node${version}`, what)[0]?.[1]);
+    }),
     { page, fill: (text) => withBlock(text, limitTable()) },
     ...['first visit', 'with a warm cache'].map((visit, position) =>
       rows(
