@@ -32,7 +32,7 @@ async function send(bytes: string): Promise<Connection> {
 }
 
 function statusesOf(connection: Connection): number[] {
-  return [...connection.received().matchAll(/^HTTP\/1\.1 (\d+) /gm)].map(([, status]) => Number(status));
+  return [...connection.received().matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status));
 }
 
 // Where two servers read one of these differently, the end of one request becomes the start of another.
