@@ -26,13 +26,16 @@ const timed = ['test/**/*.timed.test.ts'];
 const maxWorkers = { slow: Math.max(3, availableParallelism() - 1), quick: Math.max(5, availableParallelism()) };
 
 /**
- * Starts the longest files of each project first: the last one would keep a single core busy.
+ * Starts the longest files of each project first: the last one would keep a single core busy. Where a file has not run yet,
+ * its name tells how long it probably takes.
  */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const ends = ['.test.ts', '.faults.test.ts', '.browser.test.ts', 'pages.browser.test.ts'];
     const msOf = ({ project, moduleId }: TestSpecification) => {
       const key = `${project.name}:${relative(this.ctx.config.root, moduleId)}`;
-      return this.ctx.cache.getFileTestResults(key)?.duration ?? 0;
+      const known = this.ctx.cache.getFileTestResults(key)?.duration;
+      return known ?? 10_000 * ends.findLastIndex((end) => moduleId.endsWith(end));
     };
     return (await super.sort(files)).sort((one, other) => msOf(other) - msOf(one));
   }

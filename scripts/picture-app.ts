@@ -10,7 +10,7 @@ import * as ownDevelopment from '../src/dev/index.ts';
 import { closeHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
 import { launchChromium } from '../test/support/browser.ts';
-import { type Closers, closingAfter } from './closing.ts';
+import { type Closers, withCleanup } from './cleanup.ts';
 
 type Options = { env: Record<string, string>; development?: Development };
 
@@ -21,7 +21,7 @@ export async function withPictureApp(
 ): Promise<void> {
   const data = mkdtempSync(join(tmpdir(), 'latchkey-screenshots-'));
   const closers: Closers = [() => rmSync(data, { recursive: true, force: true })];
-  await closingAfter(closers, async () => {
+  await withCleanup(closers, async () => {
     const { socketPath, stop } = await ownDevelopment.startPrivateRedis(data);
     closers.push(stop);
     const log = createLogger('fatal');

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Closers, closingAfter } from '../../scripts/closing.ts';
+import { type Closers, withCleanup } from '../../scripts/cleanup.ts';
 import { type RunningServer, startModule } from '../servers.ts';
 import { startStageRedis } from './redis.ts';
 import { type Behaviour, type Relay, SmtpReply, startRelay } from './relay.ts';
@@ -38,7 +38,7 @@ type StageOptions = { node: string; isDurable: boolean };
 /** Runs a load on a stage of its own, and closes that. @param options `node` runs the apps */
 export function withStage(options: StageOptions, run: (stage: Stage) => Promise<void>): Promise<void> {
   const closers: Closers = [];
-  return closingAfter(closers, async () => run(await newStage(options, closers)));
+  return withCleanup(closers, async () => run(await newStage(options, closers)));
 }
 
 async function newStage({ node, isDurable }: StageOptions, closers: Closers) {

@@ -7,7 +7,7 @@ import { availableParallelism, loadavg } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { closingAfter } from '../../scripts/closing.ts';
+import { withCleanup } from '../../scripts/cleanup.ts';
 import { findNode } from '../../scripts/nodes.ts';
 import { publish, samples } from '../bench.ts';
 import { startLoader } from '../load.ts';
@@ -48,7 +48,7 @@ if (values.beside !== undefined) {
 if (values.paths) {
   const redis = await startBenchRedis();
   const loader = startLoader();
-  await closingAfter([redis.stop, loader.stop], () =>
+  await withCleanup([redis.stop, loader.stop], () =>
     codePaths({ node, redis, loader, rounds, seconds: 2, connections: 10 }),
   );
   process.exit();

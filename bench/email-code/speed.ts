@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type Closers, closingAfter } from '../../scripts/closing.ts';
+import { type Closers, withCleanup } from '../../scripts/cleanup.ts';
 import { median, ratios, samples, type Table } from '../bench.ts';
 import { type RunningServer, startModule } from '../servers.ts';
 import { startStageRedis } from './redis.ts';
@@ -21,7 +21,7 @@ const drainMs = 2000;
  */
 export async function measureSpeed(node: string, directory: string): Promise<(string | Table)[]> {
   const closers: Closers = [];
-  return closingAfter(closers, async () => {
+  return withCleanup(closers, async () => {
     const sink = spawn(process.execPath, [
       fileURLToPath(new URL('../../test/email-code/mail-sink.mjs', import.meta.url)),
     ]);

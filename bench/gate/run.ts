@@ -2,7 +2,7 @@
 // What a check costs Latchkey and nginx, beside a signed-in page, a bare node:http that asks Redis the same, and nginx
 // alone.
 import { parseArgs } from 'node:util';
-import { type Closers, closingAfter } from '../../scripts/closing.ts';
+import { type Closers, withCleanup } from '../../scripts/cleanup.ts';
 import { findNode } from '../../scripts/nodes.ts';
 import { type Bench, publish, ratios, samples, verdict, versions } from '../bench.ts';
 import { startLoader } from '../load.ts';
@@ -36,7 +36,7 @@ const goals = [
   { name: 'bare node:http with a GET', atMost: 2 },
 ];
 const closers: Closers = [];
-await closingAfter(closers, measureAll);
+await withCleanup(closers, measureAll);
 
 async function measureAll(): Promise<void> {
   const redis = await startBenchRedis();

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Closers, closingAfter } from '../../scripts/closing.ts';
+import { type Closers, withCleanup } from '../../scripts/cleanup.ts';
 import { findNode } from '../../scripts/nodes.ts';
 import { fetchPreviousRelease } from '../../scripts/previous-release.ts';
 import { median, publish, samples, type Table } from '../bench.ts';
@@ -108,7 +108,7 @@ async function withServer<Result>(
 ): Promise<Result> {
   const redis = await startBenchRedis();
   const closers: Closers = [redis.stop];
-  return closingAfter(closers, async () => {
+  return withCleanup(closers, async () => {
     const port = await freePort();
     const startedAt = performance.now();
     const server = start([node, ...flags, 'dist/server.js'], cwd, port, redis.url);

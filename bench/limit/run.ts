@@ -3,7 +3,7 @@
 // nginx with the shipped file, Redis and the load share the others. With --quick, which publishes nothing, each is tried
 // at three rates only.
 import { parseArgs } from 'node:util';
-import { type Closers, closingAfter } from '../../scripts/closing.ts';
+import { type Closers, withCleanup } from '../../scripts/cleanup.ts';
 import { findNode } from '../../scripts/nodes.ts';
 import { median, publish, ratios, type Samples, samples, type Table, versions } from '../bench.ts';
 import { startDelay } from '../delay.ts';
@@ -54,7 +54,7 @@ else if (values.quick) console.log('not pinned to cores: that takes taskset (uti
 else throw new Error('bench:limit needs two cores, and taskset of util-linux to pin processes to them');
 
 const closers: Closers = [];
-await closingAfter(closers, measureAll);
+await withCleanup(closers, measureAll);
 
 async function measureAll(): Promise<void> {
   const redis = await startBenchRedis();

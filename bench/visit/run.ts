@@ -3,7 +3,7 @@
 // file: what travels, and how long the visitor looks at nothing. Beside it the same login made with Bootstrap.
 import { parseArgs } from 'node:util';
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
-import { type Closers, closingAfter } from '../../scripts/closing.ts';
+import { type Closers, withCleanup } from '../../scripts/cleanup.ts';
 import { findNode } from '../../scripts/nodes.ts';
 import { launchChromium } from '../../test/support/browser.ts';
 import { publish, samples } from '../bench.ts';
@@ -31,7 +31,7 @@ type Round = Record<'timed' | 'counted', Record<Cache, Visit>>;
 type Contestant = { name: string; over: (speed: LinkSpeed) => Promise<Record<Cache, Visit>> };
 
 const closers: Closers = [];
-await closingAfter(closers, measureAll);
+await withCleanup(closers, measureAll);
 
 async function measureAll(): Promise<void> {
   const contestants = await startAll();

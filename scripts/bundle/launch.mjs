@@ -21,7 +21,7 @@ const prefix = 'bundle/';
  */
 export const loaded = new Map();
 /**
- * A source map that has been read takes many megabytes, so it is kept only until the next collection of garbage.
+ * A source map that has been read takes many megabytes, so it is kept only until the next garbage collection.
  * @type {Map<string, WeakRef<SourceMap>>}
  */
 const sourceMaps = new Map();

@@ -34,7 +34,7 @@ const outcomes = new Outcomes(mutants);
 const tried = chosen
   .map((mutant): Attempt => ({ mutant, tasks: tasksAgainst(mutant, reaches) }))
   .filter((attempt) => {
-    const outcome = outcomeWithout(attempt);
+    const outcome = knownOutcome(attempt);
     if (outcome) outcomes.set(attempt.mutant, outcome);
     return outcome === undefined;
   });
@@ -55,7 +55,7 @@ function isBelow(path: string, { file, line }: Mutant): boolean {
 }
 
 /** What is known of a mutant without trying it. */
-function outcomeWithout({ mutant, tasks }: Attempt): Outcome | undefined {
+function knownOutcome({ mutant, tasks }: Attempt): Outcome | undefined {
   if (mutant.isMessage) return 'message';
   if (equivalents.has(mutant)) return 'equivalent';
   if (tasks.length === 0) return 'not covered';

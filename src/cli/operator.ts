@@ -57,7 +57,7 @@ export function newOperator(config: Config, { actor, warnings = [], yes }: Optio
     const secrets = findSecrets(config, development);
     // Put together like the server's, but nothing is started: neither the app listens nor do its services run.
     const { core } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
-    if (!core.operations) throw new Error('the app gives the commands no operations');
+    if (!core.operations) throw new Error('createApp() did not set core.operations');
     const keyspace = new Keyspace(redis.nodes, redis.keyPrefix);
     const operatorLog = new OperatorLog(redis);
     return {

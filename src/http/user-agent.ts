@@ -2,7 +2,7 @@ import bowser from 'bowser';
 
 const knownBrowsers = new Set(Object.values(bowser.BROWSER_MAP));
 const knownSystems = new Set(Object.values(bowser.OS_MAP));
-/** The headers read last: visitors share a few browsers, and it takes 30 µs to read a header. */
+/** Headers that were read, until there are a hundred: visitors share a few browsers, and reading a header takes 30 µs. */
 const recent = new Map<string, string>();
 
 /**
@@ -14,7 +14,7 @@ export function describeDevice(userAgent: string): string {
   const known = recent.get(header);
   if (known !== undefined) return known;
   const device = readHeader(header);
-  if (recent.size === 100) recent.clear();
+  if (recent.size >= 100) recent.clear();
   recent.set(Buffer.from(header).toString(), device); // A copy, because a piece keeps the whole header in memory.
   return device;
 }

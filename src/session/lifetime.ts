@@ -38,7 +38,7 @@ export function idleSecondsOf({ remember }: Remember, limits: SessionLimits): nu
 
 /**
  * How far `lastSeenAt` may lag behind, and therefore how exact the idle limit is: 5 % of it, but at least a minute, to
- * spare Redis, and at most ten minutes and half the limit, or a session in steady use would expire.
+ * spare Redis, and at most ten. It is never more than half the limit, or a session in steady use would expire.
  */
 export function touchGrainSeconds(session: Remember, limits: SessionLimits): number {
   const idleSeconds = idleSecondsOf(session, limits);

@@ -67,9 +67,9 @@ export function sessions({ store, secrets, preloadsList, wrapLoading }: Sessions
 
   function keepCookieCurrent(req: Request, res: Response, next: NextFunction): void {
     const { email, remember } = req.session;
-    const expiryMoved = () => remember === true && store.wasTouched(req.session);
-    const mayBeOld = () => secrets.length > 1 && isSignedBefore(req, secrets[0]);
-    if (email !== undefined && (expiryMoved() || mayBeOld())) renewCookie(req, res, secrets[0]);
+    const isSignedIn = email !== undefined;
+    if (isSignedIn && remember && store.wasTouched(req.session)) renewCookie(req, res, secrets[0]);
+    else if (isSignedIn && secrets.length > 1 && isSignedBefore(req, secrets[0])) renewCookie(req, res, secrets[0]);
     next();
   }
 

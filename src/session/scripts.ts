@@ -62,7 +62,8 @@ return 1`;
 
 /**
  * Returns a list's records as one text, each behind its member, with NULs between. A record with a NUL is emptied, so that
- * it can't pass for two. The session that asks, if any, is listed even if its entry was lost, which a replica can't write.
+ * it can't pass for two. The session that asks, if any, is listed even if its entry was lost; a replica lists it without
+ * restoring the entry.
  */
 export const listScript = `${enlist}
 local index, siblings, own, now, member = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]

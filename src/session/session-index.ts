@@ -19,9 +19,8 @@ import {
 /** A live session as its owner may see it: its id stays in the cookie and in Redis. Times are milliseconds since the epoch. */
 export type ListedSession = Readonly<ReturnType<typeof toListed>>;
 
-/** A session on a list. Where its record can't be read, there is nothing to show, but it can be ended. */
-export type ListEntry = { sessionId: string; session: StoredSession | undefined; listed?: ListedSession };
-type LiveEntry = ListEntry & { session: StoredSession };
+/** A session on the list of its address, live or not. */
+export type ListEntry = { sessionId: string; session: StoredSession };
 
 /** Lists and ends the sessions of an address (ASVS 7.4.2, 7.4.3, 7.5.2). Every method throws `RedisUnavailable`. */
 export class SessionIndex {
@@ -29,6 +28,7 @@ export class SessionIndex {
   endScript = endScript;
   /** Reads each reply of `listScript`; a feature may remember what the latest ones held. */
   readList: (tag: string, reply: string) => readonly ListEntry[] = readList;
+  toListed: (entry: ListEntry) => ListedSession = toListed;
   readonly #commands: SessionCommands;
   readonly #limits: SessionLimits;
 
@@ -39,14 +39,14 @@ export class SessionIndex {
 
   /** The live sessions of an address, the most recently used first. One Redis command. */
   async list(email: EmailAddress): Promise<ListedSession[]> {
-    return (await this.#live(tagOf(email))).map(listedOf);
+    return (await this.#live(tagOf(email))).map(this.toListed);
   }
 
   /** The same for the address of this session, which is on the list even if its entry was lost from Redis. */
   async listFor(sessionId: string): Promise<ListedSession[]> {
     const tag = tagIn(sessionId);
     if (!isSessionId(sessionId) || tag === anonymousTag) return [];
-    return (await this.#live(tag, sessionId)).map(listedOf);
+    return (await this.#live(tag, sessionId)).map(this.toListed);
   }
 
   /** Ends one session of an address. Returns whether it was live. */
@@ -72,7 +72,8 @@ export class SessionIndex {
   }
 
   async #endWhere(tag: string, isMeant: (sessionId: string) => boolean): Promise<number> {
-    return this.#end(tag, (await this.#entries(tag)).map(({ sessionId }) => sessionId).filter(isMeant));
+    const stored = splitList(tag, await this.#read(tag));
+    return this.#end(tag, stored.map(({ sessionId }) => sessionId).filter(isMeant));
   }
 
   async #end(tag: string, sessionIds: string[]): Promise<number> {
@@ -81,37 +82,38 @@ export class SessionIndex {
     return Number(await this.#commands.run(this.endScript, keys, sessionIds.map(memberOf)));
   }
 
-  async #live(tag: string, ownId?: string): Promise<LiveEntry[]> {
-    const [entries, listedAt] = [await this.#entries(tag, ownId), now()];
-    const isLive = (entry: ListEntry): entry is LiveEntry =>
-      entry.session !== undefined && endOf(entry.session, this.#limits) > listedAt;
-    return entries.filter(isLive).sort(latestFirst);
+  async #live(tag: string, ownId?: string): Promise<ListEntry[]> {
+    const entries = this.readList(tag, await this.#read(tag, ownId));
+    const listedAt = now();
+    return entries.filter(({ session }) => endOf(session, this.#limits) > listedAt).sort(latestFirst);
   }
 
-  async #entries(tag: string, ownId?: string): Promise<readonly ListEntry[]> {
+  async #read(tag: string, ownId?: string): Promise<string> {
     const own = ownId ? [ownId] : [];
     const keys = [indexKey(tag), sessionKey(tag), ...own.map(sessionKey)];
-    return this.readList(tag, String(await this.#commands.run(listScript, keys, [now(), ...own.map(memberOf)])));
+    const reply = await this.#commands.run(listScript, keys, [now(), ...own.map(memberOf)]);
+    return typeof reply === 'string' ? reply : '';
   }
 }
 
 // When several sign in at once, each of them trims, so all must agree on the order.
-function latestFirst(a: LiveEntry, b: LiveEntry): number {
+function latestFirst(a: ListEntry, b: ListEntry): number {
   const { lastSeenAt, signedInAt } = b.session;
   return lastSeenAt - a.session.lastSeenAt || signedInAt - a.session.signedInAt || (a.sessionId < b.sessionId ? -1 : 1);
 }
 
+function splitList(tag: string, reply: string): { sessionId: string; record: string }[] {
+  const entries = reply === '' ? [] : reply.split('\0');
+  return entries.map((entry) => ({ sessionId: tag + entry.slice(0, memberLength), record: entry.slice(memberLength) }));
+}
+
 function readList(tag: string, reply: string): ListEntry[] {
-  if (reply === '') return [];
-  return reply.split('\0').map((entry) => {
-    const sessionId = tag + entry.slice(0, memberLength);
-    return { sessionId, session: decode(entry.slice(memberLength)) };
+  return splitList(tag, reply).flatMap(({ sessionId, record }) => {
+    const session = decode(record);
+    return session ? { sessionId, session } : [];
   });
 }
 
-// Once, and only when it is shown, since it takes a hash; frozen, because several requests may share it.
-const listedOf = (entry: LiveEntry) => (entry.listed ??= Object.freeze(toListed(entry)));
-
-function toListed({ sessionId, session: { device, signedInAt, lastSeenAt, binding } }: LiveEntry) {
+function toListed({ sessionId, session: { device, signedInAt, lastSeenAt, binding } }: ListEntry) {
   return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt, isBound: isBindingInForce(binding) };
 }

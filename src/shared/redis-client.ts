@@ -18,7 +18,7 @@ type Commands = Pick<RedisClient, 'get' | 'set' | 'del' | 'exists' | 'eval' | 't
 /** Where commands go; `current` is asked anew for each of them. */
 type RedisConnection = Omit<RedisClient, keyof Commands> & { current: () => Commands };
 
-/** A client that sends each command over the connection that is current then. @public for Sentinel, Cluster and failover */
+/** A client that sends each command over the connection that is current then. @public for features */
 export function redisClient({ current, ...connection }: RedisConnection): RedisClient {
   return {
     get: (key) => current().get(key),

@@ -10,7 +10,7 @@ declare module '../core.ts' {
   }
 }
 
-/** As much of a client's address as may be written down. @public for the log, the history and live tabs */
+/** As much of a client's address as may be written down. @public for features */
 export function shownIp(detail: IpDetail, ip: unknown): string | undefined {
   if (detail === 'off' || typeof ip !== 'string') return undefined;
   const address = ip.replace(/^::ffff:(?=[\d.]+$)/i, '');

@@ -258,6 +258,8 @@ describe('well-behaved visitors are served as usual', async () => {
 test('after all that the server still runs, and has answered nothing with a 5xx', async () => {
   expect((await ann.get('/readyz')).text).toBe('ok\n');
   // feature: request-log
+  await ann.get('/the-last-one');
+  await expect.poll(() => server.logged('request').at(-1)?.path).toBe('/the-last-one');
   const statuses = server.logged('request').map(({ status }) => Number(status));
   expect(statuses).toContain(200);
   expect(statuses.filter((status) => status >= 500)).toEqual([]);

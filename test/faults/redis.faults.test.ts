@@ -81,7 +81,7 @@ const faults: RedisFault[] = [
       }),
     end: async ({ link, load }) => load.moveTo((await startAppOn(link, rotatedPassword)).url),
   },
-  { name: 'CLIENT KILL of all', ...repeatedly(command('CLIENT', 'KILL', 'USER', 'default')) },
+  { name: 'CLIENT KILL of all', ...repeatedly(command('CLIENT', 'KILL', 'USER', 'default')), mayMissRequests: true },
   { name: 'SCRIPT FLUSH', harmless: true, ...repeatedly(command('SCRIPT', 'FLUSH')) },
 ];
 
@@ -141,8 +141,7 @@ test.concurrent.for(faults)('$name', async (fault, { expect }) => {
   });
   expect(load.complaints).toEqual([]);
   if (fault.harmless) expect(refused === 0 || load.isMachineBusy).toBe(true);
-  // Where a connection is cut between two requests, and back before the next one, no visitor is refused.
-  else expect(fault.losses === repetitions ? losses : refused, 'the fault took effect').toBeGreaterThan(0);
+  else expect(fault.mayMissRequests ? losses : refused, 'the fault took effect').toBeGreaterThan(0);
   load.requirePromptness(backMs);
   expect({ lost, revived }).toEqual({ lost: 0, revived: 0 });
   expect(unhandled).toEqual([]);

@@ -524,6 +524,25 @@ describe('the metrics', () => {
     await expect.poll(() => seen.mails_queued, soon).toBe(0);
     expect(seen['mail_seconds code']).toBe(1);
   });
+
+  test('follow a queue that empties while the mail server is away', async () => {
+    let queued: number | undefined;
+    figures.subscribe((figure) => {
+      if (figure.name === 'latchkey_mails_queued' && 'set' in figure) queued = figure.set;
+    });
+    let attempts = 0;
+    const courier = scripted(async () => {
+      attempts += 1;
+      return { outcome: 'unavailable', problem: 'nothing listens', reply: {} };
+    });
+    const { enqueue } = start({ courier, policy: { ...quickPolicy, minPauseMs: 200, maxPauseMs: 400 } });
+    await enqueue();
+    await expect.poll(() => attempts, soon).toBeGreaterThan(1);
+    expect(queued).toBe(1);
+    // As if another process had delivered it.
+    await node.flushAll();
+    await expect.poll(() => queued, soon).toBe(0);
+  });
 });
 
 describe('several processes', () => {

@@ -207,7 +207,7 @@ describe('a button, whose POST has no body', () => {
     }
   });
 
-  test('is refused if a chunk has any content', async () => {
+  test('is refused if a chunk is not empty', async () => {
     const visitor = await signedIn(url, 'button@example.com');
     const head = `POST /logout HTTP/1.1\r\nHost: localhost\r\nCookie: ${visitor.cookieHeader}\r\n`;
     const { received, socket } = await connect(url, `${head}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n`);

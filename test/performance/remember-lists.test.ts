@@ -1,19 +1,24 @@
 import { expect, test, vi } from 'vitest';
 import { rememberLists } from '../../src/features/performance/remember-lists.ts';
-import type { ListEntry } from '../../src/session/session-index.ts';
+import type { ListEntry, SessionIndex } from '../../src/session/session-index.ts';
 
 const session = { signedInAt: 1, lastSeenAt: 1, remember: false };
 
 function remembering() {
-  const readList = vi.fn((tag: string, reply: string): ListEntry[] => [{ sessionId: tag + reply, session }]);
-  return { readList, remembered: rememberLists({ readList }) };
+  const readList = vi.fn((tag: string, reply: string): readonly ListEntry[] => [{ sessionId: tag + reply, session }]);
+  const toListed = vi.fn(({ sessionId }: ListEntry) => ({
+    ...{ handle: sessionId, device: 'Firefox', signedInAt: 1, lastSeenAt: 1, isBound: false },
+  }));
+  const index: Pick<SessionIndex, 'readList' | 'toListed'> = { readList, toListed };
+  rememberLists(index);
+  return { readList, toListed, index };
 }
 
 test('a list is read once as long as the reply is the very same', () => {
-  const { readList, remembered } = remembering();
-  const first = remembered('ann', 'reply');
+  const { readList, index } = remembering();
+  const first = index.readList('ann', 'reply');
   expect(first).toEqual([{ sessionId: 'annreply', session }]);
-  expect(remembered('ann', ['rep', 'ly'].join(''))).toBe(first);
+  expect(index.readList('ann', ['rep', 'ly'].join(''))).toBe(first);
   expect(readList).toHaveBeenCalledTimes(1);
   for (const [tag, reply] of [
     ['bob', 'reply'],
@@ -21,15 +26,36 @@ test('a list is read once as long as the reply is the very same', () => {
     ['ann', ''],
     ['ann', 'reply'],
   ] as const) {
-    expect(remembered(tag, reply)).toEqual([{ sessionId: tag + reply, session }]);
+    expect(index.readList(tag, reply)).toEqual([{ sessionId: tag + reply, session }]);
   }
   expect(readList).toHaveBeenCalledTimes(5);
 });
 
 test('a very long list is read each time', () => {
-  const { readList, remembered } = remembering();
-  for (const reply of ['x'.repeat(8192), 'x'.repeat(8192)]) remembered('ann', reply);
+  const { readList, index } = remembering();
+  for (const reply of ['x'.repeat(8192), 'x'.repeat(8192)]) index.readList('ann', reply);
   expect(readList).toHaveBeenCalledTimes(1);
-  for (const reply of ['x'.repeat(8193), 'x'.repeat(8193)]) remembered('ann', reply);
+  for (const reply of ['x'.repeat(8193), 'x'.repeat(8193)]) index.readList('ann', reply);
   expect(readList).toHaveBeenCalledTimes(3);
+});
+
+test('what is shown of a session is made once for each reply, and nobody can change it for others', () => {
+  const { toListed, index } = remembering();
+  const show = (reply: string) => index.readList('ann', reply).map(index.toListed);
+  const [[first], [second]] = [show('reply'), show('reply')];
+  expect(second).toBe(first);
+  expect(toListed).toHaveBeenCalledTimes(1);
+  expect(() => Object.assign(first ?? {}, { device: 'changed' })).toThrow(TypeError);
+  show('another reply');
+  expect(toListed).toHaveBeenCalledTimes(2);
+});
+
+test('twenty lists are remembered, and at most as many of before', () => {
+  const { readList, index } = remembering();
+  for (let count = 1; count <= 41; count += 1) index.readList(`person-${count}`, 'reply');
+  readList.mockClear();
+  for (const count of [41, 40, 22, 21]) index.readList(`person-${count}`, 'reply');
+  expect(readList).not.toHaveBeenCalled();
+  index.readList('person-1', 'reply');
+  expect(readList).toHaveBeenCalledTimes(1);
 });

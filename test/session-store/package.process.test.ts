@@ -83,21 +83,30 @@ export const handlers = [sessions({ store, secrets: ['x'.repeat(32)] }), require
 export async function enter(req: Request): Promise<string> {
   const address = parseAddress('ann@example.com');
   if ('problem' in address) return address.problem;
-  // @ts-expect-error an address as it was typed
-  await signIn(req, 'ann@example.com', { remember: false });
-  // @ts-expect-error a field that sign-in sets itself
-  await signIn(req, address.email, { remember: false, keep: ['email'] });
   await signIn(req, address.email, { remember: false, keep: ['theme'] });
-  // @ts-expect-error an address as it was typed
-  await store.index.endAll('ann@example.com');
   return currentEmail(req);
 }
 `,
     );
+    // An address as it was typed, and a field that sign-in sets itself.
+    const refused = [
+      "signIn(req, 'ann@example.com', { remember: false })",
+      "signIn(req, email, { remember: false, keep: ['email'] })",
+      "store.index.endAll('ann@example.com')",
+    ];
+    writeFileSync(
+      join(app, 'refused.ts'),
+      `import type { Request } from 'express';
+import { type EmailAddress, type SessionStore, signIn } from 'latchkey/session';
+export const attempts = (req: Request, email: EmailAddress, store: SessionStore) => [
+${refused.map((call) => `${call},\n`).join('')}];
+`,
+    );
     const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
     const tsc = join(project, 'node_modules/.bin/tsc');
-    const { stdout, status } = spawnSync(tsc, [...options, 'typed.ts'], { cwd: app, encoding: 'utf8' });
-    expect([status, stdout]).toEqual([0, '']);
+    const { stdout } = spawnSync(tsc, [...options, 'typed.ts', 'refused.ts'], { cwd: app, encoding: 'utf8' });
+    const errors = [...stdout.matchAll(/^(\S+)\((\d+),\d+\): error/gm)].map(([, file, line]) => `${file}:${line}`);
+    expect(errors, stdout).toEqual(['refused.ts:4', 'refused.ts:5', 'refused.ts:6']);
   }, 60_000);
 });
 

@@ -13,6 +13,8 @@ export type RedisFault = {
   end?: (parts: FaultParts) => unknown;
   /** Slows visitors down, but refuses none. */
   harmless?: true;
+  /** It may hit between two requests, and be over before the next one. */
+  mayMissRequests?: true;
   /** How often the connection breaks. */
   losses?: number;
   /** What a crash may cost, by Redis's own rules. */

@@ -1,6 +1,7 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
+import { randomText } from '../../random.ts';
 
 /** How long a challenge can be answered. */
 export const challengeSeconds = 300;
@@ -26,7 +27,7 @@ export class Challenges {
   }
 
   issue(purpose: Purpose, sessionId: string): string {
-    const content = `${Math.floor(now() / 1000).toString(36)}.${randomBytes(16).toString('base64url')}`;
+    const content = `${Math.floor(now() / 1000).toString(36)}.${randomText(16)}`;
     return `${content}.${sign(content, purpose, sessionId, this.#secrets[0])}`;
   }
 

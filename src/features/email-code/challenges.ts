@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
+import { randomText } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { reserved } from '../../session/scripts.ts';
-import { sessionKey, tagIn, tagOf } from '../../session/session-id.ts';
-import { randomText } from '../../shared/random.ts';
+import { newSessionId, sessionKey, tagIn, tagOf } from '../../session/session-id.ts';
 import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
 import { askScript, enterScript } from './challenge-scripts.ts';
 import { cookieMaxAgeMs, unknownKey } from './known-browsers.ts';
@@ -40,8 +40,6 @@ export type Attempt =
 export const codeSeconds = 600;
 export const triesPerCode = 5;
 
-/** Of the random part of a sign-in's id, and of a session's. */
-const idBytes = 16;
 const idShape = /^[\w-]{36}$/;
 const recordShape = /^1 ([wu]) (\S+) \S+ ([01]) \S+ \d+ \S+ \d+ (.+)$/s;
 
@@ -65,7 +63,7 @@ export class Challenges {
    * @param seed what the two requests have in common and nobody else has; random if there is nothing
    */
   idFor(email: EmailAddress, seed: string | undefined): string {
-    if (seed === undefined) return tagOf(email) + randomText(idBytes);
+    if (seed === undefined) return newSessionId(tagOf(email));
     const digest = createHmac('sha256', this.#secrets[0]).update(`challenge:${email}:${seed}`).digest('base64url');
     return tagOf(email) + digest.slice(0, 22);
   }
@@ -117,7 +115,7 @@ export class Challenges {
     options: { deviceId: string; isNewDevice: boolean; counters: Cost[] },
   ): Promise<Attempt> {
     const tag = tagIn(id);
-    const member = randomText(idBytes);
+    const member = newSessionId('');
     const hashes = this.#secrets.map((secret) => hashOf(salt, code, secret));
     const { deviceId, isNewDevice, counters } = options;
     const keys = [keyOf(id), decoyKey(tag), unknownKey(tag, deviceId), sessionKey(tag + member)];

@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
+import { randomText } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, isWrongType, withDeadline } from '../../redis/deadline.ts';
-import { randomText } from '../../shared/random.ts';
 
 /** The longest that browsers keep a cookie (RFC 6265bis, 5.5). */
 export const cookieMaxAgeMs = 400 * 86_400_000;
@@ -43,8 +43,8 @@ export class KnownBrowsers {
   }
 
   /**
-   * The id in the cookie that is signed for this address, and whether it is known, for which Redis is asked only if there
-   * is one. `isKnown` rejects with `RedisUnavailable`.
+   * The browser's id in the cookie that is signed for this address, and whether it is known. Without such a cookie, Redis is
+   * not asked. `isKnown` rejects with `RedisUnavailable`.
    */
   lookUp(cookie: string | undefined, tag: string): { candidate: string | undefined; isKnown: Promise<boolean> } {
     const candidate = this.idIn(cookie, tag);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { randomText } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
-import { randomText } from '../../shared/random.ts';
 import { readStoredText } from './stored-text.ts';
 
 /** What a link ends: a session, and that its browser is known, unless that is `noDevice`. */

@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { randomText } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { Site } from './sites.ts';
@@ -7,7 +8,7 @@ const ticketSeconds = 60;
 
 /** 128 random bits, in base64url. */
 export function newRandom(): string {
-  return randomBytes(16).toString('base64url');
+  return randomText(16);
 }
 
 /** Whether this could be one of ours. */

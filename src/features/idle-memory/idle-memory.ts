@@ -5,7 +5,7 @@ import type { Service } from '../../core.ts';
 
 const intervalMs = 2000;
 /** V8 keeps the code of a function until a few collections have found it unused. */
-const maxCollections = 3;
+const collectionCount = 3;
 
 /**
  * Returns what the start has left behind to the operating system. Node 20 does so by itself after half a minute without
@@ -14,7 +14,7 @@ const maxCollections = 3;
 export function returnMemory({ production }: Config): Service {
   return {
     start: async () => {
-      if (production) collectLater(maxCollections);
+      if (production) collectLater(collectionCount);
     },
   };
 }

@@ -135,7 +135,7 @@ export class Dispatcher {
       this.#log.info('outbox continues');
     }
     this.#leased = claim.leased;
-    this.#isIdle = claim.leased === 0 && claim.nextMs === undefined;
+    this.#isIdle = claim.queued === 0;
     publishQueue(claim.queued, claim.oldestMs);
     for (const job of claim.jobs) {
       if (this.#state === 'running') void this.#attempt(job);

@@ -1,7 +1,7 @@
 import type { Logger } from '../../log.ts';
+import { randomText } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { personEvents } from '../../shared/person-events.ts';
-import { randomText } from '../../shared/random.ts';
 import { type Courier, type Delivered, type Envelope, errorWithoutMessage, type Mail } from './delivery.ts';
 import { Dispatcher, type Recorder } from './dispatcher.ts';
 import { publishAvailable, publishDeferred, publishFailed, publishSent, publishZeros } from './figures.ts';
@@ -144,7 +144,7 @@ export class RedisOutbox implements Outbox {
     try {
       if (!this.#isStopped) this.#courier.prepare?.();
     } catch {
-      // Such as no memory for a thread. The attempt meets the same error, and puts the mail off.
+      // The thread could not be started, for example for lack of memory. The attempt fails in the same way, and defers the mail.
     }
     this.#dispatcher.wake();
   }

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
-import { drawBytes } from '../../shared/random.ts';
+import { drawBytes } from '../../random.ts';
 
 const ivBytes = 12;
 const tagBytes = 16;

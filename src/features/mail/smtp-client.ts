@@ -20,6 +20,8 @@ export type SmtpOptions = {
   from: Sender;
   /** The site's host, for Message-ID. */
   host: string;
+  /** How long a mail took before, in milliseconds. */
+  typicalMs?: number | undefined;
 };
 
 /** Not longer, because the server counts idle connections, and other processes may need them. */
@@ -35,13 +37,18 @@ export class SmtpClient implements Courier {
   readonly #idle: SmtpSession[] = [];
   readonly #underWay = new Map<string, AbortController>();
   #mailsPerSession: number;
-  /** How long the last accepted mail took. A withheld one takes as long. */
-  typicalMs = 50;
+  #typicalMs: number;
 
   constructor(options: SmtpOptions, timeouts: Timeouts = defaultTimeouts) {
     this.#options = options;
     this.#timeouts = timeouts;
     this.#mailsPerSession = options.server.mailsPerSession;
+    this.#typicalMs = options.typicalMs ?? 50;
+  }
+
+  /** How long the last accepted mail took. A withheld one takes as long. */
+  get typicalMs(): number {
+    return this.#typicalMs;
   }
 
   async deliver(sealed: Sealed): Promise<Delivered> {
@@ -54,7 +61,7 @@ export class SmtpClient implements Courier {
     const message = await writeMessage(mail, { id: sealed.id, from, host });
     if (sealed.isWithheld) {
       // As long as a mail that is sent, so that the Redis commands that follow don't come any sooner.
-      await sleep(Math.max(0, this.typicalMs - (performance.now() - startedAt)));
+      await sleep(Math.max(0, this.#typicalMs - (performance.now() - startedAt)));
       return { outcome: 'accepted', reply: {}, envelope };
     }
     const breakingOff = new AbortController();
@@ -64,7 +71,7 @@ export class SmtpClient implements Courier {
       breakingOff.signal,
     );
     this.#underWay.delete(sealed.id);
-    if (delivered.outcome === 'accepted') this.typicalMs = performance.now() - startedAt;
+    if (delivered.outcome === 'accepted') this.#typicalMs = performance.now() - startedAt;
     return { ...delivered, envelope };
   }
 

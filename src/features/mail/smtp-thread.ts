@@ -5,7 +5,7 @@ import type { Logger } from '../../log.ts';
 import { projectDirectory } from '../../project-directory.ts';
 import { type Courier, type Delivered, errorWithoutMessage, type LoggedError, type Sealed } from './delivery.ts';
 import type { SmtpOptions } from './smtp-client.ts';
-import type { ThreadAnswer, ThreadCall, ThreadData } from './smtp-worker.ts';
+import type { ThreadAnswer, ThreadCall } from './smtp-worker.ts';
 
 const closeMs = 300;
 /** An idle thread takes 6 MB on Node 20, and 10 MB on Node 24. */
@@ -125,7 +125,7 @@ export class SmtpThread implements Courier {
 // a process, since every one that loaded tsx would take half a second.
 let bundle: string | undefined;
 
-function startThread(workerData: ThreadData): Worker {
+function startThread(workerData: SmtpOptions): Worker {
   const isSource = import.meta.url.endsWith('.ts');
   if (!isSource) return new Worker(new URL('dist/features/mail/smtp-worker.js', projectDirectory), { workerData });
   bundle ??= bundleOf(fileURLToPath(new URL('src/features/mail/smtp-worker.ts', projectDirectory)));

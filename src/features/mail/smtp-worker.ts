@@ -9,20 +9,15 @@ export type ThreadCall =
   | { call: number; close: true }
   | { breakOff: string };
 
-/** `typicalMs` is for the next thread: see {@link ThreadData}. */
+/** With how long a mail takes, for the next thread: withheld mail takes as long there from the start. */
 export type ThreadAnswer = { call: number; typicalMs: number } & ({ value: unknown } | { error: LoggedError });
-
-/** `typicalMs` is what a mail took in the previous thread: withheld mail takes as long in this one from the start. */
-export type ThreadData = SmtpOptions & { typicalMs: number | undefined };
 
 type Call = Extract<ThreadCall, { call: number }>;
 
 // scripts/bundle.mjs runs each program once, and expects this error of this one.
 if (!parentPort) throw new Error('smtp-worker runs in a thread of the server');
 const port = parentPort;
-const { typicalMs, ...options } = workerData as ThreadData;
-const client = new SmtpClient(options);
-if (typicalMs !== undefined) client.typicalMs = typicalMs;
+const client = new SmtpClient(workerData as SmtpOptions);
 
 port.on('message', (message: ThreadCall) => {
   if ('breakOff' in message) return client.breakOff(message.breakOff);

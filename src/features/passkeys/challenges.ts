@@ -1,6 +1,7 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
+import { drawBytes } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 
@@ -35,7 +36,7 @@ export class Challenges {
   issue(purpose: string, browser: string): string {
     const payload = Buffer.alloc(payloadBytes);
     payload.writeUInt32BE(nowSeconds());
-    randomBytes(randomPartBytes).copy(payload, timeBytes);
+    drawBytes(randomPartBytes).copy(payload, timeBytes);
     return encode(payload, { purpose, browser, secret: this.#secrets[0] });
   }
 

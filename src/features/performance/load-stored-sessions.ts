@@ -3,7 +3,7 @@ import type { Core } from '../../core.ts';
 import { cookieName, renewCookie } from '../../session/cookie.ts';
 import type { SessionStore } from '../../session/store.ts';
 import { readSessionId } from '../../shared/read-session-id.ts';
-import { copyOf, Recent } from './recent.ts';
+import { copyOf, RecentCache } from './recent-cache.ts';
 
 /** Enough for the visitors of a busy process. Two generations of this many take 2.2 MB. */
 const maxCookies = 5000;
@@ -22,15 +22,15 @@ export function loadStoredSessions(
   const name = cookieName(store.https);
   // Only genuine cookies, under their whole values, so nothing but the very same cookie is ever found. That says only who
   // signed it: whether its session still exists, the store is asked on every request.
-  const recent = new Recent<string>(maxCookies);
+  const recent = new RecentCache<string>(maxCookies);
 
   function sessionIdOf(req: Request): string | undefined {
     const cookie = firstCookie(req.headers.cookie ?? '', name);
     if (cookie === undefined) return undefined;
-    const known = recent.find(cookie);
+    const known = recent.get(cookie);
     if (known !== undefined) return known;
     const sessionId = readSessionId(req, core);
-    if (sessionId !== '') recent.add(cookie, copyOf(sessionId));
+    if (sessionId !== '') recent.set(cookie, copyOf(sessionId));
     return sessionId || undefined;
   }
 

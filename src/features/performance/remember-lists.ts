@@ -1,5 +1,5 @@
-import type { ListEntry, SessionIndex } from '../../session/session-index.ts';
-import { Recent } from './recent.ts';
+import type { ListEntry, ListedSession, SessionIndex } from '../../session/session-index.ts';
+import { RecentCache } from './recent-cache.ts';
 
 /**
  * Two generations of this many take 1.7 MB with fifty usual sessions each, and 4.6 MB at worst: with as many as possible in
@@ -13,14 +13,24 @@ const maxReplyCharacters = 8192;
  * as before, and anybody who has many sessions could ask for it again and again. Redis is asked for the list each time, and
  * its whole reply is compared.
  */
-export function rememberLists({ readList }: Pick<SessionIndex, 'readList'>): SessionIndex['readList'] {
-  const recent = new Recent<{ reply: string; entries: readonly ListEntry[] }>(maxLists);
+export function rememberLists(index: Pick<SessionIndex, 'readList' | 'toListed'>): void {
+  const { readList, toListed } = index;
+  const recent = new RecentCache<{ reply: string; entries: readonly ListEntry[] }>(maxLists);
+  const listed = new WeakMap<ListEntry, ListedSession>();
 
-  return (tag, reply) => {
-    const known = recent.find(tag);
+  index.readList = (tag, reply) => {
+    const known = recent.get(tag);
     if (known?.reply === reply) return known.entries;
     const entries = readList(tag, reply);
-    if (reply.length <= maxReplyCharacters) recent.add(tag, { reply, entries });
+    if (reply.length <= maxReplyCharacters) recent.set(tag, { reply, entries });
     return entries;
+  };
+  index.toListed = (entry) => {
+    const known = listed.get(entry);
+    if (known) return known;
+    // Several requests share it.
+    const shown = Object.freeze(toListed(entry));
+    listed.set(entry, shown);
+    return shown;
   };
 }

@@ -10,7 +10,6 @@ import { rememberLists } from './remember-lists.ts';
 export function tuneSessions(
   core: Pick<Core, 'store' | 'secrets'>,
 ): (expressSession: RequestHandler) => RequestHandler {
-  const { index } = core.store;
-  index.readList = rememberLists(index);
+  rememberLists(core.store.index);
   return loadStoredSessions(core);
 }

@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import { bodyField } from '../../middleware/bodies.ts';
-import { randomText } from '../../shared/random.ts';
+import { randomText } from '../../random.ts';
 
 /** A random name for a form, by which a copy of it that is sent again can be recognized. */
 export function newFormId(): string {

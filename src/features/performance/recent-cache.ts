@@ -1,11 +1,10 @@
 const maxAgeMs = 60_000;
 
 /**
- * What was worked out lately, each under its key. It is bounded in size and in time: when the newer of two generations is
- * full, and every minute, the older one is dropped. What was added is therefore gone after two minutes, even if the process
- * is idle.
+ * A cache, bounded in size and time. It has two generations: the older one is dropped when the newer one is full, and every
+ * minute. An entry is gone after two minutes at the latest.
  */
-export class Recent<Value> {
+export class RecentCache<Value> {
   readonly #maxSize: number;
   #newer = new Map<string, Value>();
   #older = new Map<string, Value>();
@@ -16,11 +15,11 @@ export class Recent<Value> {
     this.#maxSize = maxSize;
   }
 
-  find(key: string): Value | undefined {
+  get(key: string): Value | undefined {
     return this.#newer.get(key) ?? this.#older.get(key);
   }
 
-  add(key: string, value: Value): void {
+  set(key: string, value: Value): void {
     if (this.#newer.size >= this.#maxSize && !this.#newer.has(key)) this.#startGeneration();
     this.#newer.set(copyOf(key), value);
     this.#startTimer();

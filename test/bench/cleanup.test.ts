@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Closers, closingAfter } from '../../scripts/closing.ts';
+import { type Closers, withCleanup } from '../../scripts/cleanup.ts';
 
 test('everything is closed in reverse order, and the first error is reported', async () => {
   const closed: string[] = [];
@@ -12,10 +12,10 @@ test('everything is closed in reverse order, and the first error is reported', a
     closers.push(fail('second fails'), fail('third fails'));
     return 'done';
   };
-  await expect(closingAfter(closers, work)).rejects.toThrow('third fails');
+  await expect(withCleanup(closers, work)).rejects.toThrow('third fails');
   expect(closed).toEqual(['third fails', 'second fails', 'first']);
 
-  await expect(closingAfter([fail('closing fails')], fail('work fails'))).rejects.toThrow('work fails');
+  await expect(withCleanup([fail('closing fails')], fail('work fails'))).rejects.toThrow('work fails');
   expect(closed.slice(3)).toEqual(['work fails', 'closing fails']);
-  expect(await closingAfter([], async () => 'done')).toBe('done');
+  expect(await withCleanup([], async () => 'done')).toBe('done');
 });

@@ -2,10 +2,10 @@
 export type Closers = (() => unknown)[];
 
 /**
- * Works, and closes in reverse order what that has opened, even if the work or another closer fails.
+ * Does the work, then closes what it has opened, the latest first, even if the work or a closer fails.
  * @throws the first error, once everything has been closed
  */
-export async function closingAfter<Result>(closers: Closers, work: () => Promise<Result>): Promise<Result> {
+export async function withCleanup<Result>(closers: Closers, work: () => Promise<Result>): Promise<Result> {
   const [outcome] = await Promise.allSettled([work()]);
   const errors = outcome.status === 'rejected' ? [outcome.reason] : [];
   for (const close of closers.toReversed()) {
