@@ -1,5 +1,4 @@
-import { hash } from 'node:crypto';
-import { randomText } from '../random.ts';
+import { hash, randomBytes } from 'node:crypto';
 
 // A session id is the tag of its address, which is 84 bits of a hash, and 128 random bits (ASVS 7.2.3), both base64url.
 // The tag puts a session and the list of its address's sessions in one slot of a Cluster, so that they change together.
@@ -19,7 +18,7 @@ export function tagOf(email: string | undefined): string {
 
 /** A new, unguessable session id with this tag. */
 export function newSessionId(tag: string): string {
-  return tag + randomText(16);
+  return tag + randomBytes(16).toString('base64url');
 }
 
 /** Whether this can be a session id. */

@@ -1,7 +1,6 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
-import { randomText } from '../../random.ts';
 
 /** How long a challenge can be answered. */
 export const challengeSeconds = 300;
@@ -27,7 +26,7 @@ export class Challenges {
   }
 
   issue(purpose: Purpose, sessionId: string): string {
-    const content = `${Math.floor(now() / 1000).toString(36)}.${randomText(16)}`;
+    const content = `${Math.floor(now() / 1000).toString(36)}.${randomBytes(16).toString('base64url')}`;
     return `${content}.${sign(content, purpose, sessionId, this.#secrets[0])}`;
   }
 

@@ -1,6 +1,5 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
-import { randomText } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -80,10 +79,10 @@ export class Challenges {
   ): Promise<Asked> {
     const { id, code, email, remember, deviceId } = challenge;
     const { previousId = id, isAllowed, counters } = options;
-    const salt = randomText(9);
+    const salt = randomBytes(9).toString('base64url');
     const reply = await this.#run(askScript, [keyOf(id), keyOf(previousId), decoyKey(tagIn(id))], counters, [
       ...[codeSeconds * 1000, repeatSeconds * 1000, triesPerCode, isAllowed ? 1 : 0],
-      ...[salt, hashOf(salt, code, this.#secrets[0]), randomText(16)],
+      ...[salt, hashOf(salt, code, this.#secrets[0]), randomBytes(16).toString('base64url')],
       ...[remember ? 1 : 0, deviceId ?? '-', email],
     ]);
     if (reply[0] === 'repeated') return { outcome: 'repeated' };

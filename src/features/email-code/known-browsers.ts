@@ -1,6 +1,5 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
-import { randomText } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, isWrongType, withDeadline } from '../../redis/deadline.ts';
 
@@ -110,7 +109,7 @@ export class KnownBrowsers {
 
 /** The id of a browser that is not known yet. */
 export function newDeviceId(): string {
-  return randomText(16);
+  return randomBytes(16).toString('base64url');
 }
 
 function devicesIn(cookie = ''): Device[] {

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { randomText } from '../../random.ts';
+import { createHash, randomBytes } from 'node:crypto';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import { readStoredText } from './stored-text.ts';
@@ -29,7 +28,7 @@ export class RevocationLinks {
    * @param endsAt when the session ends at the latest; milliseconds since the epoch
    */
   async create({ sessionId, deviceId }: Linked, endsAt: number): Promise<string> {
-    const token = randomText(16);
+    const token = randomBytes(16).toString('base64url');
     const expiration = { type: 'PXAT', value: endsAt } as const;
     const record = `${sessionId} ${deviceId}`;
     await withDeadline(deadlineMs, this.#redis.set(keyOf(token), record, { expiration }));

@@ -1,7 +1,6 @@
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
-import { drawBytes } from '../../random.ts';
 
 const algorithm = 'aes-256-gcm';
 const ivLength = 12;
@@ -24,7 +23,7 @@ export class Seal {
   seal(text: string, context: string): string {
     // The nonce begins with the time, so that the sealed text stays as earlier versions read it. The other 64 bits are
     // random, so two nonces of one second practically never match.
-    const iv = drawBytes(ivLength);
+    const iv = randomBytes(ivLength);
     iv.writeUInt32BE(Math.floor(now() / 1000));
     const cipher = createCipheriv(algorithm, this.#keys[0], iv).setAAD(Buffer.from(context));
     return Buffer.concat([iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64url');

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { randomText } from '../../random.ts';
+import { createHash, randomBytes } from 'node:crypto';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { Site } from './sites.ts';
@@ -8,7 +7,7 @@ const ticketSeconds = 60;
 
 /** 128 random bits, in base64url. */
 export function newRandom(): string {
-  return randomText(16);
+  return randomBytes(16).toString('base64url');
 }
 
 /** Whether this could be one of ours. */

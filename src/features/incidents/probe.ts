@@ -1,6 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import * as z from 'zod';
-import { randomText } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 
@@ -20,7 +20,7 @@ const forwardedHeaders = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-h
 
 /** @returns the path of a probe, which the app answers for a minute */
 export async function openProbe(redis: RedisClient): Promise<string> {
-  const id = randomText(16);
+  const id = randomBytes(16).toString('base64url');
   const expiration = { type: 'EX', value: probeSeconds } as const;
   await withDeadline(deadlineMs, redis.set(keyOf(id), '1', { expiration }));
   return `/doctor/${id}`;

@@ -1,5 +1,5 @@
+import { randomBytes } from 'node:crypto';
 import type { Logger } from '../../log.ts';
-import { randomText } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { personEvents } from '../../shared/person-events.ts';
 import { type Courier, type Delivered, type Envelope, errorWithoutMessage, type Mail } from './delivery.ts';
@@ -87,7 +87,7 @@ export class RedisOutbox implements Outbox {
 
   constructor({ redis, keys, log, courier, limits, policy = defaultRetryPolicy, maxDelayMs = 300 }: OutboxParts) {
     this.#sendDelay = new SendDelay(maxDelayMs);
-    this.#queue = new Queue(redis, randomText(9));
+    this.#queue = new Queue(redis, randomBytes(9).toString('base64url'));
     this.#keys = keys;
     this.#log = log;
     this.#courier = courier;
@@ -124,7 +124,7 @@ export class RedisOutbox implements Outbox {
   async #enqueue(kind: string, mail: Mail, delivery: Delivery<Context>): Promise<void> {
     const { priority, ttlSeconds, about, context, withheld = false } = delivery;
     const envelope: Envelope = { mail, kind, about, context };
-    const id = randomText(16);
+    const id = randomBytes(16).toString('base64url');
     const delayMs = priority === 'high' && !withheld ? 0 : this.#sendDelay.nextMs(mail.to);
     await this.#queue.enqueue({
       id,

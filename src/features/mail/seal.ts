@@ -1,6 +1,5 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
-import { drawBytes } from '../../random.ts';
 
 const ivBytes = 12;
 const tagBytes = 16;
@@ -22,7 +21,7 @@ export function deriveSealKeys([first, ...others]: SessionSecrets, use = 'latchk
  * @param id authenticated with the text, so that somebody who can write to Redis cannot swap mails
  */
 export function seal([key]: SealKeys, id: string, text: string): string {
-  const iv = drawBytes(ivBytes);
+  const iv = randomBytes(ivBytes);
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(id));
   return Buffer.concat([iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64');
 }

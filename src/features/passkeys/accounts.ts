@@ -1,4 +1,4 @@
-import { randomText } from '../../random.ts';
+import { randomBytes } from 'node:crypto';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -49,7 +49,7 @@ export class Accounts {
 
   /** The same; an address without passkeys gets a user handle for as long as a challenge can be answered. */
   async prepare(email: EmailAddress): Promise<Account> {
-    const handle = randomText(32);
+    const handle = randomBytes(32).toString('base64url');
     const fields = await this.#run(prepareScript, tagOf(email), [email, handle, 2 * challengeSeconds * 1000]);
     return decodeAccount(mapOf(fields)) ?? { email, userHandle: handle, passkeys: [] };
   }

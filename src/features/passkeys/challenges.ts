@@ -1,7 +1,6 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
-import { drawBytes } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 
@@ -36,7 +35,7 @@ export class Challenges {
   issue(purpose: string, browser: string): string {
     const payload = Buffer.alloc(payloadBytes);
     payload.writeUInt32BE(nowSeconds());
-    drawBytes(randomPartBytes).copy(payload, timeBytes);
+    randomBytes(randomPartBytes).copy(payload, timeBytes);
     return encode(payload, { purpose, browser, secret: this.#secrets[0] });
   }
 

@@ -1,5 +1,5 @@
+import { randomBytes } from 'node:crypto';
 import type { Request, Response } from 'express';
-import { randomText } from '../../random.ts';
 import { cookieAttributes, prefixedName } from '../../session/cookie.ts';
 import { readCookie } from '../../shared/read-cookie.ts';
 
@@ -25,7 +25,7 @@ export class PasskeyCookies {
 
   /** The same; a browser without one gets it. Tabs share it, so that one does not spoil the challenge of another. */
   ensureBrowser(req: Request, res: Response): string {
-    const value = this.readBrowser(req) ?? randomText(16);
+    const value = this.readBrowser(req) ?? randomBytes(16).toString('base64url');
     res.cookie(this.#browserName, value, { ...cookieAttributes(this.#https), maxAge: browserSeconds * 1000 });
     return value;
   }

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import * as z from 'zod';
-import { randomText } from '../../random.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -35,7 +34,7 @@ export class UndoLinks {
   }
 
   async create(undo: Undo, ttlSeconds: number): Promise<string> {
-    const token = randomText(16);
+    const token = randomBytes(16).toString('base64url');
     const expiration = { type: 'EX', value: ttlSeconds } as const;
     await withDeadline(deadlineMs, this.#redis.set(keyOf(token), JSON.stringify(undo), { expiration }));
     return token;

@@ -1,10 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import type { Request } from 'express';
 import { bodyField } from '../../middleware/bodies.ts';
-import { randomText } from '../../random.ts';
 
 /** A random name for a form, by which a copy of it that is sent again can be recognized. */
 export function newFormId(): string {
-  return randomText(12);
+  return randomBytes(12).toString('base64url');
 }
 
 /**
