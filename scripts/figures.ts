@@ -24,6 +24,12 @@ function speed(): Fill[] {
       const kind = what.endsWith(' a code') ? 'paths-code' : 'paths';
       return nodes.map((version) => measured(`${kind}-node${version}`, what)[0]?.[1]);
     }),
+    sentence(
+      page,
+      '`/admin` costs some * µs more than a signed-in page, and some * µs for each further session on it',
+      microsecondsBetween('signed-in page', '/admin, one session').toFixed(0),
+      (microsecondsBetween('/admin, one session', '/admin, 50 sessions') / 49).toFixed(1),
+    ),
     { page, fill: (text) => withBlock(text, limitTable()) },
     ...['first visit', 'with a warm cache'].map((visit, position) =>
       rows(
@@ -36,6 +42,12 @@ function speed(): Fill[] {
       ),
     ),
   ];
+}
+
+/** How much more CPU time one path takes than another, on Node 20. */
+function microsecondsBetween(less: string, more: string): number {
+  const [before, after] = [less, more].map((path) => Number(measured('paths-node20', path)[0]?.[0]));
+  return Number(after) - Number(before);
 }
 
 /** Every server that was measured, whichever these were. */

@@ -32,12 +32,13 @@ describe.each(documents)('%s', (document) => {
   });
 });
 
-/** Whether a command stands there as a whole; what is passed on to an npm script only changes how long it takes. */
+/** Whether a command stands there as a whole; more that is passed on to an npm script only changes how long it takes. */
 function isCommandIn(script: string, command: string): boolean {
+  const more = command.includes(' -- ') ? ' --' : ' -- ';
   const [before = '', ...pieces] = script.split(command);
   let isAtStart = /(?:^|[\s(])$/.test(before);
   return pieces.some((after) => {
-    const isWhole = isAtStart && /^(?:$|\s*\n|;|\)| -- | ?[12]?[&|>#])/.test(after);
+    const isWhole = isAtStart && (after.startsWith(more) || /^(?:$|\s*\n|;|\)| ?[12]?[&|>#])/.test(after));
     isAtStart = /(?:^|[\s(])$/.test(after);
     return isWhole;
   });
