@@ -1,6 +1,6 @@
 import { expect, vi } from 'vitest';
+import { readConfig } from '../../src/config.ts';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
-import { SendDelay } from '../../src/features/mail/send-delay.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { type MailServer, startMailServer } from '../mail/mail-server.ts';
 import { afterwards } from '../support/afterwards.ts';
@@ -19,34 +19,17 @@ const logs = new Map<string, TestApp['logged'][]>();
 
 export const mailFrom = 'Latchkey <login@example.com>';
 
-const { nextMs } = SendDelay.prototype;
-
-/** Removes the random part of the delay; the gap that keeps mails to one address in order stays. */
-function withoutRandomDelay(): void {
-  SendDelay.prototype.nextMs = function (address) {
-    const random = vi.spyOn(Math, 'random').mockReturnValue(0);
-    try {
-      return nextMs.call(this, address);
-    } finally {
-      random.mockRestore();
-    }
-  };
-  afterwards(() => {
-    SendDelay.prototype.nextMs = nextMs;
-  });
-}
-
 /**
  * The app with sign-in by code and a mail server. It believes one proxy, so that a test may come from anywhere, and
- * sends mail at once. With three connections, a domain gets one of them, on which no code overtakes another.
+ * sends mail without the random delay. With three connections, a domain gets one of them, on which no code overtakes another.
  */
 export async function startCodeApp(options: TestAppOptions & { mails?: MailServer } = {}): Promise<CodeApp> {
-  withoutRandomDelay();
   const mails = options.mails ?? (await startMailServer());
   const mail = { SMTP_URL: mails.url, MAIL_FROM: mailFrom, SMTP_CONNECTIONS: '3', SMTP_MAILS_PER_MINUTE: '60000' };
   const env = { TRUST_PROXY: '1', ...mail, ...options.env };
   const redisAddress = options.redisAddress ?? (await testRedis());
-  const app = await startApp({ ...options, redisAddress, env });
+  const config = { mail: { ...readConfig({ NODE_ENV: 'test', ...env }).mail, maxDelayMs: 0 }, ...options.config };
+  const app = await startApp({ ...options, redisAddress, env, config });
   const place = JSON.stringify(redisAddress);
   logs.set(place, [...(logs.get(place) ?? []), app.logged]);
   afterwards(() => logs.delete(place));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { redisPermissions } from '../../src/config.ts';
 import { aclRule } from '../../src/features/redis-checks/permissions.ts';
-import { env, keyPrefix } from '../redis-checks/key-prefix.ts';
+import { keyPrefix, keyPrefixEnv } from '../redis-checks/key-prefix.ts';
 import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { newAddress, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
@@ -11,7 +11,7 @@ test('sign-in by code works under the documented Redis permissions, fenced in by
   const rules = ['reset', 'on', '>secret', ...aclRule(redisPermissions.single, keyPrefix).split(' ')];
   await redis.client((admin) => admin.aclSetUser('latchkey', rules));
   const redisAddress = { url: `redis://latchkey:secret@127.0.0.1:${redis.port}` };
-  const app = await startCodeApp({ redisAddress, env });
+  const app = await startCodeApp({ redisAddress, env: keyPrefixEnv });
   const [browser, email] = [newBrowser(app.url), newAddress()];
   await signInByCode({ mails: app.mails }, browser, email);
   const { text = '' } = await app.mails.mailTo(email, 'notice');

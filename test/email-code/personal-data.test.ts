@@ -40,6 +40,7 @@ async function queueMail(to: string): Promise<void> {
     log,
     courier: newSmtpClient({ port: 1 }),
     limits: { connections: 1, mailsPerMinute: 1 },
+    maxDelayMs: 0,
   });
   const options = { priority: 'normal', ttlSeconds: 600, about: {}, context: {} } as const;
   await outbox.register('code').enqueue({ ...mail, to }, options);

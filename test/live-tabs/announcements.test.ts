@@ -5,7 +5,7 @@ import { aclRule } from '../../src/features/redis-checks/permissions.ts';
 import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { RedisUnavailable } from '../../src/redis/deadline.ts';
-import { env, keyPrefix } from '../redis-checks/key-prefix.ts';
+import { keyPrefix, keyPrefixEnv } from '../redis-checks/key-prefix.ts';
 import { connectUrl } from '../support/app.ts';
 import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -15,7 +15,7 @@ test('a Redis that no longer allows the channel is asked less and less often, an
   const rules = ['reset', 'on', '>secret', ...aclRule(redisPermissions.single, keyPrefix).split(' ')];
   const setUser = (...words: string[]) => server.client((admin) => admin.aclSetUser('latchkey', words));
   await setUser(...rules);
-  const redis = await connectUrl(`redis://latchkey:secret@127.0.0.1:${server.port}`, undefined, env);
+  const redis = await connectUrl(`redis://latchkey:secret@127.0.0.1:${server.port}`, undefined, keyPrefixEnv);
   onTestFinished(() => redis.destroy());
   await setUser('resetchannels');
 

@@ -90,7 +90,7 @@ describe('the mail thread, when it has nothing to do', () => {
     expect(await thread.deliver(sealed())).toMatchObject({ outcome: 'accepted' });
   });
 
-  test('passes on to the next thread how long a withheld mail has to take (ASVS 6.3.8)', async () => {
+  test('tells the next thread how long a withheld mail must take (ASVS 6.3.8)', async () => {
     const slowMs = 700;
     const server = await startMailServer({ onRcptTo: (_address, _session, done) => setTimeout(done, slowMs) });
     const threads = watchThreads();

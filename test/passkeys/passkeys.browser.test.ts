@@ -116,7 +116,7 @@ describe('logging in', () => {
     expect(await field.evaluate((input) => input === document.activeElement)).toBe(true);
   });
 
-  test('a press of the button counts while the browser still finds out whether the field can offer passkeys', async () => {
+  test('a click on the button counts while the browser is still checking for autofill support', async () => {
     const { page, authenticator, email } = await member();
     await page.addInitScript(`
       const late = new Promise((done) => { globalThis.findOut = () => done(true); });

@@ -21,8 +21,13 @@ describe('a compiled view', () => {
 
   test('loses its indentation, blank lines and last line break, but nothing of a value', async () => {
     const page = pageOf(register, { reload: false });
-    page.write('  <ul>\n\n    <li>a\n      b</li>\n  </ul>\n<pre><%= "  a\\n\\n  b\\n" %></pre>\n');
-    expect(await page.read()).toBe('<ul>\n<li>a\nb</li>\n</ul>\n<pre>  a\n\n  b\n</pre>');
+    const value = '  a\\n\\n  b\\n';
+    page.write(
+      `  <ul>\n\n    <li>a\n      b</li>\n  </ul>\n<pre>\n  text\n<%= "${value}" %></pre>\n<textarea><%= "${value}" %></textarea>\n`,
+    );
+    expect(await page.read()).toBe(
+      '<ul>\n<li>a\nb</li>\n</ul>\n<pre>\ntext\n  a\n\n  b\n</pre>\n<textarea>  a\n\n  b\n</textarea>',
+    );
   });
 
   test('reads nothing that has got into Object.prototype', async () => {

@@ -25,14 +25,14 @@ test('only the very same key is found, for less than two minutes', () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('it keeps no process running', () => {
+test('its timer does not keep the process alive', () => {
   const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
   const before = timers();
   new RecentCache<string>(1).set('cookie', 'id');
   expect(timers()).toBe(before);
 });
 
-test('it holds two generations at most, with the latest ones', () => {
+test('it keeps the latest two generations and drops the rest', () => {
   const recent = new RecentCache<string>(5000);
   const cookies = Array.from({ length: 30_000 }, (_, index) => `cookie ${index}`);
   for (const cookie of cookies) recent.set(cookie, 'id');

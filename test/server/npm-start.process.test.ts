@@ -37,7 +37,7 @@ describe('npm start', { timeout: 60_000 }, () => {
 
   // The terminal sends it to npm and to the server, and npm passes it on to the server once more.
   test('closes in order on Ctrl-C', async () => {
-    // Types were checked by the build before.
+    // The previous test's build has checked the types.
     edit('package.json', 'tsc -p tsconfig.build.json', 'tsc -p tsconfig.build.json --noCheck');
     const server = await startServer({ cwd, command });
     const redis = await watchRedis(cwd);

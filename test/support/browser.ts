@@ -14,12 +14,8 @@ const quiet = [
   '--disable-sync',
 ];
 
-/**
- * Features of Chromium that are off. Chromium heeds only the last list that it is given, so this one repeats
- * Playwright's for Linux. The address bar's popups are pages of Chromium's own, which it loads anew for each tab: they
- * took most of the time of the browser tests.
- */
-const disabledFeatures = [
+/** Features of Chromium that Playwright turns off. Those that no Chromium on Linux has are left out. */
+export const disabledByPlaywright = [
   'AvoidUnnecessaryBeforeUnloadCheckSync',
   'DestroyProfileOnBrowserClose',
   'HttpsUpgrades',
@@ -33,9 +29,13 @@ const disabledFeatures = [
   'NetworkTimeServiceQuerying',
   'AimEnabled',
   'PreconnectToSearch',
-  'WebUIOmniboxPopup',
-  'WebUIOmniboxAimPopup',
 ];
+
+/**
+ * Chromium heeds only the last list that it is given, so this one repeats Playwright's. The address bar's popups are
+ * pages of Chromium's own, which it loads anew for each tab: they took most of the time of the browser tests.
+ */
+const disabledFeatures = [...disabledByPlaywright, 'WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'];
 
 export type ChromiumOptions = {
   /** Whether the back/forward cache is on, as it is for everybody but Playwright. */

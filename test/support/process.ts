@@ -131,7 +131,7 @@ export function builtFile(name: string): string {
   const startedAt = performance.now();
   while (!existsSync(build)) {
     if (performance.now() - startedAt > builtWithinMs) throw new Error(`the build takes too long; see ${lock}`);
-    if (!makesDirectory(lock)) {
+    if (!tryToMakeDirectory(lock)) {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
       continue;
     }
@@ -145,7 +145,7 @@ export function builtFile(name: string): string {
 }
 
 /** @returns whether it was not there yet */
-function makesDirectory(path: string): boolean {
+function tryToMakeDirectory(path: string): boolean {
   try {
     mkdirSync(path);
     return true;

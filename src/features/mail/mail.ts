@@ -24,14 +24,14 @@ export type MailFeature = {
 
 /** Sends mail by the server in `SMTP_URL`. In development without one, a mail catcher shows it. */
 export function openMail({ config, secrets, redis, log, ca, development }: Core): MailFeature {
-  const { server, limits, from, host } = config.mail;
+  const { server, limits, maxDelayMs, from, host } = config.mail;
   const keys = deriveSealKeys(secrets);
   const catcher = server === undefined && development ? new development.MailCatcher() : undefined;
   const courier =
     server === undefined
       ? catcher?.courier(keys)
       : new SmtpThread({ server: { ...server, ca }, keys, from, host }, log);
-  const outbox = courier && new RedisOutbox({ redis, keys, log, courier, limits });
+  const outbox = courier && new RedisOutbox({ redis, keys, log, courier, limits, maxDelayMs });
   const isCaught = catcher !== undefined && config.signIn !== 'trust';
   let routes: Router | undefined;
   if (development && catcher && isCaught) {

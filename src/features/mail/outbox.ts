@@ -67,7 +67,7 @@ type OutboxParts = {
   limits: ServerLimits;
   policy?: RetryPolicy;
   /** Longest random delay of normal mail and of withheld mail, in milliseconds; see {@link SendDelay}. */
-  maxDelayMs?: number;
+  maxDelayMs: number;
 };
 
 /**
@@ -85,7 +85,7 @@ export class RedisOutbox implements Outbox {
   #isAvailable = true;
   #isStopped = false;
 
-  constructor({ redis, keys, log, courier, limits, policy = defaultRetryPolicy, maxDelayMs = 300 }: OutboxParts) {
+  constructor({ redis, keys, log, courier, limits, policy = defaultRetryPolicy, maxDelayMs }: OutboxParts) {
     this.#sendDelay = new SendDelay(maxDelayMs);
     this.#queue = new Queue(redis, randomBytes(9).toString('base64url'));
     this.#keys = keys;

@@ -18,7 +18,6 @@ export class SendDelay {
 
   /** How long the next mail to this address waits, in milliseconds. */
   nextMs(address: string): number {
-    if (this.#maxMs === 0) return 0;
     const now = performance.now();
     const previous = this.#dueAt.get(address) ?? Number.NEGATIVE_INFINITY;
     const dueAt = Math.max(now + Math.random() * this.#maxMs, previous + gapMs);

@@ -110,6 +110,8 @@ export const mailSettings = featureSettings({
       server: SMTP_URL === undefined ? undefined : readServer(SMTP_URL, session),
       /** For all processes together. */
       limits: { connections: SMTP_CONNECTIONS, mailsPerMinute: SMTP_MAILS_PER_MINUTE },
+      /** Not for operators to set, because it keeps addresses secret: see `SendDelay` (ASVS 6.3.8). */
+      maxDelayMs: 300,
       from: MAIL_FROM ?? { name: SITE_NAME, address: `login@${host}` },
       /** The site's host in mail: a name, or an address literal. */
       host,

@@ -8,7 +8,7 @@ import type { SmtpOptions } from './smtp-client.ts';
 import type { ThreadAnswer, ThreadCall } from './smtp-worker.ts';
 
 const closeMs = 300;
-/** An idle thread takes 6 MB on Node 20, and 10 MB on Node 24. */
+/** An idle thread takes some 6 to 10 MB. */
 const defaultIdleMs = 60_000;
 
 /** An error of the thread, or the end of the thread before it had answered. */

@@ -1,0 +1,14 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { expect, test } from 'vitest';
+import { disabledByPlaywright } from '../support/browser.ts';
+
+/** For Windows, for Edge, and for Edge on macOS. */
+const notOnLinux = ['TcpPortRandomizationWin', 'msForceBrowserSignIn', 'msEdgeUpdateLaunchServicesPreferredVersion'];
+
+test('Chromium runs without all the features that this version of Playwright turns off', () => {
+  const bundle = createRequire(import.meta.url).resolve('playwright-core/lib/coreBundle');
+  const [, list = ''] = /\bdisabledFeatures = \[([^\]]+)\]/.exec(readFileSync(bundle, 'utf8')) ?? [];
+  const theirs = [...list.matchAll(/^\s*"(\w+)"/gm)].map(([, feature]) => feature);
+  expect(theirs.sort()).toEqual([...disabledByPlaywright, ...notOnLinux].sort());
+});
