@@ -20,7 +20,7 @@ test('no log of the whole run holds a cookie, a session id, a password or a body
   expect(secrets.size).toBeGreaterThan(10);
   const find = finderOf(secrets);
   const [one = '', another = ''] = secrets;
-  expect(find(`at first ${one}, and at the end ${another}`).sort()).toEqual([one, another].sort());
+  expect(find(`at first ${one}, and at the end ${another}`)).toEqual(expect.arrayContaining([one, another]));
   expect(logs.flatMap(({ name, text }) => find(text).map((secret) => `${secret} in ${name}`))).toEqual([]);
 }, 120_000);
 
