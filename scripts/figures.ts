@@ -46,8 +46,8 @@ function speed(): Fill[] {
 
 /** How much more CPU time one path takes than another, on Node 20. */
 function microsecondsBetween(less: string, more: string): number {
-  const [before, after] = [less, more].map((path) => Number(measured('paths-node20', path)[0]?.[0]));
-  return Number(after) - Number(before);
+  const cpuOf = (path: string) => Number(measured('paths-node20', path)[0]?.[0]);
+  return cpuOf(more) - cpuOf(less);
 }
 
 /** Every server that was measured, whichever these were. */

@@ -89,7 +89,7 @@ const groups: FeatureSettings[] = Object.values(features);
 export const redisPermissions = permissionsByKind(groups, redisUrlForms);
 const forms: RedisUrlForm<RedisTarget>[] = Object.values(redisUrlForms);
 const signInWays = groups.flatMap(({ signIn }) => signIn ?? []);
-const trust = { name: 'trust', about: 'not at all; anyone can sign in under any address' };
+const trust = { name: 'trust', about: 'not at all; anyone can sign in with any address' };
 const signInChoices = [...signInWays, trust];
 
 const choices = {

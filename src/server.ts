@@ -104,7 +104,7 @@ async function closeRedis(redis: RedisClient): Promise<void> {
 function announce(server: Server, config: Config, log: Logger): void {
   const port = portOf(server);
   const url = config.origin ?? `http://${hostToOpen(config.host)}:${port}`;
-  if (config.signIn === 'trust') log.warn('SIGN_IN=trust: anyone can sign in under any address');
+  if (config.signIn === 'trust') log.warn('SIGN_IN=trust: anyone can sign in with any address');
   log.info({ address: config.host, port, url }, 'listening');
   if (!config.production) console.log(`Latchkey is ready: open ${url}`);
 }

@@ -32,7 +32,7 @@ describe.each(documents)('%s', (document) => {
   });
 });
 
-/** Whether a command stands there as a whole; more that is passed on to an npm script only changes how long it takes. */
+/** Whether a command stands there as a whole. CI may pass further options to an npm script, which mostly make it quicker. */
 function isCommandIn(script: string, command: string): boolean {
   const more = command.includes(' -- ') ? ' --' : ' -- ';
   const [before = '', ...pieces] = script.split(command);

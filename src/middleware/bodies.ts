@@ -4,7 +4,7 @@ import { HttpError } from '../http/http-error.ts';
 
 const limit = '16kb';
 
-/** Refuses compressed bodies, which can inflate a thousandfold, with a 415 that names what is accepted (RFC 9110, 15.5.16). */
+/** Refuses compressed bodies, which can inflate a thousandfold. The 415 names what is accepted (RFC 9110, 15.5.16). */
 const refuseCompressed: RequestHandler = function refuseCompressed(req, _res, next) {
   const encoding = req.headers['content-encoding']?.toLowerCase() || 'identity';
   if (encoding === 'identity') return next();

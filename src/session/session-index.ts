@@ -28,6 +28,7 @@ export class SessionIndex {
   endScript = endScript;
   /** Reads each reply of `listScript`; a feature may remember what the latest ones held. */
   readList: (tag: string, reply: string) => readonly ListEntry[] = readList;
+  /** What is shown of an entry; a feature may remember it. */
   toListed: (entry: ListEntry) => ListedSession = toListed;
   readonly #commands: SessionCommands;
   readonly #limits: SessionLimits;
@@ -72,6 +73,7 @@ export class SessionIndex {
   }
 
   async #endWhere(tag: string, isMeant: (sessionId: string) => boolean): Promise<number> {
+    // Unread: a session whose record is corrupt is on no list, but must end as well.
     const stored = splitList(tag, await this.#read(tag));
     return this.#end(tag, stored.map(({ sessionId }) => sessionId).filter(isMeant));
   }
@@ -91,8 +93,7 @@ export class SessionIndex {
   async #read(tag: string, ownId?: string): Promise<string> {
     const own = ownId ? [ownId] : [];
     const keys = [indexKey(tag), sessionKey(tag), ...own.map(sessionKey)];
-    const reply = await this.#commands.run(listScript, keys, [now(), ...own.map(memberOf)]);
-    return typeof reply === 'string' ? reply : '';
+    return String(await this.#commands.run(listScript, keys, [now(), ...own.map(memberOf)]));
   }
 }
 

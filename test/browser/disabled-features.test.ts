@@ -6,7 +6,7 @@ import { disabledByPlaywright } from '../support/browser.ts';
 /** For Windows, for Edge, and for Edge on macOS. */
 const notOnLinux = ['TcpPortRandomizationWin', 'msForceBrowserSignIn', 'msEdgeUpdateLaunchServicesPreferredVersion'];
 
-test('Chromium runs without all the features that this version of Playwright turns off', () => {
+test('every feature that this version of Playwright turns off is off in Chromium on Linux', () => {
   const bundle = createRequire(import.meta.url).resolve('playwright-core/lib/coreBundle');
   const [, list = ''] = /\bdisabledFeatures = \[([^\]]+)\]/.exec(readFileSync(bundle, 'utf8')) ?? [];
   const theirs = [...list.matchAll(/^\s*"(\w+)"/gm)].map(([, feature]) => feature);

@@ -259,7 +259,7 @@ test('after all that the server still runs, and has answered nothing with a 5xx'
   expect((await ann.get('/readyz')).text).toBe('ok\n');
   // feature: request-log
   await ann.get('/the-last-one');
-  await expect.poll(() => server.logged('request').at(-1)?.path).toBe('/the-last-one');
+  await expect.poll(() => server.logged('request').map(({ path }) => path)).toContain('/the-last-one');
   const statuses = server.logged('request').map(({ status }) => Number(status));
   expect(statuses).toContain(200);
   expect(statuses.filter((status) => status >= 500)).toEqual([]);

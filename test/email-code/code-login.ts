@@ -21,7 +21,8 @@ export const mailFrom = 'Latchkey <login@example.com>';
 
 /**
  * The app with sign-in by code and a mail server. It believes one proxy, so that a test may come from anywhere, and
- * sends mail without the random delay. With three connections, a domain gets one of them, on which no code overtakes another.
+ * sends mail without the random delay. With three connections, a domain gets one of them, on which no code overtakes
+ * another.
  */
 export async function startCodeApp(options: TestAppOptions & { mails?: MailServer } = {}): Promise<CodeApp> {
   const mails = options.mails ?? (await startMailServer());

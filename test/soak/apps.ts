@@ -4,7 +4,7 @@ import { Visitor } from '../support/visitor.ts';
 
 const warmUpVisitors = 300;
 const expectedAlarms = new Set([
-  'SIGN_IN=trust: anyone can sign in under any address',
+  'SIGN_IN=trust: anyone can sign in with any address',
   'Redis lost',
   'Redis fails requests',
   'Redis failed a request',

@@ -74,10 +74,11 @@ return {'asked', refusedBy}`;
  * Enters a code, in one step: however many requests come at once, one of them has the right code accepted, and every
  * try is counted (ASVS 6.5.1).
  *
- * Keys: the record, a decoy, the key that keeps a browser unknown, that of the new session, the counters of guesses. Arguments: tries per code; the
- * window in which the same form ends in the same session, in milliseconds; the random part of the id that a new session
- * would have; the device; for how many milliseconds it stays unknown until its owner has been told (0: it is known); how
- * many hashes follow; the hashes of the code, one for each secret; points, seconds and cost of each counter.
+ * Keys: the record, a decoy, the key that keeps a browser unknown, that of the new session, the counters of guesses.
+ * Arguments: tries per code; the window in which the same form ends in the same session, in milliseconds; the random part
+ * of the id that a new session would have; the device; for how many milliseconds it stays unknown until its owner has been
+ * told (0: it is known); how many hashes follow; the hashes of the code, one for each secret; points, seconds and cost of
+ * each counter.
  */
 export const enterScript = `${takeFunction}${recordFunctions}
 local maxTries, repeatMs, member, device = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]

@@ -4,7 +4,15 @@ import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { reserved } from '../../session/scripts.ts';
-import { newSessionId, sessionKey, tagIn, tagOf } from '../../session/session-id.ts';
+import {
+  isSessionId,
+  memberLength,
+  memberOf,
+  newSessionId,
+  sessionKey,
+  tagIn,
+  tagOf,
+} from '../../session/session-id.ts';
 import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
 import { askScript, enterScript } from './challenge-scripts.ts';
 import { cookieMaxAgeMs, unknownKey } from './known-browsers.ts';
@@ -39,7 +47,6 @@ export type Attempt =
 export const codeSeconds = 600;
 export const triesPerCode = 5;
 
-const idShape = /^[\w-]{36}$/;
 const recordShape = /^1 ([wu]) (\S+) \S+ ([01]) \S+ \d+ \S+ \d+ (.+)$/s;
 
 /**
@@ -64,7 +71,7 @@ export class Challenges {
   idFor(email: EmailAddress, seed: string | undefined): string {
     if (seed === undefined) return newSessionId(tagOf(email));
     const digest = createHmac('sha256', this.#secrets[0]).update(`challenge:${email}:${seed}`).digest('base64url');
-    return tagOf(email) + digest.slice(0, 22);
+    return tagOf(email) + digest.slice(0, memberLength);
   }
 
   /**
@@ -92,7 +99,7 @@ export class Challenges {
 
   /** The sign-in with this id; it is left as it is. */
   async find(id: string): Promise<Challenge | undefined> {
-    if (!idShape.test(id)) return undefined;
+    if (!isSessionId(id)) return undefined;
     const text = await readStoredText(this.#redis, keyOf(id));
     const [, state, salt, remember, email] = recordShape.exec(text ?? '') ?? [];
     if (salt === undefined || email === undefined) return undefined;
@@ -114,12 +121,19 @@ export class Challenges {
     options: { deviceId: string; isNewDevice: boolean; counters: Cost[] },
   ): Promise<Attempt> {
     const tag = tagIn(id);
-    const member = newSessionId('');
+    const sessionId = newSessionId(tag);
     const hashes = this.#secrets.map((secret) => hashOf(salt, code, secret));
     const { deviceId, isNewDevice, counters } = options;
-    const keys = [keyOf(id), decoyKey(tag), unknownKey(tag, deviceId), sessionKey(tag + member)];
+    const keys = [keyOf(id), decoyKey(tag), unknownKey(tag, deviceId), sessionKey(sessionId)];
     const reply = await this.#run(enterScript, keys, counters, [
-      ...[triesPerCode, repeatSeconds * 1000, member, deviceId, isNewDevice ? cookieMaxAgeMs : 0, hashes.length],
+      ...[
+        triesPerCode,
+        repeatSeconds * 1000,
+        memberOf(sessionId),
+        deviceId,
+        isNewDevice ? cookieMaxAgeMs : 0,
+        hashes.length,
+      ],
       ...hashes,
     ]);
     const [outcome, ...details] = reply;

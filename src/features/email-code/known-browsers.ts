@@ -42,8 +42,8 @@ export class KnownBrowsers {
   }
 
   /**
-   * The browser's id in the cookie that is signed for this address, and whether it is known. Without such a cookie, Redis is
-   * not asked. `isKnown` rejects with `RedisUnavailable`.
+   * The browser's id in the cookie that is signed for this address, and whether it is known. Without such a cookie, Redis
+   * is not asked. `isKnown` rejects with `RedisUnavailable`.
    */
   lookUp(cookie: string | undefined, tag: string): { candidate: string | undefined; isKnown: Promise<boolean> } {
     const candidate = this.idIn(cookie, tag);

@@ -135,7 +135,9 @@ export class Dispatcher {
       this.#log.info('outbox continues');
     }
     this.#leased = claim.leased;
-    this.#isIdle = claim.queued === 0;
+    // Decoys are not in `queued`: while one waits or is leased, there is a next check (ASVS 6.3.8). Without limits, nothing
+    // was looked for.
+    this.#isIdle = limits !== undefined && claim.queued === 0 && claim.nextMs === undefined;
     publishQueue(claim.queued, claim.oldestMs);
     for (const job of claim.jobs) {
       if (this.#state === 'running') void this.#attempt(job);

@@ -144,7 +144,8 @@ export class RedisOutbox implements Outbox {
     try {
       if (!this.#isStopped) this.#courier.prepare?.();
     } catch {
-      // The thread could not be started, for example for lack of memory. The attempt fails in the same way, and defers the mail.
+      // The thread could not be started, for example for lack of memory. The attempt then fails in the same way, and
+      // defers the mail.
     }
     this.#dispatcher.wake();
   }

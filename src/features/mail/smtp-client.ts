@@ -20,7 +20,7 @@ export type SmtpOptions = {
   from: Sender;
   /** The site's host, for Message-ID. */
   host: string;
-  /** How long a mail took before, in milliseconds. */
+  /** How long a mail took in the previous thread, in milliseconds. Default: 50. */
   typicalMs?: number | undefined;
 };
 

@@ -30,7 +30,7 @@ type Pending = { resolve: (value: unknown) => void; reject: (error: ThreadError)
  * nothing to do for a minute, and starts again before the next mail is sent or withheld.
  */
 export class SmtpThread implements Courier {
-  readonly #options: SmtpOptions;
+  readonly #options: Omit<SmtpOptions, 'typicalMs'>;
   readonly #log: Logger;
   readonly #pending = new Map<number, Pending>();
   readonly #idleTimer: NodeJS.Timeout;
@@ -38,7 +38,7 @@ export class SmtpThread implements Courier {
   #typicalMs: number | undefined;
   #calls = 0;
 
-  constructor(options: SmtpOptions, log: Logger, idleMs = defaultIdleMs) {
+  constructor(options: Omit<SmtpOptions, 'typicalMs'>, log: Logger, idleMs = defaultIdleMs) {
     this.#options = options;
     this.#log = log;
     this.#idleTimer = setTimeout(() => this.#endIdle(), idleMs).unref();

@@ -9,7 +9,9 @@ export type ThreadCall =
   | { call: number; close: true }
   | { breakOff: string };
 
-/** With how long a mail takes, for the next thread: withheld mail takes as long there from the start. */
+/**
+ * `typicalMs` is how long a mail takes. The next thread starts with it, so that even its first withheld mail takes as long.
+ */
 export type ThreadAnswer = { call: number; typicalMs: number } & ({ value: unknown } | { error: LoggedError });
 
 type Call = Extract<ThreadCall, { call: number }>;

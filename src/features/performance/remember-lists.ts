@@ -2,16 +2,16 @@ import type { ListEntry, ListedSession, SessionIndex } from '../../session/sessi
 import { RecentCache } from './recent-cache.ts';
 
 /**
- * Two generations of this many take 1.7 MB with fifty usual sessions each, and 4.6 MB at worst: with as many as possible in
- * each, written in two bytes a character. What a fork keeps in its sessions as JSON can make that 7 MB.
+ * Two generations of this many take about 1.7 MB with fifty usual sessions each, and 4.6 MB at worst: with as many as
+ * possible in each, written in two bytes a character. What a fork keeps in its sessions as JSON can make that 7 MB.
  */
 const maxLists = 20;
 const maxReplyCharacters = 8192;
 
 /**
- * Remembers the sessions that Redis's latest replies listed: reading a reply takes longer than seeing that it is the same
- * as before, and anybody who has many sessions could ask for it again and again. Redis is asked for the list each time, and
- * its whole reply is compared.
+ * Remembers the sessions that Redis's latest replies listed, and what is shown of them: reading a reply takes longer than
+ * seeing that it is the same as before, and anybody who has many sessions could ask for it again and again. Redis is asked
+ * for the list each time, and its whole reply is compared.
  */
 export function rememberLists(index: Pick<SessionIndex, 'readList' | 'toListed'>): void {
   const { readList, toListed } = index;
