@@ -24,7 +24,8 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 const chosen = mutants.filter((mutant) => paths.some((path) => isBelow(path, mutant)));
-const attempts = new Attempts(code, 2);
+// Their tests mostly wait, so that four keep two cores busy.
+const attempts = new Attempts(code, 4);
 process.once('exit', () => attempts.stop());
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
