@@ -7,6 +7,7 @@ import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { startApp, testSecret } from '../support/app.ts';
+import { commandsFor } from '../support/commands.ts';
 import { newAddress, wrongCode } from './code-login.ts';
 
 const { redis } = await startApp();
@@ -87,9 +88,12 @@ describe('a code', () => {
   test('brings back what was asked for', async () => {
     const { id, code, email } = await ask({ remember: true });
     expect(await challenges.find(id)).toMatchObject({ id, email, remember: true, state: 'waiting' });
-    expect(await enter(id, code)).toMatchObject({ outcome: 'right', email, remember: true, deviceId });
+    const sessionId = expect.stringContaining(tagOf(email));
+    expect(await enter(id, code)).toEqual({ outcome: 'right', email, remember: true, deviceId, sessionId });
     expect(await challenges.find(id)).toMatchObject({ state: 'used' });
-    expect((await ask({ remember: false }).then(({ id }) => challenges.find(id)))?.remember).toBe(false);
+    const brief = await ask({ remember: false });
+    expect((await challenges.find(brief.id))?.remember).toBe(false);
+    expect(await enter(brief.id, brief.code)).toMatchObject({ outcome: 'right', remember: false });
   });
 
   test('has five tries, and looking is none', async () => {
@@ -161,6 +165,19 @@ describe('a code', () => {
     }
     expect(await enter(id, code)).toMatchObject({ outcome: 'right' });
   });
+});
+
+test('what can be no id is not looked up', async () => {
+  for (const id of ['', 'nothing', '*', 'A'.repeat(35), 'A'.repeat(37)]) {
+    expect(await commandsFor(redis, () => challenges.find(id))).toEqual({});
+  }
+});
+
+test('a right code is wrong once an address is out of guesses, which the caller is told', async () => {
+  const { id, code, email } = await ask();
+  const [{ key, points, seconds } = { key: '', points: 0, seconds: 0 }] = guessCosts(tagOf(email), undefined);
+  await redis.set(key, String(points), { expiration: { type: 'EX', value: seconds } });
+  expect(await enter(id, code)).toEqual({ outcome: 'wrong', triesLeft: triesPerCode - 1, isRefused: true });
 });
 
 describe('a code for which the requested successor is withheld', () => {

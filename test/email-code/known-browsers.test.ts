@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { KnownBrowsers, newDeviceId } from '../../src/features/email-code/known-browsers.ts';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
+import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { tagOf } from '../../src/session/session-id.ts';
-import { testRedis, testSecret } from '../support/app.ts';
+import { connectNode, testRedis, testSecret } from '../support/app.ts';
+import { commandsFor } from '../support/commands.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import {
   askForCode,
@@ -277,3 +279,47 @@ test.each(['a hash', 'a version that is not known'])(
     await mails.mailTo(email, 'notice', 2);
   },
 );
+
+describe('whether a browser is known', async () => {
+  const redis = await connectNode(await testRedis());
+  const known = new KnownBrowsers(redis, [testSecret]);
+
+  test('is not asked of Redis without a cookie that is signed for the address', async () => {
+    const [tag, other] = [tagOf(newAddress()), tagOf(newAddress())];
+    for (const cookie of [undefined, 'x', known.cookieWith(undefined, other, newDeviceId())]) {
+      const counts = await commandsFor(redis, async () => {
+        const { candidate, isKnown } = known.lookUp(cookie, tag);
+        expect([candidate, await isKnown]).toEqual([undefined, false]);
+      });
+      expect(counts).toEqual({});
+    }
+  });
+
+  test('is denied of a new one until its notice is accepted, and again once it is forgotten', async () => {
+    const [tag, id] = [tagOf(newAddress()), newDeviceId()];
+    const { isKnown } = known.lookUp(known.cookieWith(undefined, tag, id), tag);
+    expect(await isKnown).toBe(true);
+    await known.awaitNotice(tag, id);
+    expect(await known.isKnown(tag, id)).toBe(false);
+    const days = (await redis.ttl(`d:{${tag}}${id}`)) / 86_400;
+    expect(Math.ceil(days)).toBe(400);
+    await known.confirm(tag, id);
+    expect(await known.isKnown(tag, id)).toBe(true);
+    await known.forget(tag, id);
+    // A notice that was on its way does not bring it back.
+    await known.confirm(tag, id);
+    expect(await known.isKnown(tag, id)).toBe(false);
+  });
+
+  test('cannot be told while Redis refuses, and is denied where the key has another type', async () => {
+    const [tag, id] = [tagOf(newAddress()), newDeviceId()];
+    await redis.hSet(`d:{${tag}}${id}`, 'a', 'b');
+    expect(await known.isKnown(tag, id)).toBe(false);
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', '-get']);
+    try {
+      await expect(known.isKnown(tag, id)).rejects.toThrow(RedisUnavailable);
+    } finally {
+      await redis.sendCommand(['ACL', 'SETUSER', 'default', '+@all']);
+    }
+  });
+});

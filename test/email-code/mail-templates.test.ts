@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
+import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
 import { formatTime } from '../../src/http/date-format.ts';
 import { parseAddress } from '../../src/session/email-address.ts';
 import { deliver, newSmtpClient } from '../mail/courier.ts';
@@ -194,4 +195,18 @@ describe('an address', () => {
       expect((await browser.get('/')).text).toContain('You are signed in as');
     },
   );
+});
+
+test('the notice has a button that ends the session, and says what else to do', () => {
+  const about = { to: 'ann@example.com', device: 'Firefox on Linux', now: 0 };
+  const endUrl = 'https://login.example.com/end-session?token=t';
+  const notice = new MailTemplates(siteName).notice({ ...about, endUrl });
+  expect(notice.html).toMatch(
+    /<a [^>]*href="https:\/\/login\.example\.com\/end-session\?token=t"[^>]*>End that session<\/a>/,
+  );
+  for (const body of [notice.text, notice.html]) expect(body).toContain('Then find out who else can read your mail');
+  const proof = { means: 'a passkey', advice: 'Then remove the passkey.' };
+  const { text } = new MailTemplates(siteName).notice({ ...about, endUrl, proof });
+  expect(text).toContain('Firefox on Linux signed in with a passkey on Thu, 1 Jan 1970, 00:00 UTC.');
+  expect(text).toContain('Then remove the passkey.');
 });

@@ -1,7 +1,11 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { redisPermissions } from '../../src/config.ts';
-import { aclRule } from '../../src/features/redis-checks/permissions.ts';
+import { emailCodeSettings } from '../../src/features/email-code/settings.ts';
+import { aclRule, missingPermissions } from '../../src/features/redis-checks/permissions.ts';
+import { createLogger } from '../../src/log.ts';
+import { connected, openSingle } from '../../src/redis/connect.ts';
 import { keyPrefix, keyPrefixEnv } from '../redis-checks/key-prefix.ts';
+import { targetOf } from '../support/app.ts';
 import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { newAddress, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
@@ -28,4 +32,37 @@ test('sign-in by code works under the documented Redis permissions, fenced in by
   const keys = await redis.client((admin) => admin.keys('*'));
   expect(keys.filter((key) => !key.startsWith(keyPrefix))).toEqual([]);
   // end: redis-key-prefix
+});
+
+describe('what sign-in by code needs of Redis', async () => {
+  const { redisPermissions: declared } = emailCodeSettings;
+  if (!declared) throw new Error('nothing is declared');
+  const redis = await startRedisServer(password);
+  const missingWith = async (...rules: string[]) => {
+    await redis.client((admin) => admin.aclSetUser('latchkey', ['reset', 'on', '>secret', ...rules]));
+    const target = targetOf({ url: `redis://latchkey:secret@127.0.0.1:${redis.port}` });
+    const opened = openSingle(target, { log: createLogger('silent') });
+    const { client } = opened;
+    try {
+      await connected(opened);
+      return await missingPermissions(client, [declared]);
+    } finally {
+      client.destroy();
+    }
+  };
+  const patterns = ['~c:*', '~d:*', '~l:*', '~n:*'];
+
+  test('is no key besides these, and each missing command is named', async () => {
+    // Only a code of version 0.1 needs it.
+    expect(Object.keys(declared.commands)).toContain('hgetall');
+    expect(await missingWith('+@all', ...patterns)).toBeUndefined();
+    for (const name of Object.keys(declared.commands)) {
+      expect(await missingWith('+@all', `-${name}`, ...patterns)).toBe(`may not use ${name}`);
+    }
+  });
+
+  test.each(patterns)('includes the keys %s', async (pattern) => {
+    const others = patterns.filter((other) => other !== pattern);
+    expect(await missingWith('+@all', ...others)).toBe('may not use the keys of Latchkey');
+  });
 });

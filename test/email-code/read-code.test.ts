@@ -61,6 +61,8 @@ describe('readCode', () => {
     'code: 12345678',
     'Your code\n\n1234 5678\n',
     '<12345678>',
+    '\n1234 5678 is your code for 12345679',
+    `12345678${' '.repeat(392)}`,
   ])('reads it out of %j', (typed) => {
     expect(readCode(typed)).toBe('12345678');
   });
@@ -75,6 +77,9 @@ describe('readCode', () => {
     'my code',
     '1234,5678',
     '1'.repeat(5000),
+    `12345678${' '.repeat(393)}`,
+    '2026 is a year',
+    '2026 is a year, 12345678 and 12345679 are not',
     '²²²²²²²²',
     'ⅠⅡⅢⅣⅤⅥⅦⅧ',
     '①②③④⑤⑥⑦⑧',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
+import { read } from '../support/documents.ts';
 import { blamed } from '../support/settings.ts';
 
 describe('mail settings', () => {
@@ -27,6 +28,12 @@ describe('mail settings', () => {
   test('by default there is no server, and the sender is on this machine', () => {
     const from = { name: 'Latchkey', address: 'login@localhost' };
     expect(readConfig({}).mail).toMatchObject({ server: undefined, from });
+  });
+
+  test('mail is delayed by up to 0.3 s, as docs/mail.md says (ASVS 6.3.8)', () => {
+    const { maxDelayMs } = readConfig({}).mail;
+    expect(maxDelayMs).toBe(300);
+    expect(read('docs/mail.md')).toContain(`a random delay of up to ${maxDelayMs / 1000} s`);
   });
 
   describe('?tls=optional in production', () => {

@@ -88,6 +88,6 @@ export class CodeAnswers {
 
 /** How many tries are left, in words. */
 export function triesText(triesLeft: number): string {
-  const words = ['', 'one try', 'two tries', 'three tries'];
-  return `You have ${words[triesLeft] ?? 'four tries'} left.`;
+  const words = ['one try', 'two tries', 'three tries'];
+  return `You have ${words[triesLeft - 1] ?? 'four tries'} left.`;
 }

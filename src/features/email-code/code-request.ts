@@ -41,7 +41,7 @@ export function wantedEmail(req: Request): EmailAddress | undefined {
   return 'email' in address ? address.email : undefined;
 }
 
-export function clientOf({ cookies, origin }: CodeRoutes, req: Request): Client {
+export function clientOf({ cookies, origin }: Pick<CodeRoutes, 'cookies' | 'origin'>, req: Request): Client {
   return {
     requestId: req.id,
     ip: req.ip,

@@ -32,7 +32,10 @@ export type ProofInWords = {
 };
 
 /** Makes browsers known that sign in by other means than a code, and sends the notice of a new one. */
-export function noticeNewBrowser(codes: CodeRoutes, mails: CodeMails): NoticeNewBrowser {
+export function noticeNewBrowser(
+  codes: Pick<CodeRoutes, 'cookies' | 'knownBrowsers' | 'origin'>,
+  mails: Pick<CodeMails, 'prepareNotice'>,
+): NoticeNewBrowser {
   const { cookies, knownBrowsers } = codes;
 
   return async function noticeNewBrowser(req, res, { email, remember, sessionId, proof }) {

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
+import { tagOf } from '../../src/session/session-id.ts';
+import type { Visitor } from '../support/visitor.ts';
+import {
+  askForCode,
+  challengeKeys,
+  commandsWithoutMail,
+  enterCode,
+  newAddress,
+  newBrowser,
+  signInByCode,
+  startCodeApp,
+  wrongCode,
+} from './code-login.ts';
+
+const app = await startCodeApp();
+const { url, mails, redis, logged } = app;
+
+async function waitingBrowser(form: Record<string, string> = {}): Promise<{ browser: Visitor; email: string }> {
+  const [browser, email] = [newBrowser(url), newAddress()];
+  await askForCode(browser, email, form);
+  return { browser, email };
+}
+
+describe('a sign-in that waits for its code', () => {
+  test.each(['/', '/login'])('is mentioned on %s, with a link, and the form has what was typed', async (path) => {
+    const { browser, email } = await waitingBrowser({ remember: 'on' });
+    const { text } = await browser.get(path);
+    expect(text).toContain(`You asked for a code for ${email}.`);
+    expect(text).toMatch(/<a href="\/login\/code"[^>]*>Enter the code<\/a>/);
+    expect(text).toContain(`value="${email}"`);
+    expect(text).toMatch(/<input type="checkbox"[^>]* name="remember"[^>]* checked/);
+    const head = await browser.get(path, { method: 'HEAD' });
+    expect(head.headers.get('Content-Length')).toBe(String(Buffer.byteLength(text)));
+  });
+
+  test('is looked for where the form is shown to somebody who is not signed in, and nowhere else', async () => {
+    const { browser } = await waitingBrowser();
+    const getsFor = async (work: () => Promise<unknown>) => (await commandsWithoutMail(app, work)).get;
+    expect(await getsFor(() => browser.get('/'))).toBe(1);
+    expect(await getsFor(() => browser.post('/login', { form: { email: 'x' } }))).toBeUndefined();
+    await signInByCode(app, browser, newAddress());
+    await askForCode(browser, newAddress());
+    // For the session.
+    expect(await getsFor(() => browser.get('/'))).toBe(1);
+  });
+});
+
+describe('asking for a code', () => {
+  test('for what is no address shows the form again, and is recorded', async () => {
+    const browser = newBrowser(url);
+    const visit = await askForCode(browser, 'ann', { next: '/admin?tab=2' });
+    expect([visit.status, visit.text.includes('That is not an e-mail address.')]).toEqual([422, true]);
+    expect(visit.text).toContain('value="ann"');
+    expect(browser.cookies.size).toBe(0);
+    expect(logged().findLast(({ msg }) => msg === 'sign-in refused')).toMatchObject({ reason: 'not an address' });
+  });
+
+  test('once more for the same address replaces the first sign-in', async () => {
+    const { browser, email } = await waitingBrowser();
+    const [first = ''] = challengeKeys(browser);
+    expect(await redis.exists(first)).toBe(1);
+    await askForCode(browser, email);
+    expect(await redis.exists(first)).toBe(0);
+  });
+
+  test('once more too often is recorded, for the person', async () => {
+    const [{ points }] = rateLimits.asksPerClient;
+    const { browser, email } = await waitingBrowser();
+    for (let times = 1; times <= points; times += 1) await browser.post('/login/code/again');
+    const isAbout = ({ msg, person }: Record<string, unknown>) => msg === 'sign-in refused' && person === tagOf(email);
+    expect(logged().filter(isAbout)).toMatchObject([{ reason: 'too often' }]);
+  });
+
+  test('is refused over http where the site is https, and so is asking again', async () => {
+    const secure = await startCodeApp({ mails, env: { BASE_URL: 'https://login.example.com' } });
+    const [byHttps, byHttp] = ['https', 'http'].map((proto) => newBrowser(secure.url, { 'X-Forwarded-Proto': proto }));
+    if (!byHttps || !byHttp) throw new Error('there are two browsers');
+    const refused = await askForCode(byHttp, newAddress());
+    expect([refused.status, refused.text.includes('Open it over https to log in.')]).toEqual([403, true]);
+    expect((await askForCode(byHttps, newAddress())).status).toBe(303);
+    const headers = { 'X-Forwarded-Proto': 'http' };
+    expect((await byHttps.copy().post('/login/code/again', { headers })).status).toBe(403);
+    expect((await byHttps.post('/login/code/again')).status).toBe(303);
+  });
+
+  test('costs as many commands for an address that has a sign-in waiting in another browser', async () => {
+    const { email } = await waitingBrowser();
+    const again = await commandsWithoutMail(app, () => askForCode(newBrowser(url), email));
+    expect(again).toEqual(await commandsWithoutMail(app, () => askForCode(newBrowser(url), newAddress())));
+  });
+});
+
+test('a code that is over leads back to the form, with what is known of the sign-in', async () => {
+  const { browser, email } = await waitingBrowser({ next: '/admin?tab=2', remember: 'on' });
+  const code = await mails.codeFor(email);
+  for (let tries = 1; tries <= 4; tries += 1) await enterCode(browser, wrongCode(code));
+  const { status, text } = await enterCode(browser, wrongCode(code));
+  expect([status, text.includes('That code can no longer be used.')]).toEqual([422, true]);
+  expect(text).toContain(`value="${email}"`);
+  expect(text).toContain('<input type="hidden" name="next" value="/admin?tab=2">');
+  expect(text).toMatch(/name="remember"[^>]* checked/);
+
+  const unknown = await newBrowser(url).post('/login/code', { form: { code, next: '/admin?tab=3' } });
+  expect(unknown.text).toContain('<input type="hidden" name="next" value="/admin?tab=3">');
+  expect(unknown.text).not.toMatch(/name="remember"[^>]* checked/);
+});
