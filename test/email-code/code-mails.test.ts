@@ -113,10 +113,10 @@ describe('the notice of a new browser', () => {
   });
 
   test('says how else somebody has signed in', async () => {
-    const proof = { means: 'a passkey', advice: 'Then remove the passkey.' };
+    const proof = { means: 'a key', advice: 'Then remove the key.' };
     await (await mails.prepareNotice(granted(), cause, proof))();
-    expect(queued[0]?.mail.text).toContain('signed in with a passkey on');
-    expect(queued[0]?.mail.text).toContain('Then remove the passkey.');
+    expect(queued[0]?.mail.text).toContain('signed in with a key on');
+    expect(queued[0]?.mail.text).toContain('Then remove the key.');
   });
 
   test('that cannot be stored is logged, and costs nobody the sign-in', async () => {

@@ -205,8 +205,8 @@ test('the notice has a button that ends the session, and says what else to do', 
     /<a [^>]*href="https:\/\/login\.example\.com\/end-session\?token=t"[^>]*>End that session<\/a>/,
   );
   for (const body of [notice.text, notice.html]) expect(body).toContain('Then find out who else can read your mail');
-  const proof = { means: 'a passkey', advice: 'Then remove the passkey.' };
+  const proof = { means: 'a key', advice: 'Then remove the key.' };
   const { text } = new MailTemplates(siteName).notice({ ...about, endUrl, proof });
-  expect(text).toContain('Firefox on Linux signed in with a passkey on Thu, 1 Jan 1970, 00:00 UTC.');
-  expect(text).toContain('Then remove the passkey.');
+  expect(text).toContain('Firefox on Linux signed in with a key on Thu, 1 Jan 1970, 00:00 UTC.');
+  expect(text).toContain('Then remove the key.');
 });

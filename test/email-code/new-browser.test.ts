@@ -15,7 +15,7 @@ import { newAddress } from './code-login.ts';
 
 const { redis } = await startApp();
 const knownBrowsers = new KnownBrowsers(redis, [testSecret]);
-const proof = { means: 'a passkey', advice: 'Then remove the passkey.' };
+const proof = { means: 'a key', advice: 'Then remove the key.' };
 
 type Prepared = Parameters<CodeMails['prepareNotice']>;
 

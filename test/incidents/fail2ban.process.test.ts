@@ -48,7 +48,7 @@ test.each([
   expect(ips.sort()).toEqual(['2001:db8::7', '203.0.113.7', '203.0.113.7', '203.0.113.9']);
   expect(ignored).toBe(1);
 
-  // Without the feature log-format, the log has IPv4 clients as Node names them on a socket for both families.
+  // A fork may log IPv4 clients as Node names them on a socket for both families.
   const mapped = server.printed().replaceAll('"ip":"203.', '"ip":"::ffff:203.');
   expect(counted(mapped).ips.sort()).toEqual(['2001:db8::7', '203.0.113.7', '203.0.113.7', '203.0.113.9']);
 });

@@ -135,8 +135,7 @@ export class Dispatcher {
       this.#log.info('outbox continues');
     }
     this.#leased = claim.leased;
-    // Decoys are not in `queued`: while one waits or is leased, there is a next check (ASVS 6.3.8). Without limits, nothing
-    // was looked for.
+    // Decoys are not in `queued`, but have a next check (ASVS 6.3.8). Without limits, nothing was looked for.
     this.#isIdle = limits !== undefined && claim.queued === 0 && claim.nextMs === undefined;
     publishQueue(claim.queued, claim.oldestMs);
     for (const job of claim.jobs) {
@@ -174,10 +173,8 @@ export class Dispatcher {
     this.#timeLimit.noteEnded(id);
     const tookMs = performance.now() - startedAt;
     this.#unsettled.set(id, this.#judge({ ...job, ageMs: job.ageMs + tookMs }, delivered, tookMs));
-    this.#settle(id).then(
-      () => this.wake(),
-      () => this.wake(),
-    );
+    const wake = () => this.wake();
+    this.#settle(id).then(wake, wake);
   }
 
   async #deliver(mail: Sealed): Promise<Delivered> {
