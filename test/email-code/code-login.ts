@@ -67,6 +67,22 @@ export function enterCode(browser: Visitor, code: string, headers: Record<string
   return browser.post('/login/code', { form: { code }, headers });
 }
 
+/** A browser in which an address of its own has asked for a code, and the code. */
+export async function askedBrowser(
+  { url, mails }: Pick<CodeApp, 'url' | 'mails'>,
+  form: Record<string, string> = {},
+): Promise<{ browser: Visitor; email: string; code: string }> {
+  const [browser, email] = [newBrowser(url), newAddress()];
+  await askForCode(browser, email, form);
+  return { browser, email, code: await mails.codeFor(email) };
+}
+
+/** The hidden fields of a page, by their names. */
+export function hiddenFields({ text }: Pick<Visit, 'text'>): Record<string, string> {
+  const inputs = text.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g);
+  return Object.fromEntries([...inputs].map(([, name = '', value = '']) => [name, value]));
+}
+
 /**
  * Signs in; `count` says which of the codes for this address it is. With the app's Redis, waits until the browser is
  * known: the mail server has accepted the notice.

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import {
+  askedBrowser,
   askForCode,
   challengeKeys,
   enterCode,
@@ -22,14 +23,6 @@ const byHttps = { 'X-Forwarded-Proto': 'https' };
 
 const soon = { timeout: 8000 };
 
-/** A browser where a code was asked for, and the code. */
-async function waiting(form: Record<string, string> = {}) {
-  const email = newAddress();
-  const browser = newBrowser(url);
-  await askForCode(browser, email, form);
-  return { email, browser, code: await mails.codeFor(email) };
-}
-
 function keyOf(browser: Visitor): string {
   return challengeKeys(browser)[0] ?? '';
 }
@@ -49,7 +42,7 @@ function isOver({ status, text }: Visit): boolean {
 
 describe('POST /login', () => {
   test('redirects to a page that asks for the code, and that password managers understand', async () => {
-    const { browser, email } = await waiting();
+    const { browser, email } = await askedBrowser(app);
     const again = await askForCode(browser, email);
     expect([again.status, again.location]).toEqual([303, '/login/code']);
     const { text } = await browser.get('/login/code');
@@ -60,7 +53,7 @@ describe('POST /login', () => {
   });
 
   test('signs nobody in and creates no session', async () => {
-    const { browser } = await waiting();
+    const { browser } = await askedBrowser(app);
     expect([...browser.cookies.keys()]).toEqual(['login']);
     expect((await browser.get('/admin')).status).toBe(401);
   });
@@ -77,7 +70,7 @@ describe('POST /login', () => {
 
 describe('the right code', () => {
   test('signs the browser in under a new session id and redirects to next (ASVS 7.2.4)', async () => {
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     const first = await enterCode(browser, code);
     expect([first.status, first.location]).toEqual([303, '/admin']);
     const before = browser.copy();
@@ -90,7 +83,7 @@ describe('the right code', () => {
   });
 
   test('keeps visitors signed in who asked for it', async () => {
-    const { browser, code } = await waiting({ remember: 'on' });
+    const { browser, code } = await askedBrowser(app, { remember: 'on' });
     const visit = await enterCode(browser, code);
     expect(visit.setCookies.find((line) => line.startsWith('session='))).toMatch(/Expires=/);
   });
@@ -101,12 +94,12 @@ describe('the right code', () => {
     ['dashes of any kind', (code: string) => code.replace(/^(..)(..)(..)/, '$1-$2\u2013$3\u2014')],
     ['dots', (code: string) => [...code].join('.')],
   ])('may be pasted with %s', async (_what, typed) => {
-    const { browser, code } = await waiting();
+    const { browser, code } = await askedBrowser(app);
     expect(isSignIn(await enterCode(browser, typed(code)))).toBe(true);
   });
 
   test('is rejected in another browser, whether that one is waiting for a code or not (ASVS 6.6.2)', async () => {
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     const stranger = newBrowser(url);
     expect(isOver(await enterCode(stranger, code))).toBe(true);
     await askForCode(stranger, email);
@@ -116,7 +109,7 @@ describe('the right code', () => {
   });
 
   test('expires after ten minutes (ASVS 6.5.5)', async () => {
-    const { browser, code } = await waiting();
+    const { browser, code } = await askedBrowser(app);
     const left = await redis.pTTL(keyOf(browser));
     expect(left).toBeGreaterThan(590_000);
     expect(left).toBeLessThanOrEqual(600_000);
@@ -130,7 +123,7 @@ describe('the right code', () => {
 
 describe('a wrong code', () => {
   test('is answered with the number of tries left, and the fifth one ends the sign-in (ASVS 6.6.3)', async () => {
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     for (const tries of ['four tries', 'three tries', 'two tries', 'one try']) {
       const { status, text } = await enterCode(browser, wrongCode(code));
       expect(status).toBe(422);
@@ -144,13 +137,13 @@ describe('a wrong code', () => {
   });
 
   test('can be followed by the right one on the fifth try', async () => {
-    const { browser, code } = await waiting();
+    const { browser, code } = await askedBrowser(app);
     for (let tries = 1; tries <= 4; tries += 1) await enterCode(browser, wrongCode(code, tries));
     expect(isSignIn(await enterCode(browser, code))).toBe(true);
   });
 
   test('is counted exactly: of 100 at once, five are tries (ASVS 6.6.3)', async () => {
-    const { browser, code } = await waiting();
+    const { browser, code } = await askedBrowser(app);
     const guess = (offset: number) =>
       enterCode(browser.copy(), wrongCode(code, offset), { 'X-Forwarded-For': newIp() });
     const visits = await Promise.all(Array.from({ length: 100 }, (_, position) => guess(position + 1)));
@@ -163,7 +156,7 @@ describe('a wrong code', () => {
   test.each(['', '1234567', '123456789', 'my code', '12345678,12345679', '1'.repeat(5000)])(
     'costs no try if it cannot be a code: %j',
     async (typed) => {
-      const { browser, code } = await waiting();
+      const { browser, code } = await askedBrowser(app);
       for (let times = 1; times <= 6; times += 1) {
         const { status, text } = await enterCode(browser, typed);
         expect([status, text.includes('Enter the eight digits of the code.')]).toEqual([422, true]);
@@ -174,7 +167,7 @@ describe('a wrong code', () => {
   );
 
   test.each([[['12345678']], [{ length: 8 }], [12345678], [null]])('is not a code as JSON %j', async (code) => {
-    const { browser } = await waiting();
+    const { browser } = await askedBrowser(app);
     expect((await browser.post('/login/code', { json: { code } })).status).toBe(422);
     expect(await triesOf(browser)).toBe(0);
   });
@@ -189,7 +182,7 @@ test('an https site mails no code for a request over http, where it could not be
 
 describe('asking again', () => {
   test('sends a new code, says so, and invalidates the previous one', async () => {
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     const first = browser.copy();
     const visit = await browser.post('/login/code/again');
     expect([visit.status, visit.location]).toEqual([303, '/login/code?sent=again']);
@@ -200,7 +193,7 @@ describe('asking again', () => {
   });
 
   test('beyond the mail limit leaves the last code valid, and answers the same', async () => {
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     const { mailsPerAddress } = rateLimits;
     const [{ points }] = mailsPerAddress;
     let last = code;
@@ -215,14 +208,14 @@ describe('asking again', () => {
   });
 
   test('through the login form leaves it valid as well', async () => {
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     await exhaust(app, email);
     await askForCode(browser, email);
     expect(isSignIn(await enterCode(browser, code))).toBe(true);
   });
 
   test('keeps the page to return to', async () => {
-    const { email, browser } = await waiting({ next: '/admin?tab=2' });
+    const { email, browser } = await askedBrowser(app, { next: '/admin?tab=2' });
     await browser.post('/login/code/again');
     expect((await enterCode(browser, await mails.codeFor(email, 2))).location).toBe('/admin?tab=2');
   });
@@ -235,7 +228,7 @@ describe('asking again', () => {
 describe('GET /login/code', () => {
   // Mail scanners open links (better-auth#9690, next-auth#1840).
   test('consumes nothing, however often and wherever it is opened', async () => {
-    const { browser, code } = await waiting();
+    const { browser, code } = await askedBrowser(app);
     for (let times = 1; times <= 20; times += 1) {
       const visitor = times % 2 ? newBrowser(url) : browser;
       const { status } = await visitor.get(`/login/code?code=${code}`, { method: times % 3 ? 'GET' : 'HEAD' });
@@ -253,7 +246,7 @@ describe('GET /login/code', () => {
 
 describe('what is left behind', () => {
   test('in Redis is a keyed hash; the code itself is in no key and no value (ASVS 6.5.2)', async () => {
-    const { browser, code } = await waiting();
+    const { browser, code } = await askedBrowser(app);
     expect(await redis.get(keyOf(browser))).toMatch(/^1 w [\w-]{12} [\w-]{22} 0 - 0 5 \d{13} person-\d+@example\.com$/);
     const everything = await Promise.all(
       (await redis.keys('*')).map(async (key) => {
@@ -266,7 +259,7 @@ describe('what is left behind', () => {
   });
 
   test('in the log are requests, refusals and sign-ins by tag and handle, but neither codes nor addresses (ASVS 16.3.1)', async () => {
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     const from = logged().length - 1;
     await enterCode(browser, wrongCode(code));
     await enterCode(newBrowser(url), code);

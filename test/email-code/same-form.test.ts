@@ -6,10 +6,12 @@ import { testRedis } from '../support/app.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import {
+  askedBrowser,
   askForCode,
   challengeKeys,
   counterKey,
   enterCode,
+  hiddenFields,
   newAddress,
   newBrowser,
   newIp,
@@ -22,14 +24,6 @@ const redisAddress = await testRedis();
 const app = await startCodeApp({ redisAddress });
 const { url, mails, redis } = app;
 const elsewhere = await startCodeApp({ redisAddress, mails });
-
-/** A browser where a code was asked for, and the code. */
-async function waiting(form: Record<string, string> = {}) {
-  const email = newAddress();
-  const browser = newBrowser(url);
-  await askForCode(browser, email, form);
-  return { email, browser, code: await mails.codeFor(email) };
-}
 
 /** Copies of a browser's request, at the two processes in turn. */
 function copies(browser: Visitor, count: number): Visitor[] {
@@ -52,15 +46,9 @@ function notices(email: string): number {
   return mails.inbox.filter(({ to, mail }) => to.includes(email) && mail.subject?.startsWith('New sign-in')).length;
 }
 
-/** What the form of a page says, to be sent as it is. */
-function fieldsOf({ text }: Visit): Record<string, string> {
-  const inputs = text.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g);
-  return Object.fromEntries([...inputs].map(([, name = '', value = '']) => [name, value]));
-}
-
 describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
   test('20 times at once, to two processes, ends in one session, which all of them get', async () => {
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     const senders = copies(browser, 20);
     const visits = await Promise.all(senders.map((sender) => enterCode(sender, code)));
     expect(visits.map(({ status, location }) => [status, location])).toEqual(visits.map(() => [303, '/admin']));
@@ -74,7 +62,7 @@ describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
   });
 
   test('from 100 places at once ends in one session as well, however many are refused', async () => {
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     const visits = await Promise.all(
       copies(browser, 100).map((sender) => enterCode(sender, code, { 'X-Forwarded-For': newIp() })),
     );
@@ -83,7 +71,7 @@ describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
   });
 
   test('because the first answer was lost, brings the session and the device, and no second notice', async () => {
-    const { email, browser, code } = await waiting({ next: '/admin?tab=2', remember: 'on' });
+    const { email, browser, code } = await askedBrowser(app, { next: '/admin?tab=2', remember: 'on' });
     const lost = await enterCode(browser.copy(), code);
     const again = await enterCode(browser, code);
     expect([again.status, again.location]).toEqual([303, '/admin?tab=2']);
@@ -95,7 +83,7 @@ describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
   });
 
   test('gets nothing once that session has ended, whoever ended it', async () => {
-    const { browser, code } = await waiting();
+    const { browser, code } = await askedBrowser(app);
     const [repeat, late] = copies(browser, 2) as [Visitor, Visitor];
     await enterCode(browser, code);
     await browser.post('/logout');
@@ -107,7 +95,7 @@ describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
   });
 
   test('gets nothing after half a minute', async () => {
-    const { browser, code } = await waiting();
+    const { browser, code } = await askedBrowser(app);
     const late = browser.copy();
     await enterCode(browser, code);
     await redis.del(await redis.keys('c:*'));
@@ -115,7 +103,7 @@ describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
   });
 
   test('is worth nothing in another browser, nor with another code', async () => {
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     const [repeat, guesser] = copies(browser, 2) as [Visitor, Visitor];
     await enterCode(browser, code);
     expect(isOver(await enterCode(newBrowser(url), code))).toBe(true);
@@ -132,7 +120,7 @@ describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
     const link = await startTcpProxy({ path: redisAddress.socketPath });
     afterwards(link.close);
     const slow = await startCodeApp({ mails, redisAddress: { url: `redis://127.0.0.1:${link.port}` } });
-    const { browser, code } = await waiting();
+    const { browser, code } = await askedBrowser(app);
     const [key = ''] = challengeKeys(browser);
     link.delayMs = 100;
     const first = enterCode(browser.copy(slow.url), code);
@@ -146,7 +134,7 @@ describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
     const link = await startTcpProxy({ path: redisAddress.socketPath });
     afterwards(link.close);
     const failing = await startCodeApp({ mails, redisAddress: { url: `redis://127.0.0.1:${link.port}` } });
-    const { email, browser, code } = await waiting();
+    const { email, browser, code } = await askedBrowser(app);
     const [key = ''] = challengeKeys(browser);
     link.delayMs = 100;
     const first = enterCode(browser.copy(failing.url), code);
@@ -169,7 +157,7 @@ describe('the login form, sent again by the same browser', () => {
   test('at once, before any cookie is there, sends one mail, and the code works with each answer', async () => {
     const email = newAddress();
     const browser = newBrowser(url);
-    const form = { ...fieldsOf(await browser.get('/login')), email };
+    const form = { ...hiddenFields(await browser.get('/login')), email };
     const senders = copies(browser, 10);
     const visits = await Promise.all(senders.map((sender) => sender.post('/login', { form })));
     expect(visits.map(({ status }) => status)).toEqual(visits.map(() => 303));
@@ -181,7 +169,7 @@ describe('the login form, sent again by the same browser', () => {
 
   test('with another address in it is another request', async () => {
     const browser = newBrowser(url);
-    const form = fieldsOf(await browser.get('/login'));
+    const form = hiddenFields(await browser.get('/login'));
     for (const email of [newAddress(), newAddress()]) {
       await browser.post('/login', { form: { ...form, email } });
       await mails.codeFor(email);
@@ -191,7 +179,7 @@ describe('the login form, sent again by the same browser', () => {
   test('from another place or browser is another request, even if somebody copied the page', async () => {
     const email = newAddress();
     const browser = newBrowser(url);
-    const form = { ...fieldsOf(await browser.get('/')), email };
+    const form = { ...hiddenFields(await browser.get('/')), email };
     const thieves = [newBrowser(url), newBrowser(url, { 'User-Agent': 'curl/8' })];
     const senders = [browser, ...thieves];
     for (const sender of senders) await sender.post('/login', { form });
@@ -200,13 +188,13 @@ describe('the login form, sent again by the same browser', () => {
   });
 
   test('has a name of its own each time it is shown', async () => {
-    const forms = [await newBrowser(url).get('/login'), await newBrowser(url).get('/login')].map(fieldsOf);
+    const forms = [await newBrowser(url).get('/login'), await newBrowser(url).get('/login')].map(hiddenFields);
     expect(forms[0]?.form).toMatch(/^[\w-]{16}$/);
     expect(forms[0]?.form).not.toBe(forms[1]?.form);
   });
 
   test('for a new code sends one mail as well, and its code works', async () => {
-    const { email, browser } = await waiting();
+    const { email, browser } = await askedBrowser(app);
     const senders = copies(browser, 5);
     const again = await Promise.all(senders.map((sender) => sender.post('/login/code/again', { form: { email } })));
     expect(again.map(({ location }) => location)).toEqual(again.map(() => '/login/code?sent=again'));

@@ -44,36 +44,50 @@ function newClient(deviceCookie?: string) {
   return { requestId: 'a', ip: newIp(), deviceCookie, device: 'Firefox on Linux', origin: 'https://login.example.com' };
 }
 
+function wishOf(email: string, seed?: string) {
+  return { email: address(email), remember: true, previousId: undefined, seed };
+}
+
+/** The cookie by which an address knows a browser. */
+function deviceCookieFor(email: string, deviceId = newDeviceId()): string {
+  return new KnownBrowsers(redis, [testSecret]).cookieWith(undefined, tagOf(email), deviceId);
+}
+
+/** The service, and somebody who asks it for codes and reads them. */
+function askingService(options: Parameters<typeof serviceOn>[2] = {}) {
+  const enqueue = vi.fn<Enqueue>().mockResolvedValue(undefined);
+  const service = serviceOn(redis, enqueue, options);
+  async function ask(client: ReturnType<typeof newClient>, email = newAddress()) {
+    const asked = await service.ask(wishOf(email), client);
+    const code = readCode(enqueue.mock.lastCall?.[0].subject);
+    if (asked.outcome !== 'asked' || code === undefined) throw new Error('it was refused');
+    return { id: asked.id, code };
+  }
+  return { service, enqueue, ask };
+}
+
 test('a form whose mail could not be stored is no repeat when it is sent again', async () => {
   const enqueue = vi.fn<Enqueue>().mockRejectedValueOnce(new RedisUnavailable('full')).mockResolvedValue(undefined);
   const service = serviceOn(redis, enqueue);
-  const [wish, visitor] = [
-    { email: address(newAddress()), remember: false, previousId: undefined, seed: 'form' },
-    newClient(),
-  ];
+  const [wish, visitor] = [wishOf(newAddress(), 'form'), newClient()];
   await expect(service.ask(wish, visitor)).rejects.toThrow(RedisUnavailable);
   expect((await service.ask(wish, visitor)).outcome).toBe('asked');
   expect(enqueue.mock.lastCall?.[1].withheld).toBe(false);
 });
 
 describe('asking for a code', () => {
-  const enqueue = vi.fn<Enqueue>().mockResolvedValue(undefined);
-  const service = serviceOn(redis, enqueue, { mailsPerHour: 2 });
+  const { service, enqueue } = askingService({ mailsPerHour: 2 });
   const isWithheld = () => enqueue.mock.lastCall?.[1].withheld;
   const mailsThisHour = () => redis.get('l:{all-mail}3600');
   const ask = (email = newAddress(), { seed, ...client }: { seed?: string; deviceCookie?: string; ip?: string } = {}) =>
-    service.ask({ email: address(email), remember: false, previousId: undefined, seed }, { ...newClient(), ...client });
+    service.ask(wishOf(email, seed), { ...newClient(), ...client });
 
   test('counts as one of the mails of this hour, unless it is withheld or the browser is known', async () => {
     await redis.flushAll();
     const reasons: string[] = [];
     const unsubscribe = signIns.subscribe(({ outcome }) => void reasons.push(outcome));
     const knownAddress = newAddress();
-    const deviceCookie = new KnownBrowsers(redis, [testSecret]).cookieWith(
-      undefined,
-      tagOf(knownAddress),
-      newDeviceId(),
-    );
+    const deviceCookie = deviceCookieFor(knownAddress);
     const email = newAddress();
     await ask(email, { seed: 'form' });
     expect([isWithheld(), await mailsThisHour()]).toEqual([false, '1']);
@@ -102,7 +116,7 @@ describe('asking for a code', () => {
     const counts = () => Promise.all(['ask', 'ask-known'].map((name) => redis.get(`l:${name}:600:{${ip}}`)));
     await ask(email, { ip });
     expect(await counts()).toEqual(['1', null]);
-    const deviceCookie = new KnownBrowsers(redis, [testSecret]).cookieWith(undefined, tagOf(email), newDeviceId());
+    const deviceCookie = deviceCookieFor(email);
     await ask(email, { ip, deviceCookie });
     expect(await counts()).toEqual(['1', '1']);
   });
@@ -120,38 +134,30 @@ describe('asking for a code', () => {
 });
 
 describe('entering a code', () => {
-  test('for several sign-ins, of which only one exists, says what is wrong with that one', async () => {
-    const service = serviceOn(redis, vi.fn<Enqueue>().mockResolvedValue(undefined));
-    const client = newClient();
-    const wish = { email: address(newAddress()), remember: true, previousId: undefined, seed: undefined };
-    const asked = await service.ask(wish, client);
-    if (asked.outcome !== 'asked') throw new Error('it was refused');
-    const unknown = `${tagOf(newAddress())}${'r'.repeat(22)}`;
-    expect(await service.enter([unknown], '12345678', client)).toEqual({ outcome: 'not waiting' });
-    for (const ids of [
-      [unknown, asked.id],
-      [asked.id, unknown],
-    ]) {
-      const entered = await service.enter(ids, 'no code', client);
-      expect(entered).toMatchObject({ outcome: 'wrong', waiting: { id: asked.id, email: wish.email, remember: true } });
-    }
-    expect((await service.waiting([unknown, asked.id])).map(({ id }) => id)).toEqual([asked.id]);
-  });
+  const unknown = `${tagOf(newAddress())}${'r'.repeat(22)}`;
 
   /** Two sign-ins of one browser, each with its code. */
   async function twoWaiting() {
-    const enqueue = vi.fn<Enqueue>().mockResolvedValue(undefined);
-    const service = serviceOn(redis, enqueue);
+    const { service, ask } = askingService();
     const client = newClient();
-    const ask = async () => {
-      const wish = { email: address(newAddress()), remember: false, previousId: undefined, seed: undefined };
-      const asked = await service.ask(wish, client);
-      const code = readCode(enqueue.mock.lastCall?.[0].subject);
-      if (asked.outcome !== 'asked' || code === undefined) throw new Error('it was refused');
-      return { id: asked.id, code };
-    };
-    return { service, client, ann: await ask(), bob: await ask() };
+    return { service, client, ann: await ask(client), bob: await ask(client) };
   }
+
+  test('for several sign-ins, of which only one exists, says what is wrong with that one', async () => {
+    const { service, ask } = askingService();
+    const client = newClient();
+    const email = newAddress();
+    const { id } = await ask(client, email);
+    expect(await service.enter([unknown], '12345678', client)).toEqual({ outcome: 'not waiting' });
+    for (const ids of [
+      [unknown, id],
+      [id, unknown],
+    ]) {
+      const entered = await service.enter(ids, 'no code', client);
+      expect(entered).toMatchObject({ outcome: 'wrong', waiting: { id, email, remember: true } });
+    }
+    expect((await service.waiting([unknown, id])).map((waiting) => waiting.id)).toEqual([id]);
+  });
 
   test('signs in for the one of several sign-ins that it is right for', async () => {
     const { service, client, ann, bob } = await twoWaiting();
@@ -164,7 +170,6 @@ describe('entering a code', () => {
   test('for one that is over says so, unless it is wrong for another', async () => {
     const { service, client, ann, bob } = await twoWaiting();
     await service.enter([ann.id], ann.code, client);
-    const unknown = `${tagOf(newAddress())}${'r'.repeat(22)}`;
     for (const ids of [
       [ann.id, bob.id],
       [bob.id, ann.id],
@@ -196,21 +201,17 @@ describe('entering a code', () => {
     expect(await service.grantAgain(entered)).toBeUndefined();
   });
 
-  /** Asks for a code in a browser that the address knows. */
+  /** A code that was asked for in a browser that the address knows. */
   async function askedInKnownBrowser() {
-    const enqueue = vi.fn<Enqueue>().mockResolvedValue(undefined);
     let isAllowed = true;
-    const service = serviceOn(redis, enqueue, { isAllowed: () => isAllowed });
-    const knownBrowsers = new KnownBrowsers(redis, [testSecret]);
-    const [email, deviceId] = [address(newAddress()), newDeviceId()];
-    const tag = tagOf(email);
-    const client = newClient(knownBrowsers.cookieWith(undefined, tag, deviceId));
-    const asked = await service.ask({ email, remember: false, previousId: undefined, seed: undefined }, client);
-    if (asked.outcome !== 'asked') throw new Error('it was refused');
-    const code = readCode(enqueue.mock.lastCall?.[0].subject) ?? '';
+    const { service, ask } = askingService({ isAllowed: () => isAllowed });
+    const [email, deviceId] = [newAddress(), newDeviceId()];
+    const client = newClient(deviceCookieFor(email, deviceId));
+    const { id, code } = await ask(client, email);
     const stranger = { ...client, deviceCookie: undefined };
     const forbid = () => (isAllowed = false);
-    return { service, knownBrowsers, tag, deviceId, client, stranger, ids: [asked.id], code, forbid };
+    const knownBrowsers = new KnownBrowsers(redis, [testSecret]);
+    return { service, knownBrowsers, tag: tagOf(email), deviceId, client, stranger, ids: [id], code, forbid };
   }
 
   test('in a known browser counts as its own guess, and leaves it known', async () => {

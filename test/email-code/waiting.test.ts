@@ -6,6 +6,7 @@ import {
   challengeKeys,
   commandsWithoutMail,
   enterCode,
+  hiddenFields,
   newAddress,
   newBrowser,
   newIp,
@@ -32,9 +33,12 @@ function enterFor(browser: Visitor, email: string, code: string): Promise<Visit>
 }
 
 /** The address that the form of a page is for, and the links to the others. */
-function shownBy({ text }: Visit) {
-  const [, email] = /<input type="hidden" name="email" value="([^"]*)">/.exec(text) ?? [];
-  return { email, others: [...text.matchAll(/<a href="(\/login\/code\?for=[^"]*)">/g)].map(([, href = '']) => href) };
+function shownBy(visit: Visit) {
+  const { email } = hiddenFields(visit);
+  return {
+    email,
+    others: [...visit.text.matchAll(/<a href="(\/login\/code\?for=[^"]*)">/g)].map(([, href = '']) => href),
+  };
 }
 
 function isOver({ status, text }: Visit): boolean {

@@ -126,15 +126,8 @@ export class Challenges {
     const { deviceId, isNewDevice, counters } = options;
     const keys = [keyOf(id), decoyKey(tag), unknownKey(tag, deviceId), sessionKey(sessionId)];
     const reply = await this.#run(enterScript, keys, counters, [
-      ...[
-        triesPerCode,
-        repeatSeconds * 1000,
-        memberOf(sessionId),
-        deviceId,
-        isNewDevice ? cookieMaxAgeMs : 0,
-        hashes.length,
-      ],
-      ...hashes,
+      ...[triesPerCode, repeatSeconds * 1000, memberOf(sessionId), deviceId],
+      ...[isNewDevice ? cookieMaxAgeMs : 0, hashes.length, ...hashes],
     ]);
     const [outcome, ...details] = reply;
     switch (outcome) {
