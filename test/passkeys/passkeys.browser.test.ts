@@ -28,8 +28,17 @@ async function openTab(
   const expectedNoise = /^Failed to load resource: (the server responded with a status of 4|net::ERR_FAILED)/;
   const context = await openProfile({ extraHTTPHeaders: { 'X-Forwarded-For': newIp() }, expectedNoise, ...profile });
   const page = await context.newPage();
+  await page.addInitScript(noteRequests);
   return { page, authenticator: await addAuthenticator(page, { isPresent }) };
 }
+
+/** A test can then tell when a page has asked its browser for a passkey. */
+const noteRequests = `
+  const { get } = CredentialsContainer.prototype;
+  CredentialsContainer.prototype.get = function (options) {
+    globalThis.hasAskedForPasskey = true;
+    return get.call(this, options);
+  };`;
 
 /** Somebody who has signed in by code, and has added a passkey where that was offered; signed out again. */
 async function member(): Promise<{ page: Page; authenticator: VirtualAuthenticator; email: string }> {
@@ -77,11 +86,18 @@ function problem(page: Page): Promise<string | null> {
   return page.getByRole('alert').filter({ hasText: /./ }).textContent();
 }
 
+/**
+ * Has the authenticator answer whatever is asked next. The request in the address field must be under way: it would be
+ * answered as well, and the page left before the button is pressed.
+ */
+async function setReadyForButton(page: Page, authenticator: VirtualAuthenticator): Promise<void> {
+  await page.waitForFunction('globalThis.hasAskedForPasskey');
+  await authenticator.setPresent(true);
+}
+
 async function logInByButton(page: Page, authenticator: VirtualAuthenticator, path = '/login'): Promise<void> {
   await page.goto(origin + path);
-  // The request in the address field is under way first: this authenticator would answer it at once.
-  await passkeyButton(page).waitFor();
-  await authenticator.setPresent(true);
+  await setReadyForButton(page, authenticator);
   await passkeyButton(page).click();
 }
 
@@ -89,9 +105,8 @@ describe('logging in', () => {
   test('one press of a button leads where the visitor was going, without an address', async () => {
     const { page, authenticator, email } = await member();
     await page.goto(`${origin}/admin?from=mail`);
-    await passkeyButton(page).waitFor();
     await page.getByLabel('Keep me signed in').check();
-    await authenticator.setPresent(true);
+    await setReadyForButton(page, authenticator);
     await passkeyButton(page).click();
     await page.getByRole('heading', { name: `Hello ${email}` }).waitFor();
     expect(page.url()).toBe(`${origin}/admin?from=mail`);
@@ -153,7 +168,7 @@ describe('logging in', () => {
     await authenticator.setVerified(false);
     await page.goto(`${origin}/login`);
     await passkeyButton(page).focus();
-    await authenticator.setPresent(true);
+    await setReadyForButton(page, authenticator);
     await page.keyboard.press('Enter');
     await expect.poll(() => problem(page)).toBe('No passkey was used. Try again, or log in with your e-mail address.');
     expect(await passkeyButton(page).evaluate((button) => button === document.activeElement)).toBe(true);
@@ -231,13 +246,17 @@ describe('logging in', () => {
   test('without a network it fails in words, and works once there is one', async () => {
     const { page, authenticator } = await member();
     await page.goto(`${origin}/login`);
-    await passkeyButton(page).waitFor();
-    await page.route('**/login/passkey', (route) => route.abort());
+    await setReadyForButton(page, authenticator);
     await page.route('**/login/passkey/options', (route) => route.abort());
-    await authenticator.setPresent(true);
+    let failed = 0;
+    page.on('requestfailed', () => {
+      failed += 1;
+    });
     for (let tries = 1; tries <= 2; tries += 1) {
       await passkeyButton(page).click();
       await expect.poll(() => problem(page)).toBe('That did not work just now. Check your connection, then try again.');
+      // The button's request, and then the field's: later, it would log in by itself.
+      await expect.poll(() => failed).toBe(2 * tries);
     }
     await page.unrouteAll();
     await passkeyButton(page).click();
@@ -270,7 +289,7 @@ describe('logging in', () => {
       await gate.opened;
       await route.continue();
     });
-    await authenticator.setPresent(true);
+    await setReadyForButton(page, authenticator);
     await passkeyButton(page).click();
     await page.getByText('Checking your passkey…').waitFor();
     vi.setSystemTime(Date.now() + 290_000);
@@ -304,7 +323,7 @@ describe('logging in', () => {
     await page.context().clearCookies({ name: 'session' });
     await page.getByRole('button', { name: 'Save the name' }).click();
     await page.getByRole('heading', { name: 'Please login first.' }).waitFor();
-    await authenticator.setPresent(true);
+    await setReadyForButton(page, authenticator);
     await passkeyButton(page).click();
     await page.getByText('You are logged in. Go on with what you were doing on this page.').waitFor();
     await page.getByRole('button', { name: 'Send it again' }).click();
@@ -404,8 +423,7 @@ describe('adding a passkey', () => {
     await page.waitForURL(`${origin}/passkeys/add`);
     expect(await heading(page)).toBe('Please log in again to continue.');
     expect(await page.getByLabel('E-mail address').inputValue()).toBe(email);
-    await passkeyButton(page).waitFor();
-    await authenticator.setPresent(true);
+    await setReadyForButton(page, authenticator);
     await passkeyButton(page).click();
     await page.getByRole('heading', { name: 'Add a passkey' }).waitFor();
   });
