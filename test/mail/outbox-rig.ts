@@ -1,5 +1,8 @@
 import { destination } from 'pino';
-import type { Courier } from '../../src/features/mail/delivery.ts';
+import { afterEach } from 'vitest';
+import { openRedis } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
+import type { Courier, Delivered, Sealed } from '../../src/features/mail/delivery.ts';
 import { RedisOutbox } from '../../src/features/mail/outbox.ts';
 import { defaultRetryPolicy, type RetryPolicy } from '../../src/features/mail/retry.ts';
 import type { SealKeys } from '../../src/features/mail/seal.ts';
@@ -7,9 +10,10 @@ import type { ServerLimits } from '../../src/features/mail/server-health.ts';
 import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { readerOf } from '../support/app.ts';
+import { connectNode, readerOf, targetOf, testRedis } from '../support/app.ts';
 import { newLogFile } from '../support/secrets.ts';
-import { mail, testKeys } from './courier.ts';
+import { mail, newSmtpClient, testKeys } from './courier.ts';
+import { startMailServer } from './mail-server.ts';
 
 export type Rig = ReturnType<typeof newOutbox>;
 
@@ -21,6 +25,40 @@ type Options = {
   policy?: Partial<RetryPolicy>;
   maxDelayMs?: number;
 };
+
+export const soon = { timeout: 8000, interval: 5 };
+
+/** A Redis and a mail server for the outboxes of a file; those of a test are stopped after it, and what it left is removed. */
+export async function useOutboxes() {
+  const address = await testRedis();
+  const { client: redis } = await openRedis(targetOf(address), { config: readConfig({}), log: createLogger('silent') });
+  const node = await connectNode(address);
+  const server = await startMailServer();
+  const rigs: Rig[] = [];
+
+  /** An outbox with a mail server, running. */
+  function start(options: Partial<Options> = {}): Rig {
+    const rig = newOutbox({ redis, courier: newSmtpClient({ port: server.port }), ...options });
+    rigs.push(rig);
+    rig.outbox.start();
+    return rig;
+  }
+
+  afterEach(async () => {
+    for (const { outbox } of rigs.splice(0)) await outbox.stop();
+    await node.flushAll();
+    server.failure = undefined;
+    server.inbox.length = 0;
+    server.seen.length = 0;
+  });
+
+  return { redis, node, server, start };
+}
+
+/** A courier with scripted results, for what no mail server can be made to do. */
+export function scripted(deliver: (sealed: Sealed) => Promise<Delivered>): Courier {
+  return { deliver, breakOff: () => {}, check: async () => undefined, close: async () => {} };
+}
 
 export const quickPolicy = { minDelayMs: 30, maxDelayMs: 60, minPauseMs: 30, maxPauseMs: 60 };
 
