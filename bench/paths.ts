@@ -12,6 +12,9 @@ export type Path = {
   atMost?: number;
 };
 
+/** On Node 24, V8 has compiled what a page runs after some six seconds of load; a round takes two or three. */
+const warmUpRounds = 3;
+
 /**
  * The CPU time of each path as a multiple of a page's, all measured in turn.
  * @param options.file where the result goes under `bench/results/`
@@ -37,8 +40,7 @@ export async function comparePaths(
 ): Promise<void> {
   const paths = [page, ...others];
   const costs = new Map<Path, number[]>(paths.map((path) => [path, []]));
-  // The first round warms up.
-  for (let round = 0; round <= bench.rounds; round += 1) {
+  for (let round = 1 - warmUpRounds; round <= bench.rounds; round += 1) {
     for (const path of paths) {
       await path.before?.();
       const before = await server.cpuMicroseconds();
@@ -47,7 +49,7 @@ export async function comparePaths(
       path.after?.();
       if (round > 0) costs.get(path)?.push(cost);
     }
-    console.log(`round ${round} of ${bench.rounds} on Node ${bench.node.version}`);
+    if (round > 0) console.log(`round ${round} of ${bench.rounds} on Node ${bench.node.version}`);
   }
   const rows = paths.map((path) => {
     const ratio = ratios(costs.get(path) ?? [], costs.get(page) ?? []);

@@ -4,7 +4,7 @@ import { startModule } from '../servers.ts';
 import { startRelay } from './relay.ts';
 import { Browser, newAddress, until } from './visitors.ts';
 
-/** So many that V8 has compiled their code after the first round, as it has that of the page. */
+/** So many that V8 has compiled their code after the rounds that warm up, as it has that of the page. */
 const signInsPerRound = 2000;
 const deliveredWithinMs = 60_000;
 

@@ -5,7 +5,7 @@ import { email, type RunningServer, requireSamePage, type ServerName, serverName
 type Round = { perSecond: number; p50: number; p99: number; cpuMicroseconds: number; commands: number };
 type Contestant = { server: RunningServer; cookie: string; pageBytes: number; rounds: Round[] };
 
-/** On Node 24, V8 has compiled the path of a page after some six seconds of it; the first two take twice the CPU. */
+/** On Node 24, V8 has compiled what a page runs only after some six seconds of load; until then it takes twice the CPU. */
 const warmUpSeconds = 8;
 
 /** CPU per request of one core-bound process, as a multiple of the peer's, at most. */
