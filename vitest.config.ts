@@ -16,7 +16,7 @@ function newRunDirectory(): string {
   return directory;
 }
 
-/** Tests that start processes, a browser or a cluster, and take seconds each. */
+/** Tests that start processes, a browser or a cluster, or break something, and take seconds each. */
 const slow = ['test/**/*.{process,browser,faults}.test.ts'];
 /** Tests that compare times, and so run alone. */
 const timed = ['test/**/*.timed.test.ts'];

@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path';
 import { type Mutant, testsFor } from './mutants.ts';
 import type { Result, Task } from './protocol.ts';
 
-/** The test files in these folders that run in the process of their source, so that this is mutated. */
+/** The test files in these folders that are quick. All of them run in the process of their source, so that this is mutated. */
 export function quickTests(folders: string[]): string[] {
   const files = new Set(folders.flatMap(filesBelow));
   return [...files]

@@ -15,7 +15,7 @@ import { newLogFile } from '../support/secrets.ts';
 import { mail, newSmtpClient, testKeys } from './courier.ts';
 import { startMailServer } from './mail-server.ts';
 
-export type Rig = ReturnType<typeof newOutbox>;
+type Rig = ReturnType<typeof newOutbox>;
 
 type Options = {
   redis: RedisClient;
@@ -28,7 +28,7 @@ type Options = {
 
 export const soon = { timeout: 8000, interval: 5 };
 
-/** A Redis and a mail server for the outboxes of a file; those of a test are stopped after it, and what it left is removed. */
+/** A Redis and a mail server for a file's outboxes. After each test its outboxes are stopped, and what it stored is removed. */
 export async function useOutboxes() {
   const address = await testRedis();
   const { client: redis } = await openRedis(targetOf(address), { config: readConfig({}), log: createLogger('silent') });
@@ -59,6 +59,8 @@ export async function useOutboxes() {
 export function scripted(deliver: (sealed: Sealed) => Promise<Delivered>): Courier {
   return { deliver, breakOff: () => {}, check: async () => undefined, close: async () => {} };
 }
+
+export const neverAnswers = () => scripted(() => new Promise(() => {}));
 
 export const quickPolicy = { minDelayMs: 30, maxDelayMs: 60, minPauseMs: 30, maxPauseMs: 60 };
 

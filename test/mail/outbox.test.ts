@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Courier } from '../../src/features/mail/delivery.ts';
+import { type Claim, Queue } from '../../src/features/mail/queue.ts';
 import { deriveSealKeys } from '../../src/features/mail/seal.ts';
 import { type Figure, figures } from '../../src/shared/figures.ts';
 import { testSecret } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 import { mail, newSmtpClient } from './courier.ts';
-import { newOutbox, quickPolicy, scripted, soon, useOutboxes } from './outbox-rig.ts';
+import { startMailServer } from './mail-server.ts';
+import { neverAnswers, newOutbox, quickPolicy, scripted, soon, useOutboxes } from './outbox-rig.ts';
 
 const { redis, node, server, start } = await useOutboxes();
-
-const neverAnswers = () => scripted(() => new Promise(() => {}));
 
 describe('a mail in Redis', () => {
   test('shows neither address nor code nor domain, and all its keys expire', async () => {
@@ -203,6 +203,152 @@ describe('mail that strangers can cause', () => {
     const { enqueue, accepted } = start({ maxDelayMs: 30, limits: { connections: 1 } });
     for (let count = 1; count <= 12; count += 1) await enqueue();
     await expect.poll(() => accepted, soon).toEqual(Array.from({ length: 12 }, (_, index) => `${index + 1}`));
+  });
+});
+
+describe('a mail server', () => {
+  test.each([1, 2, 3])('that accepts %i connections at once gets all mail', async (maxClients) => {
+    const small = await startMailServer({ maxClients });
+    const { enqueue, accepted, failed } = start({
+      courier: newSmtpClient({ port: small.port }),
+      limits: { connections: 5 },
+    });
+    await Promise.all(Array.from({ length: 30 }, (_, count) => enqueue({ to: `ann@domain-${count}.example` })));
+    await expect.poll(() => accepted, soon).toHaveLength(30);
+    expect([failed, small.inbox.length]).toEqual([[], 30]);
+  });
+
+  test.each([1, 2, 3])('that accepts %i mails over one connection gets all mail', async (maxMails) => {
+    const mails = new Map<string, number>();
+    const strict = await startMailServer({
+      onMailFrom: (_address, { id }, done) => {
+        mails.set(id, (mails.get(id) ?? 0) + 1);
+        if ((mails.get(id) ?? 0) <= maxMails) done();
+        else done(Object.assign(new Error('4.7.0 enough for one connection'), { responseCode: 421 }));
+      },
+    });
+    const { enqueue, accepted, logged } = start({ courier: newSmtpClient({ port: strict.port }) });
+    await Promise.all(Array.from({ length: 12 }, () => enqueue()));
+    await expect.poll(() => accepted, soon).toHaveLength(12);
+    expect([logged('mail deferred'), logged('mail cannot be sent'), strict.inbox.length]).toEqual([[], [], 12]);
+  });
+
+  test('gets no more mails in a minute than SMTP_MAILS_PER_MINUTE', async () => {
+    const { enqueue, accepted } = start({ limits: { connections: 1, mailsPerMinute: 1200 } });
+    await Promise.all(Array.from({ length: 11 }, () => enqueue()));
+    const startedAt = performance.now();
+    await expect.poll(() => accepted, soon).toHaveLength(11);
+    expect(performance.now() - startedAt).toBeGreaterThan(450);
+  });
+});
+
+describe('a recipient', () => {
+  test('that SMTP cannot express is refused without asking the server', async () => {
+    const { enqueue, failed } = start();
+    await enqueue({ to: '"a<b>c"@example.com' });
+    await expect.poll(() => failed, soon).toEqual(['1']);
+    expect(server.seen.filter((step) => step !== 'greeting')).toEqual([]);
+  });
+
+  test('’s domain gets half of the connections at most, and other domains get their turn', async () => {
+    const underWay = new Map<string, number>();
+    let maxUnderWay = 0;
+    const delivered: string[] = [];
+    const { enqueue } = start({
+      limits: { connections: 4 },
+      courier: newSmtpClient({
+        port: (
+          await startMailServer({
+            onRcptTo: async ({ address }, _session, done) => {
+              const domain = address.split(/[@.]/).slice(-2).join('.');
+              underWay.set(domain, (underWay.get(domain) ?? 0) + 1);
+              maxUnderWay = Math.max(maxUnderWay, underWay.get(domain) ?? 0);
+              await sleep(20);
+              underWay.set(domain, (underWay.get(domain) ?? 1) - 1);
+              delivered.push(domain);
+              done();
+            },
+          })
+        ).port,
+      }),
+    });
+    for (let count = 1; count <= 30; count += 1) await enqueue({ to: `ann@sub-${count}.large.example` });
+    await enqueue({ to: 'ann@small.example' });
+    await expect.poll(() => delivered, soon).toHaveLength(31);
+    expect(maxUnderWay).toBe(2);
+    expect(delivered.indexOf('small.example')).toBeLessThan(20);
+  });
+});
+
+describe('several processes', () => {
+  test('share the work, and send no mail twice', async () => {
+    const parts = Array.from({ length: 3 }, () => start({ courier: newSmtpClient({ port: server.port }) }));
+    await Promise.all(
+      Array.from({ length: 90 }, (_, count) => parts[count % 3]?.enqueue({ to: `ann@domain-${count}.example` })),
+    );
+    await expect.poll(() => parts.flatMap(({ accepted }) => accepted).length, soon).toBe(90);
+    expect(new Set(server.inbox.flatMap(({ to }) => to)).size).toBe(90);
+    expect(server.inbox).toHaveLength(90);
+  });
+
+  test('share the limit of connections', async () => {
+    let max = 0;
+    let now = 0;
+    const courier = () =>
+      scripted(async () => {
+        now += 1;
+        max = Math.max(max, now);
+        await sleep(10);
+        now -= 1;
+        return { outcome: 'accepted', reply: {} };
+      });
+    const parts = [start({ courier: courier() }), start({ courier: courier() })];
+    for (let count = 1; count <= 20; count += 1)
+      await parts[count % 2]?.enqueue({ priority: 'high', to: `a@${count}.example` });
+    await expect.poll(() => node.keys('{outbox}:mail:*'), soon).toEqual([]);
+    expect(max).toBe(2);
+  });
+
+  test('that have nothing to do ask Redis once in half a minute, and take over what others have left there', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const idle = start({});
+    const halfAMinute = () => vi.advanceTimersByTimeAsync(30_000);
+    expect(await commandsFor(node, halfAMinute)).toEqual({ exists: '1' });
+    await newOutbox({ redis, courier: neverAnswers() }).enqueue();
+    await halfAMinute();
+    await expect.poll(() => idle.accepted, soon).toHaveLength(1);
+  });
+
+  test('deliver at once what they have leased without learning of it, because a reply was lost', async () => {
+    const limits = { connections: 5, ordinaryConnections: 5, connectionsPerDomain: 5, mailsPerMinute: 60_000 };
+    const queue = new Queue(redis, 'this process');
+    const own = { lane: 'normal', domain: 'a', sealed: 'x', ttlSeconds: 60, delayMs: 0 } as const;
+    await queue.enqueue({ ...own, id: 'in progress' });
+    await queue.enqueue({ ...own, id: 'unknown' });
+    const idsOf = ({ jobs }: Claim) => jobs.map(({ id }) => id);
+    expect(idsOf(await queue.claim([], limits, [])).sort()).toEqual(['in progress', 'unknown']);
+    expect(idsOf(await new Queue(redis, 'another').claim([], limits, []))).toEqual([]);
+    expect(idsOf(await queue.claim(['in progress'], limits, []))).toEqual(['unknown']);
+  });
+
+  test('break off nothing for mail that they leave to another process', async () => {
+    const limits = { connections: 0, ordinaryConnections: 0, connectionsPerDomain: 5, mailsPerMinute: 60_000 };
+    const queue = new Queue(redis, 'this process');
+    const own = { lane: 'high', sealed: 'x', ttlSeconds: 60, delayMs: 0 } as const;
+    await queue.enqueue({ ...own, id: 'unreadable', domain: 'a' });
+    expect((await queue.claim([], limits, ['unreadable'])).isWaiting.high).toBe(false);
+    await queue.enqueue({ ...own, id: 'readable', domain: 'b' });
+    expect((await queue.claim([], limits, ['unreadable'])).isWaiting.high).toBe(true);
+  });
+
+  test('keep their leases while they deliver', async () => {
+    const slow = start({ courier: neverAnswers() });
+    await slow.enqueue();
+    await expect.poll(() => node.zCard('{outbox}:leases'), soon).toBe(1);
+    const [first] = await node.zRangeWithScores('{outbox}:leases', 0, -1);
+    const renewed = async () => (await node.zRangeWithScores('{outbox}:leases', 0, -1))[0]?.score ?? 0;
+    await expect.poll(renewed, soon).toBeGreaterThan(first?.score ?? 0);
   });
 });
 
