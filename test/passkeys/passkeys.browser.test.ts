@@ -90,7 +90,8 @@ function problem(page: Page): Promise<string | null> {
  * be answered too, and the page would be left before the button is pressed.
  */
 async function setReadyForButton(page: Page, authenticator: VirtualAuthenticator): Promise<void> {
-  await page.waitForFunction('globalThis.hasAskedForPasskey');
+  // Playwright's own waiting would evaluate a text in the page, which its Content-Security-Policy forbids.
+  await expect.poll(() => page.evaluate('globalThis.hasAskedForPasskey')).toBe(true);
   await authenticator.setPresent(true);
 }
 
