@@ -1,4 +1,4 @@
-import { type Bench, publish, ratios, samples, verdict, versions } from './bench.ts';
+import { type Bench, publish, ratios, samples, verdict, versions, warmUpSeconds } from './bench.ts';
 import type { RunningServer } from './servers.ts';
 
 /** Something that visitors do. */
@@ -11,9 +11,6 @@ export type Path = {
   /** The goal, in signed-in pages. */
   atMost?: number;
 };
-
-/** On Node 24, V8 has compiled what a page runs after some six seconds of load; a round takes two or three. */
-const warmUpRounds = 3;
 
 /**
  * The CPU time of each path as a multiple of a page's, all measured in turn.
@@ -40,6 +37,7 @@ export async function comparePaths(
 ): Promise<void> {
   const paths = [page, ...others];
   const costs = new Map<Path, number[]>(paths.map((path) => [path, []]));
+  const warmUpRounds = Math.ceil(warmUpSeconds(bench) / bench.seconds);
   for (let round = 1 - warmUpRounds; round <= bench.rounds; round += 1) {
     for (const path of paths) {
       await path.before?.();

@@ -1,12 +1,20 @@
-import { type Bench, median, publish, ratios, samples, save, type Table, verdict, versions } from '../bench.ts';
+import {
+  type Bench,
+  median,
+  publish,
+  ratios,
+  samples,
+  save,
+  type Table,
+  verdict,
+  versions,
+  warmUpSeconds,
+} from '../bench.ts';
 import { barChart } from '../chart.ts';
 import { email, type RunningServer, requireSamePage, type ServerName, serverNames, startServer } from '../servers.ts';
 
 type Round = { perSecond: number; p50: number; p99: number; cpuMicroseconds: number; commands: number };
 type Contestant = { server: RunningServer; cookie: string; pageBytes: number; rounds: Round[] };
-
-/** On Node 24, V8 has compiled what a page runs only after some six seconds of load; until then it takes twice the CPU. */
-const warmUpSeconds = 8;
 
 /** CPU per request of one core-bound process, as a multiple of the peer's, at most. */
 const goals: { peer: ServerName; below24: number; from24: number }[] = [
@@ -40,7 +48,7 @@ async function enter(name: ServerName, bench: Bench): Promise<Contestant> {
   const cookie = await server.signIn();
   const page = await fetch(server.url, { headers: cookie === '' ? {} : { cookie } });
   const contestant = { server, cookie, pageBytes: (await page.arrayBuffer()).byteLength, rounds: [] };
-  await measure(contestant, warmUpSeconds, bench);
+  await measure(contestant, warmUpSeconds(bench), bench);
   return contestant;
 }
 

@@ -5,7 +5,7 @@ import { linkIn } from '../email-code/browser.ts';
 import { newAddress, startCodeApp } from '../email-code/code-login.ts';
 import { address } from '../support/address.ts';
 import type { KnownPage, PageSite } from '../support/contributions.ts';
-import { acceptOffer, namedOrigin, signInByPages } from './browser.ts';
+import { acceptOffer, namedOrigin, passkeyButton, signInByPages } from './browser.ts';
 import { subjects } from './passkey-app.ts';
 import { newPasskey } from './redis-uses.ts';
 import { addAuthenticator } from './virtual-authenticator.ts';
@@ -18,12 +18,12 @@ export async function openSites(env: Record<string, string>): Promise<PageSite[]
 
   async function login(page: Page): Promise<void> {
     await page.goto(`${url}/login`);
-    await page.getByRole('button', { name: 'Log in with a passkey' }).waitFor();
+    await passkeyButton(page).waitFor();
   }
   async function refused(page: Page): Promise<void> {
     await login(page);
     await page.evaluate("navigator.credentials.get = () => Promise.reject(new DOMException('', 'NotAllowedError'))");
-    await page.getByRole('button', { name: 'Log in with a passkey' }).click();
+    await passkeyButton(page).click();
     await page.getByRole('alert').filter({ hasText: /./ }).waitFor();
   }
   async function offered(page: Page): Promise<string> {

@@ -7,7 +7,7 @@ import { newAddress, newIp, startCodeApp } from '../email-code/code-login.ts';
 import { address } from '../support/address.ts';
 import { loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
-import { acceptOffer, namedOrigin, signInByPages } from './browser.ts';
+import { acceptOffer, namedOrigin, passkeyButton, signInByPages } from './browser.ts';
 import { subjects } from './passkey-app.ts';
 import { addAuthenticator, type VirtualAuthenticator } from './virtual-authenticator.ts';
 
@@ -76,10 +76,6 @@ async function setHidden(page: Page, isHidden: boolean): Promise<void> {
     document.dispatchEvent(new Event('visibilitychange'));`);
 }
 
-function passkeyButton(page: Page) {
-  return page.getByRole('button', { name: 'Log in with a passkey' });
-}
-
 /** What a screen reader is told at once. */
 function problem(page: Page): Promise<string | null> {
   return page.getByRole('alert').filter({ hasText: /./ }).textContent();
@@ -90,9 +86,13 @@ function problem(page: Page): Promise<string | null> {
  * be answered too, and the page would be left before the button is pressed.
  */
 async function setReadyForButton(page: Page, authenticator: VirtualAuthenticator): Promise<void> {
-  // Playwright's own waiting would evaluate a text in the page, which its Content-Security-Policy forbids.
-  await expect.poll(() => page.evaluate('globalThis.hasAskedForPasskey')).toBe(true);
+  await untilFieldAsks(page);
   await authenticator.setPresent(true);
+}
+
+/** Not by `waitForFunction`: it evaluates text in the page, which the Content-Security-Policy forbids. */
+async function untilFieldAsks(page: Page): Promise<void> {
+  await expect.poll(() => page.evaluate('globalThis.hasAskedForPasskey')).toBe(true);
 }
 
 async function logInByButton(page: Page, authenticator: VirtualAuthenticator, path = '/login'): Promise<void> {
@@ -141,8 +141,8 @@ describe('logging in', () => {
       await answers.opened;
       await route.continue();
     });
-    const challenges = countChallenges(page);
     await page.goto(`${origin}/login`);
+    const challenges = countChallenges(page);
     await authenticator.setPresent(true);
     await passkeyButton(page).click();
     await expect.poll(challenges).toBe(1);
@@ -338,7 +338,7 @@ describe('the offer after a sign-in by code', () => {
     const email = newAddress();
     await page.goto(`${origin}/login?next=/admin?from=mail`);
     await page.getByLabel('E-mail address').fill(email);
-    await passkeyButton(page).waitFor();
+    await untilFieldAsks(page);
     await loginButton(page).click();
     await page.waitForURL(`${origin}/login/code`);
     await enterCode(page, await app.mails.codeFor(email));
