@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { longestAddress } from '../support/address.ts';
 import { startApp } from '../support/app.ts';
-import { loginButton, signIn } from '../support/browser.ts';
+import { endSessionOnSubmit, loginButton, signIn } from '../support/browser.ts';
 import { signedIn as signedInVisitor } from '../support/client.ts';
 import { contributed, type PageSite } from '../support/contributions.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -50,7 +50,7 @@ export async function everyPage(): Promise<{ origins: string[]; pages: PageSite[
   };
   const outlived = async (page: Page) => {
     await withSessions(2, 'outlived@example.com')(page);
-    await page.context().clearCookies();
+    await endSessionOnSubmit(page, '/admin/end-session', () => page.context().clearCookies());
     await page.getByRole('button', { name: 'End session 2 of 2' }).click();
     await page.getByRole('heading', { name: 'Please login first.' }).waitFor();
   };

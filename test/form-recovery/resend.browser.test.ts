@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
-import { signIn } from '../support/browser.ts';
+import { endSessionOnSubmit, signIn } from '../support/browser.ts';
 import { useChromium } from '../support/browsing.ts';
 import { Visitor } from '../support/visitor.ts';
 
@@ -14,8 +14,10 @@ test('a form sent after its session has ended is sent again from the same page a
   await signIn(page, url, email);
   await other.signIn(email);
   await page.reload();
-  await redis.flushAll();
-  await other.signIn(email);
+  await endSessionOnSubmit(page, '/admin/end-session', async () => {
+    await redis.flushAll();
+    await other.signIn(email);
+  });
   await page.getByRole('button', { name: /^End session/ }).click();
   await page.getByRole('heading', { name: 'Please login first.' }).waitFor();
   const newTab = page.waitForEvent('popup');

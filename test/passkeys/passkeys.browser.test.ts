@@ -5,7 +5,7 @@ import { handleOf } from '../../src/features/passkeys/record.ts';
 import { enterCode, linkIn } from '../email-code/browser.ts';
 import { newAddress, newIp, startCodeApp } from '../email-code/code-login.ts';
 import { address } from '../support/address.ts';
-import { loginButton } from '../support/browser.ts';
+import { endSessionOnSubmit, loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { acceptOffer, namedOrigin, passkeyButton, signInByPages } from './browser.ts';
 import { subjects } from './passkey-app.ts';
@@ -320,7 +320,8 @@ describe('logging in', () => {
     await page.goto(`${origin}/passkeys`);
     await page.getByRole('link', { name: 'Rename passkey 1 of 1' }).click();
     await page.getByLabel('Name').fill('Telephone');
-    await page.context().clearCookies({ name: 'session' });
+    const loseSession = () => page.context().clearCookies({ name: 'session' });
+    await endSessionOnSubmit(page, '/passkeys/rename', loseSession);
     await page.getByRole('button', { name: 'Save the name' }).click();
     await page.getByRole('heading', { name: 'Please login first.' }).waitFor();
     await setReadyForButton(page, authenticator);

@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { type Browser, chromium, type LaunchOptions, type Locator, type Page } from 'playwright-core';
+import { type Browser, chromium, type LaunchOptions, type Locator, type Page, type Route } from 'playwright-core';
 import { findOnPath } from '../../src/dev/private-redis.ts';
 import type { Certificate } from './certificate.ts';
 
@@ -94,6 +94,15 @@ export async function submitAddress(page: Page, origin: string, email: string): 
   await page.goto(`${origin}/login`);
   await page.getByLabel('E-mail address').fill(email);
   await loginButton(page).click();
+}
+
+/** Ends the session just as a form is sent to this path: if it ended sooner, the page itself might say so first. */
+export async function endSessionOnSubmit(page: Page, path: string, endSession: () => Promise<unknown>): Promise<void> {
+  const submit = async (route: Route) => {
+    await endSession();
+    await route.continue();
+  };
+  await page.route(({ pathname }) => pathname === path, submit, { times: 1 });
 }
 
 /** The button of the login form, whatever it is called. */
