@@ -27,8 +27,7 @@ import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
 import { passkeyKeys } from './features/passkeys/personal-keys.ts';
-import { tuneExpress } from './features/performance/tune-express.ts';
-import { tuneSessions } from './features/performance/tune-sessions.ts';
+import { tuneExpress, tuneRedis, tuneSessions } from './features/performance/performance.ts';
 import { trustedCas } from './features/private-ca/private-ca.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
@@ -96,6 +95,7 @@ export async function openRedis<Kind extends RedisKind>(
   options.ca = trustedCas(given.config);
   const opened = open(target, options);
   opened.client = prefixKeys(opened.client, given.config.redisKeyPrefix);
+  tuneRedis(opened.client);
   await connected(opened);
   await checkRedis(opened, target.kind, options);
   return opened;

@@ -11,6 +11,7 @@ import { logFormatSettings } from './features/log-format/settings.ts';
 import { mailSettings } from './features/mail/settings.ts';
 import { metricsSettings } from './features/metrics/settings.ts';
 import { passkeysSettings } from './features/passkeys/settings.ts';
+import { performanceSettings } from './features/performance/settings.ts';
 import { privateCaSettings } from './features/private-ca/settings.ts';
 import { rateLimitSettings } from './features/rate-limits/settings.ts';
 import { permissionsByKind } from './features/redis-checks/permissions.ts';
@@ -30,6 +31,7 @@ export type { SessionLimits } from './session/lifetime.ts';
 /** What each feature adds to the settings. */
 const features = {
   logFormat: logFormatSettings,
+  performance: performanceSettings,
   privateCa: privateCaSettings,
   redisKeyPrefix: redisKeyPrefixSettings,
   branding: brandingSettings,

@@ -6,6 +6,10 @@ declare module '../redis/client.ts' {
     keyPrefix?: string;
     /** How many of these keys exist. On a Cluster, all of them must be in one slot. */
     exists: (keys: string[]) => Promise<number>;
+    // feature: performance
+    /** Runs the script that has this SHA-1; rejects with NOSCRIPT if Redis doesn't have its text. */
+    evalSha: RedisClient['eval'];
+    // end: performance
     /** Calls the listener whenever a new connection replaces another, before its first command. */
     onConnect?: (listener: () => void) => void;
     /** Pub/sub on the node that has the slot of the channel, in a Cluster. */
@@ -13,10 +17,14 @@ declare module '../redis/client.ts' {
   }
 }
 
-type Commands = Pick<RedisClient, 'get' | 'set' | 'del' | 'exists' | 'eval' | 'time' | 'subscribe' | 'on'>;
+type Connection = Pick<
+  RedisClient,
+  'keyPrefix' | 'nodes' | 'probeKeys' | 'onConnect' | 'sharded' | 'close' | 'destroy'
+>;
+type Commands = Omit<RedisClient, keyof Connection>;
 
 /** Where commands go; `current` is asked anew for each of them. */
-type RedisConnection = Omit<RedisClient, keyof Commands> & { current: () => Commands };
+type RedisConnection = Connection & { current: () => Commands };
 
 /** A client that sends each command over the connection that is current then. @public for features */
 export function redisClient({ current, ...connection }: RedisConnection): RedisClient {
@@ -26,6 +34,7 @@ export function redisClient({ current, ...connection }: RedisConnection): RedisC
     del: (key) => current().del(key),
     exists: (keys) => current().exists(keys),
     eval: (script, options) => current().eval(script, options),
+    evalSha: (hash, options) => current().evalSha(hash, options), // feature: performance
     time: () => current().time(),
     subscribe: (channel, listener) => current().subscribe(channel, listener),
     on: (event, listener) => current().on(event, listener),

@@ -156,7 +156,7 @@ describe('a code', () => {
 
   test('fails closed when Redis refuses (ASVS 16.5.3)', async () => {
     const { id, code } = await ask();
-    await redis.sendCommand(['ACL', 'SETUSER', 'default', '-eval']);
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', '-@scripting']);
     try {
       await expect(enter(id, code)).rejects.toThrow(RedisUnavailable);
       await expect(ask()).rejects.toThrow(RedisUnavailable);

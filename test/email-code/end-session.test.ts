@@ -203,11 +203,11 @@ describe('POST /end-session', () => {
 
   test('ends the session or keeps the link: when Redis refuses, it can be pressed again (ASVS 16.5.3)', async () => {
     const { browser, token } = await noticed();
-    await redis.sendCommand(['ACL', 'SETUSER', 'default', '-eval']);
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', '-@scripting']);
     try {
       expect((await press(token)).status).toBe(503);
     } finally {
-      await redis.sendCommand(['ACL', 'SETUSER', 'default', '+eval']);
+      await redis.sendCommand(['ACL', 'SETUSER', 'default', '+@scripting']);
     }
     expect((await browser.get('/admin')).status).toBe(200);
     expect((await press(token)).status).toBe(200);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import express, { type ErrorRequestHandler } from 'express';
 import request from 'supertest';
 import { expect, inject, test } from 'vitest';
-import { tuneExpress } from '../../src/features/performance/tune-express.ts';
+import { tuneExpress } from '../../src/features/performance/performance.ts';
 import { registerEjs } from '../../src/http/view-engine.ts';
 
 const directory = mkdtempSync(join(inject('runDirectory'), 'pages-'));

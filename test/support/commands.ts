@@ -35,7 +35,8 @@ export function countCommands(lines: string[], leftOut: RegExp[] = []): Record<s
   let hasComparedClocks = false;
   for (const line of lines) {
     const [, where = '', name = ''] = /\[\d+ (\S+)\] "([^"]+)"/.exec(line) ?? [];
-    const command = name.toLowerCase();
+    // A script is called by its text or by its hash.
+    const command = name.toLowerCase().replace('evalsha', 'eval');
     // The commands of a script follow it.
     if (where !== 'lua') {
       const isComparison: boolean = !hasComparedClocks && clockComparison.test(line);

@@ -16,6 +16,9 @@ export function prefixKeys(client: RedisClient, keyPrefix: string): RedisClient 
     del: (key) => client.del(prefixed(key)),
     exists: (keys) => client.exists(keys.map(prefixed)),
     eval: (script, options) => client.eval(script, { ...options, keys: options.keys.map(prefixed) }),
+    // feature: performance
+    evalSha: (hash, options) => client.evalSha(hash, { ...options, keys: options.keys.map(prefixed) }),
+    // end: performance
     time: () => client.time(),
     subscribe: (channel, listener) => client.subscribe(keyPrefix + channel, listener),
     on: (event, listener) => client.on(event, listener),

@@ -1,8 +1,18 @@
 import type { ServerOptions } from 'node:http';
-import type { Express } from 'express';
+import type { Express, RequestHandler } from 'express';
+import type { Core } from '../../core.ts';
+import type { RedisClient } from '../../redis/client.ts';
 import { compileViews } from './compiled-views.ts';
 import { expressPrototypes } from './express-prototypes.ts';
+import { loadStoredSessions } from './load-stored-sessions.ts';
+import { rememberLists } from './remember-lists.ts';
+import { sendHashesOfScripts } from './script-hashes.ts';
 import { sendPages } from './send-pages.ts';
+
+/** Makes calling scripts cheaper. */
+export function tuneRedis(client: RedisClient): void {
+  sendHashesOfScripts(client);
+}
 
 /**
  * Makes Express cheaper. Two things differ: `res.render()` has sent the page when it returns, so whatever changes the
@@ -14,4 +24,15 @@ export function tuneExpress(app: Express, views: { directory: string; reload: bo
   const renderView = compileViews(app, views);
   sendPages(app, renderView);
   return expressPrototypes(app);
+}
+
+/**
+ * Makes loading and listing sessions cheaper.
+ * @returns what takes the middleware of express-session and stands in its place
+ */
+export function tuneSessions(
+  core: Pick<Core, 'store' | 'secrets'>,
+): (expressSession: RequestHandler) => RequestHandler {
+  rememberLists(core.store.index);
+  return loadStoredSessions(core);
 }
