@@ -17,6 +17,7 @@ declare module '../redis/client.ts' {
   }
 }
 
+/** What is no command. */
 type Connection = Pick<
   RedisClient,
   'keyPrefix' | 'nodes' | 'probeKeys' | 'onConnect' | 'sharded' | 'close' | 'destroy'

@@ -248,7 +248,7 @@ describe('what is left behind', () => {
   test('in Redis is a keyed hash; the code itself is in no key and no value (ASVS 6.5.2)', async () => {
     const { browser, code } = await askedBrowser(app);
     expect(await redis.get(keyOf(browser))).toMatch(/^1 w [\w-]{12} [\w-]{22} 0 - 0 5 \d{13} person-\d+@example\.com$/);
-    // The mail may still be among it.
+    // The mail may still be queued, in keys of other types.
     const readers: Record<string, (key: string) => Promise<unknown>> = {
       string: (key) => redis.get(key),
       hash: (key) => redis.hGetAll(key),

@@ -33,6 +33,7 @@ test('METRICS_PORT serves what Prometheus reads, on a port of its own, and nothi
   const visitor = new Visitor(server.url());
   await visitor.signIn('ann@example.com');
   await visitor.get('/admin');
+  await visitor.get('/admin');
   await visitor.get('/secret-of-ann');
   await visitor.get('/style.css');
   await visitor.post('/login', { form: { email: 'not an address' } });
@@ -45,7 +46,7 @@ test('METRICS_PORT serves what Prometheus reads, on a port of its own, and nothi
     read(text, `latchkey_request_seconds_count{method="${method}",route="${route}",status="${status}"}`);
   expect(requests('POST', '/login', 303)).toBe(1);
   expect(requests('POST', '/login', 422)).toBe(1);
-  expect(requests('GET', '/admin', 200)).toBe(1);
+  expect(requests('GET', '/admin', 200)).toBe(2);
   expect(requests('GET', 'other', 404)).toBe(1);
   expect(requests('GET', 'other', 200)).toBe(1);
   expect(read(text, 'latchkey_sign_ins_total{outcome="signed in"}')).toBe(1);
@@ -53,6 +54,7 @@ test('METRICS_PORT serves what Prometheus reads, on a port of its own, and nothi
   expect(read(text, 'latchkey_redis_call_seconds_count{ok="true"}')).toBeGreaterThan(3);
   const commands = (command: string) => read(text, `latchkey_redis_commands_total{command="${command}",ok="true"}`);
   expect([commands('get') > 0, commands('eval') > 1]).toEqual([true, true]);
+  expect(commands('evalsha')).toBeGreaterThan(0); // feature: performance
   expect(read(text, 'nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
   expect(text).not.toMatch(/ann|style\.css/);
 

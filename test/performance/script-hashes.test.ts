@@ -50,6 +50,12 @@ test('a script that fails is not called again', async () => {
   await add('1');
   const calls = await callsDuring(() => expect(add('many')).rejects.toThrow('not an integer'));
   expect(calls).toEqual(['EVALSHA']);
-  const attempts = await callsDuring(() => expect(add('1', 'return (')).rejects.toThrow('compiling script'));
-  expect(attempts).toEqual(['EVAL']);
+});
+
+test('a script counts as sent once Redis has run it', async () => {
+  const calls = await callsDuring(async () => {
+    for (let time = 1; time <= 2; time += 1) await expect(add('1', 'return (')).rejects.toThrow('compiling script');
+    await Promise.all([add('1'), add('2')]);
+  });
+  expect(calls).toEqual(['EVAL', 'EVAL', 'EVAL', 'EVAL']);
 });

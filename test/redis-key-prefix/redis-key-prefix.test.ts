@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'; // feature: performance
 import { expect, test } from 'vitest';
 import { prefixKeys } from '../../src/features/redis-key-prefix/redis-key-prefix.ts';
 import { connectNode, testRedis } from '../support/app.ts';
@@ -25,7 +26,12 @@ test('the keys of every command and script get the same prefix', async () => {
   await node.flushAll();
   await client.set('key', 'value');
   const script = 'return {redis.call("GET", KEYS[1]), redis.call("GET", KEYS[2])}';
-  expect(await client.eval(script, { keys: ['key', 'other'], arguments: [] })).toEqual(['value', null]);
+  const step = { keys: ['key', 'other'], arguments: [] };
+  expect(await client.eval(script, step)).toEqual(['value', null]);
+  // feature: performance
+  const hash = createHash('sha1').update(script).digest('hex');
+  expect(await client.evalSha(hash, step)).toEqual(['value', null]);
+  // end: performance
   expect(await client.get('key')).toBe('value');
   expect(await client.exists(['key', 'other'])).toBe(1);
   expect(await client.del('key')).toBe(1);

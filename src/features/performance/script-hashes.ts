@@ -4,8 +4,10 @@ import type { RedisClient } from '../../redis/client.ts';
 import type {} from '../../shared/redis-client.ts';
 
 /**
- * Makes a client send the text of each script once, and from then on its SHA-1. Redis keeps the text until it ends, and may
- * drop it before (SCRIPT FLUSH, or 500 newer scripts since 7.4), so on NOSCRIPT the text is sent again.
+ * Makes a client send the text of each script once, and from then on its SHA-1. Redis loses a text when it restarts, on
+ * SCRIPT FLUSH and, from 7.4 on, once 500 other scripts were used more recently; each node of a Cluster has texts of its own.
+ * A Redis without the text answers NOSCRIPT, and is sent it. Texts must be constants: they are kept as long as the process
+ * lives.
  */
 export function sendHashesOfScripts(client: RedisClient): void {
   const hashes = new Map<string, string>();

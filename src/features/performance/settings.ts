@@ -1,4 +1,5 @@
 import { featureSettings } from '../../settings/feature.ts';
+import type {} from '../../shared/redis-permissions.ts';
 
 export const performanceSettings = featureSettings({
   title: 'Performance',

@@ -79,7 +79,8 @@ export async function missingPermissions(
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     if (!(cause instanceof ErrorReply && /^NOPERM/.test(cause.message))) throw error;
-    return /'eval'/i.test(cause.message) ? 'may not use eval' : 'may not use the keys of Latchkey';
+    const [, command] = /'(eval\w*)'/i.exec(cause.message) ?? [];
+    return command ? `may not use ${command.toLowerCase()}` : 'may not use the keys of Latchkey';
   }
 }
 
