@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { type Browser, chromium, type LaunchOptions, type Locator, type Page, type Route } from 'playwright-core';
+import { type Browser, chromium, type LaunchOptions, type Locator, type Page } from 'playwright-core';
 import { findOnPath } from '../../src/dev/private-redis.ts';
 import type { Certificate } from './certificate.ts';
 
@@ -98,11 +98,13 @@ export async function submitAddress(page: Page, origin: string, email: string): 
 
 /** Ends the session just as a form is sent to this path: if it ended sooner, the page itself might say so first. */
 export async function endSessionOnSubmit(page: Page, path: string, endSession: () => Promise<unknown>): Promise<void> {
-  const submit = async (route: Route) => {
+  const isPath = ({ pathname }: URL) => pathname === path;
+  await page.route(isPath, async function submit(route) {
+    if (route.request().method() !== 'POST') return route.fallback();
     await endSession();
     await route.continue();
-  };
-  await page.route(({ pathname }) => pathname === path, submit, { times: 1 });
+    await page.unroute(isPath, submit);
+  });
 }
 
 /** The button of the login form, whatever it is called. */

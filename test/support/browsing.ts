@@ -78,6 +78,8 @@ async function openWatched(
   chromium: ChromiumOptions = {},
 ): Promise<{ profile: BrowserContext; check: () => Promise<void>; finish: () => Promise<void> }> {
   const profile = await (await openBrowser(chromium)).newContext(options);
+  // Less than a test may take, so that the error names the step.
+  profile.setDefaultTimeout(15_000);
   const complaints: string[] = [];
   const reading: Promise<void>[] = [];
   profile.on('console', (message) => {
