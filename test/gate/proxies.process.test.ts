@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
@@ -7,7 +8,7 @@ import { Assertions } from '../../src/features/gate/assertions.ts';
 import { SiteSessions } from '../../src/features/gate/site-sessions.ts';
 import { openSites } from '../../src/features/gate/sites.ts';
 import { testSecret } from '../support/app.ts';
-import { askProxy, type RunningProxy } from '../support/proxies.ts';
+import { askPlain, askProxy, type RunningProxy } from '../support/proxies.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { startDemoApp } from './demo-app.ts';
 import { navigation, script, startGateApp } from './gate-app.ts';
@@ -26,11 +27,12 @@ const proxies = await Promise.all(
 );
 
 /** What the gate was asked, and over how many connections. */
-const asked: { url: string; length: string | undefined; isChunked: boolean }[] = [];
+const asked: { url: string; length: string | undefined; isChunked: boolean; headers: IncomingHttpHeaders }[] = [];
 const connections = new Set<Socket>();
 app.server.on('request', ({ url = '', headers, socket }) => {
   if (/^\/gate\/(?:nginx|forward)/.test(url)) connections.add(socket);
-  asked.push({ url, length: headers['content-length'], isChunked: headers['transfer-encoding'] !== undefined });
+  const isChunked = headers['transfer-encoding'] !== undefined;
+  asked.push({ url, length: headers['content-length'], isChunked, headers });
 });
 afterEach(() => {
   asked.length = 0;
@@ -279,6 +281,32 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
     }
     expect(reportsApp.seen).toEqual([]);
   });
+
+  test('tells Latchkey how and from where a visitor came, whatever the visitor says', async () => {
+    const forged = { 'X-Forwarded-For': '203.0.113.7', 'X-Forwarded-Proto': 'http', 'X-Request-Id': 'forged-id' };
+    for (const [host, path] of [
+      [hosts.login, '/login'],
+      [hosts.wiki, '/.latchkey/logout'],
+    ] as const) {
+      await askProxy(proxy, { host, path, headers: { ...forged, ...navigation } });
+      const { headers } = asked.at(-1) ?? {};
+      expect(headers, host).toMatchObject({ 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'https' });
+      expect(headers?.['x-request-id'], host).toMatch(/^[\da-f-]{32,36}$/);
+    }
+  });
+
+  test('leads http to https', async () => {
+    const { status, location } = await askPlain(proxy, { host: hosts.wiki, path: '/page?x=1' });
+    expect([301, 308]).toContain(status);
+    expect(location).toBe(`${wiki}/page?x=1`);
+  });
+
+  test.each(['/livez', '/readyz', '/livez/', '/readyz?x=1', '/READYZ', '//livez', '/%6Civez', '/x/../livez'])(
+    'does not show %s to visitors',
+    async (path) => {
+      expect((await askProxy(proxy, { host: hosts.login, path })).text).not.toMatch(/^(ok|closing)$/m);
+    },
+  );
 
   test('keeps the checks of the gate from visitors', async () => {
     const browser = await entered(proxy);

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import type http from 'node:http';
+import http from 'node:http';
 import https from 'node:https';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
@@ -126,5 +126,19 @@ export function askProxy(proxy: RunningProxy, asked: ProxyRequest): Promise<Prox
       }
     });
     request.once('error', fail).end(body);
+  });
+}
+
+/** One request without TLS, at the port that only redirects. */
+export function askPlain(
+  { redirectPort }: RunningProxy,
+  { host, path }: Pick<ProxyRequest, 'host' | 'path'>,
+): Promise<{ status: number | undefined; location: string | undefined }> {
+  const options = { host: '127.0.0.1', port: redirectPort, path, headers: { Host: host }, agent: false };
+  return new Promise((done, fail) => {
+    const request = http.get(options, (response) => {
+      done({ status: response.resume().statusCode, location: response.headers.location });
+    });
+    request.once('error', fail);
   });
 }
