@@ -1,8 +1,12 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
-import { builtFile } from '../support/process.ts';
-import { runLatchkey } from './run-latchkey.ts';
+import { pathOf } from '../support/documents.ts';
+import { builtFile, newDirectory, systemEnvironment } from '../support/process.ts';
+import { cliSecret, runLatchkey } from './run-latchkey.ts';
 
 // Built here, so that the build does not use up the first test's time limit.
 builtFile('cli/latchkey.js');
@@ -57,5 +61,25 @@ test('a Redis that is away, and settings that are wrong, end it with code 1 and 
   expect(await runLatchkey(['count'], { REDIS_URL: 'nonsense' })).toMatchObject({
     ...{ code: 1, stdout: '' },
     stderr: expect.stringMatching(/^latchkey: REDIS_URL takes/m),
+  });
+});
+
+test('beside the shipped systemd unit, it takes the settings and secrets of the service', async () => {
+  await signedIn(url, 'unit@example.com');
+  const [settings, home] = [newDirectory('etc-'), newDirectory('opt-')];
+  mkdirSync(join(settings, 'secrets'));
+  writeFileSync(join(settings, 'latchkey.env'), 'BASE_URL=https://login.example.com\nSIGN_IN=trust\n');
+  writeFileSync(join(settings, 'secrets/session-secret'), cliSecret);
+  writeFileSync(join(settings, 'secrets/redis-url'), env.REDIS_URL);
+  writeFileSync(join(settings, 'secrets/smtp-url'), 'smtps://mail.example.com'); // feature: mail
+  const script = readFileSync(pathOf('deploy/systemd/latchkey'), 'utf8')
+    .replaceAll('/etc/latchkey', settings)
+    .replaceAll('/opt/latchkey/dist', dirname(dirname(builtFile('cli/latchkey.js'))))
+    .replaceAll('/opt/latchkey', home);
+  const run = { encoding: 'utf8', env: systemEnvironment() } as const;
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', script, 'latchkey', 'sessions', 'unit@example.com'], run);
+  expect({ status, stdout, stderr }).toEqual({
+    ...{ status: 0, stderr: '' },
+    stdout: expect.stringContaining('unit@example.com has 1 session.'),
   });
 });
