@@ -107,7 +107,7 @@ const choices = {
   }),
   SIGN_IN: optional({
     about: `How an address is proved. ${signInChoices.map(({ name, about }) => `\`${name}\`: ${about}`).join('. ')}.`,
-    unset: 'the first of these whose own settings are there',
+    unset: 'the first of these that has its settings; in production, `trust` has to be named',
     read: z.enum(
       signInChoices.map(({ name }) => name),
       `takes ${signInChoices.map(({ name, about }) => `"${name}" (${about})`).join(' or ')}`,

@@ -1,7 +1,10 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig, settings } from '../src/config.ts';
 import { compose, type Instruction, imageEnvironment, only, operator, read, stages } from './support/docker.ts';
-import { freePort, startProcess, startServer } from './support/process.ts';
+import { freePort, newDirectory, startProcess, startServer } from './support/process.ts';
 import { startRedisServer } from './support/redis-server.ts';
 import { Visitor } from './support/visitor.ts';
 
@@ -24,6 +27,17 @@ describe('docker-compose.yml', () => {
     for (const name of ['SESSION_SECRET', 'REDIS_PASSWORD'] as const) {
       expect(() => compose({ ...operator, [name]: '' })).toThrow(`${name}: make one with openssl rand -hex 32`);
     }
+  });
+
+  test('says how to keep both secrets in .env, for nobody else to read', async () => {
+    const [, commands = ''] = /(umask[\s\S]+?)\n#\n/.exec(read('docker-compose.yml')) ?? [];
+    const directory = newDirectory('secrets-');
+    // Not every machine that runs the tests has openssl.
+    const openssl = `openssl() { echo ${'0123456789abcdef'.repeat(4)}; }\n`;
+    execFileSync('sh', ['-ec', openssl + commands.replaceAll('\n#', '\n')], { cwd: directory });
+    const file = join(directory, '.env');
+    expect(readFileSync(file, 'utf8')).toMatch(/^SESSION_SECRET=[\da-f]{64}\nREDIS_PASSWORD=[\da-f]{64}\n$/);
+    expect(statSync(file).mode & 0o077).toBe(0);
   });
 
   test('gives the app settings that it has, and with which it starts', () => {

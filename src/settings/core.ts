@@ -36,7 +36,7 @@ export const coreSettings = {
   }),
   TRUST_PROXY: optional({
     about:
-      'The reverse proxies whose `X-Forwarded-*` headers are trusted: how many there are (`1`), or their addresses, separated by commas. Avoid ranges: whoever has an address in one can forge `X-Forwarded-For`. Required when `BASE_URL` is https.',
+      'The reverse proxies whose `X-Forwarded-*` headers are trusted: how many there are (`1`), or their addresses, separated by commas; `loopback` is this machine. Avoid ranges: whoever has an address in one can forge `X-Forwarded-For`. Required when `BASE_URL` is https.',
     unset: 'no proxy is trusted',
     read: z
       .string()
@@ -45,7 +45,7 @@ export const coreSettings = {
   }),
   SESSION_SECRET: optional({
     about:
-      'The secret that signs session cookies, at least 32 characters long. Make one with `openssl rand -hex 32`. To replace it without signing anybody out, put the new one in front, separated by a comma: the first one signs, all of them verify.',
+      'The secret that signs session cookies, at least 32 characters long. Make one with `openssl rand -hex 32`. Several are separated by commas: the first one signs, all of them verify. To replace one without signing anybody out, add the new one at the end, and put it in front once all processes have it.',
     isSecret: true,
     unset: 'in development, one is made and kept in `.data/`',
     read: z
