@@ -1,6 +1,6 @@
 import type { ServerOptions } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import express, { type Request } from 'express';
+import express from 'express';
 import type { RedisTarget, SessionLimits, SignIn } from './config.ts';
 import type { AdminSection, Core, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
@@ -27,7 +27,7 @@ import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
 import { passkeyKeys } from './features/passkeys/personal-keys.ts';
-import { tuneExpress, tuneRedis, tuneSessions } from './features/performance/performance.ts';
+import { listPreloaded, tuneExpress, tuneRedis, tuneSessions } from './features/performance/performance.ts';
 import { trustedCas } from './features/private-ca/private-ca.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
@@ -53,7 +53,7 @@ import { viewLocals } from './middleware/view-locals.ts';
 import { projectDirectory } from './project-directory.ts';
 import { connected, type OpenedRedis, openSingle, type RedisOptions } from './redis/connect.ts';
 import type { RedisUnavailable } from './redis/deadline.ts';
-import { endOtherSessions, endSession, showAdmin } from './routes/admin.ts';
+import { endOtherSessions, endSession, listSessions, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
 import { plainSteps, showLogin, trust } from './routes/login.ts';
@@ -213,9 +213,8 @@ export function createApp(parts: AppParts) {
   app.use(sameOrigin(origin, signInWay.identityProvider));
   if (gate.keys) app.use(gate.keys); // Before the sessions: caches may share it, so no cookie may go with it.
   if (passkeys.wellKnown) app.use(passkeys.wellKnown); // Likewise.
-  const showsList = (req: Request) => req.method === 'GET' && req.path === '/admin';
-  const sessionsOptions: SessionsOptions = { store, secrets, preloadsList: showsList };
-  sessionsOptions.wrapLoading = tuneSessions(core);
+  const sessionsOptions: SessionsOptions = { store, secrets };
+  sessionsOptions.wrapLoading = tuneSessions(core, '/admin');
   app.use(sessions(sessionsOptions));
   if (boundSessions.guard) app.use(boundSessions.guard);
   app.use(viewLocals);
@@ -231,7 +230,8 @@ export function createApp(parts: AppParts) {
   app.route('/login').get(showLogin).post(signInWay.begin).all(refuseOthers);
   app.route('/logout').get(followLogout(log, origin)).post(logOut(log)).all(refuseOthers);
 
-  const admin = { index: store.index, limits, log, sections: adminSections };
+  const admin = { index: store.index, listSessions, limits, log, sections: adminSections };
+  admin.listSessions = listPreloaded;
   app.use('/admin', requireLogin);
   app.route('/admin').get(showAdmin(admin)).all(allowOnly('GET', 'HEAD'));
   app.route('/admin/end-session').post(endSession(admin)).all(postOnly('/admin'));

@@ -228,7 +228,7 @@ describe.each(features)('without %s', (feature) => {
 });
 
 /** The core without any feature. Whoever makes it smaller lowers the number; it does not grow. */
-const maxCoreLines = 3_110;
+const maxCoreLines = 3_070;
 const maxFileLines = 250;
 
 describe('without any feature', () => {

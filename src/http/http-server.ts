@@ -39,19 +39,17 @@ export function createHttpServer(app: http.RequestListener, options: http.Server
   return server;
 }
 
-/** Listens, or rejects with the reason and the settings that would help. Port 0 is any that is free. */
-export async function listen(
-  server: http.Server,
-  port: number,
-  host: string,
-  settings = { host: 'HOST', port: 'PORT' },
-): Promise<void> {
+/**
+ * Listens, or rejects with the reason and the settings that would help. Port 0 is any that is free.
+ * @param prefix of these settings, such as `OTHER_`
+ */
+export async function listen(server: http.Server, port: number, host: string, prefix = ''): Promise<void> {
   try {
     await once(server.listen(port, host), 'listening');
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
-    const useOther = `Set ${settings.host} and ${settings.port} to where this user may listen.`;
-    const fix = code === 'EADDRINUSE' ? `Stop the other program, or set ${settings.port}.` : useOther;
+    const useOther = `Set ${prefix}HOST and ${prefix}PORT to where this user may listen.`;
+    const fix = code === 'EADDRINUSE' ? `Stop the other program, or set ${prefix}PORT.` : useOther;
     throw new Error(`${message}. ${fix}`);
   }
 }

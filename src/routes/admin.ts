@@ -5,15 +5,24 @@ import { type Logger, requestFields } from '../log.ts';
 import { bodyField } from '../middleware/bodies.ts';
 import { setFlash, takeFlash } from '../session/flash.ts';
 import { absoluteEndOf, idleSecondsOf, type SessionLimits } from '../session/lifetime.ts';
-import { listSessions } from '../session/middleware.ts';
 import { handleOf } from '../session/session-id.ts';
-import type { SessionIndex } from '../session/session-index.ts';
+import type { ListedSession, SessionIndex } from '../session/session-index.ts';
 import { currentEmail, saveSession } from '../session/sign-in.ts';
 
-type Parts = { index: SessionIndex; limits: SessionLimits; log: Logger; sections: AdminSection[] };
+type Parts = {
+  index: SessionIndex;
+  /** The live sessions of the visitor's address, the most recently used first. */
+  listSessions: (req: Request, index: SessionIndex) => Promise<ListedSession[]>;
+  limits: SessionLimits;
+  log: Logger;
+  sections: AdminSection[];
+};
+
+/** Asks Redis for them. */
+export const listSessions: Parts['listSessions'] = (req, index) => index.listFor(req.sessionID);
 
 /** Greets, and lists the sessions of this address (ASVS 7.5.2). */
-export function showAdmin({ index, limits, sections: all }: Parts): RequestHandler {
+export function showAdmin({ index, listSessions, limits, sections: all }: Parts): RequestHandler {
   return async function showAdmin(req, res) {
     const email = currentEmail(req);
     const { signedInAt = 0, remember = false } = req.session;

@@ -2,8 +2,6 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import session from 'express-session';
 import { addMaxAge, cookieAttributes, cookieName, isSignedBefore, renewCookie, type SessionSecrets } from './cookie.ts';
 import { holdUntilSaved } from './hold-response.ts';
-import { handleOf } from './session-id.ts';
-import type { ListedSession, SessionIndex } from './session-index.ts';
 import { generateSessionId } from './sign-in.ts';
 import type { SessionStore } from './store.ts';
 
@@ -11,33 +9,15 @@ export type SessionsOptions = {
   store: SessionStore;
   /** The first signs cookies, all verify them; each has at least 32 characters. */
   secrets: SessionSecrets;
-  /** Which requests show the visitor's sessions. For those, the list is requested together with the session. */
-  preloadsList?: (req: Request) => boolean;
   /** Takes the middleware of express-session, and returns what stands in its place. */
   wrapLoading?: (expressSession: RequestHandler) => RequestHandler;
 };
-
-const preloaded = new WeakMap<Request, Promise<ListedSession[]>>();
-
-/**
- * The live sessions of the visitor's address, the most recently used first.
- * @throws {RedisUnavailable}
- */
-export async function listSessions(req: Request, index: SessionIndex): Promise<ListedSession[]> {
-  const sessions = await (preloaded.get(req) ?? index.listFor(req.sessionID));
-  const ownHandle = handleOf(req.sessionID);
-  const { lastSeenAt } = req.session;
-  // Loading may have touched the session after the list was read.
-  return sessions.map((session) =>
-    session.handle === ownHandle && lastSeenAt !== undefined ? { ...session, lastSeenAt } : session,
-  );
-}
 
 /**
  * Loads the visitor's session into `req.session`, stores what a page changes in it before the response leaves, and
  * keeps the cookie current. Visitors who only look get neither a session nor a cookie (ASVS 7.6.2).
  */
-export function sessions({ store, secrets, preloadsList, wrapLoading }: SessionsOptions): RequestHandler[] {
+export function sessions({ store, secrets, wrapLoading }: SessionsOptions): RequestHandler[] {
   const expressSession = session({
     store,
     secret: [...secrets],
@@ -57,12 +37,6 @@ export function sessions({ store, secrets, preloadsList, wrapLoading }: Sessions
       holdUntilSaved({ req, res, next }, store, { write, end });
       next(error);
     });
-    // While a session is being loaded, `req.sessionID` is already verified. Sent now, both commands share a round trip.
-    if (req.session === undefined && preloadsList?.(req)) {
-      const list = store.index.listFor(req.sessionID);
-      list.catch(() => {});
-      preloaded.set(req, list);
-    }
   }
 
   function keepCookieCurrent(req: Request, res: Response, next: NextFunction): void {

@@ -75,10 +75,9 @@ describe('listening', () => {
     const first = createHttpServer(app);
     await listenLocally(first);
     onTestFinished(() => void closeHttpServer(first));
-    const attempt = (settings?: { host: string; port: string }) =>
-      listen(createHttpServer(app), portOf(first), '127.0.0.1', settings);
+    const attempt = (prefix?: string) => listen(createHttpServer(app), portOf(first), '127.0.0.1', prefix);
     await expect(attempt()).rejects.toThrow(/EADDRINUSE.*\. Stop the other program, or set PORT\.$/);
-    await expect(attempt({ host: 'A', port: 'B' })).rejects.toThrow(/or set B\.$/);
+    await expect(attempt('OTHER_')).rejects.toThrow(/or set OTHER_PORT\.$/);
   });
 
   test('on an address of another machine says which settings decide', async () => {

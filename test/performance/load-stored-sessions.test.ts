@@ -36,7 +36,7 @@ const url = await start((expressSession) => {
     leftToExpressSession += 1;
     expressSession(...args);
   };
-  return loadStoredSessions({ store, secrets })(counted);
+  return loadStoredSessions({ store, secrets }, '/admin')(counted);
 });
 
 /** Pages behind sessions, as express-session loads them itself, or with something in its place. */
@@ -71,7 +71,7 @@ async function signedIn(site: string): Promise<Visitor> {
 describe('a genuine cookie', () => {
   test('is all that is remembered of its header', async () => {
     const emptyStore: SessionStore = Object.assign(Object.create(store), { get: async () => null, generate() {} });
-    const load = loadStoredSessions({ store: emptyStore, secrets })(() => {});
+    const load = loadStoredSessions({ store: emptyStore, secrets }, '/admin')(() => {});
     const growth = await heapGrowth(async () => {
       for (let count = 0; count < 600; count += 1) {
         const req = new IncomingMessage(new Socket()) as Request;
@@ -106,7 +106,7 @@ describe('a genuine cookie', () => {
     const closed = await connectNode(redisAddress);
     closed.destroy();
     const unreachable = newStore(closed);
-    const brokenUrl = await start(loadStoredSessions({ store: unreachable, secrets }), unreachable);
+    const brokenUrl = await start(loadStoredSessions({ store: unreachable, secrets }, '/admin'), unreachable);
     expect((await visitor.copy(brokenUrl).get('/')).status).toBe(503);
   });
 });

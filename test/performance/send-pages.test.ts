@@ -4,6 +4,7 @@ import express, { type ErrorRequestHandler } from 'express';
 import request from 'supertest';
 import { expect, inject, test } from 'vitest';
 import { tuneExpress } from '../../src/features/performance/performance.ts';
+import { formatTime, isoTime } from '../../src/http/date-format.ts';
 import { registerEjs } from '../../src/http/view-engine.ts';
 
 const directory = mkdtempSync(join(inject('runDirectory'), 'pages-'));
@@ -17,6 +18,7 @@ const tuned = appWith((app) => void tuneExpress(app, { directory, reload: false 
 function appWith(tune: (app: express.Express) => void): express.Express {
   const app = express();
   app.disable('etag').disable('x-powered-by');
+  app.locals.words = { formatTime, isoTime };
   registerEjs(app, { directory, reload: false });
   tune(app);
   Object.assign(app.locals, { site: 'app', visitor: 'app', name: 'app' });

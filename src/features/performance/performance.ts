@@ -5,9 +5,12 @@ import type { RedisClient } from '../../redis/client.ts';
 import { compileViews } from './compiled-views.ts';
 import { expressPrototypes } from './express-prototypes.ts';
 import { loadStoredSessions } from './load-stored-sessions.ts';
+import { rememberDates } from './recent-dates.ts';
 import { rememberLists } from './remember-lists.ts';
 import { sendHashesOfScripts } from './script-hashes.ts';
 import { sendPages } from './send-pages.ts';
+
+export { listPreloaded } from './preload-lists.ts';
 
 /** Makes calling scripts cheaper. */
 export function tuneRedis(client: RedisClient): void {
@@ -21,6 +24,7 @@ export function tuneRedis(client: RedisClient): void {
  * @returns what the server of the app needs for that
  */
 export function tuneExpress(app: Express, views: { directory: string; reload: boolean }): ServerOptions {
+  rememberDates(app.locals.words);
   const renderView = compileViews(app, views);
   sendPages(app, renderView);
   return expressPrototypes(app);
@@ -28,11 +32,13 @@ export function tuneExpress(app: Express, views: { directory: string; reload: bo
 
 /**
  * Makes loading and listing sessions cheaper.
+ * @param listPath the page that lists the visitor's sessions, with {@link listPreloaded}
  * @returns what takes the middleware of express-session and stands in its place
  */
 export function tuneSessions(
   core: Pick<Core, 'store' | 'secrets'>,
+  listPath: string,
 ): (expressSession: RequestHandler) => RequestHandler {
   rememberLists(core.store.index);
-  return loadStoredSessions(core);
+  return loadStoredSessions(core, listPath);
 }
