@@ -22,7 +22,14 @@ describe('the files that no test runs', () => {
 
   test("Envoy's lets nobody pass without an answer, and takes over all that the gate says", () => {
     const { static_resources } = parse(read('deploy/gate/envoy.yaml'));
-    const manager = static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
+    const [plain, secure] = static_resources.listeners.map(
+      (listener: { filter_chains: [{ filters: [{ typed_config: object }] }] }) =>
+        listener.filter_chains[0].filters[0].typed_config,
+    );
+    expect(plain.route_config.virtual_hosts[0].routes[0].redirect).toEqual({ https_redirect: true });
+    const manager = secure;
+    expect(manager.use_remote_address).toBe(true);
+    expect(manager.internal_address_config.cidr_ranges).toEqual([{ address_prefix: '127.0.0.1', prefix_len: 32 }]);
     const [authorize, router] = manager.http_filters.map((filter: { typed_config: object }) => filter.typed_config);
     expect(router['@type']).toContain('Router');
     expect(authorize.failure_mode_allow).toBe(false);
@@ -34,8 +41,17 @@ describe('the files that no test runs', () => {
     // Only Latchkey's own pages and the login site are open.
     const hosts: {
       name: string;
-      routes: { match: { prefix: string }; typed_per_filter_config?: object; route?: { cluster: string } }[];
+      routes: {
+        match: { prefix?: string; safe_regex?: { regex: string } };
+        typed_per_filter_config?: object;
+        route?: { cluster: string };
+      }[];
     }[] = manager.route_config.virtual_hosts;
+    // Health is hidden from visitors.
+    const [hidden] = hosts[0]?.routes.flatMap(({ match }) => match.safe_regex?.regex ?? []) ?? [];
+    const health = new RegExp(`^(?:${hidden?.replace('(?i)', '')})$`, 'i');
+    for (const path of ['/livez', '/READYZ', '/readyz/']) expect(path).toMatch(health);
+    for (const path of ['/', '/login', '/livez/x']) expect(path).not.toMatch(health);
     const open = hosts.flatMap(({ name, routes }) =>
       routes
         .filter((route) => route.typed_per_filter_config)
@@ -55,6 +71,12 @@ describe('the files that no test runs', () => {
     const routers: [string, { middlewares?: string[]; service: string }][] = Object.entries(http.routers);
     const open = routers.filter(([, { middlewares = [] }]) => !middlewares.includes('latchkey'));
     expect(open.map(([, { service }]) => service)).toEqual(['latchkey', 'latchkey']);
+    // Health is hidden from visitors, and ids of requests are Latchkey's own.
+    expect(open.map(([, { middlewares }]) => middlewares)).toEqual([['no-request-id', 'no-health'], ['no-request-id']]);
+    expect(http.middlewares['no-request-id'].headers.customRequestHeaders).toEqual({ 'X-Request-Id': '' });
+    const health = http.middlewares['no-health'].replacePathRegex.regex.replace('(?i)', '');
+    for (const path of ['/livez', '/READYZ', '/readyz/']) expect(path).toMatch(new RegExp(health, 'i'));
+    for (const path of ['/', '/login', '/livez/x']) expect(path).not.toMatch(new RegExp(health, 'i'));
   });
 });
 
