@@ -30,7 +30,7 @@ const composition = [
   'scripts/before-start.mjs',
 ];
 const textFiles =
-  /(\.(md|ts|mjs|ya?ml|ejs|css|html|json|conf|cfg|toml|service|example|dockerignore)|Dockerfile|Caddyfile|run)$/;
+  /(\.(md|ts|mjs|ya?ml|ejs|css|html|json|conf|cfg|toml|service|example|dockerignore)|Dockerfile|Caddyfile|\/latchkey|run)$/;
 const notOurs = new Set(['node_modules', '.git', '.data', 'dist', 'coverage']);
 
 const features = readFeatures();

@@ -90,7 +90,8 @@ function namesOf(feature: string, { directory }: Copy): RegExp[] {
 
 function mentions(copy: Copy): string[] {
   const names = copy.removed.flatMap((feature) => namesOf(feature, copy));
-  const text = /\.(ts|mjs|js|json|md|ejs|css|ya?ml|conf|sh|example)$|\/run$|Dockerfile$/;
+  const text =
+    /\.(ts|mjs|js|json|md|ejs|css|ya?ml|conf|cfg|service|sh|example)$|\/run$|\/latchkey$|Dockerfile$|Caddyfile$/;
   return filesOfProject()
     .filter((file) => text.test(file) && !history.test(file) && existsSync(join(copy.directory, file)))
     .flatMap((file) =>
