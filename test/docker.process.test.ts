@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig, settings } from '../src/config.ts';
@@ -29,16 +29,20 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  test('says how to keep both secrets in .env, for nobody else to read', async () => {
-    const [, commands = ''] = /(umask[\s\S]+?)\n#\n/.exec(read('docker-compose.yml')) ?? [];
-    const directory = newDirectory('secrets-');
-    // Not every machine that runs the tests has openssl.
-    const openssl = `openssl() { echo ${'0123456789abcdef'.repeat(4)}; }\n`;
-    execFileSync('sh', ['-ec', openssl + commands.replaceAll('\n#', '\n')], { cwd: directory });
-    const file = join(directory, '.env');
-    expect(readFileSync(file, 'utf8')).toMatch(/^SESSION_SECRET=[\da-f]{64}\nREDIS_PASSWORD=[\da-f]{64}\n$/);
-    expect(statSync(file).mode & 0o077).toBe(0);
-  });
+  test.each(['there is none', 'everybody can read it'])(
+    'says how to keep both secrets in .env, for nobody else to read: %s yet',
+    async (before) => {
+      const [, commands = ''] = /(touch[\s\S]+?)\n# {3}SIGN_IN/.exec(read('docker-compose.yml')) ?? [];
+      const directory = newDirectory('secrets-');
+      if (before === 'everybody can read it') writeFileSync(join(directory, '.env'), '', { mode: 0o644 });
+      // Not every machine that runs the tests has openssl.
+      const openssl = `openssl() { echo ${'0123456789abcdef'.repeat(4)}; }\n`;
+      execFileSync('sh', ['-ec', openssl + commands.replaceAll('\n#', '\n')], { cwd: directory });
+      const file = join(directory, '.env');
+      expect(readFileSync(file, 'utf8')).toMatch(/^SESSION_SECRET=[\da-f]{64}\nREDIS_PASSWORD=[\da-f]{64}\n$/);
+      expect(statSync(file).mode & 0o077).toBe(0);
+    },
+  );
 
   test('gives the app settings that it has, and with which it starts', () => {
     // The image says where to listen.
@@ -55,8 +59,9 @@ describe('docker-compose.yml', () => {
 
   test('opens the app to this machine alone, and Redis to nobody', () => {
     expect(app.ports).toEqual(['127.0.0.1:3000:3000']);
-    const several = compose({ ...operator, PORTS: '3000-3002' }).services.app;
-    expect(several.ports).toEqual(['127.0.0.1:3000-3002:3000']);
+    const several = compose({ ...operator, PORTS: '3000-3002', PROCESSES: '3' }).services.app;
+    expect([several.ports, several.scale]).toEqual([['127.0.0.1:3000-3002:3000'], '3']);
+    expect(app.scale).toBe('1');
     expect(redis.ports).toBeUndefined();
   });
 

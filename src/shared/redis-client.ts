@@ -17,7 +17,7 @@ declare module '../redis/client.ts' {
   }
 }
 
-/** What is no command. */
+/** The members that are not commands. */
 type Connection = Pick<
   RedisClient,
   'keyPrefix' | 'nodes' | 'probeKeys' | 'onConnect' | 'sharded' | 'close' | 'destroy'

@@ -144,7 +144,11 @@ describe('the names in it', () => {
 
   test('may be anything but settings that do not exist', () => {
     expect(problemsOf('DATABASE_URL=x')).toEqual([expect.stringContaining('remove it, or set it in the environment')]);
-    expect(problemsOf('REDIS_PASSWORD=x\nPORTS=3000-3002\nCOMPOSE_PROFILES=try\nCHROMIUM_PATH=/x')).toEqual([]);
+    expect(
+      problemsOf(
+        'REDIS_PASSWORD=x\nREDIS_MAXMEMORY=1gb\nPORTS=3000-3002\nPROCESSES=3\nCOMPOSE_PROFILES=try\nCHROMIUM_PATH=/x',
+      ),
+    ).toEqual([]);
   });
 
   test('are reported without blaming what may be missing because of them', () => {

@@ -99,8 +99,10 @@ export async function submitAddress(page: Page, origin: string, email: string): 
 /** Ends the session just as a form is sent to this path: if it ended sooner, the page itself might say so first. */
 export async function endSessionOnSubmit(page: Page, path: string, endSession: () => Promise<unknown>): Promise<void> {
   const isPath = ({ pathname }: URL) => pathname === path;
+  let hasEnded = false;
   await page.route(isPath, async function submit(route) {
-    if (route.request().method() !== 'POST') return route.fallback();
+    if (hasEnded || route.request().method() !== 'POST') return route.fallback();
+    hasEnded = true;
     await endSession();
     await route.continue();
     await page.unroute(isPath, submit);

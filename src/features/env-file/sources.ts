@@ -4,7 +4,7 @@ import { type EnvFile, readEnvFile, readTextFile } from './env-file.ts';
 import { similarName } from './similar-name.ts';
 
 /** Names in `.env` that are for others who read it: Compose, docker-compose.yml, and the browser tests. */
-const namesOfOthers = /^(COMPOSE_\w+|REDIS_PASSWORD|REDIS_MAXMEMORY|PORTS|CHROMIUM_PATH)$/;
+const namesOfOthers = /^(COMPOSE_\w+|REDIS_PASSWORD|REDIS_MAXMEMORY|PORTS|PROCESSES|CHROMIUM_PATH)$/;
 
 /**
  * Reads the settings from the environment, else from `.env`; secrets also from the files that `NAME_FILE` names.

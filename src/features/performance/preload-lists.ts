@@ -11,7 +11,10 @@ export function preloadList(req: Request, index: SessionIndex): void {
   preloaded.set(req, list);
 }
 
-/** The live sessions of the visitor's address, as `showAdmin` lists them. */
+/**
+ * The live sessions of the visitor's address, as `showAdmin` lists them.
+ * @throws {RedisUnavailable}
+ */
 export async function listPreloaded(req: Request, index: SessionIndex): Promise<ListedSession[]> {
   const sessions = await (preloaded.get(req) ?? index.listFor(req.sessionID));
   const ownHandle = handleOf(req.sessionID);
