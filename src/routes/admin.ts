@@ -18,10 +18,7 @@ type Parts = {
   sections: AdminSection[];
 };
 
-/**
- * Asks Redis for the list.
- * @throws {RedisUnavailable}
- */
+/** Asks Redis for the list; throws `RedisUnavailable`. */
 export const listSessions: Parts['listSessions'] = (req, index) => index.listFor(req.sessionID);
 
 /** Greets, and lists the sessions of this address (ASVS 7.5.2). */

@@ -1,12 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
-import { pathOf } from '../support/documents.ts';
-import { builtFile, newDirectory, systemEnvironment } from '../support/process.ts';
-import { cliSecret, runLatchkey } from './run-latchkey.ts';
+import { builtFile } from '../support/process.ts';
+import { runLatchkey } from './run-latchkey.ts';
 
 // Built here, so that the build does not use up the first test's time limit.
 builtFile('cli/latchkey.js');
@@ -61,40 +57,5 @@ test('a Redis that is away, and settings that are wrong, end it with code 1 and 
   expect(await runLatchkey(['count'], { REDIS_URL: 'nonsense' })).toMatchObject({
     ...{ code: 1, stdout: '' },
     stderr: expect.stringMatching(/^latchkey: REDIS_URL takes/m),
-  });
-});
-
-describe('beside the shipped systemd unit', () => {
-  const [settings, home] = [newDirectory('etc-'), newDirectory('opt-')];
-  mkdirSync(join(settings, 'secrets'));
-  writeFileSync(join(settings, 'secrets/session-secret'), cliSecret);
-  writeFileSync(join(settings, 'secrets/redis-url'), env.REDIS_URL);
-  writeFileSync(join(settings, 'secrets/smtp-url'), 'smtps://mail.example.com'); // feature: mail
-  const script = readFileSync(pathOf('deploy/systemd/latchkey'), 'utf8')
-    .replaceAll('/etc/latchkey', settings)
-    .replaceAll('/opt/latchkey/dist', dirname(dirname(builtFile('cli/latchkey.js'))))
-    .replaceAll('/opt/latchkey', home);
-
-  function runScript(lines: string[], more: Record<string, string> = {}) {
-    const file = ['BASE_URL=https://login.example.com', 'SIGN_IN=trust', ...lines];
-    writeFileSync(join(settings, 'latchkey.env'), `${file.join('\n')}\n`);
-    const options = { encoding: 'utf8', env: { ...systemEnvironment(), ...more } } as const;
-    return spawnSync('sh', ['-c', script, 'latchkey', 'sessions', 'unit@example.com'], options);
-  }
-
-  test('it takes the settings and secrets of the service', async () => {
-    await signedIn(url, 'unit@example.com');
-    const { status, stdout, stderr } = runScript([]);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout).toContain('unit@example.com has 1 session.');
-  });
-
-  test('what the file of settings says goes first', () => {
-    expect(runScript(['TRUST_PROXY=nobody']).stderr).toMatch(/^latchkey: TRUST_PROXY takes/);
-  });
-
-  test('another Redis user can be given', () => {
-    const { status, stderr } = runScript([], { REDIS_URL: 'unix:///nowhere.sock' });
-    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('ENOENT') });
   });
 });

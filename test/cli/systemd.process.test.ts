@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startApp, testRedis } from '../support/app.ts';
+import { signedIn } from '../support/client.ts';
+import { pathOf } from '../support/documents.ts';
+import { builtFile, newDirectory, systemEnvironment } from '../support/process.ts';
+import { cliSecret } from './run-latchkey.ts';
+
+const redisAddress = await testRedis();
+const redisUrl = `unix://${redisAddress.socketPath}`;
+const { url } = await startApp({ redisAddress });
+
+const [settings, home] = [newDirectory('etc-'), newDirectory('opt-')];
+mkdirSync(join(settings, 'secrets'));
+writeFileSync(join(settings, 'secrets/session-secret'), cliSecret);
+writeFileSync(join(settings, 'secrets/redis-url'), redisUrl);
+writeFileSync(join(settings, 'secrets/smtp-url'), 'smtps://mail.example.com'); // feature: mail
+const script = readFileSync(pathOf('deploy/systemd/latchkey'), 'utf8')
+  .replaceAll('/etc/latchkey', settings)
+  .replaceAll('/opt/latchkey/dist', dirname(dirname(builtFile('cli/latchkey.js'))))
+  .replaceAll('/opt/latchkey', home);
+
+function runScript(lines: string[], more: Record<string, string> = {}) {
+  const file = ['BASE_URL=https://login.example.com', 'SIGN_IN=trust', ...lines];
+  writeFileSync(join(settings, 'latchkey.env'), `${file.join('\n')}\n`);
+  const options = { encoding: 'utf8', env: { ...systemEnvironment(), ...more } } as const;
+  return spawnSync('sh', ['-c', script, 'latchkey', 'sessions', 'unit@example.com'], options);
+}
+
+test('deploy/systemd/latchkey takes the settings and secrets of the service', async () => {
+  await signedIn(url, 'unit@example.com');
+  const { status, stdout, stderr } = runScript([]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toContain('unit@example.com has 1 session.');
+});
+
+test('and what the file of settings says goes first', () => {
+  expect(runScript(['TRUST_PROXY=nobody']).stderr).toMatch(/^latchkey: TRUST_PROXY takes/);
+});
+
+test('and another Redis user can be given', () => {
+  const { status, stderr } = runScript([], { REDIS_URL: 'unix:///nowhere.sock' });
+  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('ENOENT') });
+});
