@@ -22,8 +22,8 @@ const script = readFileSync(pathOf('deploy/systemd/latchkey'), 'utf8')
   .replaceAll('/opt/latchkey/dist', dirname(dirname(builtFile('cli/latchkey.js'))))
   .replaceAll('/opt/latchkey', home);
 
-function runScript(lines: string[], more: Record<string, string> = {}) {
-  const file = ['BASE_URL=https://login.example.com', 'SIGN_IN=trust', ...lines];
+function runScript(lines: string[], more: Record<string, string> = {}, origin = 'https://login.example.com') {
+  const file = [`BASE_URL=${origin}`, 'SIGN_IN=trust', ...lines];
   writeFileSync(join(settings, 'latchkey.env'), `${file.join('\n')}\n`);
   const options = { encoding: 'utf8', env: { ...systemEnvironment(), ...more } } as const;
   return spawnSync('sh', ['-c', script, 'latchkey', 'sessions', 'unit@example.com'], options);
@@ -37,10 +37,20 @@ test('deploy/systemd/latchkey takes the settings and secrets of the service', as
 });
 
 test('and what the file of settings says goes first', () => {
-  expect(runScript(['TRUST_PROXY=nobody']).stderr).toMatch(/^latchkey: TRUST_PROXY takes/);
+  for (const line of ['TRUST_PROXY=nobody', ' TRUST_PROXY = nobody']) {
+    expect(runScript([line]).stderr).toMatch(/^latchkey: TRUST_PROXY takes/);
+  }
+  expect(runScript(['SESSION_SECRET_FILE=/nowhere']).stderr).toContain('/nowhere');
+});
+
+test('and it is in production unless the file says otherwise', () => {
+  const origin = 'http://login.example.com';
+  expect(runScript([], {}, origin).stderr).toContain('BASE_URL must be https in production');
+  expect(runScript(['NODE_ENV=test'], {}, origin).status).toBe(0);
 });
 
 test('and another Redis user can be given', () => {
   const { status, stderr } = runScript([], { REDIS_URL: 'unix:///nowhere.sock' });
   expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('ENOENT') });
+  expect(runScript([], { REDIS_URL_FILE: '/no/file' }).stderr).toContain('/no/file');
 });

@@ -33,17 +33,22 @@ async function openTab(
 }
 
 /**
- * Notes in the page that it has asked its browser for a passkey.
+ * Notes in the page what it asks its browser for: `conditional` in the address field, `modal` by the button, and how a
+ * request failed.
  * @param holdsField whether the address field's request waits in the page: by the time that the authenticator gets it, a
  * test may have made the user present for the button, and the page would be left before the button is pressed
  */
 const noteRequests = (holdsField: boolean) => `
   const { get } = CredentialsContainer.prototype;
   CredentialsContainer.prototype.get = function (options) {
-    globalThis.hasAskedForPasskey = true;
-    const { mediation, signal } = options;
-    if (!${holdsField} || mediation !== 'conditional') return get.call(this, options);
-    return new Promise((_, fail) => signal.addEventListener('abort', () => fail(signal.reason)));
+    const { mediation = 'modal', signal } = options;
+    const notes = (globalThis.passkeyRequests ??= []);
+    notes.push(mediation);
+    const asked = ${holdsField} && mediation === 'conditional'
+      ? new Promise((_, fail) => signal.addEventListener('abort', () => fail(signal.reason)))
+      : get.call(this, options);
+    asked.catch(({ name }) => notes.push(mediation + ': ' + name));
+    return asked;
   };`;
 
 /** Somebody who has signed in by code, and has added a passkey where that was offered; signed out again. */
@@ -90,18 +95,19 @@ function problem(page: Page): Promise<string | null> {
   return page.getByRole('alert').filter({ hasText: /./ }).textContent();
 }
 
-/**
- * Has the authenticator answer whatever is asked next. The address field must have asked before: if it asked later, it would
- * be answered too, and the page would be left before the button is pressed.
- */
+/** Has the authenticator answer whatever is asked next, once the address field has asked. */
 async function setReadyForButton(page: Page, authenticator: VirtualAuthenticator): Promise<void> {
   await untilFieldAsks(page);
   await authenticator.setPresent(true);
 }
 
+function requests(page: Page): Promise<unknown> {
+  return page.evaluate('globalThis.passkeyRequests ?? []');
+}
+
 /** Not by `waitForFunction`: it evaluates text in the page, which the Content-Security-Policy forbids. */
 async function untilFieldAsks(page: Page): Promise<void> {
-  await expect.poll(() => page.evaluate('globalThis.hasAskedForPasskey')).toBe(true);
+  await expect.poll(() => requests(page)).toContain('conditional');
 }
 
 async function logInByButton(page: Page, authenticator: VirtualAuthenticator, path = '/login'): Promise<void> {
@@ -112,7 +118,7 @@ async function logInByButton(page: Page, authenticator: VirtualAuthenticator, pa
 
 describe('logging in', () => {
   test('one press of a button leads where the visitor was going, without an address', async () => {
-    const { page, authenticator, email } = await member({ holdsField: false });
+    const { page, authenticator, email } = await member();
     await page.goto(`${origin}/admin?from=mail`);
     await page.getByLabel('Keep me signed in').check();
     await setReadyForButton(page, authenticator);
@@ -123,6 +129,14 @@ describe('logging in', () => {
     const [session] = (await page.context().cookies()).filter(({ name }) => name === 'session');
     expect(session?.expires).toBeGreaterThan(Date.now() / 1000);
     expect(authenticator.signals).toEqual([]);
+  });
+
+  test('the button takes the place of what the address field asks for', async () => {
+    const { page } = await openTab({}, { holdsField: false });
+    await page.goto(`${origin}/login`);
+    await untilFieldAsks(page);
+    await passkeyButton(page).click();
+    await expect.poll(() => requests(page)).toEqual(['conditional', 'conditional: AbortError', 'modal']);
   });
 
   test('the browser offers the passkey in the address field', async () => {
