@@ -53,7 +53,7 @@ import { viewLocals } from './middleware/view-locals.ts';
 import { projectDirectory } from './project-directory.ts';
 import { connected, type OpenedRedis, openSingle, type RedisOptions } from './redis/connect.ts';
 import type { RedisUnavailable } from './redis/deadline.ts';
-import { endOtherSessions, endSession, listSessions, showAdmin } from './routes/admin.ts';
+import { endOtherSessions, endSession, listLiveSessions, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
 import { plainSteps, showLogin, trust } from './routes/login.ts';
@@ -230,7 +230,7 @@ export function createApp(parts: AppParts) {
   app.route('/login').get(showLogin).post(signInWay.begin).all(refuseOthers);
   app.route('/logout').get(followLogout(log, origin)).post(logOut(log)).all(refuseOthers);
 
-  const admin = { index: store.index, listSessions, limits, log, sections: adminSections };
+  const admin = { index: store.index, listSessions: listLiveSessions, limits, log, sections: adminSections };
   admin.listSessions = listPreloaded;
   app.use('/admin', requireLogin);
   app.route('/admin').get(showAdmin(admin)).all(allowOnly('GET', 'HEAD'));

@@ -41,7 +41,7 @@ export function createHttpServer(app: http.RequestListener, options: http.Server
 
 /**
  * Listens, or rejects with the reason and the settings that would help. Port 0 is any that is free.
- * @param prefix of these settings, such as `OTHER_`
+ * @param prefix what the names of these settings begin with, before HOST and PORT
  */
 export async function listen(server: http.Server, port: number, host: string, prefix = ''): Promise<void> {
   try {

@@ -19,7 +19,7 @@ type Parts = {
 };
 
 /** Asks Redis for the list; throws `RedisUnavailable`. */
-export const listSessions: Parts['listSessions'] = (req, index) => index.listFor(req.sessionID);
+export const listLiveSessions: Parts['listSessions'] = (req, index) => index.listFor(req.sessionID);
 
 /** Greets, and lists the sessions of this address (ASVS 7.5.2). */
 export function showAdmin({ index, listSessions, limits, sections: all }: Parts): RequestHandler {

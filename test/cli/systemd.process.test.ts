@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { pathOf } from '../support/documents.ts';
@@ -29,28 +29,30 @@ function runScript(lines: string[], more: Record<string, string> = {}, origin = 
   return spawnSync('sh', ['-c', script, 'latchkey', 'sessions', 'unit@example.com'], options);
 }
 
-test('deploy/systemd/latchkey takes the settings and secrets of the service', async () => {
-  await signedIn(url, 'unit@example.com');
-  const { status, stdout, stderr } = runScript([]);
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  expect(stdout).toContain('unit@example.com has 1 session.');
-});
+describe('deploy/systemd/latchkey', () => {
+  test('takes the settings and secrets of the service', async () => {
+    await signedIn(url, 'unit@example.com');
+    const { status, stdout, stderr } = runScript([]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain('unit@example.com has 1 session.');
+  });
 
-test('and what the file of settings says goes first', () => {
-  for (const line of ['TRUST_PROXY=nobody', ' TRUST_PROXY = nobody']) {
-    expect(runScript([line]).stderr).toMatch(/^latchkey: TRUST_PROXY takes/);
-  }
-  expect(runScript(['SESSION_SECRET_FILE=/nowhere']).stderr).toContain('/nowhere');
-});
+  test('lets latchkey.env override its defaults', () => {
+    for (const line of ['TRUST_PROXY=nobody', ' TRUST_PROXY = nobody']) {
+      expect(runScript([line]).stderr).toMatch(/^latchkey: TRUST_PROXY takes/);
+    }
+    expect(runScript(['SESSION_SECRET_FILE=/nowhere']).stderr).toContain('/nowhere');
+  });
 
-test('and it is in production unless the file says otherwise', () => {
-  const origin = 'http://login.example.com';
-  expect(runScript([], {}, origin).stderr).toContain('BASE_URL must be https in production');
-  expect(runScript(['NODE_ENV=test'], {}, origin).status).toBe(0);
-});
+  test('is in production unless latchkey.env says otherwise', () => {
+    const origin = 'http://login.example.com';
+    expect(runScript([], {}, origin).stderr).toContain('BASE_URL must be https in production');
+    expect(runScript(['NODE_ENV=test'], {}, origin).status).toBe(0);
+  });
 
-test('and another Redis user can be given', () => {
-  const { status, stderr } = runScript([], { REDIS_URL: 'unix:///nowhere.sock' });
-  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('ENOENT') });
-  expect(runScript([], { REDIS_URL_FILE: '/no/file' }).stderr).toContain('/no/file');
+  test('can be given another Redis user', () => {
+    const { status, stderr } = runScript([], { REDIS_URL: 'unix:///nowhere.sock' });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('ENOENT') });
+    expect(runScript([], { REDIS_URL_FILE: '/no/file' }).stderr).toContain('/no/file');
+  });
 });

@@ -22,12 +22,11 @@ describe('the files that no test runs', () => {
 
   test("Envoy's lets nobody pass without an answer, and takes over all that the gate says", () => {
     const { static_resources } = parse(read('deploy/gate/envoy.yaml'));
-    const [plain, secure] = static_resources.listeners.map(
+    const [plain, manager] = static_resources.listeners.map(
       (listener: { filter_chains: [{ filters: [{ typed_config: object }] }] }) =>
         listener.filter_chains[0].filters[0].typed_config,
     );
     expect(plain.route_config.virtual_hosts[0].routes[0].redirect).toEqual({ https_redirect: true });
-    const manager = secure;
     expect(manager.use_remote_address).toBe(true);
     expect(manager.internal_address_config.cidr_ranges).toEqual([{ address_prefix: '127.0.0.1', prefix_len: 32 }]);
     const [authorize, router] = manager.http_filters.map((filter: { typed_config: object }) => filter.typed_config);

@@ -1,21 +1,15 @@
 import type { ServerOptions } from 'node:http';
 import type { Express, RequestHandler } from 'express';
 import type { Core } from '../../core.ts';
-import type { RedisClient } from '../../redis/client.ts';
 import { compileViews } from './compiled-views.ts';
 import { expressPrototypes } from './express-prototypes.ts';
 import { loadStoredSessions } from './load-stored-sessions.ts';
 import { rememberDates } from './recent-dates.ts';
 import { rememberLists } from './remember-lists.ts';
-import { sendHashesOfScripts } from './script-hashes.ts';
 import { sendPages } from './send-pages.ts';
 
 export { listPreloaded } from './preload-lists.ts';
-
-/** Makes calling scripts cheaper. */
-export function tuneRedis(client: RedisClient): void {
-  sendHashesOfScripts(client);
-}
+export { tuneRedis } from './script-hashes.ts';
 
 /**
  * Makes Express cheaper. Two things differ: `res.render()` has sent the page when it returns, so whatever changes the

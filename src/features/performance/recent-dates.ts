@@ -1,28 +1,29 @@
+import { RecentCache } from './recent-cache.ts';
+
 type Words = { formatTime: (milliseconds: number) => string; isoTime: (milliseconds: number) => string };
 type DateWords = { words: string; iso: string };
 
-const maxDates = 100;
+const maxDates = 50;
 const twoDigits = Array.from({ length: 60 }, (_, count) => String(count).padStart(2, '0'));
 
 /**
  * Remembers how the dates of the days formatted last are written: the sessions of a list share few, and the date is most of
  * the work.
- * @param words gets functions that write the same
+ * @param words its functions are replaced by ones that return the same texts
  */
 export function rememberDates(words: Words): void {
   const { formatTime, isoTime } = words;
-  const dates = new Map<number, DateWords>();
+  const recent = new RecentCache<DateWords>(maxDates);
 
   function dateOf(milliseconds: number): DateWords {
-    const day = Math.floor(milliseconds / 86_400_000);
-    const known = dates.get(day);
+    const day = String(Math.floor(milliseconds / 86_400_000));
+    const known = recent.get(day);
     if (known) return known;
     const date = {
       words: formatTime(milliseconds).slice(0, -', 20:04 UTC'.length),
       iso: isoTime(milliseconds).slice(0, '2026-11-23'.length),
     };
-    if (dates.size === maxDates) dates.clear();
-    dates.set(day, date);
+    recent.set(day, date);
     return date;
   }
 

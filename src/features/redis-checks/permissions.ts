@@ -79,8 +79,7 @@ export async function missingPermissions(
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     if (!(cause instanceof ErrorReply && /^NOPERM/.test(cause.message))) throw error;
-    const [, command] = /'(eval\w*)'/i.exec(cause.message) ?? [];
-    return command ? `may not use ${command.toLowerCase()}` : 'may not use the keys of Latchkey';
+    return /'eval'/i.test(cause.message) ? 'may not use eval' : 'may not use the keys of Latchkey';
   }
 }
 
