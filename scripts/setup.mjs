@@ -48,8 +48,11 @@ function outputOf(command, ...args) {
   return spawnSync(command, args, { encoding: 'utf8' }).stdout ?? '';
 }
 
-/** @param {string} name the Debian package */
-function aptInstall(name) {
+/**
+ * @param {string} name the Debian package
+ * @param {string} [extra] one that not every system has
+ */
+function aptInstall(name, extra) {
   if (!onPath('apt-get')) return false;
   const asRoot = process.getuid?.() === 0 ? [] : ['sudo'];
   if (asRoot.length > 0 && !onPath('sudo')) return false;
@@ -60,8 +63,11 @@ function aptInstall(name) {
     const [command = '', ...rest] = [...asRoot, ...env, 'apt-get', '-qq', '-o', 'Dpkg::Use-Pty=0', ...args];
     return run(command, rest);
   };
-  const install = ['install', '--yes', '--no-install-recommends', name];
-  return (apt(['update']) && apt(install)) || apt(install);
+  /** @param {string} each */
+  const install = (each) => apt(['install', '--yes', '--no-install-recommends', each]);
+  const isInstalled = (apt(['update']) && install(name)) || install(name);
+  if (isInstalled && extra) install(extra);
+  return isInstalled;
 }
 
 /** @param {string} message */
@@ -101,7 +107,8 @@ async function getChromium() {
   if (process.env.CHROMIUM_PATH || isThere()) return;
   console.log('latchkey: no Chromium on this machine; getting one for the browser tests');
   const installed =
-    (isDebian() && aptInstall('chromium')) ||
+    // Most browser tests need nothing but the headless shell, which takes a third less processor time.
+    (isDebian() && aptInstall('chromium', 'chromium-headless-shell')) ||
     (onPath('npx') && run('npx', ['playwright-core', 'install', '--with-deps', 'chromium']));
   if (installed && isThere()) return;
   stop('could not get Chromium. Install it so that `chromium` is on PATH, or set CHROMIUM_PATH.');

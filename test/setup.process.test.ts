@@ -76,7 +76,6 @@ describe('setup.mjs', () => {
 
   test.each([
     ['redis', 'redis-server'],
-    ['chromium', 'chromium'],
     ['caddy', 'caddy'],
   ])('gets %s by apt, as root or by sudo', async (need, debianPackage) => {
     const path = pathWith({ ...aptWith(debianPackage), ...system('debian'), npx: note('npx'), brew: note('brew') });
@@ -89,6 +88,15 @@ describe('setup.mjs', () => {
     ]);
     expect(calls.includes('sudo ')).toBe(process.getuid?.() !== 0);
     expect(calls).not.toMatch(/^(npx|brew) /m);
+  });
+
+  test('gets chromium by apt, and its headless shell where there is one', async () => {
+    const path = pathWith({ ...aptWith('chromium'), ...system('debian'), npx: note('npx') });
+    const { code, calls } = await setUp(path, ['chromium']);
+    expect(code).toBe(0);
+    const installed = [...calls.matchAll(/^apt-get .* --no-install-recommends (.*)$/gm)].map(([, name]) => name);
+    expect(installed).toEqual(['chromium', 'chromium-headless-shell']);
+    expect(calls).not.toMatch(/^npx /m);
   });
 
   test('keeps the service of a proxy from being started, now and later', async () => {

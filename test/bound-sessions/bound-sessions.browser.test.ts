@@ -16,6 +16,8 @@ const app = await startApp({ env: settings, redisAddress });
 const front = await startHttpsFront(app.url, host, otherHost);
 const address = `127.0.0.1:${front.port}`;
 const options = {
+  // A headless shell can't bind a session.
+  headlessShell: false,
   trusts: front.certificate,
   resolves: { [host]: address, [otherHost]: address },
   // Keys in software: test machines have no TPM.

@@ -5,7 +5,7 @@ import { startApp } from '../support/app.ts';
 import { launchChromium, signIn } from '../support/browser.ts';
 import { newFile, svg } from './pictures.ts';
 
-const browser = await launchChromium();
+const browser = await launchChromium({ headlessShell: true });
 afterwards(() => browser.close());
 
 // Yellow can't be read on white, nor navy on black.

@@ -4,6 +4,8 @@ import { findOnPath } from '../../src/dev/private-redis.ts';
 import type { Certificate } from './certificate.ts';
 
 const programs = ['chromium', 'chromium-browser', 'google-chrome'];
+/** Chromium without what is around its pages, such as tabs and menus. */
+const headlessShells = ['chromium-headless-shell', 'chrome-headless-shell'];
 
 const quiet = [
   '--disable-gpu',
@@ -38,6 +40,8 @@ export const disabledByPlaywright = [
 const disabledFeatures = [...disabledByPlaywright, 'WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'];
 
 export type ChromiumOptions = {
+  /** Whether a headless shell will do, if there is one: it takes a third less processor time. */
+  headlessShell?: boolean;
   /** Whether the back/forward cache is on, as it is for everybody but Playwright. */
   keepsPages?: boolean;
   /** A certificate that is signed by itself. */
@@ -48,13 +52,17 @@ export type ChromiumOptions = {
   features?: string[];
 };
 
-/** A headless Chromium: the one that `CHROMIUM_PATH` names, else one on PATH, else the one Playwright downloaded. */
+/**
+ * A headless Chromium: the one that `CHROMIUM_PATH` names, else one on PATH, else the one Playwright downloaded. Where a
+ * headless shell will do, one on PATH comes before any other on PATH.
+ */
 export function launchChromium(options: ChromiumOptions = {}): Promise<Browser> {
   return chromium.launch(launchOptions(options));
 }
 
 /** How Chromium is started, by whatever method of Playwright. */
 export function launchOptions({
+  headlessShell = false,
   keepsPages = false,
   trusts,
   resolves = {},
@@ -64,7 +72,10 @@ export function launchOptions({
   const asRoot = process.getuid?.() === 0;
   const rules = Object.entries(resolves).map(([host, address]) => `MAP ${host} ${address}`);
   return {
-    executablePath: process.env.CHROMIUM_PATH || findOnPath(programs) || chromium.executablePath(),
+    executablePath:
+      process.env.CHROMIUM_PATH ||
+      findOnPath(headlessShell ? [...headlessShells, ...programs] : programs) ||
+      chromium.executablePath(),
     args: [
       ...quiet,
       `--disable-features=${disabledFeatures.join(',')}`,

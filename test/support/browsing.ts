@@ -63,7 +63,8 @@ let browser: Promise<Browser> | undefined;
 
 function openBrowser(chromium: ChromiumOptions): Promise<Browser> {
   if (browser) return browser;
-  const opened = launchChromium(chromium);
+  // A headless shell has no back/forward cache.
+  const opened = launchChromium({ headlessShell: !chromium.keepsPages, ...chromium });
   browser = opened;
   afterwards(async () => {
     browser = undefined;
