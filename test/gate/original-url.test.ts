@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { maxPathLength, readOriginalUrl, readPath } from '../../src/features/gate/original-url.ts';
 import { openSites } from '../../src/features/gate/sites.ts';
+import { urlPath, urlQuery } from '../support/text.ts';
 
 const wiki = 'https://wiki.example.net';
 const reports = 'https://reports.example.org:8443';
@@ -122,7 +123,7 @@ describe('a path that a link asks for', () => {
 
   test('survives as it is', () => {
     fc.assert(
-      fc.property(fc.webPath(), fc.webQueryParameters(), (path, query) => {
+      fc.property(urlPath, urlQuery, (path, query) => {
         const { pathname, search } = new URL(`${site.origin}/${path}?${query}`);
         fc.pre(!pathname.includes('.latchkey') && pathname.length + search.length <= maxPathLength);
         expect(readPath(site, pathname + search)).toBe(pathname + search);
