@@ -5,7 +5,7 @@ import { singleRedisUrl } from '../../src/features/redis-urls/url.ts';
 import { plainRedisUrl } from '../../src/redis/url.ts';
 import { SettingProblem } from '../../src/settings/setting.ts';
 import { connectUrl } from '../support/app.ts';
-import { freePort, newDirectory } from '../support/process.ts';
+import { newDirectory } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 
 describe('every part of a URL is used', () => {
@@ -123,10 +123,7 @@ test('a unix socket with a password and a database leads to Redis', async () => 
   });
 });
 
-test('a host that refuses, and a database that does not exist, are told at start', async () => {
-  await expect(connectUrl(`redis://[::1]:${await freePort()}`)).rejects.toMatchObject({
-    cause: { code: 'ECONNREFUSED' },
-  });
+test('a database that does not exist is told at start', async () => {
   const { url } = await startRedisServer('of-the-operator');
   await expect(connectUrl(`${url}/99`)).rejects.toMatchObject({ cause: { message: 'ERR DB index is out of range' } });
 });

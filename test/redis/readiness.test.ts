@@ -55,20 +55,3 @@ test.each(reasons)('/readyz says no, and why, while Redis refuses writes with $w
   await end();
   await expect.poll(readiness, patience).toBe('ok\n');
 });
-
-test('/readyz says no while Redis is frozen, instead of waiting for it', async () => {
-  redis.signal('SIGSTOP');
-  await ask(app.url, 'get', '/readyz').expect(503, 'Redis does not answer\n');
-  redis.signal('SIGCONT');
-  await expect.poll(readiness, patience).toBe('ok\n');
-});
-
-test('a sign-in that was refused while Redis was away is not carried out when it is back', async () => {
-  const away = await startRedisServer(password, ['--appendonly', 'yes']);
-  const visited = await startApp({ redisAddress: { url: away.url } });
-  await away.kill();
-  await ask(visited.url, 'post', '/login').type('form').send({ email: 'ann@example.com' }).expect(503);
-  await away.start();
-  await expect.poll(async () => (await ask(visited.url, 'get', '/readyz')).text, patience).toBe('ok\n');
-  expect(await away.client((admin) => admin.dbSize())).toBe(0);
-});
