@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { RequestListener } from 'node:http';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   announceClosing,
@@ -45,6 +46,25 @@ describe('the HTTP server', async () => {
   test('keeps connections longer than proxies do', async () => {
     expect((await fetch(url)).headers.get('Keep-Alive')).toBe('timeout=65');
   });
+});
+
+test.each<[string, RequestListener]>([
+  ['an earlier listener has answered', (_req, res) => res.writeHead(429).end()],
+  ['an earlier listener has cut off', (req) => req.socket.destroy()],
+])('a request that %s does not reach the app', async (_what, refuse) => {
+  const reached: unknown[] = [];
+  const server = createHttpServer((req, res) => {
+    reached.push(req.url);
+    res.end();
+  });
+  const url = await listenLocally(server);
+  onTestFinished(() => void closeHttpServer(server));
+  const refusing = vi.fn(refuse);
+  server.prependListener('request', refusing);
+  const { closed } = await connect(url, 'GET /refused HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  await closed;
+  expect(refusing).toHaveBeenCalledOnce();
+  expect(reached).toEqual([]);
 });
 
 test('a connection is known until it closes', async () => {
