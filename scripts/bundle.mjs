@@ -30,6 +30,9 @@ const programs = [
   // end: mail
 ];
 
+/** Every Node has them. esbuild would write `new RegExp()` instead, which makes another object of a text at each call. */
+const supported = { 'regexp-unicode-property-escapes': true };
+
 const [directory = 'dist'] = process.argv.slice(2);
 const bundles = resolve(directory, 'bundle');
 const own = fileURLToPath(new URL('bundle', import.meta.url));
@@ -47,6 +50,7 @@ const { outputFiles } = await build({
   platform: 'node',
   format: 'esm',
   target: 'node20.19',
+  supported,
   minifyWhitespace: true,
   sourcemap: 'inline',
   sourcesContent: false,
@@ -62,7 +66,7 @@ for (const { path, text } of outputFiles) {
     platform: 'node',
     format: 'cjs',
     target: 'node20.19',
-    supported: { 'dynamic-import': false },
+    supported: { ...supported, 'dynamic-import': false },
     minifyWhitespace: true,
     // Node prints the line in which an uncaught error was thrown.
     lineLimit: 200,

@@ -49,6 +49,14 @@ test('the build starts no server, although .env has all settings', async () => {
   expect(readdirSync(join(dist, 'bundle'))).toContain('server.cjs.compiled');
 });
 
+test('regular expressions with Unicode properties stay literals', () => {
+  const programs = readdirSync(bundles).filter((name) => name.endsWith('.cjs'));
+  const source = programs.map((name) => readFileSync(join(bundles, name), 'utf8')).join('');
+  expect(source).toContain('\\p{Cc}');
+  const constructed = source.matchAll(/new RegExp\(\s*(["'])(?:(?!\1).)*\\[pP]\{/g);
+  expect([...constructed].map(([call]) => call)).toEqual([]);
+});
+
 describe('compiled code', () => {
   test('comes with what a production start loads, and is accepted by this Node', () => {
     const compiled = readdirSync(bundles).filter((name) => name.endsWith('.compiled'));
