@@ -1,4 +1,3 @@
-import { callbackify } from 'node:util';
 import { RedisStore } from 'connect-redis';
 import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
@@ -230,6 +229,7 @@ function fieldsOf(session: Partial<SessionData>): string[] {
 // The callback runs outside the promise: errors thrown by the code behind it are not ours to report, and connect-redis
 // would call it a second time.
 function settle<Value>(work: Promise<Value>, callback: Callback<Value> | undefined): Promise<Value> {
-  if (callback) callbackify(() => work)(callback);
+  const call = callback && ((error: unknown, value?: Value) => process.nextTick(callback, error, value));
+  if (call) work.then((value) => call(null, value), call);
   return work;
 }
