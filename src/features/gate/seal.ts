@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
 
@@ -11,11 +11,13 @@ const tagLength = 16;
  * nor use it in another context (AES-256-GCM; each session secret has a key of its own, by HKDF).
  */
 export class Seal {
-  readonly #keys: [Buffer, ...Buffer[]];
+  readonly #keys: [KeyObject, ...KeyObject[]];
 
   /** @param purpose seals of different purposes don't open each other's */
   constructor([newest, ...older]: SessionSecrets, purpose: string) {
-    const keyOf = (secret: string) => Buffer.from(hkdfSync('sha256', secret, '', `latchkey ${purpose}`, 32));
+    // Key objects: with buffers, Node 24 takes 8 µs longer at each use.
+    const bytesOf = (secret: string) => new Uint8Array(hkdfSync('sha256', secret, '', `latchkey ${purpose}`, 32));
+    const keyOf = (secret: string) => createSecretKey(bytesOf(secret));
     this.#keys = [keyOf(newest), ...older.map(keyOf)];
   }
 
@@ -46,7 +48,7 @@ export class Seal {
   }
 }
 
-function openWith(key: Buffer, bytes: Buffer, context: string): string | undefined {
+function openWith(key: KeyObject, bytes: Buffer, context: string): string | undefined {
   const decipher = createDecipheriv(algorithm, key, bytes.subarray(0, ivLength), { authTagLength: tagLength });
   decipher.setAAD(Buffer.from(context)).setAuthTag(bytes.subarray(-tagLength));
   try {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { personEvents } from '../../shared/person-events.ts';
@@ -124,7 +124,7 @@ export class RedisOutbox implements Outbox {
   async #enqueue(kind: string, mail: Mail, delivery: Delivery<Context>): Promise<void> {
     const { priority, ttlSeconds, about, context, withheld = false } = delivery;
     const envelope: Envelope = { mail, kind, about, context };
-    const id = randomBytes(16).toString('base64url');
+    const id = randomUUID();
     const delayMs = priority === 'high' && !withheld ? 0 : this.#sendDelay.nextMs(mail.to);
     await this.#queue.enqueue({
       id,

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Config } from '../../config.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import type { Finding, SelfCheck } from '../../shared/operations.ts';
@@ -29,7 +29,7 @@ export function checkMail(courier: Courier | undefined, keys: SealKeys, config: 
 async function sendMail(courier: Courier, keys: SealKeys, to: EmailAddress, siteName: string): Promise<Finding> {
   const text = `This is a test of the mail server, sent by the operator of ${siteName}.`;
   const mail = { to, subject: `Test of ${siteName}`, text: `${text}\n`, html: `<p>${escaped(text)}</p>` };
-  const id = randomBytes(16).toString('base64url');
+  const id = randomUUID();
   const sealed = seal(keys, id, JSON.stringify({ mail, kind: 'test', about: {}, context: {} }));
   const delivered = await courier.deliver({ id, sealed, isWithheld: false, hasLapsed: false });
   return { what: 'mail', detail: `to ${to}: ${replyText(delivered)}`, problem: problemOf(delivered) };
