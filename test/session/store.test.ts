@@ -52,6 +52,14 @@ describeStoreContract('MemoryStore', () => ({
 }));
 
 describe('SessionStore', () => {
+  test('calls back in a tick of its own: what fails behind the callback is no failure of the store', async () => {
+    const called: unknown[] = [];
+    await store.get('unknown', (...result: unknown[]) => called.push(result));
+    expect(called).toEqual([]);
+    await new Promise(process.nextTick);
+    expect(called).toEqual([[null, null]]);
+  });
+
   test('writes a session and its entry in one transaction, in one Cluster slot, both with a TTL', async () => {
     const id = annsId();
     await store.set(id, annsData());

@@ -70,11 +70,13 @@ export function launchOptions({
 }: ChromiumOptions): LaunchOptions {
   // Chromium's sandbox refuses to run for root, which is who runs tests in many a container.
   const asRoot = process.getuid?.() === 0;
+  // It has no back/forward cache.
+  const isShellEnough = headlessShell && !keepsPages;
   const rules = Object.entries(resolves).map(([host, address]) => `MAP ${host} ${address}`);
   return {
     executablePath:
       process.env.CHROMIUM_PATH ||
-      findOnPath(headlessShell ? [...headlessShells, ...programs] : programs) ||
+      findOnPath(isShellEnough ? [...headlessShells, ...programs] : programs) ||
       chromium.executablePath(),
     args: [
       ...quiet,

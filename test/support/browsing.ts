@@ -63,8 +63,7 @@ let browser: Promise<Browser> | undefined;
 
 function openBrowser(chromium: ChromiumOptions): Promise<Browser> {
   if (browser) return browser;
-  // A headless shell has no back/forward cache.
-  const opened = launchChromium({ headlessShell: !chromium.keepsPages, ...chromium });
+  const opened = launchChromium({ headlessShell: true, ...chromium });
   browser = opened;
   afterwards(async () => {
     browser = undefined;

@@ -1,28 +1,15 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
+import { deriveKeys, type SecretKeys } from '../../shared/secret-keys.ts';
 
 const ivBytes = 12;
 const tagBytes = 16;
 
-/** AES-256 keys, one for each session secret: the first encrypts, all decrypt. */
-export type SealKeys = [KeyObject, ...KeyObject[]];
+export type SealKeys = SecretKeys;
 
-/**
- * Derives keys from the session secrets, by HKDF (RFC 5869).
- * @param use what they encrypt; each use has keys of its own
- */
-export function deriveSealKeys([first, ...others]: SessionSecrets, use = 'latchkey outbox'): SealKeys {
-  // Key objects: with buffers, Node 24 takes 8 µs longer at each use.
-  const derive = (secret: string) => createSecretKey(new Uint8Array(hkdfSync('sha256', secret, '', use, 32)));
-  return [derive(first), ...others.map(derive)];
+/** The keys for mail in Redis, unless they are for another use. */
+export function deriveSealKeys(secrets: SessionSecrets, use = 'latchkey outbox'): SealKeys {
+  return deriveKeys(secrets, use);
 }
 
 /**
