@@ -1,4 +1,4 @@
-// Gets what a fresh machine lacks: `node scripts/setup.mjs redis chromium nginx`.
+// Gets what a fresh machine lacks: `node scripts/setup.mjs redis chromium nginx`, or `node scripts/setup.mjs for-tests`.
 // Prints nothing and takes next to no time when everything is there. Installs nothing in production,
 // and no Redis where REDIS_URL names one.
 import { spawnSync } from 'node:child_process';
@@ -18,12 +18,23 @@ const tools = {
   nginx: 'nginx',
   caddy: 'caddy',
   haproxy: 'haproxy',
-  promtool: 'prometheus',
-  'fail2ban-regex': 'fail2ban',
+  promtool: 'prometheus', // feature: metrics
+  'fail2ban-regex': 'fail2ban', // feature: incidents
   'systemd-analyze': 'systemd',
   buildah: 'buildah',
   debootstrap: 'debootstrap',
 };
+/** What `for-tests` stands for: all that `npm test` runs. */
+const forTests = [
+  'redis',
+  'chromium',
+  'nginx',
+  'caddy',
+  'haproxy',
+  'systemd-analyze',
+  'fail2ban-regex', // feature: incidents
+  'promtool', // feature: metrics
+];
 
 /** @param {string} program */
 function onPath(program) {
@@ -146,12 +157,12 @@ function withoutService(name, install) {
 }
 
 if (process.env.NODE_ENV !== 'production') {
-  for (const need of process.argv.slice(2)) {
+  for (const need of process.argv.slice(2).flatMap((name) => (name === 'for-tests' ? forTests : [name]))) {
     if (need === 'redis') getRedis();
     else if (need === 'chromium') await getChromium();
     // There is no systemd to get for other systems.
     else if (need === 'systemd-analyze' && process.platform !== 'linux') continue;
     else if (need in tools) getTool(need);
-    else stop(`setup.mjs knows redis, chromium, ${Object.keys(tools).join(', ')}, not "${need}"`);
+    else stop(`setup.mjs knows for-tests, redis, chromium, ${Object.keys(tools).join(', ')}, not "${need}"`);
   }
 }

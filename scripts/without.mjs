@@ -2,7 +2,7 @@
 // docs/forking.md says what belongs to a feature. node_modules stays as it is, and no network is needed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /**
  * What a feature says of itself in src/features/NAME/feature.json, besides what its name tells.
@@ -10,7 +10,8 @@ import { basename, join } from 'node:path';
  * @property {string[]} needs other features, without which it cannot be
  * @property {string[]} dependencies packages that the core doesn't use
  * @property {string[]} [words] patterns of what must not be left when it is gone, for the tests
- * @property {string[]} paths files and folders outside its own folders; what several features list goes with the last of them
+ * @property {string[]} paths files and folders outside its own folders; what several features list goes with the last of
+ * them. A module that no code imports any more goes without being listed.
  */
 
 const foldersOf = (name) => [
@@ -30,7 +31,7 @@ const composition = [
   'scripts/before-start.mjs',
 ];
 const textFiles =
-  /(\.(md|ts|mjs|ya?ml|ejs|css|html|json|conf|cfg|toml|service|example|dockerignore)|Dockerfile|Caddyfile|\/latchkey|run)$/;
+  /(\.(md|ts|mjs|ya?ml|ejs|css|html|jsonc?|conf|cfg|toml|service|example|dockerignore)|Dockerfile|Caddyfile|\/latchkey|run)$/;
 const notOurs = new Set(['node_modules', '.git', '.data', 'dist', 'coverage']);
 
 const features = readFeatures();
@@ -46,11 +47,13 @@ const gone = [...removed.flatMap(foldersOf), ...only('paths')].filter(
 );
 const dependencies = only('dependencies');
 
-for (const file of composition) if (existsSync(file)) rewrite(file, withoutLines);
+const importersBefore = importersOf(codeFiles());
+for (const file of composition) if (existsSync(file)) rewrite(file, (code) => withoutLines(code, gone));
 for (const path of gone) rmSync(path, { recursive: true, force: true });
 for (const file of filesBelow('.')) if (textFiles.test(file)) rewrite(file, withoutBlocks);
+removeUnused();
 const listings = [...kept.map((name) => `src/features/${name}/feature.json`), 'deploy/grafana/dashboard.json'];
-for (const file of ['package.json', 'knip.json', 'biome.json', ...listings.filter((file) => existsSync(file))]) {
+for (const file of ['package.json', 'biome.json', ...listings.filter((file) => existsSync(file))]) {
   rewrite(file, withoutMentions);
 }
 if (dependencies.length > 0) {
@@ -78,6 +81,51 @@ function readFeature(/** @type {string} */ name) {
   return { needs: [], dependencies: [], paths: [], ...(existsSync(file) && JSON.parse(readFileSync(file, 'utf8'))) };
 }
 
+/**
+ * Removes the modules that were imported before and are not any more, and their own tests. Nothing of `src/` is kept for a
+ * test, and nothing of `src/shared/` for the code that names features.
+ */
+function removeUnused() {
+  for (;;) {
+    const files = codeFiles();
+    const importers = importersOf(files);
+    const keeps = (/** @type {string} */ importer, /** @type {string} */ file) => {
+      if (!file.startsWith('src/')) return true;
+      return !importer.startsWith('test/') && !(file.startsWith('src/shared/') && composition.includes(importer));
+    };
+    const unused = files.filter((file) => {
+      const isUsedBy = (/** @type {string} */ importer) => keeps(importer, file);
+      return importersBefore.get(file)?.some(isUsedBy) && !importers.get(file)?.some(isUsedBy);
+    });
+    if (unused.length === 0) return;
+    for (const file of composition) if (existsSync(file)) rewrite(file, (code) => withoutLines(code, unused));
+    const tests = unused.map((file) => file.replace(/^src\/(features\/)?(.+)\.ts$/, 'test/$2.test.ts'));
+    for (const file of [...unused, ...tests]) rmSync(file, { force: true });
+    gone.push(...unused, ...tests);
+  }
+}
+
+function codeFiles() {
+  const rooms = ['src', 'test', 'bench', 'scripts'].filter((room) => existsSync(room));
+  return rooms.flatMap(filesBelow).filter((file) => /\.(ts|mjs)$/.test(file));
+}
+
+/** The modules of the project, and which files import each. */
+function importersOf(/** @type {string[]} */ files) {
+  /** @type {Map<string, string[]>} */
+  const importers = new Map();
+  for (const file of files) {
+    const named = readFileSync(file, 'utf8').matchAll(
+      /(?:\bfrom|\bimport|\bimport\(|\bresolve\(|\bURL\()\s*['"](\.[^'"]+)['"]/g,
+    );
+    for (const [, path = ''] of named) {
+      const module = join(dirname(file), path);
+      importers.set(module, [...(importers.get(module) ?? []), file]);
+    }
+  }
+  return importers;
+}
+
 /** These and all that need them. */
 function withDependents(/** @type {string[]} */ named) {
   const unknown = named.filter((name) => !features.has(name));
@@ -101,9 +149,9 @@ function withDependents(/** @type {string[]} */ named) {
  * Code without the statements and members that name something of a removed feature: its path, or what an import or
  * a declaration that goes has bound.
  */
-function withoutLines(/** @type {string} */ code) {
+function withoutLines(/** @type {string} */ code, /** @type {string[]} */ paths) {
   let units = unitsOf(code);
-  const shared = gone.flatMap((file) => /^src(\/shared\/.+)$/.exec(file)?.[1] ?? []);
+  const shared = paths.flatMap((file) => /^src(\/shared\/.+)$/.exec(file)?.[1] ?? []);
   const path = new RegExp([`/features/(${removed.join('|')})/`, `\\./(${removed.join('|')})/`, ...shared].join('|'));
   const bound = new Set();
   for (let before = -1; before !== units.length; ) {

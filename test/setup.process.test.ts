@@ -95,6 +95,22 @@ describe('setup.mjs', () => {
     },
   );
 
+  test('gets all that the tests run, and nothing else', async () => {
+    const present = [
+      'redis-server',
+      'chromium',
+      'nginx',
+      'haproxy',
+      'systemd-analyze',
+      'fail2ban-regex', // feature: incidents
+      'promtool', // feature: metrics
+    ];
+    const programs = Object.fromEntries(present.map((name) => [name, '']));
+    const { code, calls } = await setUp(pathWith({ ...programs, ...aptWith('caddy') }), ['for-tests']);
+    expect(code).toBe(0);
+    expect(calls.match(/ install .*/g)).toEqual([expect.stringMatching(/ caddy$/)]);
+  });
+
   test('keeps the service of a proxy from being started, now and later', async () => {
     const systemctl = `${note('systemctl')}; [ "$1" = is-system-running ] && echo running`;
     const { code, calls } = await setUp(pathWith({ ...aptWith('caddy'), systemctl }), ['caddy']);

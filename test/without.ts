@@ -91,7 +91,7 @@ function namesOf(feature: string, { directory }: Copy): RegExp[] {
 function mentions(copy: Copy): string[] {
   const names = copy.removed.flatMap((feature) => namesOf(feature, copy));
   const text =
-    /\.(ts|mjs|js|json|md|ejs|css|ya?ml|conf|cfg|service|sh|example)$|\/run$|\/latchkey$|Dockerfile$|Caddyfile$/;
+    /\.(ts|mjs|js|jsonc?|md|ejs|css|ya?ml|conf|cfg|service|sh|example)$|\/run$|\/latchkey$|Dockerfile$|Caddyfile$/;
   return filesOfProject()
     .filter((file) => text.test(file) && !history.test(file) && existsSync(join(copy.directory, file)))
     .flatMap((file) =>
@@ -115,9 +115,21 @@ function newProject(): string {
     'src/features/one/feature.json': JSON.stringify({ dependencies: ['shared'], paths: ['shared.ts', 'only-a.ts'] }),
     'src/features/two/feature.json': JSON.stringify({ dependencies: ['shared'], paths: ['shared.ts'] }),
     'src/features/no-json/readme.txt': '',
+    'src/features/one/one.ts':
+      "import type { A } from '../../shared/a.ts';\nimport type {} from '../../shared/both.ts';\n",
+    'src/features/two/two.ts': "import type {} from '../../shared/both.ts';\n",
+    'src/shared/a.ts': "import { b } from './b.ts';\n",
+    'src/shared/b.ts': '',
+    'src/shared/both.ts': '',
+    'src/shared/entry.ts': '',
+    'test/shared/b.test.ts': "import { b } from '../../src/shared/b.ts';\n",
+    'test/one/one.test.ts': "import { help } from '../support/help.ts';\nimport '../support/any.ts';\n",
+    'test/two/two.test.ts': "import '../support/any.ts';\n",
+    'test/support/help.ts': "import { more } from './more.ts';\n",
+    'test/support/more.ts': '',
+    'test/support/any.ts': '',
     'shared.ts': '',
     'only-a.ts': '',
-    'knip.json': '{}',
     'biome.json': '{ "formatter": { "indentStyle": "space", "includes": ["**", "!**/*.md"] } }',
     'scripts/docs.ts': '',
     'src/config.ts': '',
@@ -129,11 +141,13 @@ import {
   type Second as Renamed,
 } from './features/one/one.ts';
 import { two } from './features/two/two.ts';
+import type { A } from './shared/a.ts';
 
 /** Belongs to the type. */
 export type Parts = {
   /** Goes with its member. */
   renamed: Renamed;
+  a: A;
   other: string;
 };
 
@@ -214,6 +228,15 @@ export function create() {
   expect(left('compose.yml')).toBe('c: 3\n');
   expect(existsSync(join(directory, 'shared.ts'))).toBe(true);
   expect(existsSync(join(directory, 'only-a.ts'))).toBe(false);
+  const modules = ['src/shared', 'test'].flatMap((room) =>
+    readdirSync(join(directory, room), { recursive: true, encoding: 'utf8' }),
+  );
+  expect(modules.filter((name) => name.endsWith('.ts')).sort()).toEqual([
+    'both.ts',
+    'entry.ts',
+    'support/any.ts',
+    'two/two.test.ts',
+  ]);
   expect(JSON.parse(left('package.json'))).toEqual({ name: 'x', dependencies: { core: '1.0.0', shared: '1.0.0' } });
 });
 
@@ -223,6 +246,23 @@ describe.each(features)('without %s', (feature) => {
     for (const other of copy.removed.filter((name) => name !== feature)) {
       expect(copy.printed).toContain(`${other} needs `);
     }
+    expect(mentions(copy)).toEqual([]);
+    await checkAll(copy);
+  }, 300_000);
+});
+
+/** A feature, and all that it cannot be without. */
+function withNeeds(feature: string): string[] {
+  const { needs } = JSON.parse(readFileSync(join(project, 'src/features', feature, 'feature.json'), 'utf8'));
+  return [feature, ...needs.flatMap(withNeeds)];
+}
+
+// What several features share must stay for each of them, and go with the last.
+describe.each(features)('with no feature but %s', (feature) => {
+  test('what is left is whole, and mentions none of the others', async () => {
+    const needed = withNeeds(feature);
+    const copy = await projectWithout(features.filter((name) => !needed.includes(name)));
+    expect(copy.removed).toEqual(features.filter((name) => !needed.includes(name)));
     expect(mentions(copy)).toEqual([]);
     await checkAll(copy);
   }, 300_000);

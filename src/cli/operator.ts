@@ -7,6 +7,7 @@ import { Keyspace } from '../features/incidents/keyspace.ts';
 import { OperatorLog } from '../features/incidents/operator-log.ts';
 import { createLogger } from '../log.ts';
 import type { Operations } from '../shared/operations.ts';
+import type {} from '../shared/redis-client.ts';
 import type { Actor } from './actor.ts';
 import { withCause } from './command.ts';
 import { confirm } from './confirm.ts';

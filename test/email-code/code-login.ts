@@ -110,7 +110,10 @@ export async function untilKnown({ redis }: Pick<CodeApp, 'redis'>, email: strin
   await vi.waitFor(areKnown, { timeout: 10_000, interval: 5 });
 }
 
-/** Waits until every mail that requests so far have caused is delivered, so that a test may say what did not come. */
+/**
+ * Waits until every mail that requests so far have caused is delivered, so that a test may say what did not come.
+ * @public for the tests of features
+ */
 export async function noMoreMail({ redis }: Pick<CodeApp, 'redis'>): Promise<void> {
   await untilQuiet(redis);
   await expect.poll(() => redis.keys('{outbox}:mail:*'), { timeout: 10_000, interval: 5 }).toEqual([]);

@@ -1,5 +1,6 @@
 import { featureSettings } from '../../settings/feature.ts';
 import { setting, wholeNumber } from '../../settings/setting.ts';
+import type {} from '../../shared/redis-permissions.ts';
 
 export const emailCodeSettings = featureSettings({
   title: 'Sign-in by mailed code',

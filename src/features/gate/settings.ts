@@ -4,6 +4,7 @@ import { parseUrl } from '../../http/url.ts';
 import { readAllowListEntry } from '../../session/allow-list.ts';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional } from '../../settings/setting.ts';
+import type {} from '../../shared/redis-permissions.ts';
 
 /** A site as it is configured. */
 export type SiteSetting = {

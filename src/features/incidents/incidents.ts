@@ -5,6 +5,7 @@ import { HttpError } from '../../http/http-error.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { auditRefused } from '../../session/sign-in.ts';
+import type {} from '../../shared/redis-client.ts';
 import type { IpDetail } from '../../shared/shown-ip.ts';
 import { Blocks } from './blocks.ts';
 import { CutOff } from './cut-off.ts';

@@ -6,6 +6,7 @@ import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, type RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import { endScript } from '../../session/scripts.ts';
 import { memberOf, tagIn } from '../../session/session-id.ts';
+import type {} from '../../shared/redis-client.ts';
 
 type Channel = {
   followers: number;

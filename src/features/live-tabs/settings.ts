@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { featureSettings } from '../../settings/feature.ts';
 import { setting } from '../../settings/setting.ts';
+import type {} from '../../shared/redis-permissions.ts';
 
 export const liveTabsSettings = featureSettings({
   title: 'Live tabs',

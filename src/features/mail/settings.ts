@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { isDecodable, isLoopback } from '../../http/url.ts';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional, setting, url, wholeNumber } from '../../settings/setting.ts';
+import type {} from '../../shared/redis-permissions.ts';
 import { readSender } from './sender.ts';
 import type { SmtpServer } from './smtp-session.ts';
 

@@ -7,6 +7,7 @@ import { deadlineMs, RedisUnavailable, withTimeout } from '../../redis/deadline.
 import type { NodeClient } from '../../redis/node.ts';
 import { anonymousTag } from '../../session/session-id.ts';
 import { figures } from '../../shared/figures.ts';
+import type {} from '../../shared/redis-client.ts';
 
 /** How often the sessions are counted, by one process for all. */
 export const sampleSeconds = 300;

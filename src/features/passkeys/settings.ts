@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { parseUrl } from '../../http/url.ts';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional } from '../../settings/setting.ts';
+import type {} from '../../shared/redis-permissions.ts';
 import { accountsKey } from './accounts.ts';
 import { isIpAddress } from './relying-party.ts';
 

@@ -4,6 +4,7 @@ import type { RedisClient } from '../../redis/client.ts';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { NodeClient } from '../../redis/node.ts';
+import type {} from '../../shared/redis-client.ts';
 import type { RedisPermissions } from '../../shared/redis-permissions.ts';
 import { aclRule, missingPermissions } from './permissions.ts';
 
