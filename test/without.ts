@@ -75,8 +75,9 @@ function namesOf(feature: string, { directory }: Copy): RegExp[] {
   const { dependencies = [], words = [] } = JSON.parse(readFileSync(join(folder, 'feature.json'), 'utf8'));
   const left = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
   const isLeft = (name: string) => name in left.dependencies || name in left.devDependencies;
+  const rooms = ['features', 'src/dev', 'views', 'public', 'test', 'deploy', 'bench', 'scripts'];
+  const folders = rooms.map((room) => new RegExp(`(?<![\\w-])${room}/${feature}/`));
   const exact = [
-    ...['src/features', 'features', 'views', 'public', 'test', 'deploy', 'bench'].map((room) => `${room}/${feature}/`),
     `docs/${feature}.md`,
     ...all(/^\s+([A-Z][A-Z_]+): (?:setting|optional)\(/gm),
     ...all(/\.route\('(\/[^']+)'\)/g),
@@ -85,7 +86,7 @@ function namesOf(feature: string, { directory }: Copy): RegExp[] {
   const packages = dependencies
     .filter((name: string) => !isLeft(name))
     .map((name: string) => new RegExp(`["'\`/]${name}["'\`/]`));
-  return [...exact, ...packages, ...words.map((word: string) => new RegExp(word))];
+  return [...folders, ...exact, ...packages, ...words.map((word: string) => new RegExp(word))];
 }
 
 function mentions(copy: Copy): string[] {
