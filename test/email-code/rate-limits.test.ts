@@ -4,6 +4,7 @@ import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { testRedis } from '../support/app.ts';
 import { clients } from '../support/client.ts';
+import { monitored } from '../support/commands.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import {
   askForCode,
@@ -307,6 +308,25 @@ describe('all mail together', () => {
     for (let times = 1; times <= 5; times += 1) await askForCode(browser.copy(), email, { form: 'A'.repeat(16) });
     expect(await small.redis.get(`l:{all-mail}${hourly.seconds}`)).toBe('1');
     await mails.codeFor(email);
+  });
+
+  test('is not even taken for a moment by a client that goes on asking after it was refused', async () => {
+    const small = await startCodeApp({ mails, env });
+    const [network, ip] = ['2001:db8:aa', newIp()];
+    const ask = (from: string) => askForCode(newBrowser(small.url, { 'X-Forwarded-For': from }), newAddress());
+    await small.redis.set(`l:ask:600:{${ip}}`, '30', { expiration: { type: 'EX', value: 600 } });
+    await small.redis.set(`l:ask:600:{${network}}`, '120', { expiration: { type: 'EX', value: 600 } });
+    for (const first of [ip, `${network}::1`]) expect((await ask(first)).status).toBe(429);
+    const others = Array.from({ length: 20 }, (_, index) => `${network}:${index}::1`);
+    const lines = await monitored(small.redis, async () => {
+      const answers = await Promise.all([...others, ...others.map(() => ip)].map(ask));
+      expect(statuses(answers)).toEqual({ 429: 40 });
+    });
+    expect(lines.filter((line) => line.includes('{all-mail}'))).toEqual([]);
+    // It may ask again as soon as its limit lets it.
+    await small.redis.del(`l:ask:600:{${ip}}`);
+    expect((await ask(ip)).status).toBe(303);
+    expect(await small.redis.get(`l:{all-mail}${hourly.seconds}`)).toBe('1');
   });
 
   test('is counted for all processes together', async () => {

@@ -41,12 +41,12 @@ export async function useRedis(redis: RedisClient): Promise<void> {
 
   const rateLimits = new RateLimits(redis, 1);
   for (const ip of ['192.0.2.1', '2001:db8::1']) {
-    for (let count = 0; count < 30; count += 1) expect(await rateLimits.takeAsk(ip, false)).toBe(0);
-    expect(await rateLimits.takeAsk(ip, false)).toBeGreaterThan(0);
+    for (let count = 0; count < 30; count += 1) expect((await rateLimits.takeAsk(ip, false)).waitSeconds).toBe(0);
+    expect((await rateLimits.takeAsk(ip, false)).waitSeconds).toBeGreaterThan(0);
     expect(await rateLimits.takeGuess(ip, true)).toBe(0);
     await rateLimits.giveBackSignIn(ip);
   }
-  expect([await rateLimits.takeMail(), await rateLimits.takeMail()]).toEqual([true, false]);
+  expect(await rateLimits.takeMail()).toBe(false);
   await rateLimits.settleMail({ isGivenBack: true });
   expect(await rateLimits.takeMail()).toBe(true);
 

@@ -1,3 +1,4 @@
+import { now } from '../../clock.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { clientCounters } from '../rate-limits/client-networks.ts';
 import { type Counter, type Limit, takePoints } from '../rate-limits/take-points.ts';
@@ -6,6 +7,8 @@ import { giveBackPoints } from './give-back-points.ts';
 const tenMinutes = 600;
 const hour = 3600;
 const day = 86_400;
+/** Networks that were refused, of which a process knows: some 1 MB. */
+const maxRefused = 5000;
 
 /**
  * How often codes may be asked for and entered (ASVS 6.3.1). A browser is known to an address once it has signed in
@@ -98,6 +101,8 @@ export function guessCosts(tag: string, deviceId: string | undefined): Cost[] {
 export class RateLimits {
   readonly #redis: RedisClient;
   readonly #overall: Counter[];
+  /** Until when a network's clients may be refused, by the key of its first counter. */
+  readonly #refusedUntil = new Map<string, number>();
 
   /** @param mailsPerHour codes mailed in all to browsers that are new to their addresses */
   constructor(redis: RedisClient, mailsPerHour: number) {
@@ -106,14 +111,27 @@ export class RateLimits {
   }
 
   /**
-   * Counts a client's request for a code.
-   * @returns seconds until the next one is possible; 0 if this one is
+   * Counts a client's request for a code, and takes one of the mails of this hour: at once, but for a client that was
+   * refused before. That one must not hold the mails of others, not even until it has given them back.
+   * @returns seconds until the client's next request is possible, 0 if this one is; and whether a mail was taken
    */
-  takeAsk(ip: string | undefined, isKnown: boolean): Promise<number> {
-    return this.#takeFromClient(askCounters(ip, isKnown));
+  async takeAsk(ip: string | undefined, isKnown: boolean): Promise<{ waitSeconds: number; hasMail: boolean }> {
+    const counters = askCounters(ip, isKnown);
+    const [{ key } = { key: '' }] = counters;
+    const mayBeRefused = (this.#refusedUntil.get(key) ?? 0) > now();
+    const waiting = this.#takeFromClient(counters);
+    if (mayBeRefused && (await waiting) > 0) return { waitSeconds: await waiting, hasMail: false };
+    const [waitSeconds, hasMail] = await Promise.all([waiting, this.takeMail()]);
+    if (waitSeconds === 0) return { waitSeconds, hasMail };
+    this.#rememberRefused(key, waitSeconds);
+    await this.settleMail({ isGivenBack: hasMail });
+    return { waitSeconds, hasMail: false };
   }
 
-  /** Counts a client's guess at a code. Returns the same as `takeAsk()`. */
+  /**
+   * Counts a client's guess at a code.
+   * @returns seconds until the next one is possible; 0 if this one is
+   */
   takeGuess(ip: string | undefined, isKnown: boolean): Promise<number> {
     return this.#takeFromClient(guessCounters(ip, isKnown));
   }
@@ -137,6 +155,13 @@ export class RateLimits {
   async giveBackToAddress(tag: string, deviceId: string | undefined): Promise<void> {
     const taken = mailCosts(tag, deviceId).filter(({ cost }) => cost > 0);
     await giveBackPoints(this.#redis, taken);
+  }
+
+  #rememberRefused(key: string, waitSeconds: number): void {
+    this.#refusedUntil.delete(key);
+    this.#refusedUntil.set(key, now() + waitSeconds * 1000);
+    const [oldest] = this.#refusedUntil.keys();
+    if (this.#refusedUntil.size > maxRefused && oldest !== undefined) this.#refusedUntil.delete(oldest);
   }
 
   async #takeFromClient(counters: Counter[]): Promise<number> {

@@ -67,15 +67,11 @@ export class EmailCodeService {
     const { email, remember, previousId, seed } = request;
     const tag = tagOf(email);
     const { candidate, isKnown } = knownBrowsers.lookUp(client.deviceCookie, tag);
-    const [waitSeconds, hasOverall, known] = await Promise.all([
+    const [{ waitSeconds, hasMail: hasOverall }, known] = await Promise.all([
       rateLimits.takeAsk(client.ip, candidate !== undefined),
-      rateLimits.takeMail(),
       isKnown,
     ]);
-    if (waitSeconds > 0) {
-      await rateLimits.settleMail({ isGivenBack: hasOverall });
-      return { outcome: 'too often', waitSeconds };
-    }
+    if (waitSeconds > 0) return { outcome: 'too often', waitSeconds };
     const deviceId = known ? candidate : undefined;
     const isListed = isAllowed(email);
     const code = newCode();
