@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { maxPasskeys, undoSeconds } from '../../src/features/passkeys/accounts.ts';
 import { challengeSeconds } from '../../src/features/passkeys/challenges.ts';
-import { passkeyLimits } from '../../src/features/passkeys/service.ts';
+import { passkeyLimits } from '../../src/features/passkeys/limits.ts';
 import { removeLinkSeconds } from '../../src/features/passkeys/undo-links.ts';
 import { measured, read, rowsBelow } from '../support/documents.ts';
 

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Accounts } from '../../src/features/passkeys/accounts.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
 import { tagOf } from '../../src/session/session-id.ts';
+import { noMoreMail } from '../email-code/code-login.ts';
 import { address } from '../support/address.ts';
 import type { Visitor } from '../support/visitor.ts';
 import type { Authenticator } from './authenticator.ts';
@@ -38,7 +39,10 @@ function remove(visitor: Visitor, handle: string) {
 }
 
 async function linkFor(email: string, subject: RegExp) {
-  const { text = '' } = await app.mails.mailTo(email, subject);
+  return linkIn((await app.mails.mailTo(email, subject)).text);
+}
+
+function linkIn(text = '') {
   const url = new URL(/https:\S+/.exec(text)?.[0] ?? '');
   return { path: url.pathname + url.search, token: url.searchParams.get('token') ?? '' };
 }
@@ -157,6 +161,29 @@ describe('removing', () => {
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
     expect((await visitor.get('/admin')).status).toBe(200);
     expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(410);
+  });
+
+  test('mails no more often than its limit allows, however many requests come at once', async () => {
+    const { visitor, email, handle, passkey } = await memberWithPasskey();
+    const counter = `l:{${tagOf(email)}}passkeys-removed:86400`;
+    await app.redis.set(counter, '38', { expiration: { type: 'EX', value: 86_400 } });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => remove(visitor.copy(), handle)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([303, 429]));
+    await noMoreMail(app);
+    const mailed = app.mails.inbox.filter(
+      ({ to, mail }) => to.includes(email) && subjects.removed.test(`${mail.subject}`),
+    );
+    expect(mailed.length).toBeGreaterThan(0);
+    expect(mailed.length).toBeLessThanOrEqual(2);
+
+    const { token } = linkIn(mailed[0]?.mail.text);
+    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).text).toContain('has been restored');
+    await app.redis.set(counter, '40', { expiration: { type: 'EX', value: 86_400 } });
+    const refused = await remove(visitor, handle);
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(86_000);
+    expect(refused.text).toContain('href="/passkeys"');
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
   });
 
   test('can’t be undone past the limit of passkeys, and the link stays good', async () => {

@@ -81,8 +81,13 @@ function explainNotAdded(
   const about = { ...requestFields(req), person: tagOf(currentEmail(req)), reason: result.outcome };
   log.info({ ...about, ...problem }, 'passkey not added');
   if (result.outcome !== 'too often') return new HttpError(422, problems[result.outcome]);
-  const { waitSeconds } = result;
-  return new HttpError(429, tooOftenText(waitSeconds), { headers: { 'Retry-After': String(waitSeconds) } });
+  return tooOften(result.waitSeconds);
+}
+
+/** The answer to a change of passkeys that its limit does not allow. */
+export function tooOften(waitSeconds: number): HttpError {
+  const headers = { 'Retry-After': String(waitSeconds) };
+  return new HttpError(429, tooOftenText(waitSeconds), { headers, link: { href: listPath, label: 'Your passkeys' } });
 }
 
 // Another tab may have signed in as somebody else: what this page shows is not who would get the passkey.

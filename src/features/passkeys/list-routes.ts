@@ -6,7 +6,7 @@ import { setFlash, takeFlash } from '../../session/flash.ts';
 import { handleOf as sessionHandleOf, tagOf } from '../../session/session-id.ts';
 import { currentEmail, saveSession } from '../../session/sign-in.ts';
 import { maxPasskeys } from './accounts.ts';
-import { listPath } from './add-routes.ts';
+import { listPath, tooOften } from './add-routes.ts';
 import { causeOf, type PasskeyRoutes, requireParty } from './passkey-request.ts';
 import { providerName } from './providers.ts';
 import { type Account, handleOf, type Passkey } from './record.ts';
@@ -77,11 +77,12 @@ export function removePasskey(parts: PasskeyRoutes): RequestHandler {
   return async function removePasskey(req, res) {
     const email = currentEmail(req);
     const handle = handleIn(req);
-    const left = await service.remove(email, handle, causeOf(req, requireParty(parts, req)));
-    if (left === undefined) return answerChanged(req, res, 'That passkey has already been removed.');
+    const result = await service.remove(email, handle, causeOf(req, requireParty(parts, req)));
+    if (result.outcome === 'too often') throw tooOften(result.waitSeconds);
+    if (result.outcome === 'gone') return answerChanged(req, res, 'That passkey has already been removed.');
     const about = { ...requestFields(req), person: tagOf(email), by: sessionHandleOf(req.sessionID) };
     log.info({ ...about, passkey: handle }, 'passkey removed');
-    const rest = left === 0 ? ' It was your last one: from now on, log in with a code.' : '';
+    const rest = result.left === 0 ? ' It was your last one: from now on, log in with a code.' : '';
     await answerChanged(req, res, `The passkey has been removed.${rest}`);
   };
 }

@@ -5,9 +5,10 @@ import type { EmailAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/session-id.ts';
 import type { Cause } from '../email-code/code-mails.ts';
 import { clientCounters } from '../rate-limits/client-networks.ts';
-import { type Limit, takePoints } from '../rate-limits/take-points.ts';
+import { takePoints } from '../rate-limits/take-points.ts';
 import { type Accounts, maxPasskeys } from './accounts.ts';
 import { type Challenges, challengeSeconds } from './challenges.ts';
+import { countersOf, passkeyLimits } from './limits.ts';
 import type { PasskeyMails } from './passkey-mails.ts';
 import { providerName } from './providers.ts';
 import { type Account, handleOf, type Passkey } from './record.ts';
@@ -49,25 +50,12 @@ export type AddResult =
   | Refused
   | { outcome: 'too often'; waitSeconds: number };
 
-/**
- * How often passkeys may be used (ASVS 6.3.1). A signature cannot be guessed, so an answer that proves a passkey is never
- * refused because of what others did: failures only slow down whoever goes on failing, and only whoever has a passkey can
- * use up its sign-ins.
- */
-export const passkeyLimits = {
-  /** Answers that prove nothing, per client. */
-  failuresPerClient: [
-    { points: 100, seconds: 600 },
-    { points: 1000, seconds: 86_400 },
-  ],
-  /** Sign-ins with one passkey: each may cause a mail, and ends another session of the address once there are many. */
-  signInsPerPasskey: [
-    { points: 30, seconds: 600 },
-    { points: 300, seconds: 86_400 },
-  ],
-  /** Passkeys added to an address, each of which causes a mail. */
-  addedPerAddress: [{ points: 40, seconds: 86_400 }],
-} as const;
+/** The result of removing a passkey. */
+export type RemoveResult =
+  | { outcome: 'removed'; left: number }
+  /** There is no such passkey any more. */
+  | { outcome: 'gone' }
+  | { outcome: 'too often'; waitSeconds: number };
 
 type Parts = {
   challenges: Challenges;
@@ -158,18 +146,18 @@ export class PasskeyService {
     });
   }
 
-  /**
-   * Removes a passkey of this address.
-   * @returns how many are left; undefined if there was no such passkey
-   */
-  async remove(email: EmailAddress, handle: string, cause: Cause): Promise<number | undefined> {
+  /** Removes a passkey of this address. */
+  async remove(email: EmailAddress, handle: string, cause: Cause): Promise<RemoveResult> {
     const { accounts, mails } = this.#parts;
     const account = await accounts.load(email);
     const passkey = account?.passkeys.find(({ id }) => handleOf(id) === handle);
-    if (!account || !passkey) return undefined;
+    if (!account || !passkey) return { outcome: 'gone' };
+    const waitSeconds = await this.#take(countersOf(email, 'passkeys-removed', 'removedPerAddress'));
+    if (waitSeconds > 0) return { outcome: 'too often', waitSeconds };
     // First the mail: its owner must not lose a passkey without a word.
     await mails.sendRemoved({ email, userHandle: account.userHandle, passkey }, cause);
-    return accounts.remove(email, handle);
+    const left = await accounts.remove(email, handle);
+    return left === undefined ? { outcome: 'gone' } : { outcome: 'removed', left };
   }
 
   async #verify(assertion: Assertion, { party }: Client): Promise<SignInResult> {
@@ -232,13 +220,4 @@ async function orRefused<Result>(verify: () => Promise<Result>): Promise<Result 
 
 function purposeOf(email: EmailAddress, userHandle: string): string {
   return `add ${userHandle} ${email}`;
-}
-
-function countersOf(
-  email: EmailAddress,
-  what: string,
-  limit: Exclude<keyof typeof passkeyLimits, 'failuresPerClient'>,
-) {
-  const limits: readonly Limit[] = passkeyLimits[limit];
-  return limits.map(({ points, seconds }) => ({ key: `l:{${tagOf(email)}}${what}:${seconds}`, points, seconds }));
 }
