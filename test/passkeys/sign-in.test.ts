@@ -8,8 +8,10 @@ import { handleOf } from '../../src/features/passkeys/record.ts';
 import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { handleOf as sessionHandleOf, tagOf } from '../../src/session/session-id.ts';
 import { askForCode, newAddress, newIp, noMoreMail, outcomes, untilKnown } from '../email-code/code-login.ts';
+import { afterwards } from '../support/afterwards.ts';
 import { testRedis, testSecret } from '../support/app.ts';
 import { countKeys } from '../support/commands.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import type { Visitor } from '../support/visitor.ts';
 import type { Answer, Authenticator, Claims } from './authenticator.ts';
 import {
@@ -328,6 +330,37 @@ test('nobody is signed in from a new browser whose notice could not be prepared'
   expect(await app.redis.keys(`{${tagOf(person)}}*`)).toEqual(sessions);
   expect((await signInWith(browser, key)).status).toBe(200);
   await app.mails.mailTo(person, 'notice', 2);
+});
+
+test('a passkey that is removed by the link in a mail while it signs in leaves no session behind', async () => {
+  const link = await startTcpProxy({ path: redisAddress.socketPath });
+  afterwards(link.close);
+  const slow = await startPasskeyApp({
+    mails: app.mails,
+    redisAddress: { url: `redis://127.0.0.1:${link.port}` },
+  });
+  const { visitor, email: robbed } = await newMember(app);
+  const stolen = await addPasskey(visitor);
+  const { text = '' } = await app.mails.mailTo(robbed, subjects.added);
+  const token = new URL(/https:\S+/.exec(text)?.[0] ?? '').searchParams.get('token') ?? '';
+  const thief = newVisitor(slow);
+  const answer = stolen.get(await askToSignIn(thief));
+  const lastUse = () => app.redis.hGet(`p:{${tagOf(robbed)}}`, `${handleOf(stolen.id)}:use`);
+  const before = await lastUse();
+  link.delayMs = 100;
+  const signingIn = sendSignIn(thief, answer);
+  await expect.poll(lastUse, { timeout: 8000, interval: 2 }).not.toBe(before);
+  expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(200);
+  const refused = await signingIn;
+  link.delayMs = 0;
+  expect([refused.status, JSON.parse(refused.text).error]).toEqual([422, expect.stringContaining('has been removed')]);
+  expect(await isSignedIn(thief)).toBe(false);
+  expect(await app.redis.zCard(tagOf(robbed))).toBe(0);
+  await noMoreMail(app);
+  // That of the sign-in by code before, and no other.
+  const isNotice = ({ to, mail }: (typeof app.mails.inbox)[number]) =>
+    to.includes(robbed) && /^New/.test(`${mail.subject}`);
+  expect(app.mails.inbox.filter(isNotice)).toHaveLength(1);
 });
 
 test('an address that was taken off the list does not get in, and gets in again when it is back', async () => {

@@ -6,7 +6,7 @@ import { bodyField } from '../../middleware/bodies.ts';
 import { answerDone, readLoginForm } from '../../routes/login.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { newSessionId, handleOf as sessionHandleOf, tagOf } from '../../session/session-id.ts';
-import { auditRefused, requireSecure, signIn } from '../../session/sign-in.ts';
+import { auditRefused, requireSecure, signIn, signOut } from '../../session/sign-in.ts';
 import { cutText } from '../../shared/cut-text.ts';
 import { answerTooOften } from '../rate-limits/too-often.ts';
 import { clientOf, type PasskeyRoutes, requireParty } from './passkey-request.ts';
@@ -43,6 +43,12 @@ export function signInWithPasskey(parts: PasskeyRoutes): RequestHandler {
     // First, since it can fail: no session may be stored that its owner would not be told of.
     const announce = await parts.noticeNewBrowser(req, res, { email, remember, sessionId, proof });
     await signIn(req, email, { remember, sessionId, means: 'with a passkey' });
+    // Its removal by the link in a mail ends all sessions that are stored by then, and this one may not have been.
+    if (!(await service.isThere(result))) {
+      await signOut(req, res);
+      const { id: credentialId } = result.passkey;
+      return answerRefused(parts, req, res, { outcome: 'unknown', credentialId, wasRemoved: true });
+    }
     log.info(
       { ...requestFields(req), session: sessionHandleOf(sessionId), passkey: handleOf(result.passkey.id) },
       'passkey used',

@@ -98,6 +98,12 @@ export class PasskeyService {
     return waitSeconds > 0 ? { outcome: 'too often', waitSeconds, email: undefined } : result;
   }
 
+  /** Whether the passkey of a sign-in has not been removed meanwhile. One Redis command. */
+  async isThere({ account, passkey }: Extract<SignInResult, { outcome: 'verified' }>): Promise<boolean> {
+    const found = await this.#parts.accounts.load(account.email);
+    return found?.passkeys.some(({ id }) => id === passkey.id) ?? false;
+  }
+
   /** Reports a sign-in whose counter went backwards. It does not fail. */
   async reportCounter(
     { account, passkey, counterBefore }: Extract<SignInResult, { outcome: 'verified' }>,
