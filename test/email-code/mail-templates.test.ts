@@ -94,6 +94,7 @@ describe('what a stranger writes does not come into the mail', () => {
     }
   });
 
+  // feature: allowed-hosts
   const hosts = [
     ['Host', 'evil.example'],
     ['Host', '127.0.0.1.evil.example'],
@@ -104,16 +105,18 @@ describe('what a stranger writes does not come into the mail', () => {
     ['Host', 'a b'],
     ['Host', 'localhost:99999'],
     ['Host', '['],
-    ['X-Forwarded-Host', 'evil.example'],
-    ['X-Forwarded-Proto', 'javascript'],
+    ['X-Forwarded-Host', 'evil.example'], // feature: proxy-headers
+    ['X-Forwarded-Proto', 'javascript'], // feature: proxy-headers
   ] as const;
+  const statusOf = (header: string) => (header === 'X-Forwarded-Proto' ? 400 : 421);
   test.each(hosts)('as %s: %s, with which no code is mailed', async (header, value) => {
     const before = mails.inbox.length;
     const forged = { 'X-Forwarded-For': newIp(), [header]: value };
     const { status } = await ask(url, 'post', '/login').type('form').set(forged).send({ email: newAddress() });
-    expect(status).toBe(header === 'X-Forwarded-Proto' ? 400 : 421);
+    expect(status).toBe(statusOf(header));
     expect(mails.inbox).toHaveLength(before);
   });
+  // end: allowed-hosts
 
   test('nor as a host beside the one of BASE_URL', async () => {
     const env = { BASE_URL: 'https://login.example.com' };

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { Challenges } from '../../src/features/email-code/challenges.ts';
 import { newCode } from '../../src/features/email-code/code.ts';
+import { readEarlier } from '../../src/features/email-code/earlier-codes.ts';
 import { KnownBrowsers, newDeviceId } from '../../src/features/email-code/known-browsers.ts';
 import { guessCosts, mailCosts, RateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
@@ -38,6 +39,7 @@ export async function useRedis(redis: RedisClient): Promise<void> {
   expect(await enter(code, deviceId)).toMatchObject({ outcome: 'right', email, deviceId });
   expect(await enter(code, deviceId)).toMatchObject({ outcome: 'repeated', email, deviceId });
   await challenges.drop(id);
+  expect(await readEarlier(redis, 'none', 'look')).toBeUndefined();
 
   const rateLimits = new RateLimits(redis, 1);
   for (const ip of ['192.0.2.1', '2001:db8::1']) {

@@ -262,9 +262,10 @@ test('the pages of sites exist on their hosts alone, and the login site on its o
   for (const page of ['start?to=/', 'enter?ticket=x&to=Lw', 'logout', 'refused']) {
     expect(await browser.visit(`${login}/.latchkey/${page}`)).toMatchObject({ status: 404, setCookies: [] });
   }
-  expect(
-    await browser.visit(`${wiki}/.latchkey/start`, { Host: 'evil.example', 'X-Forwarded-Host': '' }),
-  ).toMatchObject({ status: 421 });
+  // feature: allowed-hosts
+  const elsewhere = { Host: 'evil.example', 'X-Forwarded-Host': '' };
+  expect(await browser.visit(`${wiki}/.latchkey/start`, elsewhere)).toMatchObject({ status: 421 });
+  // end: allowed-hosts
   expect(await browser.post(`${wiki}/.latchkey/start`)).toMatchObject({ status: 405 });
 });
 

@@ -47,7 +47,12 @@ test('no command shows a session that a backup has brought back', async () => {
   expect((await latchkey('count')).json).toMatchObject({ sessions: 0, addresses: 0 });
 });
 
-describe.each(['hold', 'blackHole'] as const)('a process that Redis does not reach for a while (%s)', async (loss) => {
+const losses = [
+  'hold',
+  'blackHole', // feature: failover
+] as const;
+
+describe.each(losses)('a process that Redis does not reach for a while (%s)', async (loss) => {
   const proxy = await startTcpProxy({ path: redisAddress.socketPath });
   const partitioned = await startApp({ redisAddress: { url: `redis://127.0.0.1:${proxy.port}` } });
 

@@ -209,6 +209,7 @@ describe('a connection with several requests in flight', () => {
     await expect.poll(() => own.server.maxConnections).toBe(before + 1);
   });
 
+  // feature: connection-limits
   test('gets no refusal of a malformed request in the middle of a stream', async () => {
     const { socket, text } = await connectTo(app);
     socket.write(request(await ann()));
@@ -218,6 +219,7 @@ describe('a connection with several requests in flight', () => {
     await closed;
     expect(text().match(/HTTP\/1\.1/g)).toHaveLength(1);
   });
+  // end: connection-limits
 });
 
 describe('the number of streams is limited', () => {

@@ -72,7 +72,8 @@ export function takeOverEarlierCode(redis: RedisClient, cookies: CodeCookies): R
   };
 }
 
-async function readEarlier(redis: RedisClient, random: string, how: 'look' | 'take') {
+/** The code that a browser asked version 0.1 for; undefined if there is none. */
+export async function readEarlier(redis: RedisClient, random: string, how: 'look' | 'take') {
   const step = { keys: [`c:${random}`], arguments: [how] };
   const reply = await withDeadline(deadlineMs, redis.eval(readScript, step));
   const texts = Array.isArray(reply) ? reply.map(String) : [];
