@@ -72,8 +72,13 @@ export class Accounts {
     const { made, use, name } = encode(passkey);
     const reply = await this.#run(addScript, tag, [email, userHandle, maxPasskeys, handle, made, use, name]);
     const outcome = (['added', 'there', 'full'] as const).find((known) => known === reply) ?? 'other';
-    if (outcome === 'full' || outcome === 'other') await this.#point(handle, removed);
-    else await this.#eval(`return redis.call('SADD', KEYS[1], ARGV[1])`, accountsKey, [tag]);
+    if (outcome === 'full' || outcome === 'other') {
+      await this.#markRemoved(handle, tag);
+      return outcome;
+    }
+    // Once more, since a removal that was under way may have marked it as removed meanwhile.
+    await this.#point(handle, tag);
+    await this.#eval(`return redis.call('SADD', KEYS[1], ARGV[1])`, accountsKey, [tag]);
     return outcome;
   }
 
@@ -88,7 +93,7 @@ export class Accounts {
   async #remove(tag: string, handle: string): Promise<number | undefined> {
     const left = Number(await this.#run(removeScript, tag, [handle, undoSeconds * 1000]));
     if (left < 0) return undefined;
-    await this.#point(handle, removed);
+    await this.#markRemoved(handle, tag);
     if (left === 0) await this.#unlist(tag);
     return left;
   }
@@ -138,6 +143,13 @@ export class Accounts {
   async #point(handle: string, to: string): Promise<void> {
     const options = to === removed ? { expiration: { type: 'EX', value: removedSeconds } as const } : undefined;
     await withDeadline(deadlineMs, this.#redis.set(pointerKey(handle), to, options));
+  }
+
+  // First marked, then perhaps back again, if it was added meanwhile: a browser that is told of a removal may delete it.
+  async #markRemoved(handle: string, tag: string): Promise<void> {
+    await this.#point(handle, removed);
+    const passkeys = (await this.#load(tag))?.passkeys ?? [];
+    if (passkeys.some(({ id }) => handleOf(id) === handle)) await this.#point(handle, tag);
   }
 
   // First out, then perhaps in again: a passkey that is added meanwhile lists its address after it is stored.
