@@ -1,8 +1,11 @@
 // node scripts/without.mjs NAME …: takes features out of the tree that it is called in.
+// node scripts/without.mjs --check: only looks for wrong marks.
 // docs/forking.md says what belongs to a feature. node_modules stays as it is, and no network is needed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { withoutMarked, wrongMarks } from './without/marks.mjs';
+import { isBelow, withoutUses } from './without/uses.mjs';
 
 /**
  * What a feature says of itself in src/features/NAME/feature.json, besides what its name tells.
@@ -20,7 +23,7 @@ const foldersOf = (name) => [
   ),
   `docs/${name}.md`,
 ];
-/** The code that names features, one to a line. */
+/** The code that names features, each in statements or members of its own. */
 const composition = [
   'src/app.ts',
   'src/config.ts',
@@ -34,8 +37,16 @@ const textFiles =
   /(\.(md|ts|mjs|ya?ml|ejs|css|html|jsonc?|conf|cfg|toml|service|example|dockerignore)|Dockerfile|Caddyfile|\/latchkey|run)$/;
 const notOurs = new Set(['node_modules', '.git', '.data', 'dist', 'coverage']);
 
+const args = process.argv.slice(2);
 const features = readFeatures();
-const removed = withDependents(process.argv.slice(2));
+/** The text of each file as it is, and as it will be: nothing is written before everything is known. */
+const textsBefore = new Map(filesBelow('.').flatMap((file) => (textFiles.test(file) ? [[file, read(file)]] : [])));
+const texts = new Map(textsBefore);
+const problems = wrongMarks(texts, [...features.keys()]);
+if (problems.length > 0) stop(`nothing was changed, since marks are wrong:\n  ${problems.join('\n  ')}`);
+if (args.join() === '--check') process.exit();
+
+const removed = withDependents(args);
 const kept = [...features.keys()].filter((name) => !removed.includes(name));
 const only = (/** @type {'dependencies' | 'paths'} */ key) => {
   const needed = new Set(kept.flatMap((name) => features.get(name)[key]));
@@ -48,14 +59,15 @@ const gone = [...removed.flatMap(foldersOf), ...only('paths')].filter(
 const dependencies = only('dependencies');
 
 const importersBefore = importersOf(codeFiles());
-for (const file of composition) if (existsSync(file)) rewrite(file, (code) => withoutLines(code, gone));
-for (const path of gone) rmSync(path, { recursive: true, force: true });
-for (const file of filesBelow('.')) if (textFiles.test(file)) rewrite(file, withoutBlocks);
+removeUses();
+for (const path of gone) drop(path);
+for (const file of texts.keys()) rewrite(file, (text) => withoutMarked(text, removed));
 removeUnused();
 const listings = [...kept.map((name) => `src/features/${name}/feature.json`), 'deploy/grafana/dashboard.json'];
-for (const file of ['package.json', 'biome.json', ...listings.filter((file) => existsSync(file))]) {
-  rewrite(file, withoutMentions);
-}
+for (const file of ['package.json', 'biome.json', ...listings]) rewrite(file, withoutMentions);
+
+for (const path of gone) rmSync(path, { recursive: true, force: true });
+for (const [file, text] of texts) if (text !== textsBefore.get(file)) writeFileSync(file, text);
 if (dependencies.length > 0) {
   const npm = [
     'uninstall',
@@ -72,13 +84,26 @@ console.log(`Took out ${removed.join(', ')}. Next: npm install && npm run check 
 
 /** @returns {Map<string, Feature>} */
 function readFeatures() {
-  if (!existsSync('src/features')) stop('there is no src/features here; call it from the top of the project');
-  return new Map(readdirSync('src/features').map((name) => [name, readFeature(name)]));
+  if (!existsSync('src')) stop('there is no src here; call it from the top of the project');
+  const names = existsSync('src/features') ? readdirSync('src/features') : [];
+  return new Map(names.map((name) => [name, readFeature(name)]));
 }
 
 function readFeature(/** @type {string} */ name) {
   const file = `src/features/${name}/feature.json`;
-  return { needs: [], dependencies: [], paths: [], ...(existsSync(file) && JSON.parse(readFileSync(file, 'utf8'))) };
+  return { needs: [], dependencies: [], paths: [], ...(existsSync(file) && JSON.parse(read(file))) };
+}
+
+/** Takes out of the code that names features what needs what is gone. */
+function removeUses() {
+  const named = composition.flatMap((file) => (texts.has(file) ? [[file, texts.get(file)]] : []));
+  try {
+    const paths = [...removed.flatMap(foldersOf), ...gone];
+    for (const [file, text] of withoutUses(new Map(named), paths)) texts.set(file, text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    stop(`nothing was changed, since the code can't be read: ${error.message}`);
+  }
 }
 
 /**
@@ -98,16 +123,15 @@ function removeUnused() {
       return importersBefore.get(file)?.some(isUsedBy) && !importers.get(file)?.some(isUsedBy);
     });
     if (unused.length === 0) return;
-    for (const file of composition) if (existsSync(file)) rewrite(file, (code) => withoutLines(code, unused));
     const tests = unused.map((file) => file.replace(/^src\/(features\/)?(.+)\.ts$/, 'test/$2.test.ts'));
-    for (const file of [...unused, ...tests]) rmSync(file, { force: true });
+    for (const file of [...unused, ...tests]) drop(file);
     gone.push(...unused, ...tests);
+    removeUses();
   }
 }
 
 function codeFiles() {
-  const rooms = ['src', 'test', 'bench', 'scripts'].filter((room) => existsSync(room));
-  return rooms.flatMap(filesBelow).filter((file) => /\.(ts|mjs)$/.test(file));
+  return [...texts.keys()].filter((file) => /^(src|test|bench|scripts)\/.+\.(ts|mjs)$/.test(file));
 }
 
 /** The modules of the project, and which files import each. */
@@ -115,9 +139,7 @@ function importersOf(/** @type {string[]} */ files) {
   /** @type {Map<string, string[]>} */
   const importers = new Map();
   for (const file of files) {
-    const named = readFileSync(file, 'utf8').matchAll(
-      /(?:\bfrom|\bimport|\bimport\(|\bresolve\(|\bURL\()\s*['"](\.[^'"]+)['"]/g,
-    );
+    const named = texts.get(file).matchAll(/(?:\bfrom|\bimport|\bimport\(|\bresolve\(|\bURL\()\s*['"](\.[^'"]+)['"]/g);
     for (const [, path = ''] of named) {
       const module = join(dirname(file), path);
       importers.set(module, [...(importers.get(module) ?? []), file]);
@@ -146,98 +168,6 @@ function withDependents(/** @type {string[]} */ named) {
 }
 
 /**
- * Code without the statements and members that name something of a removed feature: its path, or what an import or
- * a declaration that goes has bound.
- */
-function withoutLines(/** @type {string} */ code, /** @type {string[]} */ paths) {
-  let units = unitsOf(code);
-  const shared = paths.flatMap((file) => /^src(\/shared\/.+)$/.exec(file)?.[1] ?? []);
-  const path = new RegExp([`/features/(${removed.join('|')})/`, `\\./(${removed.join('|')})/`, ...shared].join('|'));
-  const bound = new Set();
-  for (let before = -1; before !== units.length; ) {
-    before = units.length;
-    units = units.filter(({ text, names }) => {
-      const isGone = path.test(text) ? /^\s*(import|export)\b/.test(text) : names.some((name) => bound.has(name));
-      if (isGone) for (const name of boundBy(text)) bound.add(name);
-      return !isGone;
-    });
-  }
-  return (bound.size > 0 ? withoutUnusedImports(units) : units).map(({ text }) => text).join('\n');
-}
-
-/** What another feature has exported for the removed one may be used nowhere now. */
-function withoutUnusedImports(/** @type {{ text: string, names: string[] }[]} */ units) {
-  const isImport = (/** @type {string} */ text) => /^\s*import\b/m.test(text);
-  const used = new Set(units.filter(({ text }) => !isImport(text)).flatMap(({ names }) => names));
-  return units.filter(({ text }) => {
-    const names = isImport(text) ? boundBy(text) : [];
-    return names.length === 0 || names.some((name) => used.has(name));
-  });
-}
-
-/** Statements, members and the like, each with the comment above it and the names that it uses. */
-function unitsOf(/** @type {string} */ code) {
-  /** @type {{ text: string, names: string[] }[]} */
-  const units = [];
-  let comment = '';
-  let text = '';
-  for (const line of code.split('\n')) {
-    if (text === '' && /^\s*(\/\/|\/\*\*|\*)/.test(line)) {
-      comment += `${line}\n`;
-      continue;
-    }
-    text += `${text && '\n'}${line}`;
-    if (continues(text)) continue;
-    const words = text.replace(/'[^']*'|\/\/.*/g, '').replace(/(?<!\.)\.\s*[\w$]+/g, '');
-    units.push({ text: comment + text, names: words.match(/[\w$]+/g) ?? [] });
-    comment = '';
-    text = '';
-  }
-  return units;
-}
-
-/** Whether more lines belong to it: an import or call that is not closed yet, or a value that follows. */
-function continues(/** @type {string} */ text) {
-  const code = text.replace(/'[^']*'/g, '');
-  if (/^(import|export) (type )?\{/.test(code)) return !/;\s*$/.test(code);
-  const open = (code.match(/\(/g)?.length ?? 0) - (code.match(/\)/g)?.length ?? 0);
-  return (open > 0 && !/(\{|=>)\s*$/.test(code)) || /(=|=>|\?|&&|\|\|)\s*$/.test(code);
-}
-
-/** What it declares. */
-function boundBy(/** @type {string} */ text) {
-  const code = text.replace(/^\s*(\/\/|\/\*\*|\*).*\n/gm, '').trim();
-  const [, listed] = /^(?:import|const)\s+(?:type\s+)?\{([^}]*)\}/.exec(code) ?? [];
-  if (listed !== undefined) {
-    return listed.split(',').flatMap((item) => /(\w+)\s*$/.exec(item.replace(/=.*/s, ''))?.[1] ?? []);
-  }
-  const [, name] = /^(?:import|(?:export\s+)?(?:const|type|function))\s+(\w+)/.exec(code) ?? [];
-  return name === undefined ? [] : [name];
-}
-
-/**
- * Text without the parts that are marked as a removed feature's: from a line that is a comment saying
- * `feature: NAME` to the one that says `end: NAME`, or a single line that ends in such a comment.
- */
-function withoutBlocks(/** @type {string} */ text) {
-  let inside;
-  const lines = text.split('\n');
-  const left = lines.filter((line) => {
-    const [, begins] = /(?:#|\/\*|<!--|<%#|\/\/) feature: ([\w-]+(?:, [\w-]+)*)/.exec(line) ?? [];
-    const [, ends] = /(?:#|\/\*|<!--|<%#|\/\/) end: ([\w-]+(?:, [\w-]+)*)/.exec(line) ?? [];
-    if (inside !== undefined) {
-      if (ends === inside) inside = undefined;
-      return false;
-    }
-    if (!begins?.split(', ').some((name) => removed.includes(name))) return true;
-    if (/^\s*(#|\/\*|<!--|<%#|\/\/) feature: /.test(line)) inside = begins;
-    return false;
-  });
-  if (inside !== undefined) stop(`a block of ${inside} has no end`);
-  return left.length === lines.length ? text : left.join('\n').replace(/\n{3,}/g, '\n\n');
-}
-
-/**
  * JSON without the members and items that name a removed file, or what is built from it, without objects whose member
  * `feature` names a removed feature, and without what is then empty.
  */
@@ -261,10 +191,17 @@ function isFull(/** @type {unknown} */ value) {
   return typeof value === 'object' && value !== null && Object.keys(value).length > 0;
 }
 
+function read(/** @type {string} */ file) {
+  return readFileSync(file, 'utf8');
+}
+
 function rewrite(/** @type {string} */ file, /** @type {(text: string) => string} */ change) {
-  const before = readFileSync(file, 'utf8');
-  const after = change(before);
-  if (after !== before) writeFileSync(file, after);
+  if (texts.has(file)) texts.set(file, change(texts.get(file)));
+}
+
+/** Leaves out a file, or all that is in a folder. */
+function drop(/** @type {string} */ path) {
+  for (const file of texts.keys()) if (isBelow(file, [path])) texts.delete(file);
 }
 
 /** @returns {string[]} */

@@ -104,6 +104,10 @@ function mentions(copy: Copy): string[] {
     );
 }
 
+/** Marks for another project: those written out here would be of this one. */
+const begin = (names: string) => `feature: ${names}`;
+const end = (names: string) => `end: ${names}`;
+
 /** A project of two features that share a package and a file, next to another package that one of them has alone. */
 function newProject(): string {
   const directory = newDirectory('features-');
@@ -137,6 +141,7 @@ function newProject(): string {
     'src/server.ts': '',
     'src/dev/index.ts': "export { x } from './one/x.ts';\nexport { y } from './y.ts';\n",
     'src/app.ts': `import { core } from './core.ts';
+import { onlyOfFirst, type Other as other } from './core-parts.ts';
 import {
   firstLongName,
   type Second as Renamed,
@@ -165,24 +170,63 @@ export function create() {
     core.use(all);
     core.use(two);
   }
-  return { core: core.part, text: 'part', two };
+  // Has a long list of options.
+  const page = firstLongName(core, {
+    heading: onlyOfFirst('} of a page {'),
+    pattern: /[/}'"]/,
+  });
+  if (page.routes) {
+    core.use(page.routes);
+    core.use(two);
+  } else {
+    core.use(\`no \${page} {\`);
+  }
+  core
+    .route('/two')
+    .get(two)
+    .all(other);
+  core
+    .route('/one')
+    .get(page.show)
+    .all(other);
+  const parts = [
+    two,
+    ...page.parts,
+  ];
+  core.use({
+    page: two,
+    all: page,
+    /** Says more. */
+    list() {
+      return parts;
+    },
+  });
+  core.get('/both', (req, res) => {
+    page.count(req);
+    two.count(req);
+  });
+  return { core: core.part, text: \`part } \${core.page}\`, two };
+}
+
+export function another(page: string) {
+  return page;
 }
 `,
     'README.md': `# Title
-<!-- feature: one -->
+<!-- ${begin('one')} -->
 of one
-<!-- end: one -->
+<!-- ${end('one')} -->
 
 | x | y |
 | --- | --- |
-| one | row <!-- feature: one --> |
-| two | row <!-- feature: two --> |
+| one | row <!-- ${begin('one')} --> |
+| two | row <!-- ${begin('two')} --> |
 
-<!-- feature: two, one -->
+<!-- ${begin('two, one')} -->
 of both
-<!-- end: two, one -->
+<!-- ${end('two, one')} -->
 `,
-    'compose.yml': '# feature: one\na: 1\n# end: one\nb: 2 # feature: one\nc: 3\n',
+    'compose.yml': `# ${begin('one')}\na: 1\n# ${end('one')}\nb: 2 # ${begin('one')}\nc: 3\n`,
   };
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(directory, name)), { recursive: true });
@@ -199,6 +243,7 @@ test('a feature goes with its lines, blocks and files, and leaves what another n
   expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('Took out one.') });
   expect(left('src/app.ts')).toBe(
     `import { core } from './core.ts';
+import { type Other as other } from './core-parts.ts';
 import { two } from './features/two/two.ts';
 
 /** Belongs to the type. */
@@ -212,18 +257,32 @@ export function create() {
   if (core) {
     core.use(two);
   }
-  return { core: core.part, text: 'part', two };
+  core.route('/two').get(two).all(other);
+  const parts = [two];
+  core.use({
+    page: two,
+    /** Says more. */
+    list() {
+      return parts;
+    },
+  });
+  core.get('/both', (req, res) => {
+    two.count(req);
+  });
+  return { core: core.part, text: \`part } \${core.page}\`, two };
 }
-`
-      .replaceAll("'", '"')
-      .replace('"part"', '"part"'),
+
+export function another(page: string) {
+  return page;
+}
+`.replaceAll("'", '"'),
   );
   expect(left('src/dev/index.ts')).toBe('export { y } from "./y.ts";\n');
   expect(left('README.md')).toBe(`# Title
 
 | x | y |
 | --- | --- |
-| two | row <!-- feature: two --> |
+| two | row <!-- ${begin('two')} --> |
 
 `);
   expect(left('compose.yml')).toBe('c: 3\n');
@@ -239,6 +298,35 @@ export function create() {
     'two/two.test.ts',
   ]);
   expect(JSON.parse(left('package.json'))).toEqual({ name: 'x', dependencies: { core: '1.0.0', shared: '1.0.0' } });
+});
+
+test.each([
+  ['a block that has no end', `# ${begin('one')}\na: 1\n`, 'marked.yml:1 begins one, which has no end'],
+  [
+    'a misspelt end',
+    `a: 1\n# ${begin('one')}\nb: 2\n# ${end('onne')}\n`,
+    'marked.yml:4 marks onne, which is not in src/features',
+  ],
+  ['a misspelt name', `a: 1 # ${begin('onne')}\n`, 'marked.yml:1 marks onne, which is not in src/features'],
+  [
+    'a mark within a line',
+    `a: 1 # ${begin('one')}, and more\n`,
+    'marked.yml:1 has a mark that is not the end of its line',
+  ],
+  ['code that is cut off', '', 'src/app.ts:2 '],
+])('%s is named with its place, and nothing is changed', async (_, text, message) => {
+  const directory = newProject();
+  if (text !== '') writeFileSync(join(directory, 'marked.yml'), text);
+  else writeFileSync(join(directory, 'src/app.ts'), "import { one } from './features/one/one.ts';\none(");
+  const filesOf = () =>
+    readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((file) => [file, readFileSync(file, 'utf8')]);
+  const before = filesOf();
+  const { code, output } = await run(directory, process.execPath, join(project, 'scripts/without.mjs'), 'one');
+  expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining(message) });
+  expect(filesOf()).toEqual(before);
 });
 
 describe.each(features)('without %s', (feature) => {
