@@ -1,5 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import express, { type Express } from 'express';
 import request from 'supertest';
 import { describe, expect, inject, test } from 'vitest';
@@ -16,7 +16,11 @@ export function pageOf(register: Register, options: { reload: boolean }) {
     res.render('page', { name: 'Ann' }, (error: Error | null, html) => void res.send(error?.message ?? html));
   });
   return {
-    write: (view: string, name = 'page') => writeFileSync(join(directory, `${name}.ejs`), view),
+    write: (view: string, name = 'page') => {
+      const file = join(directory, `${name}.ejs`);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, view);
+    },
     remove: () => rmSync(join(directory, 'page.ejs')),
     read: async () => (await request(app).get('/')).text,
     /** Renders it without a request. */
@@ -57,6 +61,18 @@ export function describeViews(register: Register): void {
       }
       expect(await production.read()).toBe('first');
       expect(await development.read()).toContain('Failed to lookup view');
+    });
+
+    test.each([true, false])('includes others by each path that EJS knows (reload: %s)', async (reload) => {
+      const page = pageOf(register, { reload });
+      page.write("inner <%- include('../other') %>", 'parts/inner');
+      page.write("<%- include('deep/leaf.ejs') %>", 'parts/other');
+      page.write('other', 'other');
+      page.write('leaf', 'parts/deep/leaf');
+      const names = ['/parts/inner', '/parts/inner.ejs', 'parts/inner', './parts/inner.ejs', '/parts/other'];
+      page.write(names.map((name) => `<%- include('${name}') %>;`).join(''));
+      const expected = `${'inner other;'.repeat(4)}leaf;`;
+      expect([await page.read(), await page.read()]).toEqual([expected, expected]);
     });
 
     test('that fails shows its source only in development', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import express, { type ErrorRequestHandler } from 'express';
 import request from 'supertest';
@@ -10,6 +10,7 @@ import { registerEjs } from '../../src/http/view-engine.ts';
 const directory = mkdtempSync(join(inject('runDirectory'), 'pages-'));
 const view = '<%= locals.site %> <%= locals.visitor %> <%= locals.name %> · é €';
 writeFileSync(join(directory, 'page.ejs'), view);
+writeFileSync(join(directory, 'page.text'), 'of another engine');
 writeFileSync(join(directory, 'broken.ejs'), '<%= locals.missing.name %>');
 
 const plain = appWith(() => {});
@@ -22,6 +23,7 @@ function appWith(tune: (app: express.Express) => void): express.Express {
   registerEjs(app, { directory, reload: false });
   tune(app);
   Object.assign(app.locals, { site: 'app', visitor: 'app', name: 'app' });
+  app.engine('text', (path, _locals, done) => done(null, readFileSync(path, 'utf8')));
   app.use((_req, res, next) => {
     Object.assign(res.locals, { visitor: '<Ann>', name: 'response' });
     next();
@@ -36,6 +38,7 @@ function appWith(tune: (app: express.Express) => void): express.Express {
   );
   app.get('/broken', (_req, res) => res.render('broken'));
   app.get('/late', (_req, res) => void setImmediate(() => res.render('broken')));
+  app.get('/named', (_req, res) => res.render('page.text'));
   app.get('/missing', (_req, res) => res.render('missing'));
   const explain: ErrorRequestHandler = (error, _req, res, _next) => void res.status(500).json({ error: error.name });
   app.use(explain);
@@ -57,6 +60,7 @@ test.each([
   ['get', '/broken', {}],
   ['get', '/late', {}],
   ['get', '/missing', {}],
+  ['get', '/named', {}],
 ] as const)('%s %s with %j is answered as by Express', async (method, path, headers) => {
   const [ours, theirs] = await Promise.all(
     [tuned, plain].map(async (app) => {
@@ -71,4 +75,13 @@ test.each([
 test('a page reads what its route, the request and the app say, in this order', async () => {
   expect((await request(tuned).get('/')).text).toBe('app &lt;Ann&gt; page · é €');
   expect((await request(tuned).get('/common')).text).toBe('app &lt;Ann&gt; response · é €');
+});
+
+test('an app that has another view engine, or another directory of views, gets its own views', async () => {
+  const other = mkdtempSync(join(inject('runDirectory'), 'other-pages-'));
+  writeFileSync(join(other, 'page.ejs'), 'of another directory');
+  const engine = appWith((app) => void tuneExpress(app, { directory, reload: false })).set('view engine', 'text');
+  expect((await request(engine).get('/')).text).toBe('of another engine');
+  const views = appWith((app) => void tuneExpress(app, { directory, reload: false })).set('views', [other, directory]);
+  expect((await request(views).get('/')).text).toBe('of another directory');
 });

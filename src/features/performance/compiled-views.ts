@@ -3,7 +3,9 @@ import ejs, { type EscapeCallback } from 'ejs';
 import type { Express } from 'express';
 
 type Include = (name: string, own?: object) => string;
-type View = (locals: object, escapeFn: EscapeCallback, include: Include) => string;
+type Render = (locals: object, escapeFn: EscapeCallback, include: Include) => string;
+/** A compiled view, and the paths of the views that it includes, by the names that it gives them. */
+type View = { render: Render; included: Map<string, string> };
 
 /**
  * Renders a view, by its path below the directory of views, such as `/home`. Where the page has no local of a name, that of
@@ -23,9 +25,18 @@ export function compileViews(app: Express, { directory, reload }: { directory: s
   function renderFile(path: string, locals: object): string {
     const view = views.get(path) ?? compile(path);
     if (!reload) views.set(path, view);
-    return view(locals, escapeText, (name, own) =>
-      renderFile(`${directory}${name}.ejs`, own ? withApp(locals, own) : locals),
-    );
+    return view.render(locals, escapeText, (name, own) => {
+      const included = view.included.get(name) ?? resolveInclude(name, path);
+      view.included.set(name, included);
+      return renderFile(included, own ? withApp(locals, own) : locals);
+    });
+  }
+
+  // As EJS does it: from the directory of views, or else from the view that includes, and `.ejs` may be left out.
+  function resolveInclude(name: string, from: string): string {
+    return name.startsWith('/')
+      ? ejs.resolveInclude(name.replace(/^\/+/, ''), directory, true)
+      : ejs.resolveInclude(name, from);
   }
 
   // The app's have no prototype: whatever gets into Object.prototype is no local.
@@ -56,5 +67,6 @@ function compile(path: string): View {
   const options = { filename: path, strict: true, compileDebug: false, rmWhitespace: true };
   const template = new ejs.Template(readFileSync(path, 'utf8'), options);
   template.compile();
-  return new Function('locals', 'escapeFn', 'include', `'use strict';${template.source}`) as View;
+  const render = new Function('locals', 'escapeFn', 'include', `'use strict';${template.source}`) as Render;
+  return { render, included: new Map() };
 }

@@ -20,7 +20,7 @@ export { tuneRedis } from './script-hashes.ts';
 export function tuneExpress(app: Express, views: { directory: string; reload: boolean }): ServerOptions {
   rememberDates(app.locals.words);
   const renderView = compileViews(app, views);
-  sendPages(app, renderView);
+  sendPages(app, renderView, views);
   return expressPrototypes(app);
 }
 

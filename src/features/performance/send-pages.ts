@@ -1,15 +1,19 @@
+import { extname } from 'node:path';
 import type { Express, Response } from 'express';
 import type { RenderView } from './compiled-views.ts';
 
 /**
  * Has `res.render(view, locals)` render and send a page at once. Express copies the locals of the app for each page, waits
- * for the next tick, and looks up and parses the type of what it sends. Whatever is not a plain page is left to it.
+ * for the next tick, and looks up and parses the type of what it sends. Whatever is not a plain page is left to it, and so are
+ * the views of an app that has another view engine or another directory of views.
  */
-export function sendPages(app: Express, renderView: RenderView): void {
+export function sendPages(app: Express, renderView: RenderView, { directory }: { directory: string }): void {
   const renderByExpress = app.response.render;
+  const isOurs = (view: string) =>
+    app.get('view engine') === 'ejs' && app.get('views') === directory && extname(view) === '';
 
   app.response.render = function render(this: Response, view: string, options: unknown, done?: unknown) {
-    if (typeof options === 'function' || done !== undefined) {
+    if (typeof options === 'function' || done !== undefined || !isOurs(view)) {
       return Reflect.apply(renderByExpress, this, [view, options, done]);
     }
     let page: string;
