@@ -66,8 +66,44 @@ describe('a variable of the environment', () => {
     expect(misspelt({ [name]: 'x' })).toEqual([{ name, setting }]);
   });
 
+  test.each([
+    'ALLOWED_DOMAINS',
+    'ALLOWED_DOMAIN',
+    'ALLOW_EMAILS',
+    'ALLOWED_EMAIL_DOMAINS',
+    'ALLOWED_USERS',
+    'ALLOWED_MAILS',
+    'ALLOW_LIST',
+    'allowed_emails',
+    'AUTHORIZED_EMAILS',
+    'EMAIL_WHITELIST',
+    'LOGIN_ALLOWED_EMAILS',
+  ])('%s is taken for ALLOWED_EMAILS, without which everybody may sign in', (name) => {
+    expect(misspelt({ [name]: 'ann@example.com' })).toEqual([{ name, setting: 'ALLOWED_EMAILS' }]);
+  });
+
+  test.each(['SESSION_TIMEOUT', 'SESSION_IDLE_TIMEOUT', 'SESSION_MAX_AGE', 'SESSION_LIFETIME'])(
+    '%s is taken for a limit of sessions',
+    (name) => {
+      expect(misspelt({ [name]: '5m' })).toEqual([{ name, setting: expect.stringContaining('SESSION_IDLE') }]);
+    },
+  );
+
+  test.each(['ALLOWED_EMAILS', 'TRUST_PROXY', 'SESSION_IDLE', 'PORT', 'SITE_NAME'])(
+    '%s_FILE is a mistake, since only secrets are read from files',
+    (setting) => {
+      const problem = `${setting}_FILE is not a setting; put the value into ${setting}`;
+      expect(problemsWith({ [`${setting}_FILE`]: '/etc/allowed' })).toEqual([problem]);
+      expect(problemsWith({ [`${setting}_FILE`]: '' })).toEqual([]);
+      const path = fileWith(`${setting}_FILE=/etc/allowed\n`);
+      expect(problemsWith({}, path)).toEqual([`${path}, line 1: ${problem}`]);
+    },
+  );
+
   test('that platforms set is not', () => {
     const names = ['PATH', 'HOME', 'HOSTNAME', 'host', 'POST', 'PWD', 'DATABASE_URL', 'REDIS_TLS_URL', 'NODE_VERSION'];
+    names.push('SESSION_MANAGER', 'DBUS_SESSION_BUS_ADDRESS', 'ALLOW_EMPTY_PASSWORD', 'ALLOWED_HOSTS', 'MAIL', 'USER');
+    names.push('ALLOY_SERVICE_HOST', 'BASH_ENV', 'SSL_CERT_FILE', 'LATCHKEY_PORT');
     const ours = Object.keys(settings);
     const env = Object.fromEntries([...names, 'LOG_FILE', 'npm_config_loglevel', ...ours].map((name) => [name, 'x']));
     expect(misspelt(env)).toEqual([]);

@@ -6,6 +6,18 @@ import { similarName } from './similar-name.ts';
 /** Names in `.env` that are for others who read it: Compose, docker-compose.yml, and the browser tests. */
 const namesOfOthers = /^(COMPOSE_\w+|REDIS_PASSWORD|REDIS_MAXMEMORY|PORTS|PROCESSES|CHROMIUM_PATH)$/;
 
+const people = '(?:LIST|E?MAILS?|USERS?|DOMAINS?|ADDRESS(?:ES)?|ACCOUNTS?|VISITORS?)';
+const permission = '(?:ALLOW(?:ED)?|PERMIT(?:TED)?|AUTHORI[SZ]ED|WHITELIST(?:ED)?)';
+/** Names that would restrict who gets in, or for how long, if they were settings. Platforms use none of them. */
+const intendedNames = [
+  { pattern: new RegExp(`^(?:SIGN_?IN_|LOGIN_|AUTH_)?${permission}_?${people}`, 'i'), setting: 'ALLOWED_EMAILS' },
+  { pattern: new RegExp(`^(?:E?MAIL_)?${people}_${permission}(?:_?LIST)?$`, 'i'), setting: 'ALLOWED_EMAILS' },
+  {
+    pattern: /^SESSIONS?_(?:\w+_)?(?:TIME_?OUT|TTL|LIFETIME|MAX_?AGE|EXPIR\w*|DURATION)/i,
+    setting: 'SESSION_IDLE or SESSION_ABSOLUTE',
+  },
+];
+
 /**
  * Reads the settings from the environment, else from `.env`; secrets also from the files that `NAME_FILE` names.
  * @param path of a file that need not exist
@@ -13,7 +25,7 @@ const namesOfOthers = /^(COMPOSE_\w+|REDIS_PASSWORD|REDIS_MAXMEMORY|PORTS|PROCES
 export function readSources(settings: Settings, env: NodeJS.ProcessEnv, path: string): Given {
   const file = readEnvFile(path);
   const texts: NodeJS.ProcessEnv = {};
-  const problems = [...file.problems, ...unknownNames(settings, file)];
+  const problems = [...file.problems, ...unknownNames(settings, file), ...uselessFileNames(settings, env)];
   const inFile = new Map(file.entries.map(({ name, value }) => [name, value]));
   const read = (name: string) => env[name] ?? inFile.get(name) ?? '';
   for (const [name, { isSecret }] of Object.entries(settings)) {
@@ -35,8 +47,8 @@ function misspeltNames(settings: Settings, env: NodeJS.ProcessEnv): { name: stri
   return Object.keys(env)
     .filter((name) => !names.includes(name))
     .flatMap((name) => {
-      const setting = similarName(name, names, 6);
-      return setting === undefined ? [] : [{ name, setting }];
+      const setting = similarName(name, names, 6) ?? intendedSetting(name);
+      return setting === undefined || settingOfFile(settings, name) !== undefined ? [] : [{ name, setting }];
     });
 }
 
@@ -45,10 +57,38 @@ function unknownNames(settings: Settings, { path, entries }: EnvFile): string[] 
   return entries
     .filter(({ name }) => !names.includes(name) && !namesOfOthers.test(name))
     .map(({ name, line }) => {
-      const similar = similarName(name, names, 3);
+      const setting = settingOfFile(settings, name);
+      if (setting !== undefined) return `${path}, line ${line}: ${fileNameProblem(name, setting)}`;
+      const similar = similarName(name, names, 3) ?? intendedSetting(name);
       const fix = similar === undefined ? 'remove it, or set it in the environment' : `did you mean ${similar}?`;
       return `${path}, line ${line}: ${name} is not a setting; ${fix}`;
     });
+}
+
+/**
+ * Variables of the environment such as `ALLOWED_EMAILS_FILE`. No platform sets those, and whoever does relies on them:
+ * without that one, everybody may sign in.
+ */
+function uselessFileNames(settings: Settings, env: NodeJS.ProcessEnv): string[] {
+  return Object.keys(env).flatMap((name) => {
+    const setting = env[name] === '' ? undefined : settingOfFile(settings, name);
+    return setting === undefined ? [] : [fileNameProblem(name, setting)];
+  });
+}
+
+function fileNameProblem(name: string, setting: string): string {
+  return `${name} is not a setting; put the value into ${setting}`;
+}
+
+/** The setting that a name like `SETTING_FILE` is about, if it can't be read from a file. */
+function settingOfFile(settings: Settings, name: string): string | undefined {
+  const [, setting = ''] = /^(\w+)_FILE$/i.exec(name) ?? [];
+  const written = setting.toUpperCase();
+  return Object.hasOwn(settings, written) && !namesOf(settings).includes(name.toUpperCase()) ? written : undefined;
+}
+
+function intendedSetting(name: string): string | undefined {
+  return intendedNames.find(({ pattern }) => pattern.test(name))?.setting;
 }
 
 function namesOf(settings: Settings): string[] {
