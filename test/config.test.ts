@@ -113,6 +113,11 @@ describe('mistakes', () => {
     ['NODE_ENV', ['staging', 'Production']],
     ['PORT', ['x', '-1', '65536', '80.5', '0x50', '1e3', ' ', '080 ']],
     ['BASE_URL', ['x', 'ftp://example.com', 'https://', 'https://example.com/app', 'https://bücher.example/app']],
+    ['BASE_URL', [`https://\${LOGIN_HOST}`, 'https://$LOGIN_HOST', "https://'example.com'", 'https://*.example.com']],
+    [
+      'BASE_URL',
+      ['https://example.com,www.example.com', 'https://example.com;', 'https://0.0.0.0:3000', 'http://[::]'],
+    ],
     ['BASE_URL', ['https://me@example.com', 'https://example.com/?x', 'https://example.com/#x', '//example.com']],
     ['TRUST_PROXY', ['true', 'false', 'TRUE', 'banana', 'loopback,true', '-1', '1.5', '100', '10.0.0.0/33', ',']],
     ['TRUST_PROXY', ['0.0.0.0/0', '::/0', '10.0.0.0/', '10.0.0', '::1/129', 'fe80::1%eth0']],

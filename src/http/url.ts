@@ -7,6 +7,11 @@ export function parseUrl(text: string, base?: string): URL | undefined {
   }
 }
 
+/** Whether a URL's host name can be that of one machine. `new URL()` also takes `${HOST}`, `a.example,b.example`, `*`. */
+export function isHost(hostname: string): boolean {
+  return /^(?!0\.0\.0\.0$|\.|.*\.\.)(?:[\w.-]|%[89a-f][\da-f])+$|^\[(?!::\])[\da-f:.]+\]$/i.test(hostname);
+}
+
 /** Whether every `%` in a piece of a URL begins an encoded character. */
 export function isDecodable(text: string): boolean {
   try {

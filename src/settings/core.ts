@@ -10,6 +10,8 @@ const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 const trustProxyFix =
   'takes a number of proxies (1), or their addresses (10.0.0.5, loopback); "true" would believe anybody';
 
+const text = z.string();
+
 /** Every setting of the core but `REDIS_URL` and `SIGN_IN`, whose values depend on the features. */
 export const coreSettings = {
   NODE_ENV: setting({
@@ -21,7 +23,7 @@ export const coreSettings = {
   HOST: setting({
     about: 'The network address to listen on; `0.0.0.0` in a container.',
     default: '127.0.0.1',
-    read: z.string(),
+    read: text,
   }),
   PORT: setting({ about: 'The port to listen on.', default: '3000', read: port }),
   BASE_URL: optional({
@@ -31,15 +33,14 @@ export const coreSettings = {
     read: url(
       /^https?:$/,
       ({ href, origin }) => href === `${origin}/`,
-      'takes an origin with nothing behind it, such as https://login.example.com',
+      'takes https://, the full name of one host, perhaps a port and nothing behind it: https://login.example.com',
     ).transform((text) => new URL(text).origin),
   }),
   TRUST_PROXY: optional({
     about:
       'The reverse proxies whose `X-Forwarded-*` headers are trusted: how many there are (`1`), or their addresses, separated by commas; `loopback` is this machine. Avoid ranges: whoever has an address in one can forge `X-Forwarded-For`. Required when `BASE_URL` is https.',
     unset: 'no proxy is trusted',
-    read: z
-      .string()
+    read: text
       .transform((text) => (/^\d{1,2}$/.test(text) ? Number(text) : text.split(',').map((proxy) => proxy.trim())))
       .refine((proxies) => typeof proxies === 'number' || proxies.every(isProxy), trustProxyFix),
   }),
@@ -48,8 +49,7 @@ export const coreSettings = {
       'The secret that signs session cookies, at least 32 characters long. Make one with `openssl rand -hex 32`. Several are separated by commas: the first one signs, all of them verify. To replace one without signing anybody out, add the new one at the end, and put it in front once all processes have it.',
     isSecret: true,
     unset: 'in development, one is made and kept in `.data/`',
-    read: z
-      .string()
+    read: text
       .transform((text) => text.split(',').map((secret) => secret.trim()))
       .refine(
         (secrets) => secrets.every((secret) => secret.length >= 32),
@@ -88,8 +88,7 @@ export const coreSettings = {
     about:
       'Who may sign in: addresses and domains, separated by commas, such as `ann@example.com, @example.org`. A domain does not include its subdomains.',
     unset: 'everybody',
-    read: z
-      .string()
+    read: text
       .transform((text) => text.split(',').map((entry) => readAllowListEntry(entry.trim())))
       .refine(
         (entries) => entries.every((entry) => entry !== undefined),
@@ -100,9 +99,7 @@ export const coreSettings = {
   SITE_NAME: setting({
     about: 'The name of the site, as pages and mails show it.',
     default: 'Latchkey',
-    read: z
-      .string()
-      .regex(/^[^\p{C}"<>\\]{1,40}$/u, 'takes a name of at most 40 characters, without quotes or brackets'),
+    read: text.regex(/^[^\p{C}"<>\\]{1,40}$/u, 'takes a name of at most 40 characters, without quotes or brackets'),
   }),
   LOG_LEVEL: setting({
     about:

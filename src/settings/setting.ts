@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { parseUrl } from '../http/url.ts';
+import { isHost, parseUrl } from '../http/url.ts';
 
 /** One environment variable: what it decides, and how its text is read. */
 export type Setting<Value = unknown> = {
@@ -58,28 +58,24 @@ export function readBy<Value>(read: (text: string) => Value): z.ZodType<Value, s
   });
 }
 
+const text = z.string();
 const secondsPerUnit = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** A length of time such as `30m`, in seconds. */
-export const duration = z
-  .string()
+export const duration = text
   .regex(/^[1-9]\d{0,5}[smhd]$/, 'takes a whole number and a unit (s, m, h, d), such as 30m')
   .transform((text) => Number(text.slice(0, -1)) * secondsPerUnit[text.at(-1) as keyof typeof secondsPerUnit]);
 
-export const port = z
-  .string()
+export const port = text
   .refine((text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535, 'takes a port, 0 to 65535')
   .transform(Number);
 
-export const wholeNumber = z
-  .string()
-  .regex(/^[1-9]\d{0,5}$/, 'takes a whole number from 1 to 999999')
-  .transform(Number);
+export const wholeNumber = text.regex(/^[1-9]\d{0,5}$/, 'takes a whole number from 1 to 999999').transform(Number);
 
 /** A URL that names a host, has one of these protocols, and is accepted. */
 export function url(protocols: RegExp, accepts: (url: URL) => boolean, fix: string): z.ZodType<string, string> {
-  return z.string().refine((text) => {
+  return text.refine((text) => {
     const url = parseUrl(text);
-    return url !== undefined && protocols.test(url.protocol) && url.hostname !== '' && accepts(url);
+    return url !== undefined && protocols.test(url.protocol) && isHost(url.hostname) && accepts(url);
   }, fix);
 }

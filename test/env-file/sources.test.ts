@@ -52,6 +52,20 @@ describe('a secret in a file', () => {
   });
 });
 
+test('a reference that nothing has replaced is named, without the rest of the value', () => {
+  const problems = problemsWith({
+    BASE_URL: `https://\${LOGIN_HOST}`,
+    REDIS_URL: `redis://:hunter2@\${redis_host}:6379`,
+    SITE_NAME: `Price: 5 \${}$`,
+  });
+  expect(problems).toEqual([
+    `REDIS_URL contains \${redis_host}; write the value itself`,
+    `BASE_URL contains \${LOGIN_HOST}; write the value itself`,
+  ]);
+  const path = fileWith(`BASE_URL='https://\${LOGIN_HOST}'\n`);
+  expect(problemsWith({}, path)).toEqual([`BASE_URL contains \${LOGIN_HOST}; write the value itself`]);
+});
+
 describe('a variable of the environment', () => {
   const misspelt = (env: NodeJS.ProcessEnv) =>
     readSources(settings, env, '/nowhere/.env').warnings.map(({ about }) => about);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isDecodable, isLoopback, parseUrl } from '../../src/http/url.ts';
+import { isDecodable, isHost, isLoopback, parseUrl } from '../../src/http/url.ts';
 
 test('a URL beyond ASCII is read however often it is asked for', () => {
   const texts = ['https://bücher.example/é', 'https://example.com/'];
@@ -21,6 +21,43 @@ test.each([
 });
 
 describe('a host name', () => {
+  const hostOf = (text: string) => parseUrl(text)?.hostname ?? '';
+
+  test.each([
+    'http://localhost',
+    'http://login.example.com',
+    'http://login.example.com.',
+    'http://bücher.example',
+    'smtp://bücher.example',
+    'http://10.0.0.0',
+    'http://0.0.0.0.example',
+    'http://[::1]',
+    'http://[2001:db8::7]',
+    'smtp://mail_1',
+    'smtp://MAIL-1',
+  ])('can be that of %s', (text) => {
+    expect(isHost(hostOf(text))).toBe(true);
+  });
+
+  test.each([
+    `http://\${HOST}`,
+    `smtp://\${HOST}`,
+    'smtp://%24HOST',
+    'http://$HOST',
+    'http://one.example,two.example',
+    'http://login.example.com;',
+    "http://'login.example.com'",
+    'http://*.example.com',
+    'http://login..example.com',
+    'http://.example.com',
+    'smtp://b%7Gcher.example',
+    'http://0.0.0.0',
+    'http://[::]',
+    'smtp://',
+  ])('cannot be that of %s', (text) => {
+    expect(isHost(hostOf(text))).toBe(false);
+  });
+
   test.each(['localhost', '[::1]', '127.0.0.1', '127.12.34.255'])('%s is this machine', (hostname) => {
     expect(isLoopback(hostname)).toBe(true);
   });

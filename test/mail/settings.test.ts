@@ -10,6 +10,10 @@ describe('mail settings', () => {
       'SMTP_URL',
       ['smtp://m.example/x', 'smtp://m.example?tsl=optional', 'smtp://m.example?tls=Optional', 'smtp://m#x'],
     ],
+    [
+      'SMTP_URL',
+      [`smtp://\${MAIL_HOST}:25`, 'smtp://one.example,two.example', 'smtp://*.example.com', 'smtp://0.0.0.0'],
+    ],
     ['MAIL_FROM', ['x', 'Latchkey', 'Latchkey <login>', '<login@example.com', 'Latchkey <login@example.com> x']],
   ])('%s rejects %j', (name, values) => {
     for (const value of values) expect([value, ...blamed({ [name]: value })]).toEqual([value, name]);
@@ -23,6 +27,15 @@ describe('mail settings', () => {
       address: 'Desk@example.com',
     });
     expect(fromOf({ SITE_NAME: 'Acme' })).toEqual({ name: 'Acme', address: 'login@login.example.com' });
+  });
+
+  test.each([
+    ['smtp://bücher.example', 'xn--bcher-kva.example'],
+    ['smtp://mail_1', 'mail_1'],
+    ['smtp://mail.example.com.', 'mail.example.com.'],
+    ['smtp://[::1]', '::1'],
+  ])('%s names the host %s', (SMTP_URL, host) => {
+    expect(readConfig({ SMTP_URL }).mail.server).toMatchObject({ host });
   });
 
   test('by default there is no server, and the sender is on this machine', () => {

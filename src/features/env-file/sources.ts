@@ -6,6 +6,8 @@ import { similarName } from './similar-name.ts';
 /** Names in `.env` that are for others who read it: Compose, docker-compose.yml, and the browser tests. */
 const namesOfOthers = /^(COMPOSE_\w+|REDIS_PASSWORD|REDIS_MAXMEMORY|PORTS|PROCESSES|CHROMIUM_PATH)$/;
 
+/** What a shell or a template would have replaced by a value. */
+const unexpandedReference = /\$\{[A-Z_][A-Z\d_]*\}/i;
 const people = '(?:LIST|E?MAILS?|USERS?|DOMAINS?|ADDRESS(?:ES)?|ACCOUNTS?|VISITORS?)';
 const permission = '(?:ALLOW(?:ED)?|PERMIT(?:TED)?|AUTHORI[SZ]ED|WHITELIST(?:ED)?)';
 /** Names that would restrict who gets in, or for how long, if they were settings. Platforms use none of them. */
@@ -30,9 +32,11 @@ export function readSources(settings: Settings, env: NodeJS.ProcessEnv, path: st
   const read = (name: string) => env[name] ?? inFile.get(name) ?? '';
   for (const [name, { isSecret }] of Object.entries(settings)) {
     const text = read(name);
+    const [reference] = unexpandedReference.exec(text) ?? [];
     const secretPath = isSecret ? read(`${name}_FILE`) : '';
     const secret = secretPath === '' ? { text } : readSecret(secretPath);
     if (secretPath !== '' && text !== '') problems.push(`${name} and ${name}_FILE are both set; keep one of them`);
+    else if (reference !== undefined) problems.push(`${name} contains ${reference}; write the value itself`);
     else if ('problem' in secret) problems.push(`${name}_FILE names ${secretPath}, which ${secret.problem}`);
     else texts[name] = secret.text;
   }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
-import { parseUrl } from '../../http/url.ts';
+import { isHost, parseUrl } from '../../http/url.ts';
 import { readAllowListEntry } from '../../session/allow-list.ts';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional } from '../../settings/setting.ts';
@@ -34,15 +34,15 @@ const siteList = z.string().transform((text, context) => {
   return sites.flatMap((site) => ('problem' in site ? [] : site));
 });
 
-const hostShape = /^(?:[\w-]+(?:\.[\w-]+)*|\[[\da-f:.]+\])$/;
-
 function readSite(entry: string): SiteSetting | { problem: string } {
   const [, address = '', names] = /^([^=\s]*)\s*(?:=(.*))?$/s.exec(entry) ?? [];
   const url = parseUrl(address);
   if (!url) return { problem: 'this is not an origin' };
   const { protocol, origin, href, hostname } = url;
   if (!/^https?:$/.test(protocol)) return { problem: 'a site begins with https://' };
-  if (!hostShape.test(hostname)) return { problem: `${hostname} is not the full name of a host` };
+  if (!isHost(hostname) || hostname.endsWith('.')) {
+    return { problem: `${hostname} is not the full name of a host` };
+  }
   if (href !== `${origin}/` || /[/?#\\]$/.test(address.slice(protocol.length + 2))) {
     return { problem: `leave out what follows ${origin}, the whole site is guarded` };
   }

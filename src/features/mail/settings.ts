@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
 import * as z from 'zod';
 import { isDecodable, isLoopback } from '../../http/url.ts';
 import { featureSettings } from '../../settings/feature.ts';
@@ -31,7 +32,7 @@ export const mailSettings = featureSettings({
         /^smtps?:$/,
         ({ username, password, pathname, search, hash }) =>
           isDecodable(username + password) && /^\/?(?:\?tls=optional)?$/.test(pathname + search + hash),
-        'takes a URL such as smtp://user:password@mail.example.com:587, with special characters in the password percent-encoded; ?tls=optional is the only option',
+        'takes a URL of one host such as smtp://user:password@mail.example.com:587, with special characters in the password percent-encoded; ?tls=optional is the only option',
       ),
     }),
     SMTP_PLAINTEXT_HOST: optional({
@@ -137,7 +138,9 @@ function readServer(smtpUrl: string, options: Pick<SmtpServer, 'clientName' | 'm
 }
 
 function hostOf(smtpUrl: string): string {
-  return new URL(smtpUrl).hostname.replace(/^\[|\]$/g, '');
+  const host = new URL(smtpUrl).hostname.replace(/^\[|\]$/g, '');
+  // `new URL()` encodes international names for http only.
+  return host.includes('%') ? domainToASCII(decodeURIComponent(host)) : host;
 }
 
 function isPrivate(host: string): boolean {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { parseUrl } from '../../http/url.ts';
+import { isHost, parseUrl } from '../../http/url.ts';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional } from '../../settings/setting.ts';
 import type {} from '../../shared/redis-permissions.ts';
@@ -21,7 +21,10 @@ const originList = z.string().transform((text, context) => {
   const entries = text.split(/[\s,]+/).filter((entry) => entry !== '');
   const urls = entries.map((entry) => parseUrl(entry));
   const isOrigin = (url: URL | undefined, index: number) =>
-    url?.protocol === 'https:' && url.href === `${url.origin}/` && !/[/?#\\]$/.test(entries[index] ?? '');
+    url?.protocol === 'https:' &&
+    isHost(url.hostname) &&
+    url.href === `${url.origin}/` &&
+    !/[/?#\\]$/.test(entries[index] ?? '');
   if (entries.length > 0 && urls.every(isOrigin)) return urls.flatMap((url) => url?.origin ?? []);
   context.addIssue({
     code: 'custom',
