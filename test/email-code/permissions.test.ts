@@ -45,7 +45,7 @@ describe('what sign-in by code needs of Redis', async () => {
     const { client } = opened;
     try {
       await connected(opened);
-      return await missingPermissions(client, [declared]);
+      return (await missingPermissions(client, [declared])).refused;
     } finally {
       client.destroy();
     }

@@ -4,6 +4,7 @@ import { Keyspace } from '../../src/features/incidents/keyspace.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { startApp } from '../support/app.ts';
+import { freePort } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { listenLocally } from '../support/servers.ts';
 
@@ -83,9 +84,18 @@ test('takes no JSON of another app for an answer, and goes on after a check that
 });
 
 test('says why something could not be checked', async () => {
-  const rented = await startRedisServer('of-the-operator', ['--appendonly', 'yes', '--rename-command', 'EVAL', '']);
-  const { text } = await findings({}, rented.url);
-  expect(text).toMatch(/the permissions of the Redis user could not be checked: .*\(ERR unknown command 'EVAL'/);
+  const paused = await startRedisServer('of-the-operator', ['--appendonly', 'yes']);
+  await paused.client((admin) => admin.sendCommand(['CLIENT', 'PAUSE', '60000', 'WRITE']));
+  const { text } = await findings({}, paused.url);
+  expect(text).toMatch(/the permissions of the Redis user could not be checked: Redis did not answer within/);
+});
+
+test('says that REDIS_URL leads to the wrong kind of Redis', async () => {
+  const bus = ['--cluster-port', String(await freePort())];
+  const node = await startRedisServer('of-the-operator', ['--cluster-enabled', 'yes', ...bus]);
+  const { of, exitCode } = await findings({}, node.url);
+  expect(of('start')?.problem).toMatch(/^REDIS_URL names a node of a Cluster; /);
+  expect(exitCode).toBe(1);
 });
 
 test('says what is wrong with Redis: away, keeping nothing, or with a user who may not run the commands', async () => {

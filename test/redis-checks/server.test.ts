@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { join } from 'node:path';
 import { destination } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { openRedis } from '../../src/app.ts';
@@ -7,6 +8,7 @@ import { readConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/log.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { connectUrl, type RedisAddress, targetOf, testRedis } from '../support/app.ts';
+import { freePort, newDirectory } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { newLogFile } from '../support/secrets.ts';
 
@@ -57,6 +59,41 @@ test.each(['6.2.99', '5.0.14'])('Redis %s is refused, even where INFO is not all
   await client((admin) => admin.sendCommand(['ACL', 'SETUSER', 'default', '-info']));
   await expect(connectUrl(`redis://:${password}@127.0.0.1:${await withVersion(version, port)}`)).rejects.toMatchObject({
     problems: [`Redis is ${version}, which lacks commands that sign-in needs; run Redis 7.0 or newer, or Valkey`],
+  });
+});
+
+describe('what REDIS_URL should not lead to is refused', () => {
+  test('a node of a Cluster, which would serve only some visitors', async () => {
+    const bus = ['--cluster-port', String(await freePort())];
+    const { url } = await startRedisServer(password, ['--cluster-enabled', 'yes', ...bus]);
+    await expect(connectUrl(url)).rejects.toMatchObject({
+      problems: [expect.stringMatching(/^REDIS_URL names a node of a Cluster; (name|write) /)],
+    });
+    // feature: cluster
+    await expect(connectUrl(url)).rejects.toMatchObject({ problems: [expect.stringContaining('redis+cluster://')] });
+    // end: cluster
+  });
+
+  test('a Sentinel', async () => {
+    const configFile = join(newDirectory('sentinel-'), 'sentinel.conf');
+    writeFileSync(configFile, '');
+    const { url } = await startRedisServer(password, ['--sentinel'], configFile);
+    await expect(connectUrl(url)).rejects.toMatchObject({
+      problems: [expect.stringMatching(/^REDIS_URL names a Sentinel; (name|write) /)],
+    });
+    // feature: sentinel
+    await expect(connectUrl(url)).rejects.toMatchObject({ problems: [expect.stringContaining('redis+sentinel://')] });
+    // end: sentinel
+  });
+
+  test.each([[['eval']], [['time']], [['time', 'zadd']]])('a Redis in which %j was renamed', async (names) => {
+    const renamed = names.flatMap((name) => ['--rename-command', name, '']);
+    const { url } = await startRedisServer(password, renamed);
+    await expect(connectUrl(url)).rejects.toMatchObject({
+      problems: [
+        `Redis does not know ${names.join(', ')}, which Latchkey needs; remove the rename-command, or use another Redis`,
+      ],
+    });
   });
 });
 

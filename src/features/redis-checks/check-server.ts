@@ -10,6 +10,14 @@ import { aclRule, missingPermissions } from './permissions.ts';
 
 const minMajorVersion = 7;
 
+/** What to write instead. */
+const forms = {
+  cluster: 'name a Redis that is none',
+  sentinel: 'name the Redis that it watches',
+};
+forms.cluster = 'write redis+cluster://:password@host1:7000,host2:7001'; // feature: cluster
+forms.sentinel = 'write redis+sentinel://:password@host1:26379,host2:26379/mymaster'; // feature: sentinel
+
 /**
  * Refuses a Redis that could not sign anybody in, and warns of settings that would lose what it holds.
  * @throws {ConfigError} with every reason and its fix; {RedisUnavailable} when Redis does not answer. The connection is
@@ -27,18 +35,24 @@ export async function checkRedis(opened: OpenedRedis, kind: RedisTarget['kind'],
 async function checkServer({ client }: OpenedRedis, kind: RedisTarget['kind'], { log }: RedisOptions): Promise<void> {
   const permissions = redisPermissions[kind];
   const processes = await withTimeout(deadlineMs, client.nodes());
-  const [tooOld, lacking] = await Promise.all([
-    Promise.all(processes.map(versionProblem)),
-    missingPermissions(client, permissions).catch((err: unknown) => {
-      log.warn({ err }, 'the permissions of the Redis user could not be checked');
-      return undefined;
-    }),
-  ]);
-  const problems = [...new Set(tooOld)].filter((problem) => problem !== undefined);
-  if (lacking !== undefined) {
-    problems.push(`the Redis user ${lacking}; set its ACL rule to: ${aclRule(permissions, client.keyPrefix ?? '')}`);
+  const unsuitable = await Promise.all(processes.map((node) => problemOf(node, kind)));
+  refuseFor([...new Set(unsuitable)].filter((problem) => problem !== undefined));
+  const lacking = await missingPermissions(client, permissions).catch((err: unknown) => {
+    log.warn({ err }, 'the permissions of the Redis user could not be checked');
+    return undefined;
+  });
+  const problems: string[] = [];
+  if (lacking?.refused !== undefined) {
+    const rule = aclRule(permissions, client.keyPrefix ?? '');
+    problems.push(`the Redis user ${lacking.refused}; set its ACL rule to: ${rule}`);
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (lacking && lacking.absent.length > 0) {
+    const names = lacking.absent.join(', ');
+    problems.push(
+      `Redis does not know ${names}, which Latchkey needs; remove the rename-command, or use another Redis`,
+    );
+  }
+  refuseFor(problems);
   // Redis servers that restrict INFO or CONFIG are taken as they are.
   const warnings = await Promise.all(
     processes.map((node) => withTimeout(deadlineMs, warningsFor(node)).catch(() => [])),
@@ -53,6 +67,10 @@ async function checkServer({ client }: OpenedRedis, kind: RedisTarget['kind'], {
     }
   }
   for (const warning of told) log.warn(warning);
+}
+
+function refuseFor(problems: string[]): void {
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 /** What a restart of a Redis, which saves nothing, would lose for good. */
@@ -88,8 +106,12 @@ async function lossAtRestart(
 const savesNothingWarning =
   'Redis keeps nothing on disk, so restarting it would sign everybody out: set appendonly yes';
 
-async function versionProblem(node: NodeClient): Promise<string | undefined> {
-  const { version } = await withTimeout(deadlineMs, node.hello());
+/** Why this process is not one that `REDIS_URL` should lead to, and what to write there. */
+async function problemOf(node: NodeClient, kind: string): Promise<string | undefined> {
+  const { version, mode } = await withTimeout(deadlineMs, node.hello());
+  // A node serves its own slots only: some visitors could sign in, and others not.
+  if (mode === 'cluster' && kind !== 'cluster') return `REDIS_URL names a node of a Cluster; ${forms.cluster}`;
+  if (mode === 'sentinel') return `REDIS_URL names a Sentinel; ${forms.sentinel}`;
   return Number.parseInt(version, 10) < minMajorVersion
     ? `Redis is ${version}, which lacks commands that sign-in needs; run Redis 7.0 or newer, or Valkey`
     : undefined;

@@ -49,24 +49,28 @@ export function aclRule(permissions: readonly RedisPermissions[], keyPrefix: str
 
 // Redis itself says what the user may do, to the user itself; nothing is carried out.
 const checkScript = `
-local refused = {}
+local refused, absent = {}, {}
 for number = 1, #ARGV, 2 do
   local words = {}
   for word in string.gmatch(ARGV[number], '[^|]+') do words[#words + 1] = word end
   for word in string.gmatch(ARGV[number + 1], '%S+') do words[#words + 1] = word == 'KEY' and KEYS[1] or word end
   local exists, isAllowed = pcall(redis.acl_check_cmd, unpack(words))
-  if not (exists and isAllowed) then refused[#refused + 1] = ARGV[number] end
+  local list = exists and refused or absent
+  if not (exists and isAllowed) then list[#list + 1] = ARGV[number] end
 end
-return refused`;
+return {refused, absent}`;
+
+/** What the Redis user may not do, in words, and the commands that this Redis has not got, as with `rename-command`. */
+type Lacking = { refused: string | undefined; absent: string[] };
 
 /**
- * What the Redis user lacks, in words; undefined when it lacks nothing.
+ * What the Redis user, or Redis itself, lacks.
  * @throws {RedisUnavailable} when that can't be found out now
  */
 export async function missingPermissions(
   client: RedisClient,
   permissions: readonly RedisPermissions[],
-): Promise<string | undefined> {
+): Promise<Lacking> {
   const examples = permissions.flatMap(({ commands }) => Object.entries(commands).flat());
   const keys = [...new Set(permissions.flatMap((part) => part.keys))];
   try {
@@ -74,12 +78,16 @@ export async function missingPermissions(
       deadlineMs,
       Promise.all(keys.map((key) => client.eval(checkScript, { keys: [key], arguments: examples }))),
     );
-    const refused = [...new Set(replies.flatMap((reply) => (Array.isArray(reply) ? reply.map(String) : [])))];
-    return refused.length === 0 ? undefined : `may not use ${refused.sort().join(', ')}`;
+    const namesAt = (place: number) =>
+      replies.flatMap((reply) => (Array.isArray(reply) ? reply[place] : [])).map(String);
+    const [refused = [], absent = []] = [0, 1].map((place) => [...new Set(namesAt(place))].sort());
+    return { refused: refused.length === 0 ? undefined : `may not use ${refused.join(', ')}`, absent };
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
-    if (!(cause instanceof ErrorReply && /^NOPERM/.test(cause.message))) throw error;
-    return /'eval'/i.test(cause.message) ? 'may not use eval' : 'may not use the keys of Latchkey';
+    if (!(cause instanceof ErrorReply)) throw error;
+    if (/^ERR unknown command 'eval'/i.test(cause.message)) return { refused: undefined, absent: ['eval'] };
+    if (!/^NOPERM/.test(cause.message)) throw error;
+    return { refused: `may not use ${/'eval'/i.test(cause.message) ? 'eval' : 'the keys of Latchkey'}`, absent: [] };
   }
 }
 
