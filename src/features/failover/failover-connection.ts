@@ -182,15 +182,16 @@ export class FailoverConnection {
 
   /** @throws the most telling reason why no address leads to a primary */
   async #open(address: NodeAddress): Promise<NodeClient> {
-    const clients = (await withTimeout(openDeadlineMs, candidatesFor(address, this.#options))).map((candidate) => {
-      const client = newNode(...candidate, once);
-      // Without a listener, a lost connection would end the process.
-      client.on('error', (error: unknown) => this.#noteError(client, error));
-      this.#opening.add(client);
-      return client;
-    });
+    const clients: NodeClient[] = [];
     let chosen: NodeClient | undefined;
     try {
+      for (const candidate of await withTimeout(openDeadlineMs, candidatesFor(address, this.#options))) {
+        const client = newNode(...candidate, once);
+        // Without a listener, a lost connection would end the process.
+        client.on('error', (error: unknown) => this.#noteError(client, error));
+        this.#opening.add(client);
+        clients.push(client);
+      }
       chosen = await withTimeout(openDeadlineMs, Promise.any(clients.map(connectToPrimary)));
       this.#closing.signal.throwIfAborted();
       return chosen;
