@@ -1,5 +1,5 @@
 import type { NextFunction, Request, Response } from 'express';
-import { saveSession } from './sign-in.ts';
+import { discardChanges, saveSession } from './sign-in.ts';
 import type { SessionStore } from './store.ts';
 
 type Send = Response['write'] | Response['end'];
@@ -7,7 +7,7 @@ type Send = Response['write'] | Response['end'];
 /**
  * Holds a response back, from its first byte on, until the changes to its session are stored. If that fails, the
  * response is discarded and the error page answers instead, so that nobody is told of a change that was lost
- * (express-session#309, #360).
+ * (express-session#309, #360). A response with a 5xx status stores none: the request has failed, whoever answers it.
  * @param raw the response's own `write` and `end`, before express-session wrapped them
  */
 export function holdUntilSaved(
@@ -20,6 +20,7 @@ export function holdUntilSaved(
 
   function sendOrHold(send: Send, args: unknown[]): unknown {
     if (held === undefined) {
+      if (res.statusCode >= 500) discardChanges(req);
       if (!hasChanges()) return Reflect.apply(send, res, args);
       held = [];
       saveSession(req).then(release, refuse);

@@ -198,13 +198,9 @@ export class SessionStore extends RedisStore {
     // After regenerate and save, express-session saves once more (express-session#935).
     if (stored?.record === record) return;
     if (!stored) await this.#create(sessionId, session, record, savedAt);
-    else await this.#replace(sessionId, record);
+    else if ((await this.#commands.run(replaceScript, [sessionKey(sessionId)], [record])) !== 1)
+      throw new SessionEnded();
     this.#stored.set(session, { record, isTouched: stored?.isTouched ?? false });
-  }
-
-  async #replace(sessionId: string, record: string): Promise<void> {
-    const isLive = await this.#commands.run(replaceScript, [sessionKey(sessionId)], [record]);
-    if (isLive !== 1) throw new SessionEnded();
   }
 
   async #create(sessionId: string, session: SessionData, record: string, createdAt: number): Promise<void> {

@@ -58,6 +58,10 @@ const forkUrl = await startFork(await connectNode(redisAddress), (fork) => {
     req.session.theme = 'dark';
     throw new HttpError(422, 'Choose another one.');
   });
+  fork.post('/answer/:status', (req, res) => {
+    req.session.theme = 'dark';
+    res.sendStatus(Number(req.params.status));
+  });
   fork.post('/answer-then-fail', (req, res) => {
     req.session.theme = 'dark';
     res.redirect(303, '/theme');
@@ -174,6 +178,11 @@ describe('a request that fails', () => {
   test('changes nothing in its session', async () => {
     const { status, text } = await post('/refuse');
     expect([status, text, await theme()]).toEqual([422, 'Choose another one.\n', 'undefined']);
+  });
+
+  test.each(['500', '503'])('with a %s that no error handler has sent changes nothing either', async (status) => {
+    expect([(await post(`/answer/${status}`)).status, await theme()]).toEqual([Number(status), 'undefined']);
+    expect([(await post('/answer/499')).status, await theme()]).toEqual([499, 'dark']);
   });
 
   test('after it has answered, is answered by the error page', async () => {

@@ -13,4 +13,4 @@ export type { SessionsOptions } from '../../session/middleware.ts';
 export type { ListedSession, SessionIndex } from '../../session/session-index.ts';
 export { currentEmail, type KeptField, saveSession, signIn, signOut } from '../../session/sign-in.ts';
 export { requireFreshLogin, requireRole } from '../access-guards/access-guards.ts';
-export { SessionStore, type SessionStoreOptions, sessions } from './session-store.ts';
+export { discardChangesOnError, SessionStore, type SessionStoreOptions, sessions } from './session-store.ts';

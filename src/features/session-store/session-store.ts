@@ -1,6 +1,7 @@
-import type { RequestHandler } from 'express';
+import type { ErrorRequestHandler, RequestHandler } from 'express';
 import type { SessionLimits } from '../../session/lifetime.ts';
 import { type SessionsOptions, sessions as uncheckedSessions } from '../../session/middleware.ts';
+import { discardChanges } from '../../session/sign-in.ts';
 import { type SessionStoreOptions as CoreOptions, SessionStore as CoreStore } from '../../session/store.ts';
 
 /** Without the others: 50 sessions per address, everybody allowed, and nothing logged. */
@@ -41,3 +42,13 @@ function checkLimits(limits: SessionLimits): void {
     throw new RangeError('session limits are seconds, and an idle limit is at most as long as its absolute one');
   }
 }
+
+/**
+ * Discards what a failed request changed in its session; it goes before the app's own error handlers. A response with a
+ * 5xx status stores nothing in any case. This one also knows of errors that are answered with another status, and what
+ * an error handler itself changes is stored.
+ */
+export const discardChangesOnError: ErrorRequestHandler = function discardChangesOnError(error, req, _res, next) {
+  discardChanges(req);
+  next(error);
+};

@@ -1,0 +1,25 @@
+import { createServer } from 'node:http';
+import express, { type Express } from 'express';
+import { SessionStore, type SessionStoreOptions, sessions } from '../../src/features/session-store/index.ts';
+import { closeHttpServer } from '../../src/http/http-server.ts';
+import { afterwards } from '../support/afterwards.ts';
+import { testSecret } from '../support/app.ts';
+import { listenLocally } from '../support/servers.ts';
+
+export const limits = {
+  ...{ idleSeconds: 1800, absoluteSeconds: 3600, rememberIdleSeconds: 7200, rememberAbsoluteSeconds: 9000 },
+};
+
+/** An Express app with nothing of Latchkey but the package's sessions. Returns its URL. */
+export async function startPlainApp(
+  options: Pick<SessionStoreOptions, 'redis'> & Partial<SessionStoreOptions>,
+  addRoutes: (app: Express) => void,
+): Promise<string> {
+  const app = express();
+  app.use(express.urlencoded());
+  app.use(sessions({ store: new SessionStore({ limits, https: false, ...options }), secrets: [testSecret] }));
+  addRoutes(app);
+  const server = createServer(app);
+  afterwards(() => closeHttpServer(server));
+  return listenLocally(server);
+}
