@@ -1,6 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
-import { join } from 'node:path';
 import { destination } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { openRedis } from '../../src/app.ts';
@@ -8,7 +7,7 @@ import { readConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/log.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { connectUrl, type RedisAddress, targetOf, testRedis } from '../support/app.ts';
-import { freePort, newDirectory } from '../support/process.ts';
+import { freePort } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { newLogFile } from '../support/secrets.ts';
 
@@ -72,18 +71,6 @@ describe('what REDIS_URL should not lead to is refused', () => {
     // feature: cluster
     await expect(connectUrl(url)).rejects.toMatchObject({ problems: [expect.stringContaining('redis+cluster://')] });
     // end: cluster
-  });
-
-  test('a Sentinel', async () => {
-    const configFile = join(newDirectory('sentinel-'), 'sentinel.conf');
-    writeFileSync(configFile, '');
-    const { url } = await startRedisServer(password, ['--sentinel'], configFile);
-    await expect(connectUrl(url)).rejects.toMatchObject({
-      problems: [expect.stringMatching(/^REDIS_URL names a Sentinel; (name|write) /)],
-    });
-    // feature: sentinel
-    await expect(connectUrl(url)).rejects.toMatchObject({ problems: [expect.stringContaining('redis+sentinel://')] });
-    // end: sentinel
   });
 
   test.each([[['eval']], [['time']], [['time', 'zadd']]])('a Redis in which %j was renamed', async (names) => {

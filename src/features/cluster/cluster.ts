@@ -7,6 +7,7 @@ import { type NodeClient, nodeSettings, reconnecting } from '../../redis/node.ts
 import type { HostAndPort } from '../../redis/url.ts';
 import { connectionStatusLogger } from '../../shared/connection-status.ts';
 import { redisClient } from '../../shared/redis-client.ts';
+import { explainRedisFailure } from '../../shared/redis-failures.ts';
 import type { ClusterTarget } from './url.ts';
 
 type ClusterClient = ReturnType<typeof newCluster>;
@@ -96,7 +97,7 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
   return {
     client: redisClient({ current: () => client, nodes, probeKeys, sharded, ...lifecycle }),
     ready,
-    lastError: () => lastError,
+    lastError: () => explainRedisFailure(lastError, { kind: 'cluster', tls: target.tls }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Logger } from '../../log.ts';
 import { deadlineMs, RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import { type NodeAddress, type NodeClient, type NodeOptions, newNode } from '../../redis/node.ts';
 import { type ConnectionStatusLogger, connectionStatusLogger } from '../../shared/connection-status.ts';
+import { explainRedisFailure } from '../../shared/redis-failures.ts';
 import { candidatesFor, connectToPrimary, reasonOf } from './candidates.ts';
 
 export type PrimaryResolver = {
@@ -77,8 +78,11 @@ export class FailoverConnection {
     return this.#link.client;
   }
 
+  /** Why it is not connected, for the operator. */
   get lastError(): unknown {
-    return this.#lastError ?? this.#resolver.lastError?.();
+    const { lastError } = this.#resolver;
+    if (this.#lastError === undefined && lastError) return lastError();
+    return explainRedisFailure(this.#lastError, { kind: 'redis', tls: this.#options.tls !== undefined });
   }
 
   async close(): Promise<void> {

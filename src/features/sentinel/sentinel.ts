@@ -1,8 +1,10 @@
+import { ErrorReply } from 'redis';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
 import { withTimeout } from '../../redis/deadline.ts';
 import { type NodeClient, newNode, reconnecting } from '../../redis/node.ts';
 import type { HostAndPort } from '../../redis/url.ts';
 import { connectionStatusLogger } from '../../shared/connection-status.ts';
+import { explainRedisFailure } from '../../shared/redis-failures.ts';
 import { openPrimary } from '../failover/failover.ts';
 import type { PrimaryResolver } from '../failover/failover-connection.ts';
 import type { SentinelTarget } from './url.ts';
@@ -61,6 +63,10 @@ function sentinelResolver(target: SentinelTarget, { log, ca }: RedisOptions): Pr
     async find() {
       const answers = await Promise.allSettled(sentinels.map(ask));
       const heard = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+      const [refusal] = answers.flatMap((answer) =>
+        answer.status === 'rejected' && answer.reason.cause instanceof ErrorReply ? [answer.reason.cause] : [],
+      );
+      if (heard.length === 0 && refusal) lastError = refusal;
       const [named] = heard.filter((primary) => primary !== undefined).sort((a, b) => b.epoch - a.epoch);
       if (heard.length > 0) status.back();
       else if (latest) status.lost(lastError);
@@ -70,7 +76,7 @@ function sentinelResolver(target: SentinelTarget, { log, ca }: RedisOptions): Pr
       return latest && { host: latest.host, port: latest.port };
     },
     failoverGraceMs,
-    lastError: () => lastError,
+    lastError: () => explainRedisFailure(lastError, { kind: 'sentinel', tls }),
     close() {
       for (const sentinel of sentinels) if (sentinel.isOpen) sentinel.destroy();
     },

@@ -41,8 +41,13 @@ async function look(operator: Operator, mailTo: EmailAddress | undefined): Promi
 function problemsOfOpening(error: unknown): Finding[] {
   if (error instanceof ConfigError) return error.problems.map((problem) => ({ what: 'start', problem }));
   return error instanceof RedisUnavailable
-    ? [{ what: 'Redis', problem: `${reasonOf(error)}: check REDIS_URL, and that Redis runs` }]
+    ? [{ what: 'Redis', problem: withFix(reasonOf(error)) }]
     : [{ what: 'start', problem: reasonOf(error) }];
+}
+
+// What the start has explained names the setting already.
+function withFix(reason: string): string {
+  return reason.includes('REDIS_URL') ? reason : `${reason}: check REDIS_URL, and that Redis runs`;
 }
 
 /** Runs the checks in turn; one that fails doesn't stop the rest. */

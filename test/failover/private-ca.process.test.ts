@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { connectUrl } from '../support/app.ts';
+import { password } from '../support/redis-password.ts';
+import { expectUnreachable } from '../support/redis-start.ts';
+import { startTls } from '../support/redis-tls.ts';
+
+test('a start says what to do about a Redis that speaks TLS, or whose CA is unknown', async () => {
+  const { tlsPort } = await startTls();
+  const location = `:${password}@127.0.0.1:${tlsPort}`;
+  await expectUnreachable(`redis://${location}`, /: if that port speaks TLS only, write rediss in REDIS_URL/);
+  await expectUnreachable(`rediss://${location}`, /not trusted \(self-signed certificate\): name .* in CA_FILE$/);
+});
+
+test.concurrent.each(['TLSv1.2', 'TLSv1.3'])(
+  'a start says that client certificates are not supported, with %s',
+  async (version) => {
+    const { tlsPort, certificate } = await startTls(['--tls-auth-clients', 'yes', '--tls-protocols', version]);
+    const attempt = connectUrl(`rediss://:${password}@127.0.0.1:${tlsPort}`, undefined, { CA_FILE: certificate.cert });
+    await expect(attempt).rejects.toMatchObject({
+      cause: { message: expect.stringMatching(/^[^\n]*set tls-auth-clients no[^\n]*$/) },
+    });
+  },
+);
