@@ -132,6 +132,7 @@ describe('mistakes', () => {
     ['SIGN_IN', ['anyone', 'true']],
     ['NODE_ENV', ['prod', 'Production', 'x']],
     ['LOG_LEVEL', ['loud', 'INFO']],
+    ['ALLOWED_EMAILS', ['*@example.com', 'ann@example.com, *@example.com', '@*.example.com', '*']],
     ['ALLOWED_EMAILS', ['x', 'ann@example.com,', '@', '@exa mple.com', 'ann@example.com bob@example.com']],
     ['LOG_LEVEL', ['loud', '30']],
   ])('%s is refused as %j', (name, values) => {

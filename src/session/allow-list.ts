@@ -16,6 +16,7 @@ export function isOnList(entries: readonly string[]): (email: string) => boolean
 export function readAllowListEntry(entry: string): string | undefined {
   const isDomain = /^[@＠]/.test(entry);
   const address = parseAddress(isDomain ? `anybody${entry}` : entry);
-  if ('problem' in address) return undefined;
+  // A mailbox may be named so, but whoever writes it means everybody.
+  if ('problem' in address || entry.includes('*')) return undefined;
   return isDomain ? address.email.slice('anybody'.length) : address.email;
 }

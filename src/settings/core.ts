@@ -92,7 +92,7 @@ export const coreSettings = {
       .transform((text) => text.split(',').map((entry) => readAllowListEntry(entry.trim())))
       .refine(
         (entries) => entries.every((entry) => entry !== undefined),
-        'takes addresses and domains, separated by commas: ann@example.com, @example.org',
+        'takes addresses and domains, separated by commas: ann@example.com, or @example.org instead of *@example.org',
       )
       .transform((entries) => entries.filter((entry) => entry !== undefined)),
   }),

@@ -66,6 +66,7 @@ describe('GATE_SITES', () => {
     ['https://0.0.0.0:8443', '0.0.0.0 is not the full name of a host'],
     ['https://wiki.example.com.', 'wiki.example.com. is not the full name of a host'],
     ['https://wiki.example.com =', 'name who may enter after the "="'],
+    ['https://wiki.example.com = *@example.org', 'such as @example.org without *'],
     ['https://wiki.example.com = ann', 'ann is neither an address nor an @domain'],
     ['https://wiki.example.com = ann@example.com; bob@example.com', 'ann@example.com; is neither'],
     ['https://wiki.example.com ann@example.com', 'this is not an origin'],

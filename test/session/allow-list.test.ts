@@ -46,6 +46,8 @@ test.each([
   ['\uff20b\u00fccher.example', '@xn--bcher-kva.example'],
   ['example.com', undefined],
   ['@', undefined],
+  ['*@example.com', undefined],
+  ['ann*@example.com', undefined],
   ['a b@example.com', undefined],
 ])('an entry is read in its canonical form: %s', (entry, canonical) => {
   expect(readAllowListEntry(entry)).toBe(canonical);

@@ -51,7 +51,9 @@ function readSite(entry: string): SiteSetting | { problem: string } {
   if (given.length === 0) return { problem: 'name who may enter after the "=", or leave the "=" out' };
   const visitors = given.map(readAllowListEntry);
   const unreadable = given.filter((_, index) => visitors[index] === undefined);
-  if (unreadable.length > 0) return { problem: `${unreadable.join(' ')} is neither an address nor an @domain` };
+  if (unreadable.length > 0) {
+    return { problem: `${unreadable.join(' ')} is neither an address nor an @domain, such as @example.org without *` };
+  }
   return { origin, visitors: visitors.filter((visitor) => visitor !== undefined) };
 }
 
