@@ -14,6 +14,17 @@ describe('mail settings', () => {
       'SMTP_URL',
       [`smtp://\${MAIL_HOST}:25`, 'smtp://one.example,two.example', 'smtp://*.example.com', 'smtp://0.0.0.0'],
     ],
+    [
+      'SMTP_URL',
+      [
+        'smtp://:secret@m.example',
+        'smtp://ann@m.example',
+        'smtp://ann:@m.example',
+        'smtp://m.example:0',
+        'smtp://:@m.example',
+        'smtp://@m',
+      ],
+    ],
     ['MAIL_FROM', ['x', 'Latchkey', 'Latchkey <login>', '<login@example.com', 'Latchkey <login@example.com> x']],
   ])('%s rejects %j', (name, values) => {
     for (const value of values) expect([value, ...blamed({ [name]: value })]).toEqual([value, name]);
@@ -82,6 +93,12 @@ describe('mail settings', () => {
 
     test('is accepted for any host that SMTP_PLAINTEXT_HOST confirms', () => {
       expect(production('mail.example.com:25', { SMTP_PLAINTEXT_HOST: 'mail.example.com' })).not.toContain('SMTP_URL');
+    });
+
+    test('is not confirmed by the name of another host', () => {
+      const SMTP_PLAINTEXT_HOST = 'old.example.com';
+      expect(blamed({ SMTP_URL: 'smtp://mail.example.com', SMTP_PLAINTEXT_HOST })).toEqual(['SMTP_PLAINTEXT_HOST']);
+      expect(blamed({ SMTP_PLAINTEXT_HOST })).toEqual([]);
     });
 
     test('is accepted in development', () => {

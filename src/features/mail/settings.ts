@@ -20,20 +20,27 @@ for (const [network, bits] of [
 privateNetworks.addSubnet('fc00::', 7, 'ipv6');
 privateNetworks.addSubnet('fe80::', 10, 'ipv6');
 
+const smtpUrlFix =
+  'takes a URL of one host such as smtp://user:password@mail.example.com:587, with both user and password or neither, and special characters in them percent-encoded; ?tls=optional is the only option';
+
 export const mailSettings = featureSettings({
   title: 'Mail',
   settings: {
     SMTP_URL: optional({
       about:
-        'The mail server, such as smtp://user:password@mail.example.com:587 (with STARTTLS), or smtps:// (with TLS from the start). With ?tls=optional, mail and password are sent unencrypted if TLS fails.',
+        'The mail server, such as smtp://user:password@mail.example.com:587 (with STARTTLS), or smtps:// (with TLS from the start). With ?tls=optional, and to localhost or 127.x, mail and password are sent unencrypted if STARTTLS fails.',
       isSecret: true,
       unset: 'mail is not sent; in development it can be read at /dev/mails',
       read: url(
         /^smtps?:$/,
-        ({ username, password, pathname, search, hash }) =>
-          isDecodable(username + password) && /^\/?(?:\?tls=optional)?$/.test(pathname + search + hash),
-        'takes a URL of one host such as smtp://user:password@mail.example.com:587, with special characters in the password percent-encoded; ?tls=optional is the only option',
-      ),
+        ({ username, password, port, pathname, search, hash }) =>
+          isDecodable(username + password) &&
+          (username === '') === (password === '') &&
+          port !== '0' &&
+          /^\/?(?:\?tls=optional)?$/.test(pathname + search + hash),
+        smtpUrlFix,
+        // `new URL()` drops an empty user and password, as a template leaves them whose variables are not set.
+      ).refine((text) => !/\/\/:?@/.test(text), smtpUrlFix),
     }),
     SMTP_PLAINTEXT_HOST: optional({
       about: 'The host of SMTP_URL again, to confirm ?tls=optional in production. Not needed for private addresses.',
@@ -80,6 +87,13 @@ export const mailSettings = featureSettings({
           ? undefined
           : `SMTP_URL has ?tls=optional, which lets anybody on the network path to ${host} read the codes; remove it, or confirm it with SMTP_PLAINTEXT_HOST=${host}`;
       },
+    },
+    {
+      between: ['SMTP_URL', 'SMTP_PLAINTEXT_HOST'],
+      problem: ({ SMTP_URL, SMTP_PLAINTEXT_HOST }) =>
+        SMTP_URL === undefined || SMTP_PLAINTEXT_HOST === undefined || SMTP_PLAINTEXT_HOST === hostOf(SMTP_URL)
+          ? undefined
+          : `SMTP_PLAINTEXT_HOST is not the host of SMTP_URL; remove it, or set it to ${hostOf(SMTP_URL)}`,
     },
   ],
   redisPermissions: {
