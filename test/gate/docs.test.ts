@@ -19,6 +19,10 @@ test.each(files)('%s names the settings with which it works', (file) => {
 
 describe('the files that no test runs', () => {
   const sentWithEveryYes = ['cookie', 'remote-assertion', 'remote-email', 'remote-user'];
+  /** What Latchkey believes of some proxy, and neither Envoy nor Traefik replaces. */
+  const wordsOfOtherProxies = [
+    ...['forwarded', 'sec-latchkey-check', 'x-forwarded-ssl', 'x-original-method', 'x-original-url'],
+  ];
 
   test("Envoy's lets nobody pass without an answer, and takes over all that the gate says", () => {
     const { static_resources } = parse(read('deploy/gate/envoy.yaml'));
@@ -32,7 +36,14 @@ describe('the files that no test runs', () => {
     const [authorize, router] = manager.http_filters.map((filter: { typed_config: object }) => filter.typed_config);
     expect(router['@type']).toContain('Router');
     expect(authorize.failure_mode_allow).toBe(false);
-    const { path_prefix, server_uri, authorization_response } = authorize.http_service;
+    const { path_prefix, server_uri, authorization_request, authorization_response } = authorize.http_service;
+    expect(authorization_request.headers_to_add).toContainEqual({ key: 'sec-latchkey-check', value: 'envoy' });
+    const removed: string[] = manager.route_config.request_headers_to_remove;
+    expect(removed.sort()).toEqual(
+      wordsOfOtherProxies.concat('x-forwarded-host', 'x-forwarded-method', 'x-forwarded-uri').sort(),
+    );
+    const passedOn = authorize.allowed_headers.patterns.map(({ exact }: { exact: string }) => exact);
+    expect(passedOn).toEqual(['cookie', 'accept', 'sec-fetch-mode', 'x-requested-with']);
     expect([path_prefix, server_uri.timeout]).toEqual(['/gate/envoy', '5s']);
     const taken = authorization_response.allowed_upstream_headers.patterns.map(({ exact }: { exact: string }) => exact);
     expect(taken.sort()).toEqual(sentWithEveryYes);
@@ -71,8 +82,15 @@ describe('the files that no test runs', () => {
     const open = routers.filter(([, { middlewares = [] }]) => !middlewares.includes('latchkey'));
     expect(open.map(([, { service }]) => service)).toEqual(['latchkey', 'latchkey']);
     // Health is hidden from visitors, and ids of requests are Latchkey's own.
-    expect(open.map(([, { middlewares }]) => middlewares)).toEqual([['no-request-id', 'no-health'], ['no-request-id']]);
-    expect(http.middlewares['no-request-id'].headers.customRequestHeaders).toEqual({ 'X-Request-Id': '' });
+    expect(open.map(([, { middlewares }]) => middlewares)).toEqual([
+      ['nothing-forged', 'no-health'],
+      ['nothing-forged'],
+    ]);
+    // An empty value removes a header.
+    const removed: [string, string][] = Object.entries(http.middlewares['nothing-forged'].headers.customRequestHeaders);
+    expect(removed.map(([name, value]) => name.toLowerCase() + value).sort()).toEqual(
+      wordsOfOtherProxies.concat('x-request-id').sort(),
+    );
     const { regex, replacement } = http.middlewares['no-health'].replacePathRegex;
     expect(replacement).toBe('/no-health');
     for (const path of ['/livez', '/READYZ', '/readyz/']) expect(path).toMatch(regExpOf(regex));

@@ -33,7 +33,7 @@ const proxies = {
   }),
   envoy: (origin: string, path: string) => ({
     path: `/gate/envoy${path}`,
-    headers: { Host: new URL(origin).host, 'X-Forwarded-Proto': 'https' },
+    headers: { Host: new URL(origin).host, 'X-Forwarded-Proto': 'https', 'Sec-Latchkey-Check': 'envoy' },
   }),
 };
 

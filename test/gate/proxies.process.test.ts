@@ -8,6 +8,7 @@ import { Assertions } from '../../src/features/gate/assertions.ts';
 import { SiteSessions } from '../../src/features/gate/site-sessions.ts';
 import { openSites } from '../../src/features/gate/sites.ts';
 import { testSecret } from '../support/app.ts';
+import { forged as forgedForAll } from '../support/forged-headers.ts';
 import { askPlain, askProxy, type RunningProxy } from '../support/proxies.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { startDemoApp } from './demo-app.ts';
@@ -25,6 +26,15 @@ const upstreams = { latchkey: Number(new URL(app.url).port), wiki: wikiApp.port,
 const proxies = await Promise.all(
   (['nginx', 'caddy', 'haproxy'] as const).map(async (name) => [name, await startGateProxy(name, upstreams)] as const),
 );
+
+const forgedHeaders = {
+  ...forgedForAll,
+  'X-Forwarded-Uri': '/forged',
+  'X-Forwarded-Method': 'FORGED',
+  'X-Original-URL': 'https://forged.example/',
+  'X-Original-Method': 'FORGED',
+  'Sec-Latchkey-Check': 'forged',
+};
 
 /** What the gate was asked, and over how many connections. */
 const asked: { url: string; length: string | undefined; isChunked: boolean; headers: IncomingHttpHeaders }[] = [];
@@ -264,6 +274,41 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
     expect(wikiApp.seen).toEqual([]);
   });
 
+  test('answers no path of an app with anything of Latchkey, however it is written', async () => {
+    const browser = await entered(proxy);
+    const forged = [
+      'Sec-Latchkey-Check: envoy',
+      `X-Original-URL: ${wiki}/`,
+      'X-Original-Method: GET',
+      'X-Forwarded-Uri: /',
+      'X-Forwarded-Method: GET',
+    ];
+    const sent = [`Cookie: ${cookieOf(browser, wiki)}; appsession=of-the-app`, ...forged, 'Connection: close', '', ''];
+    const dots = ['..', '%2e%2e', '.%2e', '%2E%2E', '%252e%252e'];
+    const slashes = ['/', '//', '%2f', '%2F', '%5c', '\\', ';/', '/./', '%252f'];
+    const climbing = dots.flatMap((dot) => slashes.map((slash) => `${dot}${slash}`));
+    const pages = ['x', 'start', 'logout', 'refused', 'check'];
+    const paths = [
+      ...['/gate/envoy/', '/gate/nginx/', '/gate/forward/'].flatMap((check) =>
+        climbing.map((up) => `${check}${up}${up}.latchkey/x`),
+      ),
+      ...pages.map((page) => `/gate/envoy/..%2f..%2f.latchkey/${page}`),
+      ...['/admin/..%2f.latchkey/x', '/login/..%2f.latchkey/x', '/style.css/..%2f.latchkey/x', '/..%2f.latchkey/x'],
+      ...['//.latchkey/x', '/./.latchkey/x', '/%2elatchkey/x', '/.latchke%79/x', '/%2f.latchkey/x', '/.LATCHKEY/x'],
+      ...['/gate/nginx', '/gate/forward', '/gate/envoy', '/gate/envoy/', '/gate/envoy/page', '/gate/nginx?x'],
+      ...['/gate/envoy/../../.latchkey/x', '/gate//envoy/..%2f..%2f.latchkey/x', '/gate/envoy/#/../../.latchkey/x'],
+      ...['/gate/envoy/..%2f..%2f.latchkey/x', '/admin/..%2f.latchkey/x'].map((path) => wiki + path),
+    ];
+    asked.length = 0;
+    for (const path of paths) {
+      const head = [`GET ${path} HTTP/1.1`, `Host: ${hosts.wiki}`, ...sent].join('\r\n');
+      const answer = await sendRaw(proxy, hosts.wiki, head);
+      expect(answer, path).not.toMatch(/remote-email|remote-assertion|appsession|password|<form[^>]*login/i);
+    }
+    // What did reach Latchkey were the proxy's own checks.
+    expect(asked.map(({ url }) => url).filter((url) => !/^\/gate\/(?:nginx|forward)(?:\?|$)/.test(url))).toEqual([]);
+  });
+
   test('lets nobody into a site by naming another in the same request', async () => {
     const browser = await entered(proxy, 'bob@example.com');
     const cookie = `Cookie: ${cookieOf(browser, wiki)}\r\nConnection: close\r\n\r\n`;
@@ -283,15 +328,16 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
   });
 
   test('tells Latchkey how and from where a visitor came, whatever the visitor says', async () => {
-    const forged = { 'X-Forwarded-For': '203.0.113.7', 'X-Forwarded-Proto': 'http', 'X-Request-Id': 'forged-id' };
     for (const [host, path] of [
       [hosts.login, '/login'],
       [hosts.wiki, '/.latchkey/logout'],
     ] as const) {
-      await askProxy(proxy, { host, path, headers: { ...forged, ...navigation } });
-      const { headers } = asked.at(-1) ?? {};
+      await askProxy(proxy, { host, path, headers: { ...forgedHeaders, ...navigation } });
+      const { headers = {} } = asked.at(-1) ?? {};
       expect(headers, host).toMatchObject({ 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'https' });
-      expect(headers?.['x-request-id'], host).toMatch(/^[\da-f-]{32,36}$/);
+      expect(headers, host).toMatchObject({ host, 'x-forwarded-host': host });
+      expect(headers['x-request-id'], host).toMatch(/^[\da-f-]{32,36}$/);
+      expect(Object.entries(headers).filter(([, value]) => /forged/i.test(String(value)))).toEqual([]);
     }
   });
 

@@ -27,9 +27,14 @@ export type ChecksOptions = Pick<Core, 'store' | 'log' | 'displayAddress' | 'not
 export function checks(options: ChecksOptions): RequestHandler {
   const { sites, siteSessions, store, log, displayAddress, noteOutage, loginOrigin } = options;
   const isTrusted = trustedPeers(log);
+  const warnOfVisitor = warningOfVisitors(log);
 
   async function check(kind: ProxyKind, req: Request, res: Response): Promise<void> {
     if (!isTrusted(req)) return answer(res, 403, 'This address is for the proxy alone.');
+    if (!kind.isAsking(req)) {
+      warnOfVisitor(req);
+      return answer(res, 403, 'This address is for the proxy alone.');
+    }
     const original = readOriginalUrl(kind.originalUrl(req), sites);
     if (!original) return answer(res, 403, 'Latchkey does not guard this site.');
     const { site } = original;
@@ -119,5 +124,16 @@ function trustedPeers(log: Core['log']): (req: Request) => boolean {
       log.warn({ peer: socket.remoteAddress }, 'the gate was asked by a peer that TRUST_PROXY does not name');
     }
     return trusted;
+  };
+}
+
+function warningOfVisitors(log: Core['log']): (req: Request) => void {
+  let warned = false;
+
+  return function warnOfVisitor(req) {
+    if (warned) return;
+    warned = true;
+    const about = 'the gate was asked as Envoy does, but without the header Sec-Latchkey-Check: envoy';
+    log.warn({ peer: req.socket.remoteAddress }, `${about}; if Envoy asked, add the header to its configuration`);
   };
 }
