@@ -15,7 +15,6 @@ import { openWithFailover } from './features/failover/failover.ts';
 import { outageLog } from './features/failover/outage-log.ts';
 import { recoverForm } from './features/form-recovery/form-recovery.ts';
 import { openGate } from './features/gate/gate.ts';
-import { gateKeys } from './features/gate/personal-keys.ts';
 import { returnMemory } from './features/idle-memory/idle-memory.ts';
 import { historyKeys } from './features/incidents/history.ts';
 import { openIncidents } from './features/incidents/incidents.ts';
@@ -134,7 +133,6 @@ export function createApp(parts: AppParts) {
   operations.selfChecks.push(mail.selfCheck);
   operations.personalKeys.push(...emailCodeKeys);
   operations.personalKeys.push(boundSessionKeys);
-  operations.personalKeys.push(...gateKeys);
   operations.personalKeys.push(repeatedFormKeys);
   operations.personalKeys.push(historyKeys);
   operations.personalKeys.push(...passkeyKeys(redis));
@@ -153,7 +151,8 @@ export function createApp(parts: AppParts) {
   const hosts = new AllowedHosts(config);
   const gate = openGate(core);
   services.push(gate.service);
-  hosts.allow(...gate.hosts);
+  operations.personalKeys.push(...gate.personalKeys);
+  gate.beforePages.use(requestLog(log));
   const adminSections: AdminSection[] = [];
   adminSections.push(...gate.adminSections);
 
@@ -193,7 +192,7 @@ export function createApp(parts: AppParts) {
   registerEjs(app, { directory: viewsDirectory, reload: !production });
   Object.assign(serverOptions, tuneExpress(app, { directory: viewsDirectory, reload: !production }));
 
-  app.use(gate.checks); // Sets the security headers itself, on the answers that a visitor may see.
+  app.use(gate.serve); // With headers of its own: those of the login site would bind the sites, too.
   app.use(securityHeaders(headers));
   if (branding.serve) app.use(branding.serve);
   app.use(assets.serve);
@@ -244,6 +243,7 @@ export function createApp(parts: AppParts) {
   app.use(errorPage(errorOptions));
 
   const server = createHttpServer(app, serverOptions);
+  if (gate.pages) delete headers['strict-transport-security']; // Of refusals: these may be on a guarded site.
   limitConnections(server, headers);
   liveTabs.attach(server);
   return { app, server, services, core };

@@ -304,9 +304,31 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
       const head = [`GET ${path} HTTP/1.1`, `Host: ${hosts.wiki}`, ...sent].join('\r\n');
       const answer = await sendRaw(proxy, hosts.wiki, head);
       expect(answer, path).not.toMatch(/remote-email|remote-assertion|appsession|password|<form[^>]*login/i);
+      expect(answer, path).not.toMatch(/strict-transport-security/i);
     }
     // What did reach Latchkey were the proxy's own checks.
     expect(asked.map(({ url }) => url).filter((url) => !/^\/gate\/(?:nginx|forward)(?:\?|$)/.test(url))).toEqual([]);
+  });
+
+  test('shows nothing of the login site on the host of a site, nor binds its subdomains to https', async () => {
+    const requests: [string, string, object][] = [
+      ['GET', '/.latchkey/nope', navigation],
+      ['GET', '/.latchkey/', navigation],
+      ['GET', '/.latchkey/..%2f.latchkey/x', navigation],
+      ['GET', '/.latchkey/start/..%2f..%2flogin', navigation],
+      ['GET', '/.latchkey/start?to=/', navigation],
+      ['POST', '/.latchkey/start', { 'Sec-Fetch-Site': 'same-origin' }],
+      ['POST', '/.latchkey/logout', { 'Sec-Fetch-Site': 'cross-site' }],
+      ['GET', '/.latchkey/start', Object.fromEntries(Array.from({ length: 90 }, (_, number) => [`X-${number}`, '1']))],
+      ['GET', '/.latchkey/start', { Accept: 'x'.repeat(2000) }],
+    ];
+    for (const [method, path, headers] of requests) {
+      const answer = await askProxy(proxy, { method, host: hosts.wiki, path, headers: { ...headers } });
+      expect(answer.headers, path).not.toHaveProperty('strict-transport-security');
+      expect(answer.text, path).not.toMatch(/<form|style\.css|E-mail address/);
+    }
+    const { headers } = await askProxy(proxy, { host: hosts.login, path: '/login' });
+    expect(headers).toHaveProperty('strict-transport-security');
   });
 
   test('lets nobody into a site by naming another in the same request', async () => {

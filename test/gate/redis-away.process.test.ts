@@ -15,6 +15,9 @@ test('when Redis is away, checks are answered 503 at once, and logging out is no
   const sameOrigin = { ...navigation, 'Sec-Fetch-Site': 'same-origin' };
   const logout = await browser.visit(`${wiki}/.latchkey/logout`, sameOrigin);
   expect(logout).toMatchObject({ status: 503, setCookies: [] });
+  expect(logout.headers).toMatchObject({ 'retry-after': '5' });
+  expect(logout.headers).not.toHaveProperty('strict-transport-security');
+  expect(logout.text).not.toContain('style.css');
   // Without a cookie there is nothing to ask Redis for.
   expect(await new GateBrowser(app).check(`${wiki}/`, { headers: navigation })).toMatchObject({ status: 401 });
   expect(app.logged().filter(({ msg }) => msg === 'request failed')).toEqual([]);

@@ -19,12 +19,8 @@ export class AllowedHosts {
 
   constructor({ production, https, origin, host }: Config) {
     this.isOn = !production || !https;
-    this.allow(host, ...(origin === undefined ? [] : [new URL(origin).hostname]));
-  }
-
-  /** Allows more host names. */
-  allow(...names: string[]): void {
-    for (const name of names) this.#names.add(name.toLowerCase());
+    this.#names.add(host.toLowerCase());
+    if (origin !== undefined) this.#names.add(new URL(origin).hostname);
   }
 
   /** @throws {HttpError} 421 (RFC 9110, 15.5.20) */

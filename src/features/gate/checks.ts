@@ -53,11 +53,10 @@ export function checks(options: ChecksOptions): RequestHandler {
     const kind = proxyKindOf(req.url);
     if (!kind) return next();
     check(kind, req, res).catch((error: unknown) => {
-      setSiteHeaders(res);
-      if (!(error instanceof RedisUnavailable)) return next(error);
-      noteOutage(error);
-      res.setHeader('Retry-After', String(retryAfterSeconds));
       const { status, message } = explain(error);
+      if (error instanceof RedisUnavailable) noteOutage(error);
+      else log.error({ err: error }, 'a check failed');
+      if (status === 503) res.setHeader('Retry-After', String(retryAfterSeconds));
       answer(res, status, message);
     });
   };

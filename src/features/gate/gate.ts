@@ -1,23 +1,27 @@
 import { type RequestHandler, Router } from 'express';
 import type { AdminSection, Core, Service } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
+import { giveRequestId } from '../../middleware/request-id.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 import { Assertions } from './assertions.ts';
 import { checks } from './checks.ts';
 import { OpenedSites } from './opened-sites.ts';
-import { pages } from './pages.ts';
+import { pages, sitePages } from './pages.ts';
+import { gateKeys } from './personal-keys.ts';
 import { SiteSessions } from './site-sessions.ts';
 import { openSites } from './sites.ts';
 import { Tickets } from './tickets.ts';
 
 export type Gate = {
-  /** What proxies ask. */
-  checks: RequestHandler;
+  /** Answers the checks of proxies, and everything on the hosts of sites. Passes on all that is for the login site. */
+  serve: RequestHandler[];
+  /** What requests on the hosts of sites pass first. */
+  beforePages: Router;
   /** The keys by which apps verify who is visiting. */
   keys?: Router;
-  /** What browsers visit, on the login site and on the sites. Without sites there are none. */
+  /** What browsers visit on the login site. Without sites there is nothing. */
   pages?: Router;
-  /** The host names of the sites. */
-  hosts: string[];
+  personalKeys: PersonalKeys[];
   /** The sites that each of a visitor's sessions has opened. */
   adminSections: AdminSection[];
   /** Warns of settings that let others than the proxy ask the gate. */
@@ -28,8 +32,9 @@ export type Gate = {
 export function openGate(core: Core): Gate {
   const { config, secrets, redis, store, log, displayAddress, noteOutage } = core;
   const gate: Gate = {
-    checks: (_req, _res, next) => next(),
-    hosts: [],
+    serve: [(_req, _res, next) => next()],
+    beforePages: Router().use(giveRequestId),
+    personalKeys: gateKeys,
     adminSections: [],
     service: {},
   };
@@ -40,7 +45,6 @@ export function openGate(core: Core): Gate {
   const assertions = new Assertions(secrets, loginOrigin);
   const siteSessions = new SiteSessions(secrets, assertions);
   const openedSites = new OpenedSites(redis);
-  gate.checks = checks({ sites, siteSessions, store, log, displayAddress, noteOutage, loginOrigin });
   gate.keys = Router();
   gate.keys
     .route('/.well-known/jwks.json')
@@ -49,7 +53,10 @@ export function openGate(core: Core): Gate {
     })
     .all(allowOnly('GET', 'HEAD'));
   const tickets = new Tickets(redis);
-  gate.pages = pages({ sites, siteSessions, openedSites, tickets, config, store, log, displayAddress, loginOrigin });
+  const base = { sites, siteSessions, store, log, displayAddress, noteOutage, loginOrigin };
+  const pagesOptions = { ...base, openedSites, tickets, config };
+  gate.serve = [checks(base), sitePages(pagesOptions, gate.beforePages)];
+  gate.pages = pages(pagesOptions);
   gate.service.start = async () => {
     // Express believes the last hops then, whoever they are.
     if (typeof config.trustProxy !== 'number') return;
@@ -57,7 +64,6 @@ export function openGate(core: Core): Gate {
       'TRUST_PROXY is a number: the gate believes whoever can reach PORT, so name the addresses of the proxies, or let nothing else reach it',
     );
   };
-  gate.hosts.push(...[...sites.keys()].map((site) => new URL(site).hostname));
   gate.adminSections.push({
     view: 'gate/opened-sites',
     async load({ email, sessions }) {

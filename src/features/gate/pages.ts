@@ -2,7 +2,8 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import type { Core } from '../../core.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { requestFields } from '../../log.ts';
-import { allowOnly } from '../../middleware/errors.ts';
+import { allowOnly, notFound } from '../../middleware/errors.ts';
+import { sameOrigin } from '../../middleware/same-origin.ts';
 import { isOwnWish } from '../../routes/logout.ts';
 import { cookieAttributes } from '../../session/cookie.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -10,10 +11,9 @@ import { absoluteEndOf } from '../../session/lifetime.ts';
 import { handleOf, tagOf } from '../../session/session-id.ts';
 import { readCookie } from '../../shared/read-cookie.ts';
 import type { OpenedSites } from './opened-sites.ts';
-import { readOriginalUrl } from './original-url.ts';
-import { refuseVisitor, sendSitePage, setSiteHeaders } from './site-page.ts';
+import { explainOnSite, refuseVisitor, sendSitePage, setSiteHeaders } from './site-page.ts';
 import { isStillOpen, type SiteSessions } from './site-sessions.ts';
-import type { Site } from './sites.ts';
+import { type Site, siteFinder } from './sites.ts';
 import { browserOf, isRandom, type Tickets } from './tickets.ts';
 import {
   beginTrip,
@@ -28,7 +28,7 @@ import {
   type Trip,
 } from './trip.ts';
 
-export type PagesOptions = Pick<Core, 'config' | 'store' | 'log' | 'displayAddress'> & {
+export type PagesOptions = Pick<Core, 'config' | 'store' | 'log' | 'displayAddress' | 'noteOutage'> & {
   sites: ReadonlyMap<string, Site>;
   siteSessions: SiteSessions;
   tickets: Tickets;
@@ -38,15 +38,44 @@ export type PagesOptions = Pick<Core, 'config' | 'store' | 'log' | 'displayAddre
 
 const startSeconds = 600;
 
-/** The pages by which a browser gets from a site to the login site, back, and out again. */
+/** The login site's part of the way from a site and back. */
 export function pages(options: PagesOptions): Router {
   const router = Router();
   router.use(offerFormTarget(options));
   router.route('/gate').get(issueTicket(options)).all(allowOnly('GET', 'HEAD'));
-  router.all('/.latchkey/start', pageOnSite(options, start, ['GET', 'HEAD']));
-  router.all('/.latchkey/enter', pageOnSite(options, enter, ['GET', 'HEAD']));
-  router.all('/.latchkey/logout', pageOnSite(options, logOut, ['GET', 'HEAD', 'POST']));
-  router.all('/.latchkey/refused', pageOnSite(options, showRefusal, ['GET', 'HEAD']));
+  return router;
+}
+
+/**
+ * All that is answered on the hosts of sites: the pages by which a browser gets to the login site, back, and out again.
+ * A page of the login site must never be shown there: the app could read what is typed into it. So nothing else is.
+ * @param beforePages what every request passes first
+ */
+export function sitePages(options: PagesOptions, beforePages: RequestHandler): Router {
+  const findSite = siteFinder(options.sites);
+  const router = Router({ caseSensitive: true, strict: true });
+  router.use((req, res, next) => {
+    if (!findSite(req)) return next('router');
+    setSiteHeaders(res);
+    next();
+  });
+  router.use(beforePages);
+  router.use((req, res, next) => sameOrigin(findSite(req)?.origin)(req, res, next));
+
+  function add(path: string, page: Page, methods = ['GET', 'HEAD']): void {
+    const refuseMethod = allowOnly(...methods);
+    router.all(path, async (req, res, next) => {
+      const site = findSite(req);
+      if (site && methods.includes(req.method)) await page(options, { site, req, res });
+      else await refuseMethod(req, res, next);
+    });
+  }
+  add('/.latchkey/start', start);
+  add('/.latchkey/enter', enter);
+  add('/.latchkey/logout', logOut, ['GET', 'HEAD', 'POST']);
+  add('/.latchkey/refused', showRefusal);
+  router.use(notFound);
+  router.use(explainOnSite(options, findSite));
   return router;
 }
 
@@ -67,24 +96,7 @@ function offerFormTarget({ sites }: PagesOptions): RequestHandler {
 
 type SiteVisit = { site: Site; req: Request; res: Response };
 
-// On any other host, such as the login site's, there is no such page.
-function pageOnSite(
-  options: PagesOptions,
-  page: (options: PagesOptions, visit: SiteVisit) => Promise<void> | void,
-  methods: string[],
-): RequestHandler {
-  const refuseMethod = allowOnly(...methods);
-  return async function showOnSite(req, res, next) {
-    const original = readOriginalUrl(`${req.protocol}://${req.host}${req.originalUrl}`, options.sites);
-    if (!original) {
-      next();
-      return;
-    }
-    setSiteHeaders(res);
-    if (!methods.includes(req.method)) await refuseMethod(req, res, next);
-    else await page(options, { site: original.site, req, res });
-  };
-}
+type Page = (options: PagesOptions, visit: SiteVisit) => Promise<void> | void;
 
 /** Marks the browser, and sends it to the login site. */
 function start({ loginOrigin }: PagesOptions, { site, req, res }: SiteVisit): void {

@@ -1,6 +1,10 @@
+import { STATUS_CODES } from 'node:http';
 import ejs from 'ejs';
-import type { Response } from 'express';
+import type { ErrorRequestHandler, Request, Response } from 'express';
+import type { Core } from '../../core.ts';
+import { explain, retryAfterSeconds } from '../../middleware/errors.ts';
 import { securityHeaderValues } from '../../middleware/security-headers.ts';
+import { RedisUnavailable } from '../../redis/deadline.ts';
 import type { Site } from './sites.ts';
 
 const headers = Object.entries(securityHeaderValues({ https: false }));
@@ -11,8 +15,6 @@ const headers = Object.entries(securityHeaderValues({ https: false }));
  */
 export function setSiteHeaders(res: Response): void {
   for (const [name, value] of headers) res.setHeader(name, value);
-  // On pages, the app's middleware has set it.
-  res.removeHeader('Strict-Transport-Security');
   res.setHeader('Cache-Control', 'no-store');
 }
 
@@ -65,4 +67,22 @@ export function refuseVisitor(
       label: visit.email ? 'Log in with another address' : 'Log in',
     },
   });
+}
+
+/** What went wrong with a request on a site, in words; never an error page of the login site. */
+export function explainOnSite(
+  { log, noteOutage }: Pick<Core, 'log' | 'noteOutage'>,
+  findSite: (req: Request) => Site | undefined,
+): ErrorRequestHandler {
+  return function answerError(error: unknown, req, res, next) {
+    const { origin } = findSite(req) ?? {};
+    if (origin === undefined || res.headersSent) return next(error);
+    const { status, message, details } = explain(error);
+    if (error instanceof RedisUnavailable) noteOutage(error);
+    else if (status >= 500) log.error({ id: req.id, err: error }, 'request failed');
+    if (status === 503) res.setHeader('Retry-After', String(retryAfterSeconds));
+    res.set(details.headers ?? {});
+    const link = { href: `${origin}/`, label: `Open ${new URL(origin).host}` };
+    sendSitePage(res, status, { title: STATUS_CODES[status] ?? String(status), text: message, link });
+  };
 }

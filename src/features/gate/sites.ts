@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import { isOnList } from '../../session/allow-list.ts';
 import { prefixedName } from '../../session/cookie.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -26,4 +27,15 @@ export function openSites(settings: SiteSetting[]): ReadonlyMap<string, Site> {
       return [origin, { origin, https, admits, ...cookies }];
     }),
   );
+}
+
+/**
+ * Finds the site on whose host a request was made, by its name alone: hosts of sites are all different, and none is the
+ * login site's. A request is for a site if either of the headers that name a host says so, as the second could be
+ * a visitor's.
+ */
+export function siteFinder(sites: ReadonlyMap<string, Site>): (req: Request) => Site | undefined {
+  const byHostname = new Map([...sites.values()].map((site) => [new URL(site.origin).hostname, site]));
+  const findByHost = (host = '') => byHostname.get(host.toLowerCase().replace(/\.?(?::\d*)?$/, ''));
+  return (req) => findByHost(req.host) ?? findByHost(req.headers.host);
 }
