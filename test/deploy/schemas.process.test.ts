@@ -66,6 +66,16 @@ function literalsOf(command: string): Record<string, string> {
   );
 }
 
+test("Traefik's file tells Latchkey nothing that a visitor says of the way here", () => {
+  const { http } = parse(read('deploy/traefik/latchkey.yml'));
+  const routers: { middlewares: string[] }[] = Object.values(http.routers);
+  for (const { middlewares } of routers) expect(middlewares[0]).toBe('nothing-forged');
+  // Those that Traefik does not replace itself; an empty value removes them.
+  const removed = { 'X-Request-Id': '', Forwarded: '', 'X-Forwarded-Ssl': '' };
+  expect(http.middlewares['nothing-forged'].headers.customRequestHeaders).toEqual(removed);
+  expect(parse(read('deploy/traefik/traefik.yml')).entryPoints.https).not.toHaveProperty('forwardedHeaders');
+});
+
 test('the files for Traefik are as its schemas have them', () => {
   const directories = [
     'deploy/traefik',
