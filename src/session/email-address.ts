@@ -53,6 +53,13 @@ export function parseAddress(typed: unknown): ParsedAddress {
   return { email };
 }
 
+/** The same address. @throws {TypeError} for what only a caller without types can pass, such as one that was not parsed */
+export function requireCanonical(email: EmailAddress): EmailAddress {
+  const address = parseAddress(email);
+  if ('email' in address && address.email === email) return email;
+  throw new TypeError(`an address is the \`email\` of what parseAddress() returned, not any other ${typeof email}`);
+}
+
 function tooLong(what: string, max: number): ParsedAddress {
   return { problem: `${what} is too long. It can have up to ${max} characters, or fewer with letters like é.` };
 }

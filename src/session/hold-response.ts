@@ -21,7 +21,7 @@ export function holdUntilSaved(
   function sendOrHold(send: Send, args: unknown[]): unknown {
     if (held === undefined) {
       if (res.statusCode >= 500) discardChanges(req);
-      if (!hasChanges()) return Reflect.apply(send, res, args);
+      if (!store.hasChanges(req.session)) return Reflect.apply(send, res, args);
       held = [];
       saveSession(req).then(release, refuse);
     }
@@ -29,14 +29,6 @@ export function holdUntilSaved(
     if (held.at(-1)?.send === raw.end) held = [];
     held.push({ send, args });
     return send === raw.end ? res : false;
-  }
-
-  function hasChanges(): boolean {
-    try {
-      return store.hasChanges(req.session);
-    } catch {
-      return true; // It can't be serialized, for example with a circular reference: the save fails and says so.
-    }
   }
 
   function release(): void {

@@ -1,20 +1,10 @@
 import { now } from '../clock.ts';
 import type { SessionCommands } from './commands.ts';
-import type { EmailAddress } from './email-address.ts';
+import { type EmailAddress, requireCanonical } from './email-address.ts';
 import { endOf, type SessionLimits } from './lifetime.ts';
 import { decode, isBindingInForce, type StoredSession } from './record.ts';
 import { endScript, listScript } from './scripts.ts';
-import {
-  anonymousTag,
-  handleOf,
-  indexKey,
-  isSessionId,
-  memberLength,
-  memberOf,
-  sessionKey,
-  tagIn,
-  tagOf,
-} from './session-id.ts';
+import { handleOf, indexKey, isSessionId, memberLength, memberOf, sessionKey, tagIn, tagOf } from './session-id.ts';
 
 /** A live session as its owner may see it: its id stays in the cookie and in Redis. Times are milliseconds since the epoch. */
 export type ListedSession = Readonly<ReturnType<typeof toListed>>;
@@ -40,19 +30,19 @@ export class SessionIndex {
 
   /** The live sessions of an address, the most recently used first. One Redis command. */
   async list(email: EmailAddress): Promise<ListedSession[]> {
-    return (await this.#live(tagOf(email))).map(this.toListed);
+    return (await this.#live(tagOf(requireCanonical(email)))).map(this.toListed);
   }
 
   /** The same for the address of this session, which is on the list even if its entry was lost from Redis. */
   async listFor(sessionId: string): Promise<ListedSession[]> {
     const tag = tagIn(sessionId);
-    if (!isSessionId(sessionId) || tag === anonymousTag) return [];
+    if (!isSessionId(sessionId) || tag === tagOf(undefined)) return [];
     return (await this.#live(tag, sessionId)).map(this.toListed);
   }
 
   /** Ends one session of an address. Returns whether it was live. */
   async end(email: EmailAddress, handle: string): Promise<boolean> {
-    return (await this.#endWhere(tagOf(email), (sessionId) => handleOf(sessionId) === handle)) > 0;
+    return (await this.#endWhere(tagOf(requireCanonical(email)), (sessionId) => handleOf(sessionId) === handle)) > 0;
   }
 
   /** Ends the session with this id. Returns whether it was live. */
@@ -61,8 +51,8 @@ export class SessionIndex {
   }
 
   /** Ends every session that an address has now, except perhaps one. Returns how many were live. */
-  endAll(email: EmailAddress, options: { exceptId?: string } = {}): Promise<number> {
-    return this.#endWhere(tagOf(email), (sessionId) => sessionId !== options.exceptId);
+  async endAll(email: EmailAddress, options: { exceptId?: string } = {}): Promise<number> {
+    return this.#endWhere(tagOf(requireCanonical(email)), (sessionId) => sessionId !== options.exceptId);
   }
 
   /** Ends the least recently used sessions of a tag beyond `maxSessions`, and returns their public handles. */

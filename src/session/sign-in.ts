@@ -1,14 +1,13 @@
 import type { Request, Response } from 'express';
 import type { SessionData } from 'express-session';
-import { now } from '../clock.ts';
 import { signedIn, signIns } from '../diagnostics.ts';
 import { HttpError } from '../http/http-error.ts';
 import { describeDevice } from '../http/user-agent.ts';
 import { requestFields, type SessionLog } from '../log.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
-import type { EmailAddress } from './email-address.ts';
+import { type EmailAddress, requireCanonical } from './email-address.ts';
 import { extraFields, type OwnField } from './record.ts';
-import { anonymousTag, handleOf, newSessionId, tagIn, tagOf } from './session-id.ts';
+import { anonymousTag, handleOf, newSessionId, tagOf } from './session-id.ts';
 import { SessionStore } from './store.ts';
 
 /** What a fork keeps in its sessions, beside what sign-in itself stores there. */
@@ -24,36 +23,38 @@ export function generateSessionId(req: Request): string {
 /**
  * Makes this address the visitor's identity, under a new session id: whoever knew the old one gains nothing
  * (ASVS 7.2.4). Once the session is stored, logs that and publishes `latchkey:signed-in`. Respond only afterwards.
- * @param email proven, or trusted
+ * @param email proven, or trusted; in canonical form, as `parseAddress()` returns it
  * @param options.remember whether the session outlives the browser, under the longer pair of limits
  * @param options.sessionId the id that the session will have, where it was chosen beforehand: under the tag of the address
  * @param options.means how the address was proved, in words, for the list of sessions
  * @param options.keep fields of the previous session to take along, unless that was somebody else's
  * @throws {RedisUnavailable} the visitor is then not signed in, and no cookie is set
+ * @throws {HttpError} 403 when the store's `isAllowed` does not allow the address
  */
 export async function signIn(
   req: Request,
   email: EmailAddress,
-  options: { remember: boolean; sessionId?: string; means?: string; keep?: readonly KeptField[] },
+  options: { remember?: boolean; sessionId?: string; means?: string; keep?: readonly KeptField[] } = {},
 ): Promise<void> {
+  const { log, isAllowed } = requireStore(req);
+  const person = tagOf(requireCanonical(email));
+  if (!isAllowed(email)) {
+    auditRefused(log, req, 'not in ALLOWED_EMAILS', email);
+    throw new HttpError(403, 'This address may not log in here.');
+  }
   if (req.session.cookie.secure) requireSecure(req);
-  const { remember, sessionId = newSessionId(tagOf(email)), means, keep = [] } = options;
-  const { session: previous, sessionStore } = req;
+  const { remember = false, sessionId = newSessionId(person), means, keep = [] } = options;
+  const { session: previous } = req;
   const isOwn = previous.email === undefined || previous.email === email;
   const kept = extraFields(previous).filter(([name]) => isOwn && keep.some((field) => field === name));
   newIds.set(req, sessionId);
   await run(req, 'regenerate');
-  const signedInAt = now();
   const device = [describeDevice(req.headers['user-agent'] ?? ''), means].filter(Boolean).join(', ');
-  const identity = { email, signedInAt, lastSeenAt: signedInAt, remember, device };
-  Object.assign(req.session, Object.fromEntries(kept), identity);
+  Object.assign(req.session, Object.fromEntries(kept), { email, remember, device });
   await saveSession(req);
-  const [session, person] = [handleOf(sessionId), tagIn(sessionId)];
-  if (sessionStore instanceof SessionStore) {
-    const { log } = sessionStore;
-    log.info({ ...requestFields(req), session, person }, 'signed in'); // ASVS 16.3.1
-    signIns.publish({ outcome: 'signed in', log, person, session, request: req.id, ip: req.ip });
-  }
+  const session = handleOf(sessionId);
+  log.info({ ...requestFields(req), session, person }, 'signed in'); // ASVS 16.3.1
+  signIns.publish({ outcome: 'signed in', log, person, session, request: req.id, ip: req.ip });
   signedIn.publish({ email, device, remember, session });
 }
 
@@ -69,7 +70,7 @@ export function auditRefused(log: SessionLog, req: Request, reason: string, emai
  * @throws {RedisUnavailable} the visitor may then still be signed in, and must not be told otherwise
  */
 export async function signOut(req: Request, res: Response): Promise<void> {
-  const attributes = cookieAttributes(req.session.cookie.secure === true);
+  const attributes = cookieAttributes(requireStore(req).https);
   await run(req, 'destroy');
   res.clearCookie(cookieName(attributes.secure), attributes);
   // Also what scripts of this site stored (ASVS 14.3.1). Clearing a large "cache" would take seconds (rails#54379).
@@ -78,6 +79,7 @@ export async function signOut(req: Request, res: Response): Promise<void> {
 
 /** The address of the visitor. @throws {HttpError} 401 when nobody is signed in */
 export function currentEmail(req: Request): EmailAddress {
+  requireStore(req);
   const email = req.session?.email;
   if (email === undefined) throw new HttpError(401, 'Please login first.');
   return email;
@@ -115,7 +117,13 @@ export class InsecureRequest extends Error {
   override readonly name = 'InsecureRequest';
 }
 
+function requireStore({ sessionStore }: Request): SessionStore {
+  if (sessionStore instanceof SessionStore) return sessionStore;
+  throw new Error('there is no session here: sessions() must come before this page');
+}
+
 async function run(req: Request, method: 'regenerate' | 'save' | 'destroy'): Promise<void> {
+  requireStore(req);
   try {
     await new Promise<void>((done, fail) => req.session[method]((error) => (error ? fail(error) : done())));
   } catch (error) {

@@ -52,6 +52,8 @@ export class SessionStore extends RedisStore {
   readonly index: SessionIndex;
   readonly https: boolean;
   readonly log: SessionLog;
+  /** Whether an address may have a session; only `true` is a yes, which a promise is not. */
+  readonly isAllowed = (email: EmailAddress): boolean => this.#options.isAllowed(email) === true;
   readonly #options: SessionStoreOptions;
   readonly #commands: SessionCommands;
   /** What Redis has of each session object that was loaded or saved; an object that is not here is new. */
@@ -95,8 +97,7 @@ export class SessionStore extends RedisStore {
     if (!this.#stored.has(req.session)) {
       // All ids without an address share a tag: in a Cluster, every sign-in would ask the same node.
       req.sessionStore.generate(req);
-      callback();
-      return;
+      return void callback();
     }
     const session = handleOf(req.sessionID);
     super.regenerate(req, (error) => {
@@ -121,7 +122,11 @@ export class SessionStore extends RedisStore {
   hasChanges(session: Partial<SessionData> | undefined): boolean {
     if (!session) return false;
     const stored = this.#stored.get(session);
-    return stored ? stored.record !== encode(session as StoredSession) : fieldsOf(session).length > 0;
+    try {
+      return stored ? stored.record !== encode(session as StoredSession) : fieldsOf(session).length > 0;
+    } catch {
+      return true; // It can't be serialized, for example with a circular reference: the save fails and says so.
+    }
   }
 
   /** Takes back what was changed in this session since it was last stored. */
@@ -143,7 +148,6 @@ export class SessionStore extends RedisStore {
   }
 
   async #read(sessionId: string): Promise<Found | null> {
-    const { limits, isAllowed } = this.#options;
     const record = isSessionId(sessionId) ? await this.#commands.read(sessionKey(sessionId)) : null;
     if (record === null || record === reserved) return null;
     const readAt = now();
@@ -152,8 +156,8 @@ export class SessionStore extends RedisStore {
       this.log.warn({ session: handleOf(sessionId) }, 'a stored session is corrupt; its visitor is signed out');
       return null;
     }
-    if (endOf(stored, limits) <= readAt) return null;
-    if (stored.email !== undefined && !isAllowed(stored.email)) {
+    if (endOf(stored, this.#options.limits) <= readAt) return null;
+    if (stored.email !== undefined && !this.isAllowed(stored.email)) {
       // For good: when the address is allowed again, sessions from before must not come back with it.
       const wasLive = await this.index.endById(sessionId);
       if (wasLive) this.log.info({ session: handleOf(sessionId), by: 'ALLOWED_EMAILS' }, 'session ended');

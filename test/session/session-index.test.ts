@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type EmailAddress, parseAddress } from '../../src/session/email-address.ts';
 import {
   anonymousTag,
   handleOf,
@@ -333,4 +334,15 @@ describe('the cap on parallel sessions (ASVS 7.1.2)', () => {
     await visitor.signIn(email);
     return visitor;
   }
+});
+
+test('takes nothing but a canonical address: another spelling has no sessions, and ending them would end none', async () => {
+  await signedIn();
+  for (const value of ['Ann@Example.com', '', undefined, parseAddress(email)]) {
+    const unchecked = value as EmailAddress;
+    await expect(index.list(unchecked)).rejects.toThrow(TypeError);
+    await expect(index.end(unchecked, 'handle')).rejects.toThrow(TypeError);
+    await expect(index.endAll(unchecked)).rejects.toThrow(TypeError);
+  }
+  expect(await index.list(email)).toHaveLength(1);
 });

@@ -1,10 +1,15 @@
-import type { Express } from 'express';
-import { afterEach, describe, expect, test } from 'vitest';
-import { handleOf, sessionKey } from '../../src/session/session-id.ts';
+import express, { type ErrorRequestHandler, type Express } from 'express';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
+import { requireLogin } from '../../src/middleware/require-login.ts';
+import { type EmailAddress, parseAddress } from '../../src/session/email-address.ts';
+import { handleOf, sessionKey, tagOf } from '../../src/session/session-id.ts';
+import { currentEmail, saveSession, signIn, signOut } from '../../src/session/sign-in.ts';
 import { address } from '../support/address.ts';
 import { startApp, testRedis } from '../support/app.ts';
 import { commandsFor, historyWrites } from '../support/commands.ts';
 import { allKeys, startFork } from '../support/fork.ts';
+import { listenLocally } from '../support/servers.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();
@@ -66,6 +71,91 @@ describe('signing in', () => {
     const line = app.logged().find((entry) => entry.msg === 'session ended' && entry.session === session);
     expect(line).toMatchObject({ by: 'new sign-in', id: expect.any(String) });
   });
+});
+
+describe('signIn()', () => {
+  const email = address('ann@example.com');
+  const values: unknown[] = [
+    email,
+    undefined,
+    null,
+    '',
+    'ann',
+    ' ann@example.com',
+    'Ann@Example.com',
+    parseAddress(email),
+  ];
+
+  /** A fork that signs somebody in as one of the values, which no compiler has checked. */
+  const startUnchecked = (options: Parameters<typeof startFork>[2] = {}) =>
+    startFork(
+      redis,
+      (fork) => {
+        fork.post('/login/:value', async (req, res) => {
+          await signIn(req, values[Number(req.params.value)] as EmailAddress);
+          res.redirect(303, '/');
+        });
+        fork.get('/', requireLogin, (req, res) => void res.json([currentEmail(req), req.session.remember]));
+      },
+      options,
+    );
+
+  test('takes nothing but a canonical address', async () => {
+    const url = await startUnchecked();
+    await redis.flushAll();
+    for (const value of values.keys()) {
+      if (value === 0) continue;
+      const { status, setCookies } = await new Visitor(url).post(`/login/${value}`);
+      expect([status, setCookies]).toEqual([500, []]);
+    }
+    expect(await allKeys(redis)).toEqual([]);
+  });
+
+  test('signs in until the browser is closed where nothing is said about that', async () => {
+    const visitor = new Visitor(await startUnchecked());
+    const { status, setCookies } = await visitor.post('/login/0');
+    expect([status, setCookies]).toEqual([303, [expect.not.stringContaining('Expires')]]);
+    expect(JSON.parse((await visitor.get('/')).text)).toEqual([email, false]);
+  });
+
+  test('refuses an address that may not have a session, and logs that', async () => {
+    const lines: object[] = [];
+    const log = { info: (about: object, msg: string) => void lines.push({ ...about, msg }), warn() {} };
+    const visitor = new Visitor(await startUnchecked({ isAllowed: () => false, log }));
+    await redis.flushAll();
+    const { status, setCookies, text } = await visitor.post('/login/0', { headers: { Accept: 'text/plain' } });
+    expect([status, setCookies, text]).toEqual([403, [], 'This address may not log in here.\n']);
+    expect(await allKeys(redis)).toEqual([]);
+    expect(lines).toEqual([
+      expect.objectContaining({ msg: 'sign-in refused', reason: 'not in ALLOWED_EMAILS', person: tagOf(email) }),
+    ]);
+  });
+
+  test('takes only true for an answer, so that a promise does not let everybody in', async () => {
+    const yes = await startUnchecked();
+    for (const answer of [Promise.resolve(true), 'yes', 1]) {
+      const url = await startUnchecked({ isAllowed: (() => answer) as unknown as () => boolean });
+      expect((await new Visitor(url).post('/login/0')).status).toBe(403);
+      const visitor = new Visitor(yes);
+      await visitor.post('/login/0');
+      expect((await visitor.copy(url).get('/')).status).toBe(401);
+    }
+  });
+});
+
+test('without sessions() before it, nothing that needs a session passes for a visitor who is not signed in', async () => {
+  const app = express();
+  app.get('/guarded', requireLogin, (_req, res) => void res.send('shown'));
+  app.get('/sign-in', async (req) => signIn(req, address('ann@example.com')));
+  app.get('/sign-out', async (req, res) => signOut(req, res));
+  app.get('/save', async (req) => saveSession(req));
+  const answer: ErrorRequestHandler = (error, _req, res, _next) => void res.status(500).send(error.message);
+  const server = createHttpServer(app.use(answer));
+  onTestFinished(async () => void (await closeHttpServer(server)));
+  const visitor = new Visitor(await listenLocally(server));
+  for (const path of ['/guarded', '/sign-in', '/sign-out', '/save']) {
+    expect((await visitor.get(path)).text).toContain('sessions() must come before');
+  }
 });
 
 test('only signIn() sets the identity: a page that writes req.session.email fails, and nothing is stored', async () => {

@@ -15,11 +15,10 @@ import { listenLocally } from './servers.ts';
 const config = readConfig({ NODE_ENV: 'test' });
 const log = createLogger('silent');
 
+type StoreOptions = Partial<Omit<SessionStoreOptions, 'redis'>>;
+
 /** A session store as the app has it, on this connection. */
-export function newStore(
-  redis: SessionRedis,
-  options: Partial<Pick<SessionStoreOptions, 'sessionsPerAddress' | 'deadlineMs'>> = {},
-): SessionStore {
+export function newStore(redis: SessionRedis, options: StoreOptions = {}): SessionStore {
   return new SessionStore({
     redis,
     limits: config.sessionLimits,
@@ -39,13 +38,13 @@ export function newStore(
 export async function startFork(
   redis: SessionRedis,
   addRoutes: (app: Express) => void,
-  options: Pick<ErrorPageOptions, 'extendStep'> = {},
+  { extendStep, ...options }: Pick<ErrorPageOptions, 'extendStep'> & StoreOptions = {},
 ): Promise<string> {
   const app = express();
   app.use(giveRequestId);
-  app.use(sessions({ store: newStore(redis), secrets: [testSecret] }));
+  app.use(sessions({ store: newStore(redis, options), secrets: [testSecret] }));
   addRoutes(app);
-  app.use(errorPage({ log, noteOutage() {}, ...options }));
+  app.use(errorPage({ log, noteOutage() {}, ...(extendStep && { extendStep }) }));
   const server = createHttpServer(app);
   afterwards(() => closeHttpServer(server));
   return listenLocally(server);
