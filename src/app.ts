@@ -209,7 +209,7 @@ export function createApp(parts: AppParts) {
   app.route('/session-events').get(liveTabs.openStream).all(allowOnly('GET', 'HEAD'));
   if (boundSessions.routes) app.use(boundSessions.routes);
   app.use(readBodies);
-  app.use(sameOrigin(origin, signInWay.identityProvider));
+  app.use(sameOrigin(log, origin, signInWay.identityProvider));
   if (gate.keys) app.use(gate.keys); // Before the sessions: caches may share it, so no cookie may go with it.
   if (passkeys.wellKnown) app.use(passkeys.wellKnown); // Likewise.
   const sessionsOptions: SessionsOptions = { store, secrets };

@@ -38,12 +38,15 @@ export interface SignInWay {
   identityProvider?: IdentityProvider;
 }
 
-/** A site that a form may lead to, and that posts its answer back (OAuth 2.0 Form Post Response Mode). */
+/** Another site that takes part in a sign-in. */
 export type IdentityProvider = {
-  /** Such as `https://id.example.com`. */
-  origin: string;
-  /** The one path of this site that it may post to. What arrives there must prove itself. */
-  callbackPath: string;
+  /** Where forms may lead, such as `https://id.example.com`, and every origin that they are redirected to from there. */
+  formOrigins: string[];
+  /**
+   * What may post its answer as a form, and the one path for that (OAuth 2.0 Form Post Response Mode). The answer must prove
+   * itself: it comes without the session, whose cookie is `SameSite=Lax`. A page that hides its origin is refused.
+   */
+  callback?: { origin: string; path: string };
 };
 
 /** What a feature shows on `/admin`, below the sessions: a view, and what it reads as `locals`. */

@@ -1,35 +1,31 @@
 import type { Request, RequestHandler } from 'express';
 import type { IdentityProvider } from '../core.ts';
 import { HttpError } from '../http/http-error.ts';
+import { type Logger, requestFields } from '../log.ts';
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
+const maxLoggedLength = 200;
 
 /**
  * Refuses requests that another site makes a visitor's browser send (CSRF, ASVS 3.5.1). `Sec-Fetch-Site` decides, or
  * else `Origin`; a client that sends neither is no browser, and sends no cookies unintentionally.
  * @param ownOrigin the site's public origin, where it is configured
- * @param identityProvider another site that may post to one path
+ * @param provider another site that may post to one path
  * @throws {HttpError} 403
  */
-export function sameOrigin(ownOrigin: string | undefined, identityProvider?: IdentityProvider): RequestHandler {
+export function sameOrigin(log: Logger, ownOrigin?: string, provider?: IdentityProvider): RequestHandler {
   return function requireSameOrigin(req, _res, next) {
-    if (safeMethods.has(req.method) || isSameOrigin(req, ownOrigin) || isAnswer(req, identityProvider)) return next();
+    const isAnswer = req.path === provider?.callback?.path && req.headers.origin === provider.callback.origin;
+    if (safeMethods.has(req.method) || isSameOrigin(req, ownOrigin) || isAnswer) return next();
+    const [origin, site] = ['origin', 'sec-fetch-site'].map((name) => req.get(name)?.slice(0, maxLoggedLength));
+    log.info({ ...requestFields(req), origin, site }, 'refused a form from another site');
     next(new HttpError(403, 'This form was sent from another site, so nothing was done.'));
   };
 }
 
-function isAnswer(req: Request, identityProvider: IdentityProvider | undefined): boolean {
-  return (
-    identityProvider !== undefined &&
-    req.path === identityProvider.callbackPath &&
-    req.headers.origin === identityProvider.origin
-  );
-}
-
 function isSameOrigin(req: Request, ownOrigin: string | undefined): boolean {
-  const site = req.headers['sec-fetch-site'];
+  const { origin, 'sec-fetch-site': site } = req.headers;
   if (site !== undefined) return site === 'same-origin' || site === 'none';
-  const { origin } = req.headers;
   return origin === undefined || isOwnOrigin(origin, req, ownOrigin);
 }
 

@@ -22,7 +22,7 @@ export function securityHeaderValues({ https, identityProvider }: Options): Reco
         styleSrc: ["'self'"],
         imgSrc: ["'self'"],
         connectSrc: ["'self'"], // For the older client's XMLHttpRequest.
-        formAction: ["'self'", ...(identityProvider ? [identityProvider.origin] : [])],
+        formAction: ["'self'", ...(identityProvider?.formOrigins ?? [])],
         baseUri: ["'none'"],
         objectSrc: ["'none'"],
         frameAncestors: ["'none'"],

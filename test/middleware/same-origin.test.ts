@@ -99,11 +99,16 @@ describe('behind a proxy', () => {
 });
 
 describe('an identity provider', () => {
-  const identityProvider = { origin: 'https://id.example.com', callbackPath: '/login/answer' };
+  const identityProvider = {
+    formOrigins: ['https://id.example.com', 'https://accounts.example.net'],
+    callback: { origin: 'https://id.example.com', path: '/login/answer' },
+  };
+  const lines: object[] = [];
+  const log = createLogger('info', { write: (line) => lines.push(JSON.parse(line)) });
   const app = express();
   app.use(
     securityHeaders(securityHeaderValues({ https: false, identityProvider })),
-    sameOrigin(ownOrigin, identityProvider),
+    sameOrigin(log, ownOrigin, identityProvider),
   );
   app.use((_req, res) => void res.send('taken'));
   app.use(errorPage({ log: createLogger('silent'), noteOutage() {} }));
@@ -111,12 +116,13 @@ describe('an identity provider', () => {
     request(app).post(path).set({ Origin, 'Sec-Fetch-Site': 'cross-site', Accept: 'text/plain' });
 
   test('may post its answer to its one path', async () => {
-    await post('/login/answer', identityProvider.origin).expect(200, 'taken');
+    await post('/login/answer', 'https://id.example.com').expect(200, 'taken');
   });
 
   test.each([
-    ['/login', identityProvider.origin],
-    ['/login/answer/more', identityProvider.origin],
+    ['/login', 'https://id.example.com'],
+    ['/login/answer/more', 'https://id.example.com'],
+    ['/login/answer', 'https://accounts.example.net'],
     ['/login/answer', 'https://id.example.com.evil.example'],
     ['/login/answer', 'http://id.example.com'],
     ['/login/answer', 'null'],
@@ -124,8 +130,20 @@ describe('an identity provider', () => {
     await post(path, origin).expect(403);
   });
 
-  test('is the only other site that forms may lead to', async () => {
+  test('is told apart in the log when it hides its origin, or is another than is expected', async () => {
+    lines.length = 0;
+    await post('/login/answer', 'null').expect(403);
+    await post('/login/answer', `https://${'x'.repeat(300)}.example`).expect(403);
+    const said = { msg: 'refused a form from another site', site: 'cross-site' };
+    expect(lines).toMatchObject([
+      { ...said, origin: 'null' },
+      { ...said, origin: `https://${'x'.repeat(192)}` },
+    ]);
+  });
+
+  test('names the only other sites that forms may lead to', async () => {
     const { headers } = await request(app).get('/');
-    expect(headers['content-security-policy']).toContain("form-action 'self' https://id.example.com;");
+    const csp = headers['content-security-policy'];
+    expect(csp).toContain("form-action 'self' https://id.example.com https://accounts.example.net;");
   });
 });

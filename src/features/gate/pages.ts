@@ -60,7 +60,7 @@ export function sitePages(options: PagesOptions, beforePages: RequestHandler): R
     next();
   });
   router.use(beforePages);
-  router.use((req, res, next) => sameOrigin(findSite(req)?.origin)(req, res, next));
+  router.use((req, res, next) => sameOrigin(options.log, findSite(req)?.origin)(req, res, next));
 
   function add(path: string, page: Page, methods = ['GET', 'HEAD']): void {
     const refuseMethod = allowOnly(...methods);
