@@ -14,9 +14,9 @@ import { address } from '../support/address.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { connectNode, testRedis, testSecret } from '../support/app.ts';
 import { newStore } from '../support/fork.ts';
+import { heapGrowth } from '../support/heap-growth.ts';
 import { listenLocally } from '../support/servers.ts';
 import { Visitor } from '../support/visitor.ts';
-import { heapGrowth } from './heap-growth.ts';
 
 declare module 'express-session' {
   interface SessionData {

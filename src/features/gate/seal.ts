@@ -34,10 +34,13 @@ export class Seal {
     return Buffer.from(sealed, 'base64url').readUInt32BE() * 1000;
   }
 
-  /** What was sealed under any of the secrets; undefined for anything else. */
+  /**
+   * What was sealed under any of the secrets; undefined for anything else. Decoding leaves out what is not base64url, so
+   * one sealed text could be written in any number of ways; only the way in which `seal` writes it is accepted.
+   */
   open(sealed: string, context: string): string | undefined {
     const bytes = Buffer.from(sealed, 'base64url');
-    if (bytes.length <= ivLength + tagLength) return undefined;
+    if (bytes.length <= ivLength + tagLength || bytes.toString('base64url') !== sealed) return undefined;
     for (const key of this.#keys) {
       const text = openWith(key, bytes, context);
       if (text !== undefined) return text;

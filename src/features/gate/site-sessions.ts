@@ -2,6 +2,7 @@ import type { SessionData } from 'express-session';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
 import { isBindingInForce } from '../../session/record.ts';
+import { copyOf } from '../../shared/copy-of.ts';
 import type { Assertions } from './assertions.ts';
 import { Seal } from './seal.ts';
 import type { Site } from './sites.ts';
@@ -10,6 +11,8 @@ import type { Site } from './sites.ts';
 const assertionMaxAgeMs = 60_000;
 /** About 10 MB when full. */
 const maxOpened = 10_000;
+/** Ours have 86 characters. */
+const maxCookieLength = 128;
 
 type Assertion = { email: string; madeAt: number; token: Promise<string> };
 
@@ -18,6 +21,8 @@ export type SiteSession = {
   /** The session that opened the site; without it this one is worth nothing. */
   sessionId: string;
   site: Site;
+  /** What the browser sends. */
+  cookie: string;
   /** When the site was opened; milliseconds since the epoch. Of earlier versions' cookies, any number. */
   openedAt: number;
   assertion?: Assertion;
@@ -56,15 +61,16 @@ export class SiteSessions {
 
   /** The site session of a cookie; undefined when it is forged, or another site's. */
   open(site: Site, cookie: string): SiteSession | undefined {
+    if (cookie.length > maxCookieLength) return undefined;
     const known = this.#opened.get(cookie);
     if (known) {
-      this.#remember(cookie, known);
+      this.#remember(known);
       return known.site === site ? known : undefined;
     }
     const sessionId = this.#seal.open(cookie, site.origin);
     if (sessionId === undefined) return undefined;
-    const opened: SiteSession = { sessionId, site, openedAt: this.#seal.sealedAt(cookie) };
-    this.#remember(cookie, opened);
+    const opened: SiteSession = { sessionId, site, cookie: copyOf(cookie), openedAt: this.#seal.sealedAt(cookie) };
+    this.#remember(opened);
     return opened;
   }
 
@@ -78,9 +84,9 @@ export class SiteSessions {
     return token;
   }
 
-  #remember(cookie: string, session: SiteSession): void {
-    this.#opened.delete(cookie);
-    this.#opened.set(cookie, session);
+  #remember(session: SiteSession): void {
+    this.#opened.delete(session.cookie);
+    this.#opened.set(session.cookie, session);
     if (this.#opened.size <= maxOpened) return;
     for (const leastUsed of this.#opened.keys()) {
       this.#opened.delete(leastUsed);

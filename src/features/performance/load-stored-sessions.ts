@@ -2,9 +2,10 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Core } from '../../core.ts';
 import { cookieName, renewCookie } from '../../session/cookie.ts';
 import type { SessionStore } from '../../session/store.ts';
+import { copyOf } from '../../shared/copy-of.ts';
 import { readSessionId } from '../../shared/read-session-id.ts';
 import { preloadList } from './preload-lists.ts';
-import { copyOf, RecentCache } from './recent-cache.ts';
+import { RecentCache } from './recent-cache.ts';
 
 /** Enough for the visitors of a busy process. Two generations of this many take 2.2 MB. */
 const maxCookies = 5000;

@@ -1,3 +1,5 @@
+import { copyOf } from '../../shared/copy-of.ts';
+
 const maxAgeMs = 60_000;
 
 /**
@@ -37,9 +39,4 @@ export class RecentCache<Value> {
       if (this.#older.size > 0) this.#startTimer();
     }, maxAgeMs).unref();
   }
-}
-
-/** A copy, because a piece of a longer text keeps all of that in memory. */
-export function copyOf(text: string): string {
-  return Buffer.from(text).toString();
 }
