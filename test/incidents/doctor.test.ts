@@ -1,4 +1,6 @@
-import { createServer, request } from 'node:http';
+import { readFileSync } from 'node:fs'; // feature: private-ca
+import { createServer, type RequestListener, request } from 'node:http';
+import { createServer as createTlsServer } from 'node:https'; // feature: private-ca
 import { expect, test, vi } from 'vitest';
 import { Keyspace } from '../../src/features/incidents/keyspace.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
@@ -6,6 +8,7 @@ import { afterwards } from '../support/afterwards.ts';
 import { startApp } from '../support/app.ts';
 import { freePort } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
+import { writeCertificate } from '../support/redis-tls.ts'; // feature: private-ca
 import { listenLocally } from '../support/servers.ts';
 
 type Finding = { what: string; ok: boolean; detail?: string; problem?: string };
@@ -22,9 +25,15 @@ async function findings(env: Record<string, string>, url = redis.url) {
 }
 
 /** A proxy in front of the app that adds these headers to requests, and drops those of answers. */
-async function startProxy(headers: Record<string, string>, dropped: string[] = []): Promise<string> {
-  const { port } = new URL(app.url);
-  const server = createServer((req, res) => {
+async function startProxy(headers: Record<string, string>, dropped: string[] = [], to = app.url): Promise<string> {
+  const server = createServer(passOn(headers, dropped, to));
+  afterwards(() => server.close());
+  return listenLocally(server);
+}
+
+function passOn(headers: Record<string, string>, dropped: string[], to = app.url): RequestListener {
+  const { port } = new URL(to);
+  return (req, res) => {
     if (/^\/(livez|readyz)/.test(req.url ?? '') && dropped.length === 0) return void res.writeHead(404).end();
     const { method, url: path } = req;
     const onward = request(
@@ -36,9 +45,7 @@ async function startProxy(headers: Record<string, string>, dropped: string[] = [
       },
     );
     onward.end();
-  });
-  afterwards(() => server.close());
-  return listenLocally(server);
+  };
 }
 
 test('finds all well behind a proxy that does its part', async () => {
@@ -52,6 +59,44 @@ test('finds all well behind a proxy that does its part', async () => {
     /^ok {4}settings: development, BASE_URL http:\/\/127\.0\.0\.1:\d+, SIGN_IN=trust\nok {4}Redis: /,
   );
 });
+
+test('finds all well behind a proxy on the same machine, which both send from one address', async () => {
+  const BASE_URL = await startProxy({ 'X-Forwarded-For': '127.0.0.1' });
+  const { of, toDo } = await findings({ BASE_URL, TRUST_PROXY: '127.0.0.1' });
+  expect(toDo).toEqual([]);
+  expect(of('client address')?.detail).toContain('127.0.0.1');
+});
+
+test('notices a proxy that the app does not believe', async () => {
+  const doubting = await startApp({ redisAddress: { url: redis.url }, env: { TRUST_PROXY: '203.0.113.1' } });
+  const BASE_URL = await startProxy({ 'X-Forwarded-For': '203.0.113.7' }, [], doubting.url);
+  const { of } = await findings({ BASE_URL, TRUST_PROXY: '203.0.113.1' });
+  expect(of('client address')?.problem).toContain('is not believed: name its address in TRUST_PROXY');
+});
+
+// feature: private-ca
+/** The same with TLS, as https://127.0.0.1 and a certificate that is its own CA. */
+async function startTlsProxy(headers: Record<string, string>): Promise<{ origin: string; caFile: string }> {
+  const { cert, key } = writeCertificate('127.0.0.1');
+  const server = createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, passOn(headers, []));
+  afterwards(() => server.close());
+  return { origin: (await listenLocally(server)).replace('http:', 'https:'), caFile: cert };
+}
+
+test('trusts the CA in CA_FILE for the site, whose name may be an address', async () => {
+  const warnings: Error[] = [];
+  const collect = (warning: Error) => void warnings.push(warning);
+  process.on('warning', collect);
+  afterwards(() => process.off('warning', collect));
+  const { origin, caFile } = await startTlsProxy({ 'X-Forwarded-For': '127.0.0.1', 'X-Forwarded-Proto': 'https' });
+  const env = { BASE_URL: origin, TRUST_PROXY: '127.0.0.1' };
+  const { of } = await findings({ ...env, CA_FILE: caFile });
+  expect(of('certificate')).toMatchObject({ detail: expect.stringMatching(/^TLSv1\.3, valid for \d+ more days$/) });
+  expect(of('health paths')?.ok).toBe(true);
+  expect((await findings(env)).of('site')?.problem).toContain('DEPTH_ZERO_SELF_SIGNED_CERT');
+  expect(warnings).toEqual([]);
+});
+// end: private-ca
 
 test('says what a proxy leaves out, and how to put it right', async () => {
   const BASE_URL = await startProxy({}, ['content-security-policy']);

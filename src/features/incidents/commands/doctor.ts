@@ -55,7 +55,7 @@ async function checkAll(opened: Opened, { config }: Operator, mailTo: EmailAddre
   const checks: [what: string, check: () => Promise<Finding[]>][] = [
     ['Redis', () => checkRedis(opened, config)],
     ...opened.selfChecks.map(({ what, run }): [string, () => Promise<Finding[]>] => [what, () => run({ mailTo })]),
-    ['site', () => checkSite(config, opened.redis)],
+    ['site', () => checkSite(opened)],
   ];
   const findings: Finding[] = [];
   for (const [what, check] of checks) {
