@@ -1,28 +1,58 @@
+import type { ErrorRequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
-import { SessionStore, sessions } from '../../src/features/session-store/index.ts';
+import {
+  requireLogin,
+  SessionStore,
+  type SessionStoreOptions,
+  type SessionsOptions,
+  sessions,
+  signIn,
+} from '../../src/features/session-store/index.ts';
 import { newSessionId, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
-import { connectNode, testRedis } from '../support/app.ts';
+import { connectNode, testRedis, testSecret } from '../support/app.ts';
 import { plainData } from '../support/store-contract.ts';
+import { Visitor } from '../support/visitor.ts';
+import { limits, startPlainApp } from './plain-app.ts';
 
 const redis = await connectNode(await testRedis());
-const limits = { idleSeconds: 1800, absoluteSeconds: 3600, rememberIdleSeconds: 7200, rememberAbsoluteSeconds: 9000 };
+const email = address('ann@example.com');
 const store = new SessionStore({ redis, limits, https: false });
 
-test('an address has 50 sessions where nothing else is said', async () => {
-  const email = address('ann@example.com');
+/** What the constructor or the middleware says of options that no compiler has checked. */
+function complaint(call: (options: never) => unknown, options: unknown): string {
+  try {
+    call(options as never);
+  } catch (error) {
+    if (error instanceof TypeError) return error.message;
+    throw error;
+  }
+  return '';
+}
+const complaintOfStore = (options: unknown) =>
+  complaint((given: SessionStoreOptions) => new SessionStore(given), options);
+const complaintOfSessions = (options: unknown) => complaint((given: SessionsOptions) => sessions(given), options);
+
+test('an address has 50 sessions where nothing else is said, even by `undefined`', async () => {
+  const unsaid = { sessionsPerAddress: undefined, deadlineMs: undefined, isAllowed: undefined, log: undefined };
+  const given = { redis, limits, https: false, noteOutage: undefined, ...unsaid };
+  const store = new SessionStore(given as unknown as SessionStoreOptions);
   for (let count = 1; count <= 52; count += 1) {
     const times = { signedInAt: Date.now(), lastSeenAt: Date.now() };
     await store.set(newSessionId(tagOf(email)), { ...plainData(), email, ...times, remember: false });
   }
+  const [{ handle = '' } = {}] = await store.index.list(email);
   expect(await store.index.list(email)).toHaveLength(50);
+  expect(await store.index.end(email, handle)).toBe(true);
 });
 
-describe('what would leave sessions open is refused at once', () => {
-  test.each([[[]], [['']], [['short']], [['x'.repeat(32), 'short']], [[undefined]]])('secrets %j', (secrets) => {
-    const unchecked = secrets as unknown as [string];
-    expect(() => sessions({ store, secrets: unchecked })).toThrow('secrets of at least 32 characters');
-  });
+describe('options are checked at once', () => {
+  test.each([[[]], [['']], [['short']], [['x'.repeat(32), 'short']], [[undefined]], ['x'.repeat(32)], [undefined]])(
+    'secrets %j',
+    (secrets) => {
+      expect(complaintOfSessions({ store, secrets })).toContain('secrets of at least 32 characters');
+    },
+  );
 
   test.each([
     { idleSeconds: undefined },
@@ -31,11 +61,111 @@ describe('what would leave sessions open is refused at once', () => {
     { rememberAbsoluteSeconds: Number.NaN },
     { idleSeconds: 0 },
     { idleSeconds: -1 },
-    { idleSeconds: 3601 },
-    { rememberIdleSeconds: 9001 },
+    { idleSeconds: '1800' },
     { rememberAbsoluteSeconds: Number.POSITIVE_INFINITY },
+    { rememberAbsoluteSeconds: 30 * 86_400_000 },
+    { minSignedInAt: Date.now() },
   ])('limits with %j', (wrong) => {
-    const unchecked = { ...limits, ...wrong } as typeof limits;
-    expect(() => new SessionStore({ redis, limits: unchecked, https: false })).toThrow(RangeError);
+    const [name = ''] = Object.keys(wrong);
+    const complaint = complaintOfStore({ redis, limits: { ...limits, ...wrong }, https: false });
+    expect(complaint).toMatch(new RegExp(`^ {2}- limits\\.${name} (is missing: it )?takes .+$`, 'm'));
+    expect(complaint.split('\n')).toHaveLength(2);
   });
+
+  test.each([
+    { idleSeconds: 3601, absoluteSeconds: 3600 },
+    { rememberIdleSeconds: 9001, rememberAbsoluteSeconds: 9000 },
+  ])('an idle limit that is the longer one: %j', (wrong) => {
+    const [idle, absolute] = Object.keys(wrong);
+    expect(complaintOfStore({ redis, limits: { ...limits, ...wrong }, https: false })).toBe(
+      `new SessionStore() can't use its options:\n  - limits.${idle} is longer than limits.${absolute}; make it the shorter one`,
+    );
+  });
+
+  test.each([
+    ['redis', undefined],
+    ['redis', {}],
+    ['limits', undefined],
+    ['limits', 1800],
+    ['limits', null],
+    ['https', undefined],
+    ['https', 'yes'],
+    ['sessionsPerAddress', 0],
+    ['sessionsPerAddress', 1.5],
+    ['deadlineMs', 0],
+    ['deadlineMs', '1000'],
+    ['deadlineMs', Number.POSITIVE_INFINITY],
+    ['isAllowed', ['ann@example.com']],
+    ['log', () => {}],
+    ['log', null],
+    ['noteOutage', true],
+  ])('%s: %j', (name, value) => {
+    const complaint = complaintOfStore({ redis, limits, https: false, [name]: value });
+    expect(complaint).toMatch(new RegExp(`^ {2}- ${name} (is missing: it )?takes .+$`, 'm'));
+    expect(complaint.split('\n')).toHaveLength(2);
+  });
+
+  test.each(['client', 'ttl', 'disableTouch', 'idleSeconds', 'constructor'])('the store has no option %s', (name) => {
+    const complaint = complaintOfStore({ redis, limits, https: false, [name]: true });
+    expect(complaint).toMatch(new RegExp(`^ {2}- ${name} is no option: .+$`, 'm'));
+  });
+
+  test.each(['rolling', 'saveUninitialized', 'resave', 'name', 'cookie', 'secret', 'proxy', 'genid', 'unset'])(
+    'sessions() has no option %s',
+    (name) => {
+      const complaint = complaintOfSessions({ store, secrets: [testSecret], [name]: true });
+      expect(complaint).toMatch(new RegExp(`^ {2}- ${name} is no option: .+$`, 'm'));
+    },
+  );
+
+  test.each([{ store: undefined }, { store: {} }, { wrapLoading: true }])('sessions() with %j', (wrong) => {
+    const [name] = Object.keys(wrong);
+    const complaint = complaintOfSessions({ store, secrets: [testSecret], ...wrong });
+    expect(complaint).toMatch(new RegExp(`^ {2}- ${name} (is missing: it )?takes .+$`, 'm'));
+  });
+
+  test('and all mistakes are in one message', () => {
+    expect(complaintOfStore({ client: redis, limits: { idleSeconds: 1, absoluteSecs: 1 }, deadlineMs: 0 })).toBe(
+      [
+        "new SessionStore() can't use its options:",
+        '  - client is no option: it is called redis',
+        '  - redis is missing: it takes a client of the redis package, as createClient() returns it',
+        '  - https is missing: it takes true where visitors come by https, as in production, and false elsewhere',
+        '  - deadlineMs takes milliseconds, more than 0 and at most a minute (60000)',
+        '  - limits.absoluteSecs is no option: there are idleSeconds, absoluteSeconds, rememberIdleSeconds, rememberAbsoluteSeconds, minSignedInAt',
+        ...['absoluteSeconds', 'rememberIdleSeconds', 'rememberAbsoluteSeconds'].map(
+          (name) =>
+            `  - limits.${name} is missing: it takes seconds, more than 0 and at most 400 days (34560000), for which browsers keep a cookie`,
+        ),
+      ].join('\n'),
+    );
+    expect(complaintOfStore(undefined).split('\n')).toHaveLength(4);
+    expect(complaintOfSessions(undefined).split('\n')).toHaveLength(3);
+  });
+});
+
+test.each([
+  ['a promise', Promise.resolve(true)],
+  ['a value of the type undefined', undefined],
+])('isAllowed that returns %s lets nobody in, says so, and ends no session', async (words, answer) => {
+  const errors: string[] = [];
+  const start = (isAllowed?: () => boolean) =>
+    startPlainApp({ redis, ...(isAllowed && { isAllowed }) }, (app) => {
+      app.post('/login', async (req, res) => {
+        await signIn(req, email);
+        res.redirect(303, '/');
+      });
+      app.get('/', requireLogin, (_req, res) => void res.send('in'));
+      app.use(((error, _req, res, _next) => {
+        errors.push(error.message);
+        res.sendStatus(500);
+      }) satisfies ErrorRequestHandler);
+    });
+  const visitor = new Visitor(await start());
+  await visitor.signIn(email);
+  const wrong = await start((() => answer) as unknown as () => boolean);
+  expect((await visitor.copy(wrong).get('/')).status).toBe(500);
+  expect((await new Visitor(wrong).post('/login')).status).toBe(500);
+  expect(errors).toEqual(Array(2).fill(`isAllowed must return true or false at once; it returned ${words}`));
+  expect((await visitor.get('/')).text).toBe('in');
 });

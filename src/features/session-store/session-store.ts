@@ -1,46 +1,45 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
-import type { SessionLimits } from '../../session/lifetime.ts';
+import type { EmailAddress } from '../../session/email-address.ts';
 import { type SessionsOptions, sessions as uncheckedSessions } from '../../session/middleware.ts';
 import { discardChanges } from '../../session/sign-in.ts';
 import { type SessionStoreOptions as CoreOptions, SessionStore as CoreStore } from '../../session/store.ts';
+import { checkSessionsOptions, checkStoreOptions } from './options.ts';
 
 /** Without the others: 50 sessions per address, everybody allowed, and nothing logged. */
 export type SessionStoreOptions = Pick<CoreOptions, 'redis' | 'limits' | 'https'> & Partial<CoreOptions>;
 
-const defaults = {
-  sessionsPerAddress: 50,
-  isAllowed: () => true,
-  log: { info() {}, warn() {} },
-  noteOutage() {},
-};
+const noLog = { info() {}, warn() {} };
 
-/** The store as an app of its own makes it: with defaults, and with its limits checked. */
+/** The store as an app of its own makes it: with defaults, and with its options checked. */
 export class SessionStore extends CoreStore {
-  /** @throws {RangeError} for limits under which a session would never end */
+  /** @throws {TypeError} for options that are unknown, missing or wrong; the message lists them all */
   constructor(options: SessionStoreOptions) {
-    checkLimits(options.limits);
-    super({ ...defaults, ...options });
+    checkStoreOptions(options);
+    const { sessionsPerAddress = 50, isAllowed = () => true, log = noLog, noteOutage = () => {} } = options;
+    super({ ...options, sessionsPerAddress, isAllowed: yesOrNo(isAllowed), log, noteOutage });
   }
+}
+
+/** Without this, a promise would be a no that nothing explains, and it would end the sessions that there are. */
+function yesOrNo(isAllowed: CoreOptions['isAllowed']): CoreOptions['isAllowed'] {
+  return (email: EmailAddress) => {
+    const answer: unknown = isAllowed(email);
+    if (typeof answer === 'boolean') return answer;
+    throw new TypeError(`isAllowed must return true or false at once; it returned ${describe(answer)}`);
+  };
+}
+
+function describe(value: unknown): string {
+  return value instanceof Promise ? 'a promise' : `a value of the type ${typeof value}`;
 }
 
 /**
  * The middleware that loads `req.session`.
- * @throws {Error} for secrets that could be guessed
+ * @throws {TypeError} for options that are unknown, missing or wrong; the message lists them all
  */
 export function sessions(options: SessionsOptions): RequestHandler[] {
-  const { secrets } = options;
-  if (secrets.length === 0 || secrets.some((secret) => !(secret?.length >= 32))) {
-    throw new Error('sessions need secrets of at least 32 characters; make one with: openssl rand -hex 32');
-  }
+  checkSessionsOptions(options);
   return uncheckedSessions(options);
-}
-
-function checkLimits(limits: SessionLimits): void {
-  const { idleSeconds, absoluteSeconds, rememberIdleSeconds, rememberAbsoluteSeconds } = limits;
-  const isInOrder = (idle: number, absolute: number) => idle > 0 && idle <= absolute && absolute < Infinity;
-  if (!isInOrder(idleSeconds, absoluteSeconds) || !isInOrder(rememberIdleSeconds, rememberAbsoluteSeconds)) {
-    throw new RangeError('session limits are seconds, and an idle limit is at most as long as its absolute one');
-  }
 }
 
 /**
