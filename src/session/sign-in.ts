@@ -109,10 +109,10 @@ export function requireSecure(req: Request): void {
   if (req.headers['x-forwarded-proto'] === 'http') {
     throw new HttpError(403, 'This page was opened over http. Open it over https to log in.');
   }
-  throw new InsecureRequest('BASE_URL is https, but this request arrived as http');
+  throw new InsecureRequest('cookies are Secure, but this request did not come by https; is `trust proxy` set?');
 }
 
-/** The site's origin is https, but this request did not come that way, so its cookie could not be set. */
+/** Visitors come by https, but this request did not, as far as trusted proxies say, so its cookie could not be set. */
 export class InsecureRequest extends Error {
   override readonly name = 'InsecureRequest';
 }

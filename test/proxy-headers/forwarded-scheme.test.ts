@@ -86,7 +86,7 @@ test('nobody else is believed, nor refused for it', async () => {
   await signIn(direct.url, { 'X-Forwarded-Proto': 'javascript' }).expect(200);
   const [failure] = untrusted.logged().filter(({ msg }) => msg === 'request failed');
   expect(failure?.err).toMatchObject({
-    message: expect.stringMatching(/came from 127\.0\.0\.1, which TRUST_PROXY does not name/),
+    message: expect.stringMatching(/^BASE_URL is https, .* came from 127\.0\.0\.1, which TRUST_PROXY does not name/),
   });
 });
 

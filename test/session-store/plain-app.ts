@@ -10,12 +10,15 @@ export const limits = {
   ...{ idleSeconds: 1800, absoluteSeconds: 3600, rememberIdleSeconds: 7200, rememberAbsoluteSeconds: 9000 },
 };
 
+type Options = Pick<SessionStoreOptions, 'redis'> & Partial<SessionStoreOptions> & { trustProxy?: number | false };
+
 /** An Express app with nothing of Latchkey but the package's sessions. Returns its URL. */
 export async function startPlainApp(
-  options: Pick<SessionStoreOptions, 'redis'> & Partial<SessionStoreOptions>,
+  { trustProxy = false, ...options }: Options,
   addRoutes: (app: Express) => void,
 ): Promise<string> {
   const app = express();
+  app.set('trust proxy', trustProxy);
   app.use(express.urlencoded());
   app.use(sessions({ store: new SessionStore({ limits, https: false, ...options }), secrets: [testSecret] }));
   addRoutes(app);

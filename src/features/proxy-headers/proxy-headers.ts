@@ -9,7 +9,7 @@ import { findProxyRanges } from './proxies.ts';
 export function proxyHeaders({ config, log }: Core): {
   /** Comes before everything that reads `req.protocol` or `req.secure`. Empty where nothing has to be read. */
   read: RequestHandler[];
-  /** Completes what the log says of a sign-in that failed because the request was not secure. */
+  /** Says in words of the settings why a sign-in failed because the request was not secure, for the log. */
   explain: ErrorRequestHandler;
   service: Service;
 } {
@@ -39,7 +39,9 @@ export function proxyHeaders({ config, log }: Core): {
       ...(config.https ? [warnIfInsecure] : []),
     ],
     explain(error, req, _res, next) {
-      if (error instanceof InsecureRequest) error.message += `: ${explainInsecure(req)}`;
+      if (error instanceof InsecureRequest) {
+        error.message = `BASE_URL is https, but this request arrived as http: ${explainInsecure(req)}`;
+      }
       next(error);
     },
     service: { start: warnOfRanges },

@@ -11,6 +11,6 @@ export { setFlash, takeFlash } from '../../session/flash.ts';
 export type { SessionLimits } from '../../session/lifetime.ts';
 export type { SessionsOptions } from '../../session/middleware.ts';
 export type { ListedSession, SessionIndex } from '../../session/session-index.ts';
-export { currentEmail, type KeptField, saveSession, signIn, signOut } from '../../session/sign-in.ts';
+export { currentEmail, InsecureRequest, type KeptField, saveSession, signIn, signOut } from '../../session/sign-in.ts';
 export { requireFreshLogin, requireRole } from '../access-guards/access-guards.ts';
 export { discardChangesOnError, SessionStore, type SessionStoreOptions, sessions } from './session-store.ts';
