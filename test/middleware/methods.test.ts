@@ -9,7 +9,10 @@ const known = await knownRoutes();
 const paths = routesOf(app);
 
 test('every route is listed, and those of the core are there', () => {
-  expect(paths.filter((path) => !known[path])).toEqual([]);
+  expect(
+    paths.filter((path) => !known[path]),
+    'list it in test/NAME/routes.ts',
+  ).toEqual([]);
   expect(paths).toEqual(expect.arrayContaining(Object.keys(coreRoutes)));
 });
 

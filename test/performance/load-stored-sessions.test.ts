@@ -20,7 +20,7 @@ import { Visitor } from '../support/visitor.ts';
 
 declare module 'express-session' {
   interface SessionData {
-    color?: string;
+    testColor?: string;
   }
 }
 
@@ -44,10 +44,10 @@ async function start(wrapLoading?: SessionsOptions['wrapLoading'], sessionStore 
   const app = express();
   app.use(giveRequestId);
   app.use(sessions({ store: sessionStore, secrets, ...(wrapLoading && { wrapLoading }) }));
-  app.get('/', (req, res) => void res.json({ email: req.session.email, color: req.session.color }));
+  app.get('/', (req, res) => void res.json({ email: req.session.email, testColor: req.session.testColor }));
   app.get('/paint', (req, res) => {
-    req.session.color = 'blue';
-    res.json({ color: 'blue' });
+    req.session.testColor = 'blue';
+    res.json({ testColor: 'blue' });
   });
   app.get('/sign-in', async (req, res) => {
     await signIn(req, address('ann@example.com'), { remember: req.query.remember === 'on' });
@@ -169,7 +169,7 @@ test('a remembered visitor whose session a page changes keeps the cookie', async
   const visitor = new Visitor(url);
   await visitor.get('/sign-in?remember=on');
   expect((await visitor.get('/paint')).setCookies).toEqual([]);
-  expect((await visitor.get('/')).text).toBe('{"email":"ann@example.com","color":"blue"}');
+  expect((await visitor.get('/')).text).toBe('{"email":"ann@example.com","testColor":"blue"}');
 });
 
 async function visitInTurn(site: string, paths: string[]) {

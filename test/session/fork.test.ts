@@ -9,10 +9,11 @@ import { startApp, testRedis } from '../support/app.ts';
 import { startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
 
+// Named so that they don't contradict what a fork declares.
 declare module 'express-session' {
   interface SessionData {
-    theme?: string;
-    cart?: string[];
+    testTheme?: string;
+    testCart?: string[];
   }
 }
 
@@ -23,16 +24,16 @@ const { redis } = app;
 const forkUrl = await startFork(redis, (fork) => {
   fork.use(express.urlencoded({ extended: false }));
   fork.post('/choose', (req, res) => {
-    Object.assign(req.session, { theme: 'dark', cart: ['book'] });
+    Object.assign(req.session, { testTheme: 'dark', testCart: ['book'] });
     res.send('chosen');
   });
   fork.post('/login', async (req, res) => {
-    await signIn(req, address(req.body.email), { remember: false, keep: ['theme'] });
+    await signIn(req, address(req.body.email), { remember: false, keep: ['testTheme'] });
     res.redirect(303, '/');
   });
   fork.get('/', (req, res) => {
-    const { email, theme, cart } = req.session;
-    res.json({ email, theme, cart });
+    const { email, testTheme, testCart } = req.session;
+    res.json({ email, testTheme, testCart });
   });
   fork.post('/message', (req, res) => {
     setFlash(req, 'Saved.');
@@ -54,9 +55,9 @@ describe('signIn with `keep`', () => {
     const before = visitor.sessionId;
     await visitor.signIn('ann@example.com');
     expect(visitor.sessionId).not.toBe(before);
-    expect(await seen(visitor)).toEqual({ email: 'ann@example.com', theme: 'dark' });
+    expect(await seen(visitor)).toEqual({ email: 'ann@example.com', testTheme: 'dark' });
     await visitor.signIn('ann@example.com');
-    expect(await seen(visitor)).toEqual({ email: 'ann@example.com', theme: 'dark' });
+    expect(await seen(visitor)).toEqual({ email: 'ann@example.com', testTheme: 'dark' });
   });
 
   test("takes nothing along from somebody else's session", async () => {
@@ -68,7 +69,9 @@ describe('signIn with `keep`', () => {
   });
 
   test('never takes the identity along, whatever an unchecked caller names', async () => {
-    const names = ['email', 'signedInAt', 'lastSeenAt', 'remember', 'device', 'cookie', 'save'] as unknown as ['theme'];
+    const names = ['email', 'signedInAt', 'lastSeenAt', 'remember', 'device', 'cookie', 'save'] as unknown as [
+      'testTheme',
+    ];
     const url = await startFork(redis, (fork) => {
       fork.post('/login', async (req, res) => {
         await signIn(req, address('ann@example.com'), { remember: true, keep: names });
@@ -133,6 +136,6 @@ async function signedIn(url: string): Promise<Visitor> {
 }
 
 test('a new session never takes along what the one before was bound to', () => {
-  expectTypeOf<'theme'>().toExtend<KeptField>();
+  expectTypeOf<'testTheme'>().toExtend<KeptField>();
   expectTypeOf<'binding'>().not.toExtend<KeptField>();
 });

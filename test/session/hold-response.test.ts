@@ -9,9 +9,10 @@ import { clients } from '../support/client.ts';
 import { gate, startFork } from '../support/fork.ts';
 import { Visitor } from '../support/visitor.ts';
 
+// Named so that they don't contradict what a fork declares.
 declare module 'express-session' {
   interface SessionData {
-    theme?: string;
+    testTheme?: string;
   }
 }
 
@@ -25,63 +26,63 @@ const chunks = Array.from({ length: 50 }, (_, number) => `${number} `.repeat(200
 
 // On a connection of its own: a paused one would keep the test's commands waiting as well.
 const forkUrl = await startFork(await connectNode(redisAddress), (fork) => {
-  fork.get('/theme', (req, res) => void res.send(String(req.session.theme)));
+  fork.get('/theme', (req, res) => void res.send(String(req.session.testTheme)));
   fork.post('/redirect', (req, res) => {
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     res.cookie('seen', '1').redirect(303, '/theme');
   });
   fork.post('/json', (req, res) => {
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     res.json({ saved: true });
   });
   fork.post('/stream', async (req, res) => {
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     await pipeline(Readable.from(chunks), res);
   });
   fork.post('/stream-then-change', (req, res) => {
     res.write('begun ');
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     res.end('done');
   });
   fork.post('/explicitly', async (req, res) => {
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     await saveSession(req);
     res.send('saved');
   });
   fork.post('/slow', async (req, res) => {
     arrived.open();
     await mayGoOn.opened;
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     res.redirect(303, '/theme');
   });
   fork.post('/refuse', (req) => {
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     throw new HttpError(422, 'Choose another one.');
   });
   fork.post('/answer/:status', (req, res) => {
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     res.sendStatus(Number(req.params.status));
   });
   fork.post('/answer-then-fail', (req, res) => {
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     res.redirect(303, '/theme');
     throw new Error('after the answer');
   });
   fork.post('/wait-for-drain', (req, res) => {
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     const mayGoOn = res.write('held ');
     res.once('drain', () => {
       res.end(`write said ${mayGoOn}`);
     });
   });
   fork.post('/in-parts', (req, res) => {
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     res.write('one ');
     res.write('two ');
     res.end('three');
   });
   fork.post('/end', (req, res) => {
-    req.session.theme = 'dark';
+    req.session.testTheme = 'dark';
     res.end(String(res.end('first') === res));
   });
   fork.post('/circle', (req, res) => {
@@ -201,7 +202,7 @@ test('a change keeps the time that its session has left, and the later time of l
   await redis.setRange(key, 0, later);
   mayGoOn.open();
   expect((await answer).status).toBe(303);
-  expect(await redis.get(key)).toMatch(new RegExp(`^${later}.*\n.*\n{"theme":"dark"}$`));
+  expect(await redis.get(key)).toMatch(new RegExp(`^${later}.*\n.*\n{"testTheme":"dark"}$`));
   const leftMs = await redis.pTTL(key);
   expect(leftMs).toBeGreaterThan(0);
   expect(leftMs).toBeLessThanOrEqual(60_000);
