@@ -91,8 +91,7 @@ const groups: FeatureSettings[] = Object.values(features);
 export const redisPermissions = permissionsByKind(groups, redisUrlForms);
 const forms: RedisUrlForm<RedisTarget>[] = Object.values(redisUrlForms);
 const signInWays = groups.flatMap(({ signIn }) => signIn ?? []);
-const trust = { name: 'trust', about: 'not at all; anyone can sign in with any address' };
-const signInChoices = [...signInWays, trust];
+const signInChoices = [...signInWays, { name: 'trust', about: 'not at all; anyone can sign in with any address' }];
 
 const choices = {
   REDIS_URL: optional({
@@ -107,7 +106,7 @@ const choices = {
   }),
   SIGN_IN: optional({
     about: `How an address is proved. ${signInChoices.map(({ name, about }) => `\`${name}\`: ${about}`).join('. ')}.`,
-    unset: 'the first of these that has its settings; in production, `trust` has to be named',
+    unset: 'the one of these that has its settings; in production, `trust` has to be named',
     read: z.enum(
       signInChoices.map(({ name }) => name),
       `takes ${signInChoices.map(({ name, about }) => `"${name}" (${about})`).join(' or ')}`,
@@ -124,9 +123,10 @@ const checks: Check<OwnValues>[] = [
     between: ['NODE_ENV', 'SIGN_IN'],
     problem: (values) => {
       const { NODE_ENV, SIGN_IN } = values;
-      if (NODE_ENV !== 'production' || SIGN_IN === 'trust') return undefined;
       const ways = signInWays.filter(({ name }) => SIGN_IN === undefined || name === SIGN_IN);
-      if (ways.some((way) => way.isReady(values))) return undefined;
+      const ready = ways.filter((way) => way.isReady(values)).map(({ name }) => name);
+      if (ready.length > 1) return `SIGN_IN is missing; say which, since ${ready.join(' and ')} have their settings`;
+      if (NODE_ENV !== 'production' || SIGN_IN === 'trust' || ready.length === 1) return undefined;
       const missing = ways[0]?.missing ?? 'SIGN_IN is missing; nothing here proves an address';
       return `${missing} (or set SIGN_IN=trust, which believes any address that is typed)`;
     },

@@ -127,6 +127,7 @@ describe('the fork that docs/forking.md describes', () => {
     expect((await ann.get('/admin')).text).toContain('Hello ann@example.com');
     await ann.post('/logout');
     expect((await ann.get(genuine)).status).toBe(403);
+    expect(server.printed()).not.toContain('mail is not sent');
   });
 
   test('lets the login form lead to the portal', async () => {
@@ -134,4 +135,12 @@ describe('the fork that docs/forking.md describes', () => {
     const { headers } = await new Visitor(server.url()).get('/login');
     expect(headers.get('content-security-policy')).toContain("form-action 'self' https://portal.example.com;");
   });
+
+  // feature: email-code
+  test('does not start before it knows which of two ways to sign in is meant', async () => {
+    const env = { SIGN_IN: '', PORTAL_SECRET: secret, SMTP_URL: 'smtp://127.0.0.1:1' };
+    await expect(start(env)).rejects.toThrow(/SIGN_IN is missing; say which, since \w+ and \w+ have their settings/);
+    await start({ ...env, SIGN_IN: 'portal' });
+  });
+  // end: email-code
 });

@@ -23,10 +23,11 @@ import { EmailCodeService } from './service.ts';
  * Sign-in by a code that is mailed to the address.
  * @throws {Error} when there is nothing to mail it with
  */
-export function emailCode(core: Core, { outbox, isCaught }: MailFeature): SignInWay {
+export function emailCode(core: Core, { outbox, isCaught, showCaught }: MailFeature): SignInWay {
   const { config, secrets, redis, log, store, isAllowed, displayAddress } = core;
   if (!outbox) throw new Error('SIGN_IN=code needs a mail server: set SMTP_URL');
   announceCodeOutcomes();
+  showCaught();
   const { https, origin, sessionLimits: limits, allowedEmails } = config;
   const knownBrowsers = new KnownBrowsers(redis, secrets);
   const links = new RevocationLinks(redis);

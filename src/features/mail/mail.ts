@@ -12,10 +12,12 @@ import { SmtpThread } from './smtp-thread.ts';
 export type MailFeature = {
   /** Undefined in production without `SMTP_URL`. */
   outbox: Outbox | undefined;
-  /** Whether mail goes to the mail catcher, and can be read at `/dev/mails`, instead of being sent. */
+  /** Whether mail goes to the mail catcher instead of being sent. */
   isCaught: boolean;
+  /** Lets mail that is caught be read at `/dev/mails`. Whatever mails calls it: on a site that never does, there is nothing. */
+  showCaught: () => void;
   service: Service;
-  /** Shows the mail that was caught; undefined where mail is sent. */
+  /** Shows the mail that was caught; undefined where mail is sent, or nothing mails. */
   routes: Router | undefined;
   /** Mail that waits, to whoever it is. */
   personalKeys: PersonalKeys[];
@@ -32,27 +34,27 @@ export function openMail({ config, secrets, redis, log, ca, development }: Core)
       ? catcher?.courier(keys)
       : new SmtpThread({ server: { ...server, ca }, keys, from, host }, log);
   const outbox = courier && new RedisOutbox({ redis, keys, log, courier, limits, maxDelayMs });
-  const isCaught = catcher !== undefined && config.signIn !== 'trust';
-  let routes: Router | undefined;
-  if (development && catcher && isCaught) {
-    routes = Router();
-    routes.route('/dev/mails').get(development.showMails(catcher.mails)).all(allowOnly('GET', 'HEAD'));
-  }
   const service = {
     async start() {
-      if (isCaught) log.warn('no SMTP_URL: mail is not sent, read it at /dev/mails');
+      if (mail.routes) log.warn('no SMTP_URL: mail is not sent, read it at /dev/mails');
       outbox?.start();
     },
     async stop() {
       await outbox?.stop();
     },
   };
-  return {
+  const mail: MailFeature = {
     outbox,
-    isCaught,
+    isCaught: catcher !== undefined,
+    showCaught() {
+      if (!development || !catcher) return;
+      mail.routes = Router();
+      mail.routes.route('/dev/mails').get(development.showMails(catcher.mails)).all(allowOnly('GET', 'HEAD'));
+    },
     service,
-    routes,
+    routes: undefined,
     personalKeys: [queuedMailKeys(redis, keys)],
     selfCheck: checkMail(courier, keys, config),
   };
+  return mail;
 }
