@@ -1,5 +1,7 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
 import { ConfigError, readConfig, sources } from '../config.ts';
+import { projectDirectory } from '../project-directory.ts';
 import { currentActor } from './actor.ts';
 import { type ExitCode, exitCodes, NotConfirmed, reasonOf, UsageError } from './command.ts';
 import { readCommandLine, usageText } from './command-line.ts';
@@ -14,6 +16,11 @@ void run()
   });
 
 async function run(): Promise<ExitCode> {
+  if (words[0] === '--version') {
+    const { version } = JSON.parse(readFileSync(new URL('package.json', projectDirectory), 'utf8'));
+    process.stdout.write(`${version}\n`);
+    return exitCodes.done;
+  }
   const line = readCommandLine(commands, words);
   if (!line) {
     process.stdout.write(

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { startApp, testRedis } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
@@ -41,6 +42,14 @@ test('a wrong command line changes nothing, and shows how it is typed', async ()
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(/^latchkey: --everyone takes nothing else\n\nUsage:\n {2}latchkey end ADDRESS/);
   expect((await ann.get('/admin')).status).toBe(200);
+});
+
+test('its version needs neither settings nor Redis', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  expect(await runLatchkey(['--version'], { REDIS_URL: 'nonsense' })).toEqual({
+    ...{ code: 0, stderr: '' },
+    stdout: `${version}\n`,
+  });
 });
 
 test('help needs neither settings nor Redis', async () => {

@@ -133,6 +133,7 @@ describe('refuses what would lock the wrong people out', () => {
   });
 
   test('a time that is none', async () => {
+    await expect(latchkey('block', '192.0.2.1', '--for', '367d')).rejects.toThrow('--for takes at most 366d');
     await expect(latchkey('block', '192.0.2.1', '--for', 'ever')).rejects.toThrow(
       '--for takes a whole number and a unit',
     );

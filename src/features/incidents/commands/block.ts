@@ -4,6 +4,7 @@ import { readClientNetwork, readDuration } from '../operands.ts';
 import { tableText, timeText } from '../text.ts';
 
 const defaultDuration = '24h';
+const maxSeconds = 366 * 86_400;
 
 /** Blocks sign-ins from a network. Existing sessions continue. */
 export const block: Command = {
@@ -15,6 +16,7 @@ export const block: Command = {
     const network = readClientNetwork(typed);
     if (!network) throw new UsageError(`"${typed}" is neither an IP address nor a range`);
     const seconds = readDuration('--for', String(values.for ?? defaultDuration));
+    if (seconds > maxSeconds) throw new UsageError('--for takes at most 366d: a network gets new owners');
     const { redis, report } = await open();
     const blocked = await new Blocks(redis).add(network, seconds);
     const until = new Date(blocked.until);

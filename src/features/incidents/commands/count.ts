@@ -4,7 +4,7 @@ import { decode } from '../../../session/record.ts';
 import { currentLimits } from '../cut-off.ts';
 import { readTexts } from '../keyspace.ts';
 import { sessionIdOf } from '../session-keys.ts';
-import { tableText } from '../text.ts';
+import { countText, tableText } from '../text.ts';
 
 const minuteMs = 60_000;
 const periods = [
@@ -43,7 +43,7 @@ export const count: Command = {
     }
     const rows = within.map(({ name, signedIn, lastSeen }) => [`in the last ${name}`, `${signedIn}`, `${lastSeen}`]);
     return {
-      text: `${sessions} live sessions of ${addresses.size} addresses\n${tableText([['', 'SIGNED IN', 'LAST SEEN'], ...rows])}`,
+      text: `${countText(sessions, 'live session')} of ${addresses.size} address${addresses.size === 1 ? '' : 'es'}\n${tableText([['', 'SIGNED IN', 'LAST SEEN'], ...rows])}`,
       json: {
         sessions,
         addresses: addresses.size,
