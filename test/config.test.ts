@@ -118,6 +118,9 @@ describe('mistakes', () => {
       'BASE_URL',
       ['https://example.com,www.example.com', 'https://example.com;', 'https://0.0.0.0:3000', 'http://[::]'],
     ],
+    ['HOST', ['127.0.0.1:3000', '127.0.0.1, ::1', 'local host', 'unix:/run/latchkey.sock', '[::1]', '/run/x']],
+    ['SITE_NAME', ['   ', '\u00a0 ']],
+    ['SESSION_SECRET', [`${'x'.repeat(32)},${'x'.repeat(32)}`]],
     ['BASE_URL', ['https://me@example.com', 'https://example.com/?x', 'https://example.com/#x', '//example.com']],
     ['TRUST_PROXY', ['true', 'false', 'TRUE', 'banana', 'loopback,true', '-1', '1.5', '100', '10.0.0.0/33', ',']],
     ['TRUST_PROXY', ['0.0.0.0/0', '::/0', '10.0.0.0/', '10.0.0', '::1/129', 'fe80::1%eth0']],
@@ -141,12 +144,15 @@ describe('mistakes', () => {
 
   test('an https origin needs a proxy that is trusted', () => {
     expect(blamed({ BASE_URL: 'https://example.com' })).toEqual(['TRUST_PROXY']);
-    expect(blamed({ BASE_URL: 'https://example.com', TRUST_PROXY: '0' })).toEqual(['TRUST_PROXY']);
+    expect(problemsOf({ BASE_URL: 'https://example.com', TRUST_PROXY: '0' })).toEqual([
+      expect.stringMatching(/^TRUST_PROXY is missing or 0; /),
+    ]);
   });
 
   test('an idle limit is at most the absolute one', () => {
     expect(blamed({ SESSION_IDLE: '8h' })).toEqual([]);
     expect(blamed({ SESSION_IDLE: '481m' })).toEqual(['SESSION_IDLE']);
+    expect(blamed({ SESSION_IDLE: '30m', SESSION_REMEMBER_IDLE: '20m' })).toEqual(['SESSION_IDLE']);
     expect(blamed({ SESSION_REMEMBER_IDLE: '31d' })).toEqual(['SESSION_REMEMBER_IDLE']);
     expect(blamed({ SESSION_IDLE: '9h', SESSION_REMEMBER_ABSOLUTE: '1h' })).toEqual([
       'SESSION_IDLE',
@@ -156,6 +162,13 @@ describe('mistakes', () => {
 });
 
 describe('what is read', () => {
+  test.each(['0.0.0.0', '::', '::1', 'fe80::1%eth0', '::ffff:127.0.0.1', 'localhost', 'host_1.internal'])(
+    'HOST may be %s',
+    (HOST) => {
+      expect(readConfig({ HOST }).host).toBe(HOST);
+    },
+  );
+
   test.each([
     ['http://localhost:3000', 'http://localhost:3000'],
     ['http://Login.Example.COM/', 'http://login.example.com'],

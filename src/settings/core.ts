@@ -23,7 +23,7 @@ export const coreSettings = {
   HOST: setting({
     about: 'The network address to listen on; `0.0.0.0` in a container.',
     default: '127.0.0.1',
-    read: text,
+    read: text.regex(/^[\w.-]+$|^[\da-f]*:[\da-f]*:[\da-f:.]*(%\w+)?$/i, 'takes one address, and no port: 127.0.0.1'),
   }),
   PORT: setting({ about: 'The port to listen on.', default: '3000', read: port }),
   BASE_URL: optional({
@@ -52,8 +52,8 @@ export const coreSettings = {
     read: text
       .transform((text) => text.split(',').map((secret) => secret.trim()))
       .refine(
-        (secrets) => secrets.every((secret) => secret.length >= 32),
-        'takes secrets of at least 32 characters, separated by commas; make one with: openssl rand -hex 32',
+        (secrets) => secrets.every((secret, at) => secret.length >= 32 && secrets.indexOf(secret) === at),
+        'takes secrets of at least 32 characters, each once, separated by commas; make one with: openssl rand -hex 32',
       )
       .transform(([first, ...others]): SessionSecrets => [first ?? '', ...others]),
   }),
@@ -99,7 +99,7 @@ export const coreSettings = {
   SITE_NAME: setting({
     about: 'The name of the site, as pages and mails show it.',
     default: 'Latchkey',
-    read: text.regex(/^[^\p{C}"<>\\]{1,40}$/u, 'takes a name of at most 40 characters, without quotes or brackets'),
+    read: text.regex(/^(?!\s+$)[^\p{C}"<>\\]{1,40}$/u, 'takes a name of up to 40 characters, no quotes or brackets'),
   }),
   LOG_LEVEL: setting({
     about:
@@ -125,11 +125,12 @@ export const coreChecks: Check<CoreValues>[] = [
     between: ['BASE_URL', 'TRUST_PROXY'],
     problem: ({ BASE_URL, TRUST_PROXY }) =>
       BASE_URL?.startsWith('https:') && !TRUST_PROXY
-        ? 'TRUST_PROXY is missing; BASE_URL is https, so a proxy in front speaks TLS: name it (TRUST_PROXY=1, or its address), or the secure cookie is never set'
+        ? 'TRUST_PROXY is missing or 0; BASE_URL is https, so a proxy in front speaks TLS: name it (TRUST_PROXY=1, or its address), or the secure cookie is never set'
         : undefined,
   },
   notLonger('SESSION_IDLE', 'SESSION_ABSOLUTE'),
   notLonger('SESSION_REMEMBER_IDLE', 'SESSION_REMEMBER_ABSOLUTE'),
+  notLonger('SESSION_IDLE', 'SESSION_REMEMBER_IDLE'),
 ];
 
 type Limit = 'SESSION_IDLE' | 'SESSION_ABSOLUTE' | 'SESSION_REMEMBER_IDLE' | 'SESSION_REMEMBER_ABSOLUTE';

@@ -47,7 +47,9 @@ describe('a secret in a file', () => {
     ]);
     expect(problemsWith({ REDIS_URL_FILE: directory, SESSION_SECRET_FILE: '/nowhere/at-all' })).toEqual([
       `REDIS_URL_FILE names ${directory}, which is a directory, not a file`,
-      expect.stringMatching(/^SESSION_SECRET_FILE names \/nowhere\/at-all, which cannot be read \(ENOENT\)/),
+      expect.stringMatching(
+        /^SESSION_SECRET_FILE names \/nowhere\/at-all, which cannot be read \(ENOENT\); .*correct the path$/,
+      ),
     ]);
   });
 });

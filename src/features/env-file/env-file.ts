@@ -50,6 +50,7 @@ export function readTextFile(path: string): { text: string } | { problem: string
     if (error instanceof TypeError) return { problem: 'is not valid UTF-8; save it as UTF-8' };
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EISDIR') return { problem: 'is a directory, not a file' };
+    if (code === 'ENOENT') return { problem: 'cannot be read (ENOENT); there is no such file, so correct the path' };
     return { problem: `cannot be read (${code}); correct its permissions or remove it` };
   }
 }
