@@ -3,14 +3,14 @@ import type { EmailAddress } from './email-address.ts';
 
 declare module 'express-session' {
   interface SessionData {
-    /** The identity, absent before sign-in. Only `signIn()` sets it; the store refuses any other. */
-    email?: EmailAddress | undefined;
+    /** The identity, absent before sign-in. Only `signIn()` sets this field and the next three; the store holds to that. */
+    readonly email?: EmailAddress | undefined;
     /** Milliseconds since the epoch; the absolute limit counts from here. */
-    signedInAt: number;
+    readonly signedInAt: number;
     /** Milliseconds since the epoch, exact to the grain of the throttled touch; the idle limit counts from here. */
-    lastSeenAt: number;
+    readonly lastSeenAt: number;
     /** The visitor asked to be kept signed in. */
-    remember: boolean;
+    readonly remember: boolean;
     /** Browser and system in words, such as "Firefox on Linux". */
     device?: string | undefined;
     /** What a feature ties it to, in force unless it begins with 0. Of concurrent saves, the greater binding wins. */

@@ -184,21 +184,23 @@ export class SessionStore extends RedisStore {
       this.#options.noteOutage(error);
       return 'refused';
     }
-    session.lastSeenAt = Math.floor(at / 1000) * 1000;
+    Object.assign(session, { lastSeenAt: Math.floor(at / 1000) * 1000 });
     session.cookie = this.#cookieOf(session);
     return 'done';
   }
 
   async #save(sessionId: string, session: SessionData): Promise<void> {
-    if (!isSessionId(sessionId) || !belongsTo(sessionId, session.email)) {
-      throw new Error('the session id and req.session.email do not belong together: only signIn() sets the address');
-    }
-    const savedAt = now();
     const stored = this.#stored.get(session);
+    const savedAt = now();
     // An anonymous session begins when something is first kept in it. This clock may be behind the one that counts.
-    session.signedInAt = Math.max(session.signedInAt ?? savedAt, stored ? 0 : minSignedInAt(this.#options.limits));
-    session.lastSeenAt ??= savedAt;
+    const signedInAt = Math.max(savedAt, minSignedInAt(this.#options.limits));
+    const given = session.email === undefined ? {} : session;
+    if (!stored) Object.assign(session, { signedInAt, lastSeenAt: savedAt, remember: false, ...given });
     const record = encode(session);
+    const [identity = ''] = stored?.record.split('\n', 1) ?? [];
+    if (!isSessionId(sessionId) || !belongsTo(sessionId, session.email) || !record.startsWith(identity)) {
+      throw new Error('only signIn() sets the id of a session, and its email, signedInAt, lastSeenAt and remember');
+    }
     // After regenerate and save, express-session saves once more (express-session#935).
     if (stored?.record === record) return;
     if (!stored) await this.#create(sessionId, session, record, savedAt);

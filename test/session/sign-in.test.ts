@@ -3,6 +3,7 @@ import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { requireLogin } from '../../src/middleware/require-login.ts';
 import { type EmailAddress, parseAddress } from '../../src/session/email-address.ts';
+import { decode } from '../../src/session/record.ts';
 import { handleOf, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { currentEmail, saveSession, signIn, signOut } from '../../src/session/sign-in.ts';
 import { address } from '../support/address.ts';
@@ -161,7 +162,7 @@ test('without sessions() before it, nothing that needs a session passes for a vi
 test('only signIn() sets the identity: a page that writes req.session.email fails, and nothing is stored', async () => {
   const forkUrl = await startFork(redis, (fork) => {
     fork.post('/become', (req, res, next) => {
-      req.session.email = address('root@example.com');
+      Object.assign(req.session, { email: address('root@example.com') });
       req.session.save((error) => (error ? next(error) : res.send('became root')));
     });
   });
@@ -171,6 +172,62 @@ test('only signIn() sets the identity: a page that writes req.session.email fail
   const visitor = (await signedIn()).copy(forkUrl);
   expect((await visitor.post('/become')).status).toBe(500);
   expect((await visitor.copy(app.url).get('/admin')).text).toContain('Hello ann@example.com');
+});
+
+describe('what decides when a session ends, only signIn() sets', () => {
+  const later = Date.UTC(2055, 1);
+  const changes: object[] = [
+    { signedInAt: later },
+    { lastSeenAt: later },
+    { remember: true },
+    { signedInAt: later, lastSeenAt: later, remember: true, note: 'beside it' },
+    { signedInAt: undefined },
+    { email: undefined },
+  ];
+
+  const startChanging = () =>
+    startFork(redis, (fork) => {
+      fork.post('/change/:number', (req, res) => {
+        Object.assign(req.session, changes[Number(req.params.number)]);
+        res.send('changed');
+      });
+      fork.post('/same', (req, res) => {
+        Object.assign(req.session, { ...req.session, note: 'beside it' });
+        res.send('changed');
+      });
+    });
+
+  test.each(changes.map((change, number) => [change, number]))(
+    '%o in a page fails, and changes nothing',
+    async (_, number) => {
+      const visitor = await signedIn();
+      const record = await redis.get(sessionKey(visitor.sessionId));
+      expect((await visitor.copy(await startChanging()).post(`/change/${number}`)).status).toBe(500);
+      expect(await redis.get(sessionKey(visitor.sessionId))).toBe(record);
+    },
+  );
+
+  test('the same values are no change', async () => {
+    const visitor = await signedIn();
+    const record = await redis.get(sessionKey(visitor.sessionId));
+    expect((await visitor.copy(await startChanging()).post('/same')).status).toBe(200);
+    expect(await redis.get(sessionKey(visitor.sessionId))).toBe(`${record}\n{"note":"beside it"}`);
+  });
+
+  test('an anonymous session begins now, whatever its page has set', async () => {
+    const visitor = new Visitor(await startChanging());
+    const before = Date.now();
+    const { status, setCookies } = await visitor.post('/change/3');
+    expect([status, setCookies]).toEqual([200, [expect.not.stringContaining('Expires')]]);
+    const key = sessionKey(visitor.sessionId);
+    const session = decode((await redis.get(key)) ?? '');
+    expect(session).toMatchObject({ remember: false, note: 'beside it' });
+    for (const at of [session?.signedInAt, session?.lastSeenAt]) {
+      expect(at).toBeGreaterThan(before - 1000);
+      expect(at).toBeLessThanOrEqual(Date.now());
+    }
+    expect(await redis.pTTL(key)).toBeLessThanOrEqual(30 * 60_000);
+  });
 });
 
 test('a page that stores something for an anonymous visitor gives them a session without an address', async () => {
