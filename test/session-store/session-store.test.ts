@@ -99,6 +99,8 @@ describe('options are checked at once', () => {
     ['log', () => {}],
     ['log', null],
     ['noteOutage', true],
+    ['prefix', '{shop}'],
+    ['prefix', true],
   ])('%s: %j', (name, value) => {
     const complaint = complaintOfStore({ redis, limits, https: false, [name]: value });
     expect(complaint).toMatch(new RegExp(`^ {2}- ${name} (is missing: it )?takes .+$`, 'm'));
@@ -168,4 +170,22 @@ test.each([
   expect((await new Visitor(wrong).post('/login')).status).toBe(500);
   expect(errors).toEqual(Array(2).fill(`isAllowed must return true or false at once; it returned ${words}`));
   expect((await visitor.get('/')).text).toBe('in');
+});
+
+test('two apps on one Redis, each with a prefix, know nothing of each other', async () => {
+  await redis.flushAll();
+  const newSession = async (store: SessionStore) => {
+    const id = newSessionId(tagOf(email));
+    await store.set(id, { ...plainData(), email, signedInAt: Date.now(), lastSeenAt: Date.now(), remember: false });
+    return id;
+  };
+  const [shop, forum] = ['shop:', 'forum:'].map((prefix) => new SessionStore({ redis, limits, https: false, prefix }));
+  if (!shop || !forum) throw new Error('there are two');
+  const [inShop, inForum] = [await newSession(shop), await newSession(forum)];
+  expect(await shop.get(inForum)).toBeNull();
+  expect([(await shop.index.list(email)).length, (await forum.index.list(email)).length]).toEqual([1, 1]);
+  const keys = await redis.keys('*');
+  expect(keys.map((key) => /^(?:shop|forum):.*\{(.+?)\}/.exec(key)?.[1])).toEqual(Array(4).fill(tagOf(email)));
+  expect(await shop.index.endAll(email)).toBe(1);
+  expect([await shop.get(inShop), await forum.get(inForum)]).toEqual([null, expect.objectContaining({ email })]);
 });

@@ -1,4 +1,5 @@
 import type { RedisClient } from '../../redis/client.ts';
+import { prefixedKey } from '../../shared/prefixed-key.ts';
 import type {} from '../../shared/redis-client.ts';
 
 /**
@@ -34,10 +35,4 @@ export function prefixKeys(client: RedisClient, keyPrefix: string): RedisClient 
       },
     }),
   };
-}
-
-// A key without braces becomes a hash tag as a whole. So the prefix never changes a key's Cluster slot, and keys that
-// belong together stay together.
-function prefixedKey(prefix: string, key: string): string {
-  return /\{[^}]+\}/.test(key) ? prefix + key : `${prefix}{${key}}`;
 }

@@ -51,6 +51,10 @@ const storeOptions: Options<SessionStoreOptions> = {
   isAllowed: aFunction('a function that returns true or false for an address, at once'),
   log: { takes: 'a logger with info() and warn()', accepts: (value) => hasMethods(value, 'info', 'warn') },
   noteOutage: aFunction('a function that takes an error'),
+  prefix: {
+    takes: 'up to 32 letters, digits and any of . _ : -, such as shop:',
+    accepts: (value) => typeof value === 'string' && /^[\w.:-]{0,32}$/.test(value),
+  },
 };
 
 const sessionsOptions: Options<SessionsOptions> = {

@@ -1,12 +1,18 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { SessionRedis } from '../../session/commands.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { type SessionsOptions, sessions as uncheckedSessions } from '../../session/middleware.ts';
 import { discardChanges } from '../../session/sign-in.ts';
 import { type SessionStoreOptions as CoreOptions, SessionStore as CoreStore } from '../../session/store.ts';
+import { prefixedKey } from '../../shared/prefixed-key.ts';
 import { checkSessionsOptions, checkStoreOptions } from './options.ts';
 
-/** Without the others: 50 sessions per address, everybody allowed, and nothing logged. */
-export type SessionStoreOptions = Pick<CoreOptions, 'redis' | 'limits' | 'https'> & Partial<CoreOptions>;
+/** Without the others: 50 sessions per address, everybody allowed, nothing logged, and keys without a prefix. */
+export type SessionStoreOptions = Pick<CoreOptions, 'redis' | 'limits' | 'https'> &
+  Partial<CoreOptions> & {
+    /** In front of each key, such as `shop:`, where several apps share one Redis. */
+    prefix?: string;
+  };
 
 const noLog = { info() {}, warn() {} };
 
@@ -16,8 +22,18 @@ export class SessionStore extends CoreStore {
   constructor(options: SessionStoreOptions) {
     checkStoreOptions(options);
     const { sessionsPerAddress = 50, isAllowed = () => true, log = noLog, noteOutage = () => {} } = options;
-    super({ ...options, sessionsPerAddress, isAllowed: yesOrNo(isAllowed), log, noteOutage });
+    const redis = options.prefix ? withPrefix(options.redis, options.prefix) : options.redis;
+    super({ ...options, redis, sessionsPerAddress, isAllowed: yesOrNo(isAllowed), log, noteOutage });
   }
+}
+
+function withPrefix(redis: SessionRedis, prefix: string): SessionRedis {
+  const prefixed = (key: string) => prefixedKey(prefix, key);
+  return {
+    get: (key) => redis.get(prefixed(key)),
+    // The scripts derive further keys only by appending to those that they are given.
+    eval: (script, options) => redis.eval(script, { ...options, keys: options.keys.map(prefixed) }),
+  };
 }
 
 /** Without this, a promise would be a no that nothing explains, and it would end the sessions that there are. */
