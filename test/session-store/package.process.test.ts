@@ -23,6 +23,7 @@ beforeAll(() => {
     'scripts',
     'views',
     'public',
+    'docs',
     'package.json',
     'tsconfig.json',
     'tsconfig.build.json',
@@ -58,7 +59,12 @@ describe('the package', () => {
       ]),
     );
     const rooms = new Set(packed.map((path) => path.split('/')[0]));
-    expect([...rooms].sort()).toEqual(['README.md', 'dist', 'package.json', 'public', 'views']);
+    expect([...rooms].sort()).toEqual(['README.md', 'dist', 'docs', 'package.json', 'public', 'views']);
+    // Of src/ and test/, what documents say is in the repository.
+    const linked = [
+      ...readFileSync(join(project, 'README.md'), 'utf8').matchAll(/(?:\]\(|src="|srcset=")(docs\/[^)"#]+)/g),
+    ];
+    expect(packed).toEqual(expect.arrayContaining(['docs/session-store.md', ...linked.map(([, path = '']) => path)]));
   });
 
   test('exports the sessions, and nothing of the inside', () => {
