@@ -38,14 +38,11 @@ export interface SignInWay {
   identityProvider?: IdentityProvider;
 }
 
-/** Another site that takes part in a sign-in. */
+/** Another site that takes part in a sign-in; docs/forking.md says what to mind. */
 export type IdentityProvider = {
   /** Where forms may lead, such as `https://id.example.com`, and every origin that they are redirected to from there. */
   formOrigins: string[];
-  /**
-   * What may post its answer as a form, and the one path for that (OAuth 2.0 Form Post Response Mode). The answer must prove
-   * itself: it comes without the session, whose cookie is `SameSite=Lax`. A page that hides its origin is refused.
-   */
+  /** What may post its answer to one path (form_post). No session comes with it (`SameSite=Lax`), so it proves itself. */
   callback?: { origin: string; path: string };
 };
 

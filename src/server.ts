@@ -24,7 +24,7 @@ let isClosing = false;
 const main = { serve, isClosing: () => isClosing, isPrimary: true };
 main.serve = workers.supervise(serve, { readSettings: () => readSettings().config });
 main.isClosing = workers.unlessRetiring(main.isClosing);
-main.isPrimary = workers.isPrimary;
+main.isPrimary = workers.isPrimary; // The workers read the same settings, and would log the same warnings.
 workers.beside.push(serveWorkerMetrics);
 
 void start(); // A function, because the bundle is CommonJS, which has no top-level await.
@@ -55,7 +55,6 @@ function readSettings(): { config: Config; log: Logger } {
   const format: LoggerOptions = {};
   Object.assign(format, formatLog(config));
   const log = createLogger(config.logLevel, undefined, format);
-  // The workers read the same.
   if (main.isPrimary) for (const { about, message } of warnings) log.warn(about, message);
   return { config, log };
 }

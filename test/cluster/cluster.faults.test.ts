@@ -9,7 +9,7 @@ import type { RedisServer } from '../support/redis-server.ts';
 import { Visitor } from '../support/visitor.ts';
 import { startCluster } from './start-cluster.ts';
 
-// Replication is asynchronous, see sentinel.test.ts.
+// Replication is asynchronous, see sentinel.faults.test.ts.
 const mayLoseMs = 200;
 const failoverWithinMs = 30_000;
 
