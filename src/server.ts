@@ -5,6 +5,7 @@ import { type Config, ConfigError, readConfig, sources } from './config.ts';
 import { findRedis, findSecrets } from './development-defaults.ts';
 import { formatLog } from './features/log-format/log-format.ts';
 import { serveWorkerMetrics } from './features/metrics/metrics.ts';
+import { createNonBlockingLogger } from './features/non-blocking-log/non-blocking-log.ts';
 import { workers } from './features/workers/supervisor.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
 import { announceClosing, closeHttpServer, listen, portOf } from './http/http-server.ts';
@@ -21,7 +22,8 @@ const closers: Closers = [];
 let closing: Promise<void> | undefined;
 /** From the first signal on. */
 let isClosing = false;
-const main = { serve, isClosing: () => isClosing, isPrimary: true };
+const main = { serve, isClosing: () => isClosing, isPrimary: true, createLogger };
+main.createLogger = createNonBlockingLogger;
 main.serve = workers.supervise(serve, { readSettings: () => readSettings().config });
 main.isClosing = workers.unlessRetiring(main.isClosing);
 main.isPrimary = workers.isPrimary; // The workers read the same settings, and would log the same warnings.
@@ -54,7 +56,7 @@ function readSettings(): { config: Config; log: Logger } {
   const config = readConfig(env, problems);
   const format: LoggerOptions = {};
   Object.assign(format, formatLog(config));
-  const log = createLogger(config.logLevel, undefined, format);
+  const log = main.createLogger(config.logLevel, undefined, format);
   if (main.isPrimary) for (const { about, message } of warnings) log.warn(about, message);
   return { config, log };
 }
