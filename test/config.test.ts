@@ -128,6 +128,7 @@ describe('mistakes', () => {
     ['REDIS_URL', ['redis://:p%ss@redis', 'redis://:%ff@redis', 'redis://:p/ss@redis', 'redis://one,two:6379']],
     ['SESSION_SECRET', ['x', 'x'.repeat(31), ' '.repeat(40), `${secret},short`, `${secret},`, `,${secret}`]],
     ['SESSION_IDLE', ['0m', '30', '30 m', '-1m', '1.5h', '1w', 'm', '1h30m', '1000000s']],
+    ['SHUTDOWN_DELAY', ['0s', '301s', '6m', '1h', '25d', '999999d']],
     ['SESSION_ABSOLUTE', ['0d']],
     ['SESSION_REMEMBER_IDLE', ['0d']],
     ['SESSION_REMEMBER_ABSOLUTE', ['0d']],
@@ -140,6 +141,12 @@ describe('mistakes', () => {
     ['LOG_LEVEL', ['loud', '30']],
   ])('%s is refused as %j', (name, values) => {
     for (const value of values) expect([value, ...blamed({ [name]: value })]).toEqual([value, name]);
+  });
+
+  // A timer of more than 24.8 days fires at once.
+  test('a delay of the shutdown is short enough for a timer', () => {
+    expect(readConfig({ SHUTDOWN_DELAY: '5m' }).shutdownDelaySeconds).toBe(300);
+    expect(problemsOf({ SHUTDOWN_DELAY: '25d' })).toEqual([expect.stringMatching(/^SHUTDOWN_DELAY takes at most 5m/)]);
   });
 
   test('an https origin needs a proxy that is trusted', () => {

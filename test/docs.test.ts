@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../src/config.ts';
 import { formatDuration } from '../src/http/date-format.ts';
+import { coreSettings } from '../src/settings/core.ts';
 import { documents, measured, pathOf, read, rowsBelow, sectionOf } from './support/documents.ts';
 
 describe.each(documents)('%s', (document) => {
@@ -84,6 +85,17 @@ test('the limits of a session are documented as they are (ASVS 7.1.1, 7.1.2)', (
     ['absolute, "keep me signed in"', formatDuration(limits.rememberAbsoluteSeconds)],
     ['sessions of an address', String(sessionsPerAddress)],
   ]);
+});
+
+test('the operator is told when the shipped files kill a process that is closing', () => {
+  const [systemd, compose, kubernetes] = [
+    /^TimeoutStopSec=(\d+)$/m.exec(read('deploy/systemd/latchkey@.service'))?.[1],
+    /^ {4}stop_grace_period: (\d+)s$/m.exec(read('docker-compose.yml'))?.[1],
+    /^ {6}terminationGracePeriodSeconds: (\d+)$/m.exec(read('deploy/kubernetes/latchkey.yaml'))?.[1],
+  ];
+  const deadlines = `${systemd}, ${compose} and ${kubernetes} seconds`;
+  expect(read('docs/running.md').replaceAll('\n', ' ')).toContain(`kill it ${deadlines} after SIGTERM`);
+  expect(coreSettings.SHUTDOWN_DELAY.about).toContain(`kill after ${deadlines}`);
 });
 
 describe('the speed is stated as it was measured:', () => {

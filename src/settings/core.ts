@@ -59,9 +59,9 @@ export const coreSettings = {
   }),
   SHUTDOWN_DELAY: setting({
     about:
-      'How long a process in production says at `/readyz` that it is about to stop, before it stops listening. Longer than balancers take to notice, and than proxies keep unused connections.',
+      'How long a process in production says at `/readyz` that it is about to stop, before it stops listening. Longer than balancers take to notice, and than proxies keep unused connections; at most `5m`. Whatever kills a process that takes too long has to wait 9 seconds more: the shipped files for systemd, Compose and Kubernetes kill after 20, 15 and 30 seconds.',
     default: '2s',
-    read: duration,
+    read: duration.refine((seconds) => seconds <= 300, 'takes at most 5m; balancers notice within seconds'),
   }),
   SESSION_IDLE: setting({
     about: 'How long a session lasts without a request: a whole number and a unit (`s`, `m`, `h` or `d`).',
