@@ -4,7 +4,7 @@ import { createApp, openRedis } from './app.ts';
 import { type Config, ConfigError, readConfig, sources } from './config.ts';
 import { findRedis, findSecrets } from './development-defaults.ts';
 import { formatLog } from './features/log-format/log-format.ts';
-import { serveWorkerMetrics } from './features/metrics/metrics.ts';
+import { workerMetrics } from './features/metrics/metrics.ts';
 import { createNonBlockingLogger } from './features/non-blocking-log/non-blocking-log.ts';
 import { workers } from './features/workers/supervisor.ts';
 import { shutDownGracefully } from './graceful-shutdown.ts';
@@ -22,12 +22,13 @@ const closers: Closers = [];
 let closing: Promise<void> | undefined;
 /** From the first signal on. */
 let isClosing = false;
-const main = { serve, isClosing: () => isClosing, isPrimary: true, createLogger };
+const main = { serve, isClosing: () => isClosing, isPrimary: true, createLogger, sayFailure: console.error };
 main.createLogger = createNonBlockingLogger;
 main.serve = workers.supervise(serve, { readSettings: () => readSettings().config });
 main.isClosing = workers.unlessRetiring(main.isClosing);
 main.isPrimary = workers.isPrimary; // The workers read the same settings, and would log the same warnings.
-workers.beside.push(serveWorkerMetrics);
+main.sayFailure = workers.sayFailure;
+workers.beside.push(workerMetrics);
 
 void start(); // A function, because the bundle is CommonJS, which has no top-level await.
 
@@ -45,7 +46,7 @@ async function start(): Promise<void> {
   } catch (error) {
     // If a signal interrupts the start, its failure is not reported: the shutdown under way closes everything.
     if (isClosing) return;
-    console.error(error instanceof ConfigError ? error.message : `Latchkey can't start: ${explainFailure(error)}`);
+    main.sayFailure(error instanceof ConfigError ? error.message : `Latchkey can't start: ${explainFailure(error)}`);
     await closeAll().catch(() => {});
     process.exit(1);
   }

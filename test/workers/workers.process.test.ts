@@ -107,8 +107,63 @@ test('SIGHUP replaces all workers by ones with new settings, and no request fail
   writeFileSync(join(cwd, '.env'), 'SITE_NAM=Wrong\n');
   process.kill(server.pid, 'SIGHUP');
   await expect.poll(() => server.logged('reload refused, and everything stays as it was'), soon).toHaveLength(1);
+  const [refused] = server.logged('reload refused, and everything stays as it was');
+  expect(refused).toMatchObject({ level: 50, problems: [expect.stringContaining('did you mean SITE_NAME?')] });
+  expect(refused).not.toHaveProperty('err');
+  expect(server.printed()).not.toContain("can't start");
   expect((await open(server.url())).text).toContain('After');
 }, 90_000);
+
+/** Workers whose settings are in `.env`, so that a reload may change them. */
+async function startWithFile(settings: Record<string, string>) {
+  const cwd = newDirectory('workers-');
+  const write = (changed: Record<string, string>) => {
+    const lines = Object.entries({ ...settings, ...changed }).map(([name, value]) => `${name}=${value}\n`);
+    writeFileSync(join(cwd, '.env'), lines.join(''));
+  };
+  write({});
+  const command = ['env', '-u', 'PORT', '-u', 'WORKERS', process.execPath, builtFile('server.js')];
+  const server = await startWorkers({}, { cwd, command });
+  const reload = (changed: Record<string, string>) => {
+    write(changed);
+    process.kill(server.pid, 'SIGHUP');
+  };
+  return { server, reload };
+}
+
+test('a reload takes over a changed PORT, and warns of what needs a restart', async () => {
+  const changedPort = await freePort();
+  const { server, reload } = await startWithFile({ PORT: String(await freePort()), WORKERS: '2' });
+  const warning = () => server.logged('reload: a change of these settings needs a restart').at(-1);
+  const old = server.url();
+  // feature: metrics
+  reload({ METRICS_PORT: String(await freePort()) });
+  await expect.poll(warning, soon).toMatchObject({ level: 40, settings: ['METRICS_PORT'] });
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
+  // end: metrics
+  reload({ PORT: String(changedPort), WORKERS: '3', SHUTDOWN_DELAY: '3s' });
+  await expect.poll(warning, soon).toMatchObject({ level: 40, settings: ['WORKERS', 'SHUTDOWN_DELAY'] });
+  await expect.poll(() => server.logged('listening').map(({ port }) => port), soon).toContain(changedPort);
+  await expect.poll(() => open(old).catch(() => undefined), soon).toBeUndefined();
+  expect((await open(`http://127.0.0.1:${changedPort}`)).status).toBe(200);
+}, 60_000);
+
+test('a worker that cannot start at a reload is logged with the reason, and nothing else is printed', async () => {
+  const taken = new URL((await startServer()).url()).port;
+  const { server, reload } = await startWithFile({ PORT: String(await freePort()), WORKERS: '2' });
+  const printed = () =>
+    server
+      .printed()
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('{'));
+  const before = printed();
+  reload({ PORT: taken });
+  const stopped = () => server.logged('reload stopped, and the other workers stay as they were');
+  await expect.poll(stopped, soon).toMatchObject([{ level: 50, problems: [expect.stringContaining('EADDRINUSE')] }]);
+  expect(stopped()[0]).not.toHaveProperty('err');
+  expect(printed()).toEqual(before);
+  expect((await open(server.url())).status).toBe(200);
+}, 60_000);
 
 test('a connection that is on its way to a worker which is being replaced is answered by another', async () => {
   // On a busy machine: messages reach the primary late, so it goes on handing connections over to a worker that no longer
@@ -194,6 +249,7 @@ test('what is wrong with the settings of workers stops the start, and is said on
   const first = await startServer({ env: { PORT: String(port) } });
   const second = startServer({ env: { PORT: String(port), WORKERS: '3' } });
   await expect(second).rejects.toThrow(/^(?!.*Stop.*Stop).*Stop the other program, or set PORT\./s);
+  await expect(second).rejects.toThrow(/^(?!.*can't start.*can't start).*Latchkey can't start: bind EADDRINUSE/s);
   expect((await open(first.url())).status).toBe(200);
   await expect(startServer({ env: { WORKERS: 'many' } })).rejects.toThrow('WORKERS takes auto, or a number');
 }, 60_000);

@@ -122,7 +122,7 @@ function countRedisCommands(registry: Registry): void {
 
 /**
  * Serves `/metrics` at `METRICS_HOST` and `METRICS_PORT`, which visitors must not reach. A worker only hands its metrics
- * to the primary; see {@link serveWorkerMetrics}.
+ * to the primary; see {@link workerMetrics}.
  */
 export function serveMetrics(core: Core): Service {
   const { config, log } = core;
@@ -148,10 +148,18 @@ function together(...services: Service[]): Service {
 }
 
 /**
- * Serves the metrics of all workers together, from the primary. Counters are added up.
+ * The metrics of all workers together, which the primary serves where these settings say. Counters are added up.
  * @public for whatever starts workers
  */
-export function serveWorkerMetrics(config: Config, log: Logger): Service {
+export const workerMetrics = {
+  open: serveWorkerMetrics,
+  settings: {
+    METRICS_PORT: ({ metrics }: Config) => metrics.port,
+    METRICS_HOST: ({ metrics }: Config) => metrics.host,
+  },
+};
+
+function serveWorkerMetrics(config: Config, log: Logger): Service {
   if (config.metrics.port === undefined) return {};
   const registry = new AggregatorRegistry();
   return serve(config, log, () => registry.clusterMetrics());

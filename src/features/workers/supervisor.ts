@@ -1,11 +1,21 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Config } from '../../config.ts';
+import { type Config, ConfigError } from '../../config.ts';
 import type { Service } from '../../core.ts';
 import { findRedis, findSecrets } from '../../development-defaults.ts';
 import type { Logger } from '../../log.ts';
-import { forkWorker, type Inherited, inherit, retire, settleConnections, unlessRetiring } from './worker.ts';
+import {
+  type Ending,
+  failureOf,
+  forkWorker,
+  type Inherited,
+  inherit,
+  retire,
+  sayFailure,
+  settleConnections,
+  unlessRetiring,
+} from './worker.ts';
 
 /** Serves until the closers are called. */
 type Serve = (config: Config, log: Logger, closers: (() => Promise<void>)[]) => Promise<void>;
@@ -15,12 +25,20 @@ type Options = {
   readSettings: () => Config;
 };
 
+/** Settings by their names, as they are in a configuration. */
+type SettingsIn = Record<string, (config: Config) => unknown>;
+
 const minRestartDelayMs = 100;
 const maxRestartDelayMs = 10_000;
 /** A worker that has run for this long is restarted without delay. */
 const stableAfterMs = 60_000;
 /** Beyond the time that a worker takes to shut down. */
 const killAfterMs = 15_000;
+/** What the primary goes by as long as it runs. */
+const ownSettings: SettingsIn = {
+  WORKERS: ({ workers }) => workers.count,
+  SHUTDOWN_DELAY: ({ shutdownDelaySeconds }) => shutdownDelaySeconds,
+};
 
 /**
  * Serves in several processes where `WORKERS` asks for them: a primary, which holds the port, and workers, which share it
@@ -35,13 +53,13 @@ function supervise(serve: Serve, options: Options): Serve {
     }
     if (config.workers.count === 1) return serve(config, log, closers);
     const inherited = await provide(config, closers);
-    const supervisor = new Supervisor(log, inherited, options);
+    const supervisor = new Supervisor(config, log, inherited, options);
     closers.push(() => supervisor.stop(config.shutdownDelaySeconds));
-    for (const service of workers.beside.map((open) => open(config, log))) {
+    for (const service of workers.beside.map(({ open }) => open(config, log))) {
       await service.start?.();
       closers.push(async () => service.stop?.());
     }
-    await supervisor.start(config.workers.count);
+    await supervisor.start();
   };
 }
 
@@ -54,22 +72,25 @@ async function provide(config: Config, closers: (() => Promise<void>)[]): Promis
   return { redis: target, sessionSecrets: findSecrets(config, development) };
 }
 
-type OpenService = (config: Config, log: Logger) => Service;
+/** What runs once beside all workers, and the settings that it goes by. */
+type Beside = { open: (config: Config, log: Logger) => Service; settings: SettingsIn };
 
 export const workers = {
   supervise,
   unlessRetiring,
   isPrimary: cluster.isPrimary,
-  /** What runs once beside all workers, such as a port for their metrics. */
-  beside: [] as OpenService[],
+  sayFailure,
+  /** Such as a port for their metrics. */
+  beside: [] as Beside[],
 };
 
 /** Waits for the end of a worker. `once()` would stop waiting at a message that came too late for it (EPIPE). */
-function endOf(worker: Worker): Promise<{ code: number; signal: string }> {
+function endOf(worker: Worker): Promise<Ending> {
   return new Promise((resolve) => worker.once('exit', (code, signal) => resolve({ code, signal })));
 }
 
 class Supervisor {
+  readonly #config: Config;
   readonly #log: Logger;
   readonly #inherited: Inherited;
   readonly #options: Options;
@@ -78,17 +99,18 @@ class Supervisor {
   #reload: Promise<void> | undefined;
   #restartDelayMs = 0;
 
-  constructor(log: Logger, inherited: Inherited, options: Options) {
+  constructor(config: Config, log: Logger, inherited: Inherited, options: Options) {
+    this.#config = config;
     this.#log = log;
     this.#inherited = inherited;
     this.#options = options;
   }
 
-  /** @throws {Error} when a worker can't start; it has said why */
-  async start(count: number): Promise<void> {
-    // The first one by itself, so that what is wrong is said once.
+  /** @throws {Error} when a worker can't start, with what prevents it */
+  async start(): Promise<void> {
+    // The first one by itself: what is wrong is most likely wrong for all.
     await this.#add();
-    await Promise.all(Array.from({ length: count - 1 }, () => this.#add()));
+    await Promise.all(Array.from({ length: this.#config.workers.count - 1 }, () => this.#add()));
     this.#log.info({ workers: [...this.#workers].map(({ process: { pid } }) => pid) }, 'workers are running');
     // A terminal that is closed still ends everything.
     if (process.stdout.isTTY) return;
@@ -105,20 +127,21 @@ class Supervisor {
     await Promise.all([...ending, this.#reload]);
   }
 
-  /** Starts a worker, and resolves once it listens. */
+  /** Starts a worker, and resolves once it listens. @throws {Error} with what prevents it */
   async #add(): Promise<Worker> {
     const worker = forkWorker(this.#inherited);
     const startedAt = performance.now();
     this.#workers.add(worker);
     const ended = endOf(worker);
     const listening = once(worker, 'listening').then(
-      () => true,
-      () => false,
+      () => undefined,
+      () => failed,
     );
-    const isListening = await Promise.race([listening, ended.then(() => false)]);
-    if (!isListening) {
+    const failed = failureOf(worker, ended);
+    const failure = await Promise.race([listening, failed]);
+    if (failure !== undefined) {
       this.#workers.delete(worker);
-      throw new Error('a worker could not start');
+      throw new Error(failure);
     }
     void ended.then(({ code, signal }) => {
       // A worker that is no longer listed was asked to stop.
@@ -139,8 +162,8 @@ class Supervisor {
         const worker = await this.#add();
         this.#log.info({ worker: worker.process.pid }, 'worker replaced');
         return;
-      } catch (err) {
-        this.#log.error({ err, retryInMs: this.#restartDelayMs }, 'worker not replaced');
+      } catch (error) {
+        this.#log.error({ problems: problemsIn(error), retryInMs: this.#restartDelayMs }, 'worker not replaced');
       }
     }
   }
@@ -149,23 +172,32 @@ class Supervisor {
     let config: Config;
     try {
       config = this.#options.readSettings();
-    } catch (err) {
-      this.#log.error({ err }, 'reload refused, and everything stays as it was');
+    } catch (error) {
+      this.#log.error({ problems: problemsIn(error) }, 'reload refused, and everything stays as it was');
       return;
     }
+    this.#warnOfChanges(config);
     this.#log.info('reload: replacing all workers');
     for (const old of [...this.#workers]) {
       if (this.#isStopping) return;
       try {
         await this.#add();
-      } catch (err) {
-        this.#log.error({ err }, 'reload stopped, and the other workers stay as they were');
+      } catch (error) {
+        this.#log.error({ problems: problemsIn(error) }, 'reload stopped, and the other workers stay as they were');
         return;
       }
       this.#workers.delete(old);
       await this.#end(old, config.shutdownDelaySeconds, () => retire(old));
     }
     this.#log.info('reload: all workers replaced');
+  }
+
+  #warnOfChanges(config: Config): void {
+    const held = [ownSettings, ...workers.beside.map(({ settings }) => settings)].flatMap(
+      Object.entries<SettingsIn[string]>,
+    );
+    const settings = held.filter(([, read]) => read(config) !== read(this.#config)).map(([name]) => name);
+    if (settings.length > 0) this.#log.warn({ settings }, 'reload: a change of these settings needs a restart');
   }
 
   async #end(worker: Worker, delaySeconds: number, ask: () => void): Promise<void> {
@@ -176,4 +208,11 @@ class Supervisor {
     await ended;
     clearTimeout(timer);
   }
+}
+
+/** What the operator has to put right, one by one. */
+function problemsIn(error: unknown): string[] {
+  if (error instanceof ConfigError) return error.problems;
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split('\n  - ').filter((problem) => problem !== '');
 }

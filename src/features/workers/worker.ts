@@ -4,9 +4,13 @@ import type { Config, RedisTarget, SessionSecrets } from '../../config.ts';
 /** What the primary has started or made for all workers, in development. */
 export type Inherited = { redis?: RedisTarget; sessionSecrets?: SessionSecrets };
 
+export type Ending = { code: number; signal: string | null };
+
 const question = 'what is inherited';
 const retirement = 'retire';
 const flush = 'flush';
+/** What messages of a start that failed begin with, on standard error. */
+const failurePrefix = "Latchkey can't start: ";
 /** How long to wait for a primary that does not answer. */
 const flushTimeoutMs = 1000;
 let retires = false;
@@ -21,6 +25,25 @@ export function forkWorker(inherited: Inherited): Worker {
   // A message that comes too late for a worker that has just died. Its end is noticed by itself.
   worker.on('error', () => {});
   return worker;
+}
+
+/** Says why this process can't start. A worker tells the primary, which alone knows whether that stops anything else. */
+export function sayFailure(message: string): void {
+  if (cluster.isPrimary) console.error(message);
+  else if (process.connected) process.send?.({ failure: message.replace(failurePrefix, '') });
+}
+
+/** In the primary: resolves with the reason once a worker has ended without listening. */
+export async function failureOf(worker: Worker, ended: Promise<Ending>): Promise<string> {
+  let failure: string | undefined;
+  worker.on('message', (message) => {
+    if (isFailure(message)) failure = message.failure;
+  });
+  // Messages may come after the end, and none after this.
+  const disconnected = new Promise<void>((resolve) => worker.once('disconnect', resolve));
+  const { code, signal } = await ended;
+  await disconnected;
+  return failure ?? `a worker ended before it listened (${signal ?? `exit code ${code}`})`;
 }
 
 /** In a worker: the configuration with what it has inherited. From here on it can be retired. */
@@ -54,6 +77,10 @@ export function settleConnections(): Promise<void> {
 
 function isAnswer(message: unknown): message is { inherited: Inherited } {
   return typeof message === 'object' && message !== null && 'inherited' in message;
+}
+
+function isFailure(message: unknown): message is { failure: string } {
+  return typeof message === 'object' && message !== null && 'failure' in message;
 }
 
 /** Lets a worker stop as on SIGTERM, while others go on serving. */
