@@ -41,12 +41,9 @@ export function memberOf(sessionId: string): string {
   return sessionId.slice(tagLength);
 }
 
-/** What the Redis keys of all sessions with this tag begin with. */
-export const sessionKeyPrefix = (tag: string): string => `{${tag}}`;
-
-/** The Redis key of a session. */
+/** The Redis key of a session. For a tag alone, it is what the keys of all its sessions begin with. */
 export function sessionKey(sessionId: string): string {
-  return sessionKeyPrefix(tagIn(sessionId)) + memberOf(sessionId);
+  return `{${tagIn(sessionId)}}${memberOf(sessionId)}`;
 }
 
 /** The Redis key of a tag's list. It is in the slot of `{tag}`, and a prefix would cost each address 16 bytes. */

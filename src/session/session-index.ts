@@ -4,17 +4,7 @@ import { type EmailAddress, requireCanonical } from './email-address.ts';
 import { endOf, type SessionLimits } from './lifetime.ts';
 import { decode, isBindingInForce, type StoredSession } from './record.ts';
 import { endScript, listScript } from './scripts.ts';
-import {
-  handleOf,
-  indexKey,
-  isSessionId,
-  memberLength,
-  memberOf,
-  sessionKey,
-  sessionKeyPrefix,
-  tagIn,
-  tagOf,
-} from './session-id.ts';
+import { handleOf, indexKey, isSessionId, memberLength, memberOf, sessionKey, tagIn, tagOf } from './session-id.ts';
 
 /** A live session as its owner may see it: its id stays in the cookie and in Redis. Times are milliseconds since the epoch. */
 export type ListedSession = Readonly<ReturnType<typeof toListed>>;
@@ -92,7 +82,7 @@ export class SessionIndex {
 
   async #read(tag: string, ownId?: string): Promise<string> {
     const own = ownId ? [ownId] : [];
-    const keys = [indexKey(tag), sessionKeyPrefix(tag), ...own.map(sessionKey)];
+    const keys = [indexKey(tag), sessionKey(tag), ...own.map(sessionKey)];
     return String(await this.#commands.run(listScript, keys, [now(), ...own.map(memberOf)]));
   }
 }

@@ -1,5 +1,5 @@
 import { decode, type StoredSession } from '../../session/record.ts';
-import { handleOf, sessionKeyPrefix } from '../../session/session-id.ts';
+import { handleOf, sessionKey } from '../../session/session-id.ts';
 import { type Keyspace, readTexts } from './keyspace.ts';
 
 const sessionName = /^\{([\w-]{14})\}([\w-]{22})$/;
@@ -22,7 +22,7 @@ export function isIndexKey(name: string): boolean {
  */
 export async function findSessionIds(keyspace: Keyspace, tag: string): Promise<string[]> {
   const ids = new Set<string>();
-  for await (const { keys } of keyspace.scan(`${sessionKeyPrefix(tag)}*`)) {
+  for await (const { keys } of keyspace.scan(`${sessionKey(tag)}*`)) {
     for (const key of keys) {
       const id = sessionIdOf(keyspace.nameOf(key));
       if (id !== undefined) ids.add(id);
@@ -37,7 +37,7 @@ export async function findSessionIds(keyspace: Keyspace, tag: string): Promise<s
  */
 export async function readSessions(keyspace: Keyspace, tag: string): Promise<(StoredSession & { handle: string })[]> {
   const sessions = new Map<string, StoredSession & { handle: string }>();
-  for await (const batch of keyspace.scan(`${sessionKeyPrefix(tag)}*`)) {
+  for await (const batch of keyspace.scan(`${sessionKey(tag)}*`)) {
     const records = await readTexts(batch);
     batch.keys.forEach((key, position) => {
       const id = sessionIdOf(keyspace.nameOf(key));
