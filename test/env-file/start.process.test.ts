@@ -1,8 +1,9 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { newDirectory, startProcess, startServer } from '../support/process.ts';
+import { newPipe } from '../support/pipe.ts';
+import { builtFile, newDirectory, startProcess, startServer } from '../support/process.ts';
 
 const secret = 'a secret of the operator of 32 characters and more';
 
@@ -40,6 +41,71 @@ describe('settings', () => {
       { name: 'SESSION_IDEL', setting: 'SESSION_IDLE' },
     ]);
   });
+});
+
+describe('a secret in a pipe', () => {
+  const production = {
+    ...{ NODE_ENV: 'production', BASE_URL: 'http://localhost:3000', SIGN_IN: 'trust', PORT: '0', LOG_LEVEL: 'silent' },
+    // Nobody listens there: whoever gets as far has read the secret.
+    REDIS_URL: 'redis://127.0.0.1:1',
+  };
+  /** A server that `sh` starts with this command, in which `$server` stands for the program. */
+  const start = (command: string, env: Record<string, string>) =>
+    startProcess({
+      command: ['sh', '-c', command],
+      env: { ...production, server: `${process.execPath} ${builtFile('server.js')}`, ...env },
+    });
+  const slowly = `{ sleep 0.5; echo '${secret}'; }`;
+
+  test.each([
+    ['standard input', `${slowly} | $server`, { SESSION_SECRET_FILE: '/dev/stdin' }],
+    ['what a shell has opened', `${slowly} | $server 5<&0 </dev/null`, { SESSION_SECRET_FILE: '/dev/fd/5' }],
+  ])('is read by a single process: %s', async (_what, command, env) => {
+    const server = start(command, env);
+    expect(await server.ended).toEqual({ code: 1, signal: null });
+    expect(server.printed()).toMatch(/^Latchkey can't start: Redis could not be reached/);
+  });
+
+  test('is read from a named pipe, whose writer comes later', async () => {
+    const pipe = newPipe();
+    const server = start(`${slowly} >${pipe} & exec $server`, { SESSION_SECRET_FILE: pipe });
+    expect(await server.ended).toEqual({ code: 1, signal: null });
+    expect(server.printed()).toMatch(/^Latchkey can't start: Redis could not be reached/);
+  });
+
+  test.each([
+    ['whose writer never ends', 'exec $server <>$SESSION_SECRET_FILE'],
+    ['without a writer', 'exec $server'],
+  ])(
+    'does not hold up the start for ever: one %s',
+    async (_what, command) => {
+      const server = start(command, { SESSION_SECRET_FILE: newPipe() });
+      expect(await server.ended).toEqual({ code: 1, signal: null });
+      expect(server.printed()).toMatch(/SESSION_SECRET_FILE names .*, which is a pipe that did not end within 10 s/);
+    },
+    60_000,
+  );
+
+  // feature: workers
+  test('is refused with WORKERS, with the reason', async () => {
+    const server = start(`echo '${secret}' | $server`, { SESSION_SECRET_FILE: '/dev/stdin', WORKERS: '2' });
+    expect(await server.ended).toEqual({ code: 1, signal: null });
+    expect(server.printed()).toBe(`Latchkey can't start: 
+  - SESSION_SECRET_FILE names /dev/stdin, which is a pipe, which only one process can read; with WORKERS, name a file
+`);
+  });
+  // end: workers
+});
+
+test.each([
+  ['a pipe', newPipe()],
+  ['a device', '/dev/zero'],
+])('an .env that is %s is refused', async (_what, target) => {
+  const cwd = newDirectory('env-');
+  symlinkSync(target, join(cwd, '.env'));
+  const server = startProcess({ cwd, env: { PORT: '0' } });
+  expect(await server.ended).toEqual({ code: 1, signal: null });
+  expect(server.printed()).toContain('.env is a pipe or a device; name a regular file');
 });
 
 describe('setup.mjs', () => {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, readConfig } from '../../src/config.ts';
+import { newPipe } from '../support/pipe.ts';
 import { newDirectory } from '../support/process.ts';
 
 const production = {
@@ -114,6 +115,10 @@ describe('GATE_SITES', () => {
     ]);
     expect(problemsOf({ ...production, GATE_SITES_FILE: '/nowhere/sites' })).toEqual([
       "GATE_SITES_FILE names a file that can't be read (ENOENT): /nowhere/sites",
+    ]);
+    const pipe = newPipe();
+    expect(problemsOf({ ...production, GATE_SITES_FILE: pipe })).toEqual([
+      `GATE_SITES_FILE names a file that can't be read (a pipe or a device; name a regular file): ${pipe}`,
     ]);
   });
 });

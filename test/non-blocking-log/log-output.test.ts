@@ -1,7 +1,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { LogOutput } from '../../src/features/non-blocking-log/log-output.ts';
-import { fill, makePipe, openReader } from './pipe.ts';
+import { newPipe } from '../support/pipe.ts';
+import { fill, openReader } from './pipe.ts';
 
 /** What processes really print is in non-blocking-log.process.test.ts. */
 function startOutput(path: string): { output: LogOutput; losses: number[]; complaints: () => unknown[] } {
@@ -20,7 +21,7 @@ function startOutput(path: string): { output: LogOutput; losses: number[]; compl
 }
 
 test('lines wait for a slow reader, and those beyond a mebibyte are counted and reported in their place', async () => {
-  const path = makePipe();
+  const path = newPipe();
   const { read } = openReader(path);
   fill(path);
   const { output, losses, complaints } = startOutput(path);
@@ -36,7 +37,7 @@ test('lines wait for a slow reader, and those beyond a mebibyte are counted and 
 });
 
 test('a reader that went away and comes back gets what was written meanwhile', async () => {
-  const path = makePipe();
+  const path = newPipe();
   const first = openReader(path);
   const { output, losses, complaints } = startOutput(path);
   first.close();

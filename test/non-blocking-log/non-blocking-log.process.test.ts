@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { afterwards } from '../support/afterwards.ts';
+import { newPipe } from '../support/pipe.ts';
 import { builtFile, freePort, type RunningProcess, startProcess } from '../support/process.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
-import { fill, makePipe, openReader } from './pipe.ts';
+import { fill, openReader } from './pipe.ts';
 
 const soon = { timeout: 30_000, interval: 50 };
 /** 1 s of SHUTDOWN_DELAY, and the 9 s that docs/running.md promises. */
@@ -59,7 +60,7 @@ describe.each(settings)('with $env', ({ env, processes }) => {
   }, 60_000);
 
   test('a reader of the log that has stopped holds up neither requests nor the end', async () => {
-    const pipe = makePipe();
+    const pipe = newPipe();
     const { read } = openReader(pipe);
     fill(pipe);
     const { server, open } = await startBy(`exec $server >${pipe}`, env);
@@ -86,7 +87,7 @@ test('a terminal that is stopped holds up neither requests nor the end', async (
 
 // Whoever shares a socket can make it block, and no other process can prevent that.
 test('a descriptor that blocks does not hold up the end, either', async () => {
-  const pipe = makePipe();
+  const pipe = newPipe();
   openReader(pipe);
   fill(pipe);
   const module = JSON.stringify(new URL('../../src/features/non-blocking-log/log-output.ts', import.meta.url).href);

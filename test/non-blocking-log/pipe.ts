@@ -1,15 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterwards } from '../support/afterwards.ts';
-import { newDirectory } from '../support/process.ts';
-
-/** The path of a new named pipe. */
-export function makePipe(): string {
-  const path = join(newDirectory('pipe-'), 'pipe');
-  execFileSync('sh', ['-c', 'mkfifo "$0"', path]);
-  return path;
-}
 
 export type PipeReader = {
   /** Reads what is there, and returns all that was read so far. */

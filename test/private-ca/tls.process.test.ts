@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { ConfigError, readConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/log.ts';
 import { connectUrl } from '../support/app.ts';
+import { newPipe } from '../support/pipe.ts';
 import { newDirectory } from '../support/process.ts';
 import { password } from '../support/redis-password.ts';
 import { expectTrustedOnlyWith, startTls, writeCertificate } from '../support/redis-tls.ts';
@@ -31,6 +32,8 @@ describe('a CA_FILE that cannot be used stops the start', () => {
     ['a directory', directory],
     ['only a key', writeCertificate('localhost').key],
     ['damaged', broken],
+    ['a pipe that nobody writes to', newPipe()],
+    ['a device without end', '/dev/zero'],
   ])('%s', (_what, CA_FILE) => {
     expect(() => readConfig({ CA_FILE })).toThrow(ConfigError);
     expect(() => readConfig({ CA_FILE })).toThrow(/CA_FILE .*PEM file/);

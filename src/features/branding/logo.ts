@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
 import { SettingProblem } from '../../settings/setting.ts';
+import { readRegularFile } from '../../shared/regular-file.ts';
 
 /** A picture, and how wide it is for its height. */
 export type Logo = { bytes: Buffer; type: 'image/png' | 'image/svg+xml'; aspect: number };
@@ -29,7 +30,7 @@ function readBytes(path: string): Buffer {
     const { size } = statSync(path);
     if (size > maxBytes)
       throw new SettingProblem(`${fix} of at most 200 kB; this one has ${Math.ceil(size / 1000)} kB`);
-    return readFileSync(path);
+    return readRegularFile(path);
   } catch (error) {
     if (error instanceof SettingProblem) throw error;
     const reason = error instanceof Error ? error.message : String(error);

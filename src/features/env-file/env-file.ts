@@ -1,4 +1,5 @@
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
+import { NotRegularFile, readRegularFile } from '../../shared/regular-file.ts';
 
 /** What a file of settings says, and what could not be understood of it, by line. */
 export type EnvFile = { path: string; entries: EnvEntry[]; problems: string[] };
@@ -39,17 +40,20 @@ export function readEnvFile(path: string): EnvFile {
 }
 
 /** The text of a file in UTF-8 or, with a byte order mark, UTF-16, as Windows editors save it. */
-export function readTextFile(path: string): { text: string } | { problem: string } {
+export function readTextFile(
+  path: string,
+  readBytes: (path: string) => Uint8Array = readRegularFile,
+): { text: string } | { problem: string } {
   try {
-    const bytes = readFileSync(path);
+    const bytes = readBytes(path);
     const [first, second] = bytes;
     const encoding =
       first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
     return { text: new TextDecoder(encoding, { fatal: true }).decode(bytes) };
   } catch (error) {
     if (error instanceof TypeError) return { problem: 'is not valid UTF-8; save it as UTF-8' };
+    if (error instanceof NotRegularFile) return { problem: `is ${error.message}` };
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EISDIR') return { problem: 'is a directory, not a file' };
     if (code === 'ENOENT') return { problem: 'cannot be read (ENOENT); there is no such file, so correct the path' };
     return { problem: `cannot be read (${code}); correct its permissions or remove it` };
   }

@@ -1,6 +1,7 @@
 import type { Given } from '../../config.ts';
 import type { Settings } from '../../settings/setting.ts';
 import { type EnvFile, readEnvFile, readTextFile } from './env-file.ts';
+import { readFileOrPipe } from './pipe.ts';
 import { similarName } from './similar-name.ts';
 
 /** Names in `.env` that are for others who read it: Compose, docker-compose.yml, and the browser tests. */
@@ -101,7 +102,7 @@ function namesOf(settings: Settings): string[] {
 
 // Editors and `echo` end a file with a line break, which is no part of the secret.
 function readSecret(path: string): { text: string } | { problem: string } {
-  const read = readTextFile(path);
+  const read = readTextFile(path, readFileOrPipe);
   if ('problem' in read) return read;
   const text = read.text.replace(/\r?\n$/, '');
   return text === '' ? { problem: 'is empty' } : { text };

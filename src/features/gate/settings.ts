@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { isHost, parseUrl } from '../../http/url.ts';
 import { readAllowListEntry } from '../../session/allow-list.ts';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional } from '../../settings/setting.ts';
 import type {} from '../../shared/redis-permissions.ts';
+import { NotRegularFile, readRegularFile } from '../../shared/regular-file.ts';
 
 /** A site as it is configured. */
 export type SiteSetting = {
@@ -59,10 +59,11 @@ function readSite(entry: string): SiteSetting | { problem: string } {
 
 const siteFile = z.string().transform((path, context) => {
   try {
-    return readFileSync(path, 'utf8');
+    return readRegularFile(path).toString();
   } catch (error) {
     const { code = 'unreadable' } = error as NodeJS.ErrnoException;
-    context.addIssue({ code: 'custom', message: `names a file that can't be read (${code}): ${path}` });
+    const reason = error instanceof NotRegularFile ? error.message : code;
+    context.addIssue({ code: 'custom', message: `names a file that can't be read (${reason}): ${path}` });
     return z.NEVER;
   }
 });

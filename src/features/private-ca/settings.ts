@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { featureSettings } from '../../settings/feature.ts';
 import { optional, readBy, SettingProblem } from '../../settings/setting.ts';
+import { readRegularFile } from '../../shared/regular-file.ts';
 
 const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
@@ -21,7 +21,7 @@ export const privateCaSettings = featureSettings({
 /** The certificates in a PEM file. */
 function readCas(path: string): string[] {
   try {
-    const added = readFileSync(path, 'utf8').match(certificate) ?? [];
+    const added = readRegularFile(path).toString().match(certificate) ?? [];
     for (const pem of added) new X509Certificate(pem);
     if (added.length > 0) return added;
   } catch (error) {
