@@ -94,15 +94,17 @@ describe('compiled code', () => {
 
   test('is not used for a source that was changed', () => {
     const dist = copyBuild();
+    // The bundler breaks long lines even within a string. V8 itself would notice another length.
+    const phrase = new RegExp([..."Latchkey can't start: "].join('(?:\\\\\n)?'), 'g');
     for (const name of readdirSync(bundles).filter((name) => name.endsWith('.cjs'))) {
       const source = readFileSync(join(bundles, name), 'latin1');
       writeFileSync(
         join(dist, 'bundle', name),
-        source.replaceAll("Latchkey can't start: ", "Latchkey can't begin: "),
+        source.replaceAll(phrase, (found) => found.replace('s', 'S')),
         'latin1',
       );
     }
-    expect(printedBy(dist)).toMatch(/^Latchkey can't begin: \n/);
+    expect(printedBy(dist)).toMatch(/^Latchkey can't Start: \n/);
   });
 });
 
