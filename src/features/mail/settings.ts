@@ -28,7 +28,7 @@ export const mailSettings = featureSettings({
   settings: {
     SMTP_URL: optional({
       about:
-        'The mail server, such as smtp://user:password@mail.example.com:587 (with STARTTLS), or smtps:// (with TLS from the start). With ?tls=optional, and to localhost or 127.x, mail and password are sent unencrypted if STARTTLS fails.',
+        'The mail server, such as smtp://user:password@mail.example.com:587 (with STARTTLS), or smtps:// (with TLS from the start). With ?tls=optional, and to this machine (localhost, 127.x or [::1]), mail and password are sent unencrypted if STARTTLS fails.',
       isSecret: true,
       unset: 'mail is not sent; in development it can be read at /dev/mails',
       read: url(
