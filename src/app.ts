@@ -243,7 +243,7 @@ export function createApp(parts: AppParts) {
   app.use(errorPage(errorOptions));
 
   const server = createHttpServer(app, serverOptions);
-  if (gate.pages) delete headers['strict-transport-security']; // Of refusals: these may be on a guarded site.
+  if (gate.pages) delete headers['strict-transport-security']; // Refusals alone use these now, and may be on a guarded site.
   limitConnections(server, headers);
   liveTabs.attach(server);
   return { app, server, services, core };

@@ -38,7 +38,7 @@ export interface SignInWay {
   identityProvider?: IdentityProvider;
 }
 
-/** Another site that takes part in a sign-in; docs/forking.md says what to mind. */
+/** Another site that takes part in a sign-in. See docs/forking.md for what can go wrong. */
 export type IdentityProvider = {
   /** Where forms may lead, such as `https://id.example.com`, and every origin that they are redirected to from there. */
   formOrigins: string[];

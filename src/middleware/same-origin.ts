@@ -14,11 +14,12 @@ const maxLoggedLength = 200;
  * @throws {HttpError} 403
  */
 export function sameOrigin(log: Logger, ownOrigin?: string, provider?: IdentityProvider): RequestHandler {
+  const isAnswer = ({ path, headers }: Request) =>
+    path === provider?.callback?.path && headers.origin === provider.callback.origin;
   return function requireSameOrigin(req, _res, next) {
-    const isAnswer = req.path === provider?.callback?.path && req.headers.origin === provider.callback.origin;
-    if (safeMethods.has(req.method) || isSameOrigin(req, ownOrigin) || isAnswer) return next();
+    if (safeMethods.has(req.method) || isSameOrigin(req, ownOrigin) || isAnswer(req)) return next();
     const [origin, site] = ['origin', 'sec-fetch-site'].map((name) => req.get(name)?.slice(0, maxLoggedLength));
-    log.info({ ...requestFields(req), origin, site }, 'refused a form from another site');
+    log.info({ ...requestFields(req), origin, site }, 'refused a request from another site');
     next(new HttpError(403, 'This form was sent from another site, so nothing was done.'));
   };
 }

@@ -34,7 +34,7 @@ export function withDeadline<T>(milliseconds: number, call: Promise<T>): Promise
   return limited;
 }
 
-/** The same for calls that no visitor waits for: `redisCalls` does not tell of them. */
+/** The same for calls that no visitor waits for: they are not published to `redisCalls`. */
 export function withTimeout<T>(milliseconds: number, call: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timeUp = () => reject(new RedisUnavailable(`Redis did not answer within ${milliseconds} ms`));

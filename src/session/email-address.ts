@@ -57,7 +57,7 @@ export function parseAddress(typed: unknown): ParsedAddress {
 export function requireCanonical(email: EmailAddress): EmailAddress {
   const address = parseAddress(email);
   if ('email' in address && address.email === email) return email;
-  throw new TypeError(`an address is the \`email\` of what parseAddress() returned, not any other ${typeof email}`);
+  throw new TypeError('this takes the `email` of what parseAddress() returned; this address was not parsed');
 }
 
 function tooLong(what: string, max: number): ParsedAddress {

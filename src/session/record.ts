@@ -3,7 +3,7 @@ import type { EmailAddress } from './email-address.ts';
 
 declare module 'express-session' {
   interface SessionData {
-    /** The identity, absent before sign-in. Only `signIn()` sets this field and the next three; the store holds to that. */
+    /** The identity, absent before sign-in. Only `signIn()` sets this field and the next three; the store rejects other changes. */
     readonly email?: EmailAddress | undefined;
     /** Milliseconds since the epoch; the absolute limit counts from here. */
     readonly signedInAt: number;

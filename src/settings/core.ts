@@ -10,7 +10,7 @@ const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 const trustProxyFix =
   'takes a number of proxies (1), or their addresses (10.0.0.5, loopback); "true" would believe anybody';
 
-const text = z.string();
+const anyText = z.string();
 
 /** Every setting of the core but `REDIS_URL` and `SIGN_IN`, whose values depend on the features. */
 export const coreSettings = {
@@ -23,7 +23,10 @@ export const coreSettings = {
   HOST: setting({
     about: 'The network address to listen on; `0.0.0.0` in a container.',
     default: '127.0.0.1',
-    read: text.regex(/^[\w.-]+$|^[\da-f]*:[\da-f]*:[\da-f:.]*(%\w+)?$/i, 'takes one address, and no port: 127.0.0.1'),
+    read: anyText.regex(
+      /^[\w.-]+$|^[\da-f]*:[\da-f]*:[\da-f:.]*(%\w+)?$/i,
+      'takes one address, and no port: 127.0.0.1',
+    ),
   }),
   PORT: setting({ about: 'The port to listen on.', default: '3000', read: port }),
   BASE_URL: optional({
@@ -40,7 +43,7 @@ export const coreSettings = {
     about:
       'The reverse proxies whose `X-Forwarded-*` headers are trusted: how many there are (`1`), or their addresses, separated by commas; `loopback` is this machine. Avoid ranges: whoever has an address in one can forge `X-Forwarded-For`. Required when `BASE_URL` is https.',
     unset: 'no proxy is trusted',
-    read: text
+    read: anyText
       .transform((text) => (/^\d{1,2}$/.test(text) ? Number(text) : text.split(',').map((proxy) => proxy.trim())))
       .refine((proxies) => typeof proxies === 'number' || proxies.every(isProxy), trustProxyFix),
   }),
@@ -49,7 +52,7 @@ export const coreSettings = {
       'The secret that signs session cookies, at least 32 characters long. Make one with `openssl rand -hex 32`. Several are separated by commas: the first one signs, all of them verify. To replace one without signing anybody out, add the new one at the end, and put it in front once all processes have it.',
     isSecret: true,
     unset: 'in development, one is made and kept in `.data/`',
-    read: text
+    read: anyText
       .transform((text) => text.split(',').map((secret) => secret.trim()))
       .refine(
         (secrets) => secrets.every((secret, at) => secret.length >= 32 && secrets.indexOf(secret) === at),
@@ -88,7 +91,7 @@ export const coreSettings = {
     about:
       'Who may sign in: addresses and domains, separated by commas, such as `ann@example.com, @example.org`. A domain does not include its subdomains.',
     unset: 'everybody',
-    read: text
+    read: anyText
       .transform((text) => text.split(',').map((entry) => readAllowListEntry(entry.trim())))
       .refine(
         (entries) => entries.every((entry) => entry !== undefined),
@@ -99,7 +102,7 @@ export const coreSettings = {
   SITE_NAME: setting({
     about: 'The name of the site, as pages and mails show it.',
     default: 'Latchkey',
-    read: text.regex(/^(?!\s+$)[^\p{C}"<>\\]{1,40}$/u, 'takes a name of up to 40 characters, no quotes or brackets'),
+    read: anyText.regex(/^(?!\s+$)[^\p{C}"<>\\]{1,40}$/u, 'takes a name of up to 40 characters, no quotes or brackets'),
   }),
   LOG_LEVEL: setting({
     about:

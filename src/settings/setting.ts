@@ -58,23 +58,23 @@ export function readBy<Value>(read: (text: string) => Value): z.ZodType<Value, s
   });
 }
 
-const text = z.string();
+const anyText = z.string();
 const secondsPerUnit = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** A length of time such as `30m`, in seconds. */
-export const duration = text
+export const duration = anyText
   .regex(/^[1-9]\d{0,5}[smhd]$/, 'takes a whole number and a unit (s, m, h, d), such as 30m')
   .transform((text) => Number(text.slice(0, -1)) * secondsPerUnit[text.at(-1) as keyof typeof secondsPerUnit]);
 
-export const port = text
+export const port = anyText
   .refine((text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535, 'takes a port, 0 to 65535')
   .transform(Number);
 
-export const wholeNumber = text.regex(/^[1-9]\d{0,5}$/, 'takes a whole number from 1 to 999999').transform(Number);
+export const wholeNumber = anyText.regex(/^[1-9]\d{0,5}$/, 'takes a whole number from 1 to 999999').transform(Number);
 
 /** A URL that names a host, has one of these protocols, and is accepted. */
 export function url(protocols: RegExp, accepts: (url: URL) => boolean, fix: string): z.ZodType<string, string> {
-  return text.refine((text) => {
+  return anyText.refine((text) => {
     const url = parseUrl(text);
     return url !== undefined && protocols.test(url.protocol) && isHost(url.hostname) && accepts(url);
   }, fix);

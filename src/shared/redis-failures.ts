@@ -92,6 +92,8 @@ export function explainRedisFailure(error: unknown, way: Way): unknown {
 
 function readFailure(error: Error | undefined): Failure {
   if (error === undefined) return { said: 'nothing answered', code: 'SILENCE', host: '' };
+  // Of a host with several addresses, each has failed for a reason of its own, and the whole has no message.
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return readFailure(error.errors[0]);
   // OpenSSL's own message is the line of its source, and ends with a line break.
   const { reason, code = '', hostname: host = '' } = error as Partial<Record<'reason' | 'code' | 'hostname', string>>;
   const said = (reason ?? error.message).split('\n')[0] ?? '';

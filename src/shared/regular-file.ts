@@ -7,8 +7,7 @@ export const openAtOnce = constants.O_RDONLY | constants.O_NONBLOCK;
 export class NotRegularFile extends Error {}
 
 /**
- * Reads a file that a setting names. Pipes and devices are refused: whoever reads them may wait for ever, or never come to
- * an end.
+ * Reads a file that a setting names. Pipes and devices are refused: reading one may block, or never end.
  * @throws {NotRegularFile}
  * @throws {Error} for what can't be read
  */

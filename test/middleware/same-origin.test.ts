@@ -134,7 +134,7 @@ describe('an identity provider', () => {
     lines.length = 0;
     await post('/login/answer', 'null').expect(403);
     await post('/login/answer', `https://${'x'.repeat(300)}.example`).expect(403);
-    const said = { msg: 'refused a form from another site', site: 'cross-site' };
+    const said = { msg: 'refused a request from another site', site: 'cross-site' };
     expect(lines).toMatchObject([
       { ...said, origin: 'null' },
       { ...said, origin: `https://${'x'.repeat(192)}` },

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { LogOutput } from '../../src/features/non-blocking-log/log-output.ts';
 import { newPipe } from '../support/pipe.ts';
 import { fill, openReader } from './pipe.ts';
@@ -7,17 +7,17 @@ import { fill, openReader } from './pipe.ts';
 /** What processes really print is in non-blocking-log.process.test.ts. */
 function startOutput(path: string): { output: LogOutput; losses: number[]; complaints: () => unknown[] } {
   const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
-  const printing = vi.spyOn(console, 'error').mockImplementation(() => {});
   const losses: number[] = [];
-  const output: LogOutput = new LogOutput(fd, (lines) => {
-    losses.push(lines);
-    output.write(`lost ${lines}\n`);
+  const complaints: string[] = [];
+  const output: LogOutput = new LogOutput(fd, {
+    warn: (text) => complaints.push(text),
+    reportLoss: (lines) => {
+      losses.push(lines);
+      output.write(`lost ${lines}\n`);
+    },
   });
-  onTestFinished(() => {
-    closeSync(fd);
-    printing.mockRestore();
-  });
-  return { output, losses, complaints: () => printing.mock.calls.flat() };
+  onTestFinished(() => closeSync(fd));
+  return { output, losses, complaints: () => complaints };
 }
 
 test('lines wait for a slow reader, and those beyond a mebibyte are counted and reported in their place', async () => {

@@ -94,10 +94,26 @@ test('a descriptor that blocks does not hold up the end, either', async () => {
   const code = `
     const { LogOutput } = await import(${module});
     const { openSync } = await import('node:fs');
-    new LogOutput(openSync('${pipe}', 'w'), () => {}).write('line');
+    new LogOutput(openSync('${pipe}', 'w'), { warn() {}, reportLoss() {} }).write('line');
     setTimeout(() => process.exit(), 1000);`;
   const command = [process.execPath, '--import', import.meta.resolve('tsx'), '--input-type=module', '-e', code];
   expect(await startProcess({ command }).ended).toEqual({ code: null, signal: 'SIGKILL' });
+}, 60_000);
+
+test('what is said of the log on standard error does not hold up anything where both are one full pipe', async () => {
+  const pipe = newPipe();
+  openReader(pipe);
+  fill(pipe);
+  const module = new URL('../../src/features/non-blocking-log/non-blocking-log.ts', import.meta.url).href;
+  const code = `
+    import('${module}').then(({ createNonBlockingLogger }) => {
+      const log = createNonBlockingLogger('info');
+      for (let count = 0; count < 10_000; count += 1) log.info('x'.repeat(200));
+      setTimeout(() => process.exit(), 100);
+    });`;
+  const start = `exec ${process.execPath} --import ${import.meta.resolve('tsx')} -e "$code" >${pipe} 2>&1`;
+  const { ended } = startProcess({ command: ['sh', '-c', start], env: { code } });
+  expect(await ended).toEqual({ code: 0, signal: null });
 }, 60_000);
 
 /** Whether a process of this number is there, and is not merely waited for. */

@@ -5,6 +5,7 @@ import { KnownBrowsers } from '../../src/features/email-code/known-browsers.ts';
 import { Challenges } from '../../src/features/passkeys/challenges.ts';
 import { passkeyLimits } from '../../src/features/passkeys/limits.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
+import { PasskeyService } from '../../src/features/passkeys/service.ts';
 import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { handleOf as sessionHandleOf, tagOf } from '../../src/session/session-id.ts';
 import { askForCode, newAddress, newIp, noMoreMail, outcomes, untilKnown } from '../email-code/code-login.ts';
@@ -330,6 +331,18 @@ test('nobody is signed in from a new browser whose notice could not be prepared'
   expect(await app.redis.keys(`{${tagOf(person)}}*`)).toEqual(sessions);
   expect((await signInWith(browser, key)).status).toBe(200);
   await app.mails.mailTo(person, 'notice', 2);
+});
+
+test('nobody is signed in where Redis does not say whether the passkey is still there', async () => {
+  const { visitor, email: person } = await newMember(app);
+  const key = await addPasskey(visitor);
+  const sessions = await app.redis.keys(`{${tagOf(person)}}*`);
+  vi.spyOn(PasskeyService.prototype, 'isThere').mockRejectedValueOnce(new RedisUnavailable('no answer'));
+  const browser = newVisitor(app);
+  const { status, setCookies } = await signInWith(browser, key);
+  expect([status, setCookies.filter((line) => /session=[^;]/.test(line))]).toEqual([503, []]);
+  expect(await app.redis.keys(`{${tagOf(person)}}*`)).toEqual(sessions);
+  expect((await signInWith(browser, key)).status).toBe(200);
 });
 
 test('a passkey that is removed by the link in a mail while it signs in leaves no session behind', async () => {

@@ -53,6 +53,7 @@ export function checks(options: ChecksOptions): RequestHandler {
     const kind = proxyKindOf(req.url);
     if (!kind) return next();
     check(kind, req, res).catch((error: unknown) => {
+      if (res.headersSent) return void res.destroy();
       const { status, message } = explain(error);
       if (error instanceof RedisUnavailable) noteOutage(error);
       else log.error({ err: error }, 'a check failed');

@@ -13,6 +13,7 @@ const maxFlushMs = 500;
  */
 export class LogOutput {
   readonly #fd: number;
+  readonly #warn: (text: string) => void;
   readonly #reportLoss: (lines: number) => void;
   #waiting = '';
   /** What was last handed over, without what has been written of it. */
@@ -22,10 +23,14 @@ export class LogOutput {
   #lostLines = 0;
   #hasComplained = false;
 
-  /** @param reportLoss called once lines can be written again */
-  constructor(fd: number, reportLoss: (lines: number) => void) {
+  /**
+   * @param options.warn says what is wrong with the log, elsewhere
+   * @param options.reportLoss called once lines can be written again
+   */
+  constructor(fd: number, options: { warn: (text: string) => void; reportLoss: (lines: number) => void }) {
     this.#fd = fd;
-    this.#reportLoss = reportLoss;
+    this.#warn = options.warn;
+    this.#reportLoss = options.reportLoss;
     process.once('exit', () => this.#flush());
   }
 
@@ -72,7 +77,7 @@ export class LogOutput {
   #complain(problem: string): void {
     if (this.#hasComplained) return;
     this.#hasComplained = true;
-    console.error(`Latchkey's log ${problem}. Latchkey goes on, and lines that find no room in memory are lost.`);
+    this.#warn(`Latchkey's log ${problem}. Latchkey goes on, and lines that find no room in memory are lost.\n`);
   }
 
   #flush(): void {

@@ -1,9 +1,19 @@
-import { constants, fstatSync, openSync } from 'node:fs';
+import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { createLogger } from '../../log.ts';
 import { LogOutput } from './log-output.ts';
 
 let logLoss: (lines: number) => void = () => {};
-const output = new LogOutput(openStandardOutput(), (lines) => logLoss(lines));
+const output = new LogOutput(openAnew('/dev/stdout', process.stdout), {
+  warn: (text) => {
+    try {
+      // It may lead to the same full pipe as the log.
+      writeSync(openAnew('/dev/stderr', process.stderr), text);
+    } catch {
+      // There is nobody left to tell.
+    }
+  },
+  reportLoss: (lines) => logLoss(lines),
+});
 
 /** The log on standard output. Whatever becomes of that, the process goes on, and ends when it is asked to. */
 export const createNonBlockingLogger: typeof createLogger = (level, destination, format) => {
@@ -12,13 +22,12 @@ export const createNonBlockingLogger: typeof createLogger = (level, destination,
   return log;
 };
 
-// Whether writing waits for a reader is shared by all processes that have inherited standard output, and each start of a
+// Whether writing waits for a reader is shared by all processes that have inherited a descriptor, and each start of a
 // worker makes it wait again. Node itself lets terminals wait. Opened anew, it is ours alone.
-function openStandardOutput(): number {
-  const { isTTY, fd } = process.stdout;
+function openAnew(path: string, { isTTY, fd }: { isTTY: boolean; fd: number }): number {
   if (!isTTY && !fstatSync(fd).isFIFO()) return fd;
   try {
-    return openSync('/dev/stdout', constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch {
     return fd;
   }

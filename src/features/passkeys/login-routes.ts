@@ -44,7 +44,12 @@ export function signInWithPasskey(parts: PasskeyRoutes): RequestHandler {
     const announce = await parts.noticeNewBrowser(req, res, { email, remember, sessionId, proof });
     await signIn(req, email, { remember, sessionId, means: 'with a passkey' });
     // Its removal by the link in a mail ends all sessions that are stored by then, and this one may not have been.
-    if (!(await service.isThere(result))) {
+    const isThere = await service.isThere(result).catch(async (error: unknown) => {
+      // Without an answer nobody stays signed in. Even where the session is left in Redis, nobody gets its cookie.
+      await signOut(req, res).catch(() => {});
+      throw error;
+    });
+    if (!isThere) {
       await signOut(req, res);
       const { id: credentialId } = result.passkey;
       return answerRefused(parts, req, res, { outcome: 'unknown', credentialId, wasRemoved: true });

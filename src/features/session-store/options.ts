@@ -116,6 +116,7 @@ function wrongPairs(given: Partial<SessionStoreOptions['limits']>): string[] {
   const pairs = [
     ['idleSeconds', 'absoluteSeconds'],
     ['rememberIdleSeconds', 'rememberAbsoluteSeconds'],
+    ['idleSeconds', 'rememberIdleSeconds'],
   ] as const;
   return pairs
     .filter(([idle, absolute]) => Number(given[idle]) > Number(given[absolute]))

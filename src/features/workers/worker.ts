@@ -33,7 +33,7 @@ export function sayFailure(message: string): void {
   else if (process.connected) process.send?.({ failure: message.replace(failurePrefix, '') });
 }
 
-/** In the primary: resolves with the reason once a worker has ended without listening. */
+/** In the primary: resolves with the reason once a worker has ended without listening, or could not be started. */
 export async function failureOf(worker: Worker, ended: Promise<Ending>): Promise<string> {
   let failure: string | undefined;
   worker.on('message', (message) => {
@@ -41,9 +41,16 @@ export async function failureOf(worker: Worker, ended: Promise<Ending>): Promise
   });
   // Messages may come after the end, and none after this.
   const disconnected = new Promise<void>((resolve) => worker.once('disconnect', resolve));
-  const { code, signal } = await ended;
-  await disconnected;
-  return failure ?? `a worker ended before it listened (${signal ?? `exit code ${code}`})`;
+  // A process that could not be started has no end, either.
+  const notStarted = new Promise<string>((resolve) => {
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      if (worker.process.pid === undefined) resolve(`a worker's process could not be started (${error.code})`);
+    });
+  });
+  const endedEarly = Promise.all([ended, disconnected]).then(
+    ([{ code, signal }]) => failure ?? `a worker ended before it listened (${signal ?? `exit code ${code}`})`,
+  );
+  return Promise.race([notStarted, endedEarly]);
 }
 
 /** In a worker: the configuration with what it has inherited. From here on it can be retired. */
