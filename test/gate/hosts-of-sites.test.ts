@@ -84,6 +84,7 @@ describe('on the host of a site, nothing is answered but its four pages', () => 
     }
   });
 
+  // feature: request-log
   test('requests are logged under their ids', async () => {
     const before = app.logged().length;
     const { text } = await send('GET /.latchkey/nope', ...fromWiki, 'X-Request-Id: of-the-proxy');
@@ -91,6 +92,7 @@ describe('on the host of a site, nothing is answered but its four pages', () => 
     const line = { msg: 'request', id: 'of-the-proxy', path: '/.latchkey/nope', status: 404 };
     expect(app.logged().slice(before)).toMatchObject([line]);
   });
+  // end: request-log
 });
 
 test('the login site itself binds its subdomains to https', async () => {
@@ -101,6 +103,7 @@ test('the login site itself binds its subdomains to https', async () => {
   }
 });
 
+// feature: connection-limits
 test('requests that are refused unread bind nobody to https: their host is unknown, and may be a site', async () => {
   for (const [status, line, ...headers] of [
     [431, `GET /.latchkey/${'x'.repeat(17_000)}`, ...fromWiki],
@@ -115,3 +118,4 @@ test('requests that are refused unread bind nobody to https: their host is unkno
     expect(answer.text).toMatch(/^content-security-policy: /im);
   }
 });
+// end: connection-limits

@@ -6,7 +6,7 @@ import { Keyspace } from '../../src/features/incidents/keyspace.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { startApp } from '../support/app.ts';
-import { freePort } from '../support/process.ts';
+import { freePort } from '../support/process.ts'; // feature: redis-checks
 import { startRedisServer } from '../support/redis-server.ts';
 import { writeCertificate } from '../support/redis-tls.ts'; // feature: private-ca
 import { listenLocally } from '../support/servers.ts';
@@ -128,13 +128,16 @@ test('takes no JSON of another app for an answer, and goes on after a check that
   expect(of('site')?.problem).toMatch(/^it answered 200, and not as this app does/);
 });
 
+// feature: redis-checks
 test('says why something could not be checked', async () => {
   const paused = await startRedisServer('of-the-operator', ['--appendonly', 'yes']);
   await paused.client((admin) => admin.sendCommand(['CLIENT', 'PAUSE', '60000', 'WRITE']));
   const { text } = await findings({}, paused.url);
   expect(text).toMatch(/the permissions of the Redis user could not be checked: Redis did not answer within/);
 });
+// end: redis-checks
 
+// feature: redis-checks
 test('says that REDIS_URL leads to the wrong kind of Redis', async () => {
   const bus = ['--cluster-port', String(await freePort())];
   const node = await startRedisServer('of-the-operator', ['--cluster-enabled', 'yes', ...bus]);
@@ -142,16 +145,19 @@ test('says that REDIS_URL leads to the wrong kind of Redis', async () => {
   expect(of('start')?.problem).toMatch(/^REDIS_URL names a node of a Cluster; /);
   expect(exitCode).toBe(1);
 });
+// end: redis-checks
 
 test('says what is wrong with Redis: away, keeping nothing, or with a user who may not run the commands', async () => {
   const away = await findings({}, 'unix:///nowhere.sock');
   expect(away.of('Redis')?.problem).toMatch(/ENOENT.*check REDIS_URL/);
   expect(away.exitCode).toBe(1);
 
+  // feature: redis-checks
   await redis.client((admin) => admin.configSet({ appendonly: 'no', save: '', 'maxmemory-policy': 'allkeys-lru' }));
   const { text } = await findings({});
   expect(text).toContain('set appendonly yes');
   expect(text).toContain('set maxmemory-policy noeviction');
+  // end: redis-checks
 
   await redis.client((admin) =>
     admin.aclSetUser('app', ['reset', 'on', '>secret', '~*', '&*', '+@all', '-scan', '-unlink']),
