@@ -16,7 +16,7 @@ export function readRegularFile(path: string): Buffer {
   try {
     const stats = fstatSync(fd);
     if (stats.isDirectory()) throw new NotRegularFile('a directory, not a file');
-    if (!stats.isFile()) throw new NotRegularFile('a pipe or a device; name a regular file');
+    if (!stats.isFile()) throw new NotRegularFile(`a ${stats.isFIFO() ? 'pipe' : 'device'}; name a regular file`);
     return readFileSync(fd);
   } finally {
     closeSync(fd);

@@ -19,7 +19,7 @@ const noPicture = 'this one is neither, or is damaged';
 test.each([
   ['a file that is not there', '/nowhere/logo.svg', "that can be read; this one can't"],
   ['a directory', newDirectory('branding-'), "that can be read; this one can't"],
-  ['a device without end', '/dev/zero', 'a pipe or a device; name a regular file'],
+  ['a device without end', '/dev/zero', 'a device; name a regular file'],
   ['an empty file', newFile('logo.svg', ''), noPicture],
   ['a text', newFile('logo.png', 'not a picture'), noPicture],
   ['a page that holds a picture', newFile('logo.svg', `<!doctype html><body>${svg()}</body>`), noPicture],

@@ -36,6 +36,7 @@ test.each([[[]], [['--help']], [['end', '--help']], [['help', 'end']]])('asks fo
 });
 
 test('help says what asks for confirmation, and nothing of what does not', () => {
+  expect(usageText(commands)).toMatch(/"end --everyone", .*"forget"/); // feature: passkeys
   expect(usageText(commands)).toMatch(/"end --everyone".*"forget".* can't be undone: confirm on the terminal/);
   expect(usageText(commands, 'end')).toMatch(/json\. "end --everyone" can't be undone: .*--yes\.\n$/);
   expect(usageText(commands, 'sessions')).toMatch(/\n\nEvery command takes --json\.\n$/);

@@ -118,7 +118,7 @@ describe('GATE_SITES', () => {
     ]);
     const pipe = newPipe();
     expect(problemsOf({ ...production, GATE_SITES_FILE: pipe })).toEqual([
-      `GATE_SITES_FILE names a file that can't be read (a pipe or a device; name a regular file): ${pipe}`,
+      `GATE_SITES_FILE names a file that can't be read (a pipe; name a regular file): ${pipe}`,
     ]);
   });
 });

@@ -11,6 +11,8 @@ const assignment = /^(?:export[ \t]+)?([a-z_]\w*)[ \t]*=[ \t]*(.*)$/i;
 const singleQuoted = /^'([^']*)'[ \t]*(?:#.*)?$/;
 // What programs make of a backslash or a `$` between double quotes differs.
 const doubleQuoted = /^"([^"\\]*)"[ \t]*(?:#.*)?$/;
+/** What a shell or a template would have replaced by a value. */
+export const unexpandedReference = /\$\{[A-Z_][A-Z\d_]*\}/i;
 /** Control characters, and those that look like a space or like nothing at all. */
 const invisible = /[^\P{C}\t]|[^\P{Z} ]/u;
 
@@ -79,6 +81,8 @@ function readLine(line: string): Omit<EnvEntry, 'line'> | string | undefined {
   if (literal !== undefined) return { name, value: literal };
   const value = /^["'`\u2018-\u201f]/.test(rest) ? doubleQuoted.exec(rest)?.[1] : rest.split(/(?:^|[ \t]+)#/)[0];
   if (value === undefined) return `${name}: put the value between two ' on one line`;
+  const [reference] = unexpandedReference.exec(value) ?? [];
+  if (reference !== undefined) return `${name}: write the value itself in place of ${reference}`;
   // Programs that read such files disagree about these: some evaluate `${}`, and to some any `#` begins a comment.
   return /\$[{(]|#/.test(value) ? `${name}: put ' around a value that contains \${, $( or #` : { name, value };
 }

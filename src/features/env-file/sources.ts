@@ -1,14 +1,12 @@
 import type { Given } from '../../config.ts';
 import type { Settings } from '../../settings/setting.ts';
-import { type EnvFile, readEnvFile, readTextFile } from './env-file.ts';
+import { type EnvFile, readEnvFile, readTextFile, unexpandedReference } from './env-file.ts';
 import { readFileOrPipe } from './pipe.ts';
 import { similarName } from './similar-name.ts';
 
 /** Names in `.env` that are for others who read it: Compose, docker-compose.yml, and the browser tests. */
 const namesOfOthers = /^(COMPOSE_\w+|REDIS_PASSWORD|REDIS_MAXMEMORY|PORTS|PROCESSES|CHROMIUM_PATH)$/;
 
-/** What a shell or a template would have replaced by a value. */
-const unexpandedReference = /\$\{[A-Z_][A-Z\d_]*\}/i;
 const people = '(?:LIST|E?MAILS?|USERS?|DOMAINS?|ADDRESS(?:ES)?|ACCOUNTS?|VISITORS?)';
 const permission = '(?:ALLOW(?:ED)?|PERMIT(?:TED)?|AUTHORI[SZ]ED|WHITELIST(?:ED)?)';
 /** Names that would restrict who gets in, or for how long, if they were settings. Platforms use none of them. */

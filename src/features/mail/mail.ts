@@ -14,7 +14,7 @@ export type MailFeature = {
   outbox: Outbox | undefined;
   /** Whether mail goes to the mail catcher instead of being sent. */
   isCaught: boolean;
-  /** Lets mail that is caught be read at `/dev/mails`. Whatever mails calls it: on a site that never does, there is nothing. */
+  /** Shows caught mail at `/dev/mails`. Called by what sends mail; without it, there is no such page. */
   showCaught: () => void;
   service: Service;
   /** Shows the mail that was caught; undefined where mail is sent, or nothing mails. */

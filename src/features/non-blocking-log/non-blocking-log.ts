@@ -3,11 +3,12 @@ import { createLogger } from '../../log.ts';
 import { LogOutput } from './log-output.ts';
 
 let logLoss: (lines: number) => void = () => {};
+// It may lead to the same full pipe as the log.
+const errorOutput = openAnew('/dev/stderr', process.stderr);
 const output = new LogOutput(openAnew('/dev/stdout', process.stdout), {
   warn: (text) => {
     try {
-      // It may lead to the same full pipe as the log.
-      writeSync(openAnew('/dev/stderr', process.stderr), text);
+      writeSync(errorOutput, text);
     } catch {
       // There is nobody left to tell.
     }
