@@ -4,9 +4,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HttpError } from '../../src/http/http-error.ts';
 import { sessionKey } from '../../src/session/session-id.ts';
 import { saveSession } from '../../src/session/sign-in.ts';
-import { connectNode, startApp, testRedis } from '../support/app.ts';
+import { connectNode, startApp } from '../support/app.ts';
 import { clients } from '../support/client.ts';
 import { gate, startFork } from '../support/fork.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 // Named so that they don't contradict what a fork declares.
@@ -102,7 +103,8 @@ afterEach(async () => {
   await redis.configSet('maxmemory', '0');
 });
 
-const post = (path: string) => visitor.post(path, { headers: clients.text });
+// Without keep-alive, since a stream that is refused halfway takes its connection with it.
+const post = (path: string) => visitor.post(path, { headers: { ...clients.text, Connection: 'close' } });
 const theme = async () => (await visitor.get('/theme')).text;
 
 describe('a response to a request that changed its session', () => {

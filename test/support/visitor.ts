@@ -1,3 +1,4 @@
+import { Agent, type RequestOptions, request } from 'node:http';
 import { keepOutOfLogs } from './secrets.ts';
 
 export type VisitOptions = {
@@ -73,26 +74,20 @@ export class Visitor {
 
   async #visit(path: string, options: VisitOptions): Promise<Visit> {
     const { body, type } = bodyOf(options);
-    const response = await fetch(this.#url + path, {
-      method: options.method ?? 'GET',
-      redirect: 'manual',
-      headers: {
-        ...this.#headers,
-        ...(type && { 'Content-Type': type }),
-        ...(this.cookies.size > 0 && { Cookie: this.cookieHeader }),
-        ...options.headers,
-      },
-      ...(body !== undefined && { body }),
-    });
+    const headers = {
+      'User-Agent': 'node',
+      Accept: '*/*',
+      'Sec-Fetch-Mode': 'cors',
+      ...this.#headers,
+      ...(type && { 'Content-Type': type }),
+      ...(body !== undefined && { 'Content-Length': Buffer.byteLength(body) }),
+      ...(this.cookies.size > 0 && { Cookie: this.cookieHeader }),
+      ...options.headers,
+    };
+    const response = await exchange(this.#url + path, { method: options.method ?? 'GET', headers }, body);
     const setCookies = response.headers.getSetCookie();
     for (const line of setCookies) this.#take(line);
-    return {
-      status: response.status,
-      headers: response.headers,
-      setCookies,
-      text: await response.text(),
-      location: response.headers.get('Location'),
-    };
+    return { ...response, setCookies, location: response.headers.get('Location') };
   }
 
   #take(line: string): void {
@@ -105,6 +100,33 @@ export class Visitor {
     if (value !== '') keepOutOfLogs(value, decodeURIComponent(value));
     if (name.endsWith('session') && value !== '') keepOutOfLogs(this.sessionId);
   }
+}
+
+const agent = new Agent({ keepAlive: true });
+
+/** As `fetch` would, which takes a third of a millisecond more, and the quick tests make 7,000 requests. */
+function exchange(
+  url: string,
+  options: RequestOptions,
+  body?: VisitOptions['body'],
+): Promise<Pick<Visit, 'status' | 'headers' | 'text'>> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { ...options, agent }, (response) => {
+      const headers = new Headers();
+      for (const [name, values = []] of Object.entries(response.headersDistinct)) {
+        for (const value of values) headers.append(name, value);
+      }
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (part: string) => {
+        text += part;
+      });
+      response.once('error', reject);
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, headers, text }));
+    });
+    sent.once('error', reject);
+    sent.end(body);
+  });
 }
 
 function bodyOf({ form, json, body }: VisitOptions): { body?: NonNullable<VisitOptions['body']>; type?: string } {
