@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Script } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { startApp, testRedis } from './support/app.ts';
+import { startApp } from './support/app.ts';
 import { builtFile, freePort, newDirectory, startProcess, startServer } from './support/process.ts';
 import { production } from './support/settings.ts';
+import { testRedis } from './support/test-redis.ts';
 import { Visitor } from './support/visitor.ts';
 
 const server = builtFile('server.js');

@@ -3,10 +3,11 @@ import { describe, expect, test, vi } from 'vitest';
 import { requireFreshLogin, requireRole } from '../../src/features/access-guards/access-guards.ts';
 import type { EmailAddress } from '../../src/session/email-address.ts';
 import { currentEmail } from '../../src/session/sign-in.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { clients, signedIn } from '../support/client.ts';
 import { showErrorData } from '../support/error-data.ts';
 import { startFork } from '../support/fork.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const app = await startApp({ redisAddress: await testRedis() });

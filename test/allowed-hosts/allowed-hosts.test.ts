@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { ask, clients, type Method } from '../support/client.ts';
 import { countKeys } from '../support/commands.ts';
 import { connect } from '../support/process.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const redisAddress = await testRedis();
 const { url, redis } = await startApp({ redisAddress });

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { graceSeconds, waitSeconds } from '../../src/features/bound-sessions/guard.ts';
 import { sessionKey } from '../../src/session/session-id.ts';
-import { startApp, testRedis, testSecret } from '../support/app.ts';
+import { startApp, testSecret } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 import { read } from '../support/documents.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { BoundBrowser, https } from './bound-browser.ts';
 import { passSeconds } from './clock.ts';
 

@@ -1,10 +1,11 @@
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterEach, expect, test, vi } from 'vitest';
 import { boundCookieSeconds } from '../../src/features/bound-sessions/bound-cookie.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { launchOptions, signIn } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { newDirectory } from '../support/process.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { origin, https as settings } from './bound-browser.ts';
 import { passSeconds } from './clock.ts';
 import { startHttpsFront } from './https-front.ts';

@@ -1,7 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { usualPatienceMs } from '../../src/features/bound-sessions/tries.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { BoundBrowser, https, thiefOf } from './bound-browser.ts';
 import { passSeconds } from './clock.ts';
 

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { builtFile } from '../support/process.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { runLatchkey } from './run-latchkey.ts';
 
 // Built here, so that the build does not use up the first test's time limit.

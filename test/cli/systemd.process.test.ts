@@ -2,10 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { pathOf } from '../support/documents.ts';
 import { builtFile, newDirectory, systemEnvironment } from '../support/process.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { cliSecret } from './run-latchkey.ts';
 
 const redisAddress = await testRedis();

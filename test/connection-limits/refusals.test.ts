@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { securityHeaderValues } from '../../src/middleware/security-headers.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { connect } from '../support/process.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const redisAddress = await testRedis();
 const http = await startApp({ redisAddress });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { testRedis } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { askForCode, enterCode, newAddress, newBrowser, outcomes, signInByCode, startCodeApp } from './code-login.ts';
 
 describe('ALLOWED_EMAILS, with sign-in by code', () => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { afterwards } from '../support/afterwards.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { clients, xhr } from '../support/client.ts';
 import { connect } from '../support/process.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { askForCode, enterCode, newAddress, newBrowser, newIp, startCodeApp, wrongCode } from './code-login.ts';
 
 const app = await startCodeApp();

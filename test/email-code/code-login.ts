@@ -4,8 +4,9 @@ import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { type MailServer, startMailServer } from '../mail/mail-server.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { startApp, type TestApp, type TestAppOptions, testRedis } from '../support/app.ts';
+import { startApp, type TestApp, type TestAppOptions } from '../support/app.ts';
 import { countCommands, historyWrites, monitored, untilQuiet } from '../support/commands.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { type Visit, Visitor } from '../support/visitor.ts';
 
 export type CodeApp = TestApp & {

@@ -3,9 +3,9 @@ import { readConfig } from '../../src/config.ts';
 import { noDevice, RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
 import { formatTime } from '../../src/http/date-format.ts';
 import { handleOf, tagOf } from '../../src/session/session-id.ts';
-import { testRedis } from '../support/app.ts';
 import { ask } from '../support/client.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 import { newAddress, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
 

@@ -3,8 +3,9 @@ import { KnownBrowsers, newDeviceId } from '../../src/features/email-code/known-
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { tagOf } from '../../src/session/session-id.ts';
-import { connectNode, testRedis, testSecret } from '../support/app.ts';
+import { connectNode, testSecret } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
+import { testRedis } from '../support/test-redis.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import {
   askForCode,

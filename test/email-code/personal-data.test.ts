@@ -5,7 +5,8 @@ import { createLogger } from '../../src/log.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { cliSecret, latchkeyOn } from '../cli/run-latchkey.ts';
 import { mail, newSmtpClient } from '../mail/courier.ts';
-import { connectUrl, testRedis } from '../support/app.ts';
+import { connectUrl } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { askForCode, newBrowser, signInByCode, startCodeApp } from './code-login.ts';
 
 const redisAddress = await testRedis();

@@ -2,9 +2,9 @@ import { describe, expect, test, vi } from 'vitest';
 import { Challenges, triesPerCode } from '../../src/features/email-code/challenges.ts';
 import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
 import { tagOf } from '../../src/session/session-id.ts';
-import { testRedis } from '../support/app.ts';
 import { clients } from '../support/client.ts';
 import { monitored } from '../support/commands.ts';
+import { testRedis } from '../support/test-redis.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import {
   askForCode,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { testRedis } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { linkIn } from './browser.ts';
 import {
   askForCode,

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { triesPerCode } from '../../src/features/email-code/challenges.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { testRedis } from '../support/app.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { testRedis } from '../support/test-redis.ts';
 import type { Visit, Visitor } from '../support/visitor.ts';
 import {
   askedBrowser,

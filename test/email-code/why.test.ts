@@ -6,9 +6,9 @@ import { tagOf } from '../../src/session/session-id.ts';
 import { personEvents } from '../../src/shared/person-events.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { startMailServer } from '../mail/mail-server.ts';
-import { testRedis } from '../support/app.ts';
 import { monitored, untilQuiet } from '../support/commands.ts';
 import { read } from '../support/documents.ts';
+import { testRedis } from '../support/test-redis.ts';
 import {
   askForCode,
   enterCode,

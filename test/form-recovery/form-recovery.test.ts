@@ -2,11 +2,12 @@ import express from 'express';
 import { describe, expect, test } from 'vitest';
 import { recoverForm } from '../../src/features/form-recovery/form-recovery.ts';
 import { requireLogin } from '../../src/middleware/require-login.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { ask, clients, type Method, signedIn } from '../support/client.ts';
 import { showErrorData } from '../support/error-data.ts';
 import { gate, startFork } from '../support/fork.ts';
 import { offersOf } from '../support/offers.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

@@ -1,7 +1,7 @@
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import { expect, test, vi } from 'vitest';
-import { testRedis } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 import { GateBrowser, login, reports, startGateApp, wiki } from './gate-app.ts';
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { type TestApp, testRedis } from '../support/app.ts';
+import type { TestApp } from '../support/app.ts';
 import { commandsFor, countKeys } from '../support/commands.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { GateBrowser, login, navigation, proxyNames, reports, script, startGateApp, wiki } from './gate-app.ts';
 
 const redisAddress = await testRedis();

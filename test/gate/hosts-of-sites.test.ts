@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { testRedis } from '../support/app.ts';
 import { connect } from '../support/process.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { GateBrowser, login, reports, startGateApp, wiki } from './gate-app.ts';
 
 const redisAddress = await testRedis();

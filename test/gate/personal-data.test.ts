@@ -4,7 +4,8 @@ import { openSites } from '../../src/features/gate/sites.ts';
 import { browserOf, newRandom, Tickets } from '../../src/features/gate/tickets.ts';
 import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
-import { connectNode, connectUrl, testRedis } from '../support/app.ts';
+import { connectNode, connectUrl } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 test('the sites that a session has opened, and its tickets, are exported and forgotten', async () => {
   const redisAddress = await testRedis();

@@ -5,8 +5,9 @@ import { Seal } from '../../src/features/gate/seal.ts';
 import { SiteSessions } from '../../src/features/gate/site-sessions.ts';
 import { openSites } from '../../src/features/gate/sites.ts';
 import { newSessionId, tagOf } from '../../src/session/session-id.ts';
-import { testRedis, testSecret } from '../support/app.ts';
+import { testSecret } from '../support/app.ts';
 import { heapGrowth } from '../support/heap-growth.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { GateBrowser, login, startGateApp, wiki } from './gate-app.ts';
 
 const [site] = openSites([{ origin: wiki, visitors: undefined }]).values();

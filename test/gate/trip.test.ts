@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import { testRedis } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { GateBrowser, login, navigation, reports, startGateApp, wiki } from './gate-app.ts';
 
 const redisAddress = await testRedis();

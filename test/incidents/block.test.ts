@@ -3,8 +3,9 @@ import { Blocks } from '../../src/features/incidents/blocks.ts';
 import { readNetwork } from '../../src/features/incidents/network.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
-import { connectUrl, startApp, testRedis } from '../support/app.ts';
+import { connectUrl, startApp } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

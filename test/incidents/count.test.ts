@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 test('one session of one address is told in the singular', async () => {
   const redisAddress = await testRedis();

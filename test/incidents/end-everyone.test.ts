@@ -2,10 +2,11 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { NodeClient } from '../../src/redis/node.ts';
 import { sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { commandsFor } from '../support/commands.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { testRedis } from '../support/test-redis.ts';
 import type { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { handleOf, tagOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const keyPrefixes = [
   '',

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { handleOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { expectEnd, listen, twoTicks } from './listener.ts';
 
 const redisAddress = await testRedis();

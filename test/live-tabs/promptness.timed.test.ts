@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signIn } from '../support/browser.ts';
 import { useChromium } from '../support/browsing.ts';
 import { signedIn } from '../support/client.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { listen, withinMs } from './listener.ts';
 
 const redisAddress = await testRedis();

@@ -4,9 +4,10 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { measure } from '../../src/features/metrics/metrics.ts'; // feature: metrics
 import { closeHttpServer, connectionsOf } from '../../src/http/http-server.ts';
 import { handleOf, sessionKey, tagOf } from '../../src/session/session-id.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { commandsFor } from '../support/commands.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 import { expectEnd, type Listener, listen } from './listener.ts';
 

@@ -1,9 +1,10 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signIn } from '../support/browser.ts';
 import { useChromium } from '../support/browsing.ts';
 import { signedIn } from '../support/client.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const redisAddress = await testRedis();
 const app = await startApp({ redisAddress });

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { SmtpThread } from '../../src/features/mail/smtp-thread.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
-import { testRedis } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { startMailServer } from './mail-server.ts';
 
 type Finding = { what: string; ok: boolean; detail?: string; problem?: string };

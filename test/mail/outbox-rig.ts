@@ -10,8 +10,9 @@ import type { ServerLimits } from '../../src/features/mail/server-health.ts';
 import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { connectNode, readerOf, targetOf, testRedis } from '../support/app.ts';
+import { connectNode, readerOf, targetOf } from '../support/app.ts';
 import { newLogFile } from '../support/secrets.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { mail, newSmtpClient, testKeys } from './courier.ts';
 import { startMailServer } from './mail-server.ts';
 

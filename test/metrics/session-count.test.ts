@@ -6,9 +6,10 @@ import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { type Figure, figures } from '../../src/shared/figures.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { connectNode, type RedisAddress, startApp, targetOf, testRedis } from '../support/app.ts';
+import { connectNode, type RedisAddress, startApp, targetOf } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { startRedisServer } from '../support/redis-server.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const latest = new Map<string, Figure>();
 afterwards(figures.subscribe((figure) => latest.set(figure.name, figure)));

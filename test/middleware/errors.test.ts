@@ -9,11 +9,12 @@ import { createLogger } from '../../src/log.ts';
 import { errorPage } from '../../src/middleware/errors.ts';
 import { giveRequestId } from '../../src/middleware/request-id.ts';
 import { InsecureRequest } from '../../src/session/sign-in.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { ask, clients, type Method, signedIn, xhr } from '../support/client.ts';
 import { offersOf } from '../support/offers.ts';
 import { connect } from '../support/process.ts';
 import { listenLocally } from '../support/servers.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const redisAddress = await testRedis();
 const { url } = await startApp({ redisAddress });

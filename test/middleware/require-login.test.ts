@@ -2,9 +2,10 @@ import type express from 'express';
 import { describe, expect, test } from 'vitest';
 import { requireLogin } from '../../src/middleware/require-login.ts';
 import { currentEmail } from '../../src/session/sign-in.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { clients, signedIn } from '../support/client.ts';
 import { startFork } from '../support/fork.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { ask, type Method, signedIn } from '../support/client.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const redisAddress = await testRedis();
 const http = await startApp({ redisAddress });

@@ -4,8 +4,9 @@ import { handleOf } from '../../src/features/passkeys/record.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { connectNode, connectUrl, testRedis } from '../support/app.ts';
+import { connectNode, connectUrl } from '../support/app.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { newPasskey } from './redis-uses.ts';
 
 const redisAddress = await testRedis();

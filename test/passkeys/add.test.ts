@@ -6,8 +6,8 @@ import { handleOf } from '../../src/features/passkeys/record.ts';
 import { tagIn, tagOf } from '../../src/session/session-id.ts';
 import { askForCode, enterCode, newAddress } from '../email-code/code-login.ts';
 import { address } from '../support/address.ts';
-import { testRedis } from '../support/app.ts';
 import { listenLocally } from '../support/servers.ts';
+import { testRedis } from '../support/test-redis.ts';
 import type { Visitor } from '../support/visitor.ts';
 import { type Answer, Authenticator, type Claims, ecKey, readCreationOptions } from './authenticator.ts';
 import {

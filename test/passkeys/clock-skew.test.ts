@@ -1,7 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { correctClock } from '../../src/clock.ts';
 import { Challenges } from '../../src/features/passkeys/challenges.ts';
-import { connectNode, testRedis, testSecret } from '../support/app.ts';
+import { connectNode, testSecret } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const challenges = new Challenges(await connectNode(await testRedis()), [testSecret]);
 

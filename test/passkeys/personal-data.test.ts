@@ -5,8 +5,9 @@ import { UndoLinks } from '../../src/features/passkeys/undo-links.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { address } from '../support/address.ts';
-import { connectNode, connectUrl, testRedis } from '../support/app.ts';
+import { connectNode, connectUrl } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { newPasskey } from './redis-uses.ts';
 
 const redisAddress = await testRedis();

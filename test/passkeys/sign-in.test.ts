@@ -10,9 +10,10 @@ import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { handleOf as sessionHandleOf, tagOf } from '../../src/session/session-id.ts';
 import { askForCode, newAddress, newIp, noMoreMail, outcomes, untilKnown } from '../email-code/code-login.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { testRedis, testSecret } from '../support/app.ts';
+import { testSecret } from '../support/app.ts';
 import { countKeys } from '../support/commands.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { testRedis } from '../support/test-redis.ts';
 import type { Visitor } from '../support/visitor.ts';
 import type { Answer, Authenticator, Claims } from './authenticator.ts';
 import {

@@ -12,10 +12,11 @@ import { signIn, signOut } from '../../src/session/sign-in.ts';
 import type { SessionStore } from '../../src/session/store.ts';
 import { address } from '../support/address.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { connectNode, testRedis, testSecret } from '../support/app.ts';
+import { connectNode, testSecret } from '../support/app.ts';
 import { newStore } from '../support/fork.ts';
 import { heapGrowth } from '../support/heap-growth.ts';
 import { listenLocally } from '../support/servers.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 declare module 'express-session' {

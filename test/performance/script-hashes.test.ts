@@ -1,8 +1,9 @@
 import { beforeEach, expect, test } from 'vitest';
 import { tuneRedis } from '../../src/features/performance/performance.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
-import { connectNode, testRedis } from '../support/app.ts';
+import { connectNode } from '../support/app.ts';
 import { monitored } from '../support/commands.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const redisAddress = await testRedis();
 const admin = await connectNode(redisAddress);

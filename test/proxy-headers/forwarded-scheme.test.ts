@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { findProxyRanges } from '../../src/features/proxy-headers/proxies.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { ask, clients } from '../support/client.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const redisAddress = await testRedis();
 const env = { BASE_URL: 'https://login.example.com', TRUST_PROXY: '1' };

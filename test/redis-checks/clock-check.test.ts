@@ -2,7 +2,8 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { now } from '../../src/clock.ts';
 import { checkClock } from '../../src/features/redis-checks/clock-check.ts';
 import { createLogger } from '../../src/log.ts';
-import { connectNode, testRedis } from '../support/app.ts';
+import { connectNode } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const redis = await connectNode(await testRedis());
 const lines: Record<string, unknown>[] = [];

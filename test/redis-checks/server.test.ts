@@ -6,10 +6,11 @@ import { openRedis } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/log.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { connectUrl, type RedisAddress, targetOf, testRedis } from '../support/app.ts';
+import { connectUrl, type RedisAddress, targetOf } from '../support/app.ts';
 import { freePort } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { newLogFile } from '../support/secrets.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const password = 'of-the-operator';
 

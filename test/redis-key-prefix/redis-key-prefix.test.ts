@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'; // feature: performance
 import { expect, test } from 'vitest';
 import { prefixKeys } from '../../src/features/redis-key-prefix/redis-key-prefix.ts';
-import { connectNode, testRedis } from '../support/app.ts';
+import { connectNode } from '../support/app.ts';
 import { freePort } from '../support/process.ts';
 import { startNode } from '../support/start-node.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const node = await connectNode(await testRedis());
 // CLUSTER KEYSLOT needs no slots.

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { repeatSeconds } from '../../src/features/repeated-forms/repeated-forms.ts';
 import { tagOf } from '../../src/session/session-id.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

@@ -5,11 +5,12 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { afterEach, describe, expect, test } from 'vitest';
 import { axeFindings, overflow } from '../browser/findings.ts';
 import { afterwards } from '../support/afterwards.ts';
-import { startApp, type TestApp, testRedis } from '../support/app.ts';
+import { startApp, type TestApp } from '../support/app.ts';
 import { signIn } from '../support/browser.ts';
 import { useChromium } from '../support/browsing.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { gate } from '../support/fork.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { sessionKey, tagOf } from '../../src/session/session-id.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { commandsFor } from '../support/commands.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

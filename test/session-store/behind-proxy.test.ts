@@ -2,7 +2,8 @@ import type { ErrorRequestHandler } from 'express';
 import { expect, test } from 'vitest';
 import { InsecureRequest, requireLogin, signIn } from '../../src/features/session-store/index.ts';
 import { address } from '../support/address.ts';
-import { connectNode, testRedis } from '../support/app.ts';
+import { connectNode } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 import { startPlainApp } from './plain-app.ts';
 

@@ -4,7 +4,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { SessionStore, saveSession, sessions, signIn, signOut } from '../../src/features/session-store/index.ts';
 import { sessionKey } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
-import { connectNode, testRedis, testSecret } from '../support/app.ts';
+import { connectNode, testSecret } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 import { limits, startPlainApp } from './plain-app.ts';
 

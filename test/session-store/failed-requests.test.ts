@@ -9,7 +9,8 @@ import {
   signIn,
   takeFlash,
 } from '../../src/features/session-store/index.ts';
-import { connectNode, testRedis } from '../support/app.ts';
+import { connectNode } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 import { startPlainApp } from './plain-app.ts';
 

@@ -10,8 +10,9 @@ import {
 } from '../../src/features/session-store/index.ts';
 import { newSessionId, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
-import { connectNode, testRedis, testSecret } from '../support/app.ts';
+import { connectNode, testSecret } from '../support/app.ts';
 import { plainData } from '../support/store-contract.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 import { limits, startPlainApp } from './plain-app.ts';
 

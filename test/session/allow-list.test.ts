@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { isOnList, readAllowListEntry } from '../../src/session/allow-list.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 describe('isOnList', () => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { decode, encode, isBindingInForce, type StoredSession } from '../../src/session/record.ts';
 import { replaceScript } from '../../src/session/scripts.ts';
-import { connectNode, testRedis } from '../support/app.ts';
+import { connectNode } from '../support/app.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const redis = await connectNode(await testRedis());
 const plain = { email: 'ann@example.com', signedInAt: 1_700_000_000_000, lastSeenAt: 1_700_000_000_000 };

@@ -3,8 +3,9 @@ import { withDeadline } from '../../src/redis/deadline.ts';
 import type { SessionRedis } from '../../src/session/commands.ts';
 import { indexKey, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { allKeys, gate, newStore, startFork } from '../support/fork.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

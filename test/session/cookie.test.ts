@@ -2,8 +2,9 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { SessionSecrets } from '../../src/session/cookie.ts';
 import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
-import { startApp, testRedis, testSecret } from '../support/app.ts';
+import { startApp, testSecret } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

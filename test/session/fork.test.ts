@@ -5,8 +5,9 @@ import { setFlash, takeFlash } from '../../src/session/flash.ts';
 import { handleOf } from '../../src/session/session-id.ts';
 import { type KeptField, signIn } from '../../src/session/sign-in.ts';
 import { address } from '../support/address.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { startFork } from '../support/fork.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 // Named so that they don't contradict what a fork declares.

@@ -10,9 +10,10 @@ import {
   tagOf,
 } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 import { allKeys, newStore } from '../support/fork.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

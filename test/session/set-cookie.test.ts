@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { ask, signedIn, xhr } from '../support/client.ts';
 import { countKeys } from '../support/commands.ts';
 import { startFork } from '../support/fork.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

@@ -7,10 +7,11 @@ import { decode } from '../../src/session/record.ts';
 import { handleOf, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { currentEmail, saveSession, signIn, signOut } from '../../src/session/sign-in.ts';
 import { address } from '../support/address.ts';
-import { startApp, testRedis } from '../support/app.ts';
+import { startApp } from '../support/app.ts';
 import { commandsFor, historyWrites } from '../support/commands.ts';
 import { allKeys, startFork } from '../support/fork.ts';
 import { listenLocally } from '../support/servers.ts';
+import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const redisAddress = await testRedis();

@@ -14,10 +14,11 @@ import {
   tagOf,
 } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
-import { connectNode, testRedis } from '../support/app.ts';
+import { connectNode } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
 import { allKeys, newStore } from '../support/fork.ts';
 import { describeStoreContract, plainData } from '../support/store-contract.ts';
+import { testRedis } from '../support/test-redis.ts';
 
 const redis = await connectNode(await testRedis());
 beforeEach(() => redis.flushAll());

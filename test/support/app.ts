@@ -1,10 +1,9 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join, resolve } from 'node:path';
 import type { Express } from 'express';
 import { destination } from 'pino';
-import { inject, vi } from 'vitest';
+import { vi } from 'vitest';
 import { createApp, openRedis } from '../../src/app.ts';
 import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
 import type { Development } from '../../src/core.ts';
@@ -17,6 +16,7 @@ import { type NodeClient, newNode } from '../../src/redis/node.ts';
 import { plainRedisUrl, type SingleRedis } from '../../src/redis/url.ts';
 import { afterwards } from './afterwards.ts';
 import { newLogFile } from './secrets.ts';
+import { testRedis } from './test-redis.ts';
 
 export type RedisAddress = SingleRedis['address'] | { url: string };
 
@@ -47,14 +47,6 @@ export type TestAppOptions = {
 };
 
 export const testSecret = 'a secret for the tests, of 32 characters and more';
-
-/** A Redis of this test file's own, stopped after its last test. */
-export async function testRedis(): Promise<{ socketPath: string }> {
-  const redis = await development.startPrivateRedis(mkdtempSync(join(inject('runDirectory'), 'redis-')));
-  afterwards(() => redis.stop());
-  // Absolute, since a URL can't hold a relative path.
-  return { socketPath: resolve(redis.socketPath) };
-}
 
 /** A connection with every command that there is; closed after the file's last test. */
 export async function connectNode(address: RedisAddress): Promise<TestRedis> {

@@ -4,7 +4,8 @@ import { basename, join } from 'node:path';
 
 const namesDirectory = 'processes';
 /** By a process of its own, since one that is ending can wait for nothing else. */
-const shutdown = "require('node:net').connect(process.argv[1]).end('SHUTDOWN\\r\\n')";
+const shutdown =
+  "for (const path of process.argv.slice(1)) require('node:net').connect(path).on('error', () => {}).end('SHUTDOWN\\r\\n')";
 
 /**
  * Leaves a note of a process that runs in a group of its own, so that it goes with this run of the tests even when
@@ -21,8 +22,7 @@ export function noteProcess(runDirectory: string, child: ChildProcess): void {
 export function removeLeftovers(runDirectory: string): void {
   const notes = join(runDirectory, namesDirectory);
   for (const pid of existsSync(notes) ? readdirSync(notes) : []) kill(Number(pid));
-  for (const socket of socketsIn(runDirectory))
-    spawnSync(process.execPath, ['-e', shutdown, socket], { timeout: 2000 });
+  spawnSync(process.execPath, ['-e', shutdown, ...socketsIn(runDirectory)], { timeout: 2000 });
   rmSync(runDirectory, { recursive: true, force: true });
 }
 
