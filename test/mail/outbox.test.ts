@@ -204,6 +204,18 @@ describe('mail that strangers can cause', () => {
     for (let count = 1; count <= 12; count += 1) await enqueue();
     await expect.poll(() => accepted, soon).toEqual(Array.from({ length: 12 }, (_, index) => `${index + 1}`));
   });
+
+  test('becomes due in that order even if storing the earlier one took longer', async () => {
+    const { enqueue } = newOutbox({ redis, courier: neverAnswers(), maxDelayMs: 30 });
+    vi.spyOn(Math, 'random').mockReturnValueOnce(0.99).mockReturnValue(0);
+    onTestFinished(() => void vi.restoreAllMocks());
+    await node.sendCommand(['CLIENT', 'PAUSE', '100', 'WRITE']);
+    for (const _ of ['earlier', 'later']) await enqueue();
+    const queued = await node.zRange('{outbox}:waiting', 0, -1);
+    const [queue = ''] = await node.keys('{outbox}:queue:*');
+    expect(await node.zRange(queue, 0, -1)).toEqual(queued);
+    expect(queued).toHaveLength(2);
+  });
 });
 
 describe('a mail server', () => {

@@ -125,15 +125,15 @@ export class RedisOutbox implements Outbox {
     const { priority, ttlSeconds, about, context, withheld = false } = delivery;
     const envelope: Envelope = { mail, kind, about, context };
     const id = randomUUID();
-    const delayMs = priority === 'high' && !withheld ? 0 : this.#sendDelay.nextMs(mail.to);
-    await this.#queue.enqueue({
-      id,
-      lane: withheld ? 'withheld' : priority,
-      domain: domainTag(this.#keys, mail.to),
-      sealed: seal(this.#keys, id, JSON.stringify(envelope)),
-      ttlSeconds,
-      delayMs,
-    });
+    const lane = withheld ? 'withheld' : priority;
+    const domain = domainTag(this.#keys, mail.to);
+    const sealed = seal(this.#keys, id, JSON.stringify(envelope));
+    const store = (delayMs: number) => this.#queue.enqueue({ id, lane, domain, sealed, ttlSeconds, delayMs });
+    if (lane === 'high') {
+      await store(0);
+      return this.#wake();
+    }
+    const delayMs = await this.#sendDelay.store(mail.to, store);
     if (delayMs === 0) this.#wake();
     else setTimeout(() => this.#wake(), delayMs).unref();
   }

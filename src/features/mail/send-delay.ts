@@ -16,14 +16,26 @@ export class SendDelay {
     this.#maxMs = maxMs;
   }
 
-  /** How long the next mail to this address waits, in milliseconds. */
-  nextMs(address: string): number {
+  /**
+   * Stores the next mail to this address.
+   * @param store is given how long the mail waits from when it is stored, in milliseconds
+   * @returns that time
+   */
+  async store(address: string, store: (delayMs: number) => Promise<void>): Promise<number> {
     const now = performance.now();
     const previous = this.#dueAt.get(address) ?? Number.NEGATIVE_INFINITY;
-    const dueAt = Math.max(now + Math.random() * this.#maxMs, previous + gapMs);
+    const delayMs = Math.ceil(Math.max(Math.random() * this.#maxMs, previous + gapMs - now));
+    this.#note(address, now + delayMs);
+    await store(delayMs);
+    // Storing it may have taken longer than the gap.
+    this.#note(address, performance.now() + delayMs);
+    return delayMs;
+  }
+
+  #note(address: string, dueAt: number): void {
+    if (dueAt < (this.#dueAt.get(address) ?? Number.NEGATIVE_INFINITY)) return;
     this.#dueAt.set(address, dueAt);
-    setTimeout(() => this.#forget(address, dueAt), dueAt - now).unref();
-    return Math.ceil(dueAt - now);
+    setTimeout(() => this.#forget(address, dueAt), dueAt - performance.now()).unref();
   }
 
   #forget(address: string, dueAt: number): void {
