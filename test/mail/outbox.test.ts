@@ -210,11 +210,11 @@ describe('mail that strangers can cause', () => {
     vi.spyOn(Math, 'random').mockReturnValueOnce(0.99).mockReturnValue(0);
     onTestFinished(() => void vi.restoreAllMocks());
     await node.sendCommand(['CLIENT', 'PAUSE', '100', 'WRITE']);
-    for (const _ of ['earlier', 'later']) await enqueue();
-    const queued = await node.zRange('{outbox}:waiting', 0, -1);
+    await enqueue();
+    const [earlier] = await node.zRange('{outbox}:waiting', 0, -1);
+    await enqueue();
     const [queue = ''] = await node.keys('{outbox}:queue:*');
-    expect(await node.zRange(queue, 0, -1)).toEqual(queued);
-    expect(queued).toHaveLength(2);
+    expect(await node.zRange(queue, 0, -1)).toEqual([earlier, expect.any(String)]);
   });
 });
 
