@@ -24,7 +24,7 @@ const page = `<!doctype html><title>Demo</title><link rel="icon" href="data:,">
 <h1>Demo</h1>
 <form method="post" action="/saved"><input name="note" value="kept"><button>Save</button></form>`;
 
-/** An app without a login: it answers everything, has a cookie and a form of its own, a stream and a socket. */
+/** An app without a login: it answers everything, has a cookie and a form of its own, a stream, and takes any upgrade. */
 export async function startDemoApp(): Promise<DemoApp> {
   const seen: SeenRequest[] = [];
   const open = new Set<Duplex>();
@@ -48,11 +48,22 @@ export async function startDemoApp(): Promise<DemoApp> {
   server.on('upgrade', (req, socket) => {
     note(req);
     open.add(socket);
+    const protocol = String(req.headers.upgrade);
+    if (protocol !== 'websocket') {
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${protocol}\r\nConnection: Upgrade\r\n\r\n`);
+      return;
+    }
     // RFC 6455, 1.3
     const magic = `${req.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
     const accept = createHash('sha1').update(magic).digest('base64');
     const head = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade'];
     socket.write(`${[...head, `Sec-WebSocket-Accept: ${accept}`].join('\r\n')}\r\n\r\n`);
+  });
+
+  server.on('connect', (req, socket) => {
+    note(req);
+    open.add(socket);
+    socket.write('HTTP/1.1 200 OK\r\n\r\n');
   });
 
   function note({ method = '', url = '', headers, rawHeaders }: http.IncomingMessage): SeenRequest {

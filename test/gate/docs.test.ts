@@ -33,7 +33,13 @@ describe('the files that no test runs', () => {
     expect(plain.route_config.virtual_hosts[0].routes[0].redirect).toEqual({ https_redirect: true });
     expect(manager.use_remote_address).toBe(true);
     expect(manager.internal_address_config.cidr_ranges).toEqual([{ address_prefix: '127.0.0.1', prefix_len: 32 }]);
-    const [authorize, router] = manager.http_filters.map((filter: { typed_config: object }) => filter.typed_config);
+    const [cleanse, authorize, router] = manager.http_filters.map(
+      (filter: { typed_config: object }) => filter.typed_config,
+    );
+    const script: string = cleanse.default_source_code.inline_string;
+    expect(script).toContain('name:find("^remote")');
+    expect(script).toContain('headers:replace("connection", "upgrade")');
+    expect(manager.upgrade_configs).toEqual([{ upgrade_type: 'websocket' }]);
     expect(router['@type']).toContain('Router');
     expect(authorize.failure_mode_allow).toBe(false);
     const { path_prefix, server_uri, authorization_request, authorization_response } = authorize.http_service;
@@ -75,10 +81,22 @@ describe('the files that no test runs', () => {
 
   test("Traefik's guards every site, and takes over all that the gate says", () => {
     const { http } = parse(read('deploy/gate/traefik/latchkey.yml'));
-    const { address, trustForwardHeader, authResponseHeaders } = http.middlewares['ask-latchkey'].forwardAuth;
+    const { address, trustForwardHeader, authResponseHeaders, authResponseHeadersRegex } =
+      http.middlewares.latchkey.forwardAuth;
     expect([address, trustForwardHeader]).toEqual(['http://127.0.0.1:3000/gate/forward', false]);
     expect(authResponseHeaders.map((name: string) => name.toLowerCase()).sort()).toEqual(sentWithEveryYes);
-    const routers: [string, { middlewares?: string[]; service: string }][] = Object.entries(http.routers);
+    for (const name of ['Remote-Email', 'Remote_email', 'Remote.user']) {
+      expect(name).toMatch(regExpOf(authResponseHeadersRegex));
+    }
+    const routers: [string, { rule: string; middlewares?: string[]; service: string }][] = Object.entries(http.routers);
+    // Of upgrades, only one to a WebSocket is passed on.
+    const guarded = routers.filter(([, { middlewares = [] }]) => middlewares.includes('latchkey'));
+    for (const [, { rule, middlewares = [] }] of guarded) {
+      const isForSockets = rule.includes('HeaderRegexp(`Upgrade`, `(?i)^websocket$`)');
+      const headers = isForSockets ? { Upgrade: 'websocket', Connection: 'Upgrade' } : { Upgrade: '', Connection: '' };
+      expect(http.middlewares[middlewares[0] ?? ''].headers.customRequestHeaders).toEqual(headers);
+    }
+    expect(guarded.map(([, { service }]) => service)).toEqual(['wiki', 'wiki', 'reports', 'reports']);
     const open = routers.filter(([, { middlewares = [] }]) => !middlewares.includes('latchkey'));
     expect(open.map(([, { service }]) => service)).toEqual(['latchkey', 'latchkey']);
     // Health is hidden from visitors, and ids of requests are Latchkey's own.

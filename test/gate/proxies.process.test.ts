@@ -62,17 +62,36 @@ async function entered(proxy: RunningProxy, email = 'ann@example.com'): Promise<
 const cookieOf = (browser: ProxiedBrowser, origin: string) =>
   `__Host-latchkey=${browser.cookies(origin).get('__Host-latchkey')}`;
 
+const addressOf = ({ port, certificate }: RunningProxy) => ({ host: '127.0.0.1', port, ca: certificate.cert });
+
+const socketHeaders = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+
+/** What a header says, each time it was sent. */
+function valuesOf(rawHeaders: string[], header: string): string[] {
+  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === header);
+}
+
 /** Whatever comes back for bytes that no client would send. */
-function sendRaw({ port, certificate }: RunningProxy, servername: string, request: string): Promise<string> {
+function sendRaw(proxy: RunningProxy, servername: string, request: string): Promise<string> {
   return new Promise((done, fail) => {
-    const socket = tls.connect({ host: '127.0.0.1', port, servername, ca: certificate.cert }, () =>
-      socket.write(request),
-    );
+    const socket = tls.connect({ ...addressOf(proxy), servername }, () => socket.write(request));
     let received = '';
     socket.on('data', (chunk) => {
       received += chunk;
     });
     socket.once('error', fail).once('close', () => done(received));
+  });
+}
+
+/** What comes back first, if anything does; then the connection is closed. */
+function beginRaw(proxy: RunningProxy, request: string): Promise<string> {
+  return new Promise((done, fail) => {
+    const socket = tls.connect({ ...addressOf(proxy), servername: hosts.wiki }, () => socket.write(request));
+    socket.once('data', (chunk) => {
+      socket.destroy();
+      done(String(chunk));
+    });
+    socket.once('error', fail).once('close', () => done(''));
   });
 }
 
@@ -108,6 +127,8 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
       for (const name of [`Remote-${field}`, `remote-${field}`, `Remote_${field}`, `REMOTE_${field.toUpperCase()}`]) {
         forged[name] = 'eve@example.com';
       }
+      // Apps behind a gateway interface may find all of these as HTTP_REMOTE_…
+      for (const mark of "!#$%&'*+.^`|~") forged[`Remote${mark}${field}`] = 'eve@example.com';
     }
     const misleading = {
       'X-Forwarded-Host': hosts.reports,
@@ -172,17 +193,56 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
     expect(wikiApp.seen).toEqual([]);
     const browser = await entered(proxy);
     expect(await browser.visit(`${wiki}/data`, script)).toMatchObject({ status: 200, text: '{"fresh":true}' });
-    const upgrade = `GET /socket HTTP/1.1\r\nHost: ${hosts.wiki}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: ${cookieOf(browser, wiki)}\r\n\r\n`;
-    const socket = tls.connect({
-      host: '127.0.0.1',
-      port: proxy.port,
-      servername: hosts.wiki,
-      ca: proxy.certificate.cert,
-    });
-    socket.write(upgrade);
-    const [first] = await new Promise<Buffer[]>((done) => socket.once('data', (chunk) => done([chunk])));
-    expect(String(first)).toMatch(/^HTTP\/1.1 101 [\s\S]*s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=/i);
-    socket.destroy();
+    const upgrade = `GET /socket HTTP/1.1\r\nHost: ${hosts.wiki}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${socketHeaders}Cookie: ${cookieOf(browser, wiki)}\r\n\r\n`;
+    expect(await beginRaw(proxy, upgrade)).toMatch(/^HTTP\/1.1 101 [\s\S]*s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=/i);
+  });
+
+  test('turns a connection into nothing but a WebSocket, in which requests could reach the app unseen', async () => {
+    const browser = await entered(proxy);
+    const cookie = `Cookie: ${cookieOf(browser, wiki)}\r\n\r\n`;
+    const upgrades = [
+      ...[['h2c'], ['H2C'], ['TLS/1.0'], ['h2c, websocket'], ['websocket, h2c'], ['websocketh2c'], ['xwebsocket']],
+      ...[
+        ['h2c', 'websocket'],
+        ['websocket', 'h2c'],
+      ],
+    ];
+    for (const values of upgrades) {
+      const upgrade = values.map((value) => `Upgrade: ${value}\r\n`).join('');
+      const connection = `Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAoAAA\r\n${socketHeaders}`;
+      await beginRaw(proxy, `GET /page HTTP/1.1\r\nHost: ${hosts.wiki}\r\n${upgrade}${connection}${cookie}`);
+    }
+    const sent = wikiApp.seen.flatMap(({ rawHeaders }) => valuesOf(rawHeaders, 'upgrade'));
+    expect(sent.filter((value) => value !== 'websocket')).toEqual([]);
+    expect(wikiApp.seen).toHaveLength(upgrades.length);
+  });
+
+  test('opens no tunnel', async () => {
+    const browser = await entered(proxy);
+    const headers = `Host: ${hosts.wiki}\r\nCookie: ${cookieOf(browser, wiki)}\r\n\r\n`;
+    for (const target of ['/', `${hosts.wiki}:443`, `${hosts.wiki}:80`, hosts.wiki]) {
+      expect(await beginRaw(proxy, `CONNECT ${target} HTTP/1.1\r\n${headers}`), target).not.toMatch(/^HTTP\/1.1 2/);
+    }
+    expect(wikiApp.seen).toEqual([]);
+  });
+
+  test('takes no header out of a request because the visitor names it in Connection', async () => {
+    const browser = await entered(proxy);
+    const named = 'Remote-Email, Remote-User, Remote-Assertion, X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto';
+    const socket = `Connection: Upgrade, ${named}\r\nUpgrade: websocket\r\n${socketHeaders}`;
+    for (const lines of [`Connection: ${named}\r\n`, socket]) {
+      const head = `GET /page HTTP/1.1\r\nHost: ${hosts.wiki}\r\n${lines}`;
+      await beginRaw(proxy, `${head}Cookie: ${cookieOf(browser, wiki)}\r\n\r\n`);
+    }
+    expect(wikiApp.seen).toHaveLength(2);
+    for (const { headers, rawHeaders } of wikiApp.seen) {
+      expect(headers).toMatchObject({ 'remote-email': 'ann@example.com', 'remote-user': 'ann@example.com' });
+      expect(headers).toMatchObject({ 'remote-assertion': expect.stringMatching(/./), 'x-forwarded-proto': 'https' });
+      expect(valuesOf(rawHeaders, 'connection').join()).not.toMatch(/remote|forwarded/i);
+    }
+    await browser.visit(`${login}/login`, { Connection: named });
+    expect(asked.at(-1)?.headers).toMatchObject({ 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'https' });
+    expect(asked.at(-1)?.headers).toMatchObject({ 'x-forwarded-host': hosts.login });
   });
 
   test('sends no body to the gate, and all of it to the app', async () => {
