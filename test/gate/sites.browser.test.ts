@@ -1,5 +1,7 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterEach, expect, test } from 'vitest';
+import { axeFindings, overflow } from '../browser/findings.ts';
+import { longestAddress } from '../support/address.ts';
 import { loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { chromiumBehind } from '../support/chromium-behind.ts';
@@ -34,8 +36,11 @@ async function logIn(page: Page, email: string): Promise<void> {
   await loginButton(page).click();
 }
 
-async function entered(email = 'ann@example.com'): Promise<{ profile: BrowserContext; page: Page }> {
-  const profile = await openProfile({ expectedNoise: /status of 401|WebSocket connection to .* failed/ });
+async function entered(
+  email = 'ann@example.com',
+  expectedNoise = /status of 401|WebSocket connection to .* failed/,
+): Promise<{ profile: BrowserContext; page: Page }> {
+  const profile = await openProfile({ expectedNoise });
   const page = await profile.newPage();
   await page.goto(`${wiki}/`);
   await logIn(page, email);
@@ -75,6 +80,24 @@ test('a person who may enter one site only is told so at the other, and enters w
   expect(reportsApp.seen.at(-1)?.headers['remote-email']).toBe('ann@example.com');
   await page.goto(`${wiki}/`);
   expect(wikiApp.seen.at(-1)?.headers['remote-email']).toBe('ann@example.com');
+});
+
+test('pages of the gate on a site have nothing that axe objects to, and fit 320 px and 200 % zoom', async () => {
+  const { page } = await entered(longestAddress, /status of 40[034]/);
+  for (const [path, title] of [
+    [`${wiki}/.latchkey/refused`, 'You may not open wiki.example.net'],
+    [`${reports}/.latchkey/refused`, 'You may not open reports.example.org'],
+    [`${reports}/.latchkey/nope`, 'Not Found'],
+    [`${reports}/.latchkey/enter?retry=1`, 'This browser did not keep a cookie'],
+  ] as const) {
+    await page.goto(path);
+    expect(await page.getByRole('main').getByRole('heading', { level: 1 }).textContent()).toBe(title);
+    expect(await axeFindings(page)).toEqual([]);
+    await page.setViewportSize({ width: 320, height: 640 });
+    expect({ path, overflow: await overflow(page) }).toEqual({ path, overflow: [] });
+    await page.evaluate("document.documentElement.style.fontSize = '200%'");
+    expect({ path, overflow: await overflow(page) }).toEqual({ path, overflow: [] });
+  }
 });
 
 test('logging out on one site closes the other', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import ejs from 'ejs';
 import type { ErrorRequestHandler, Request, Response } from 'express';
@@ -7,7 +8,12 @@ import { securityHeaderValues } from '../../middleware/security-headers.ts';
 import { RedisUnavailable } from '../../redis/deadline.ts';
 import type { Site } from './sites.ts';
 
-const headers = Object.entries(securityHeaderValues({ https: false }));
+// Host names and addresses are longer than a narrow screen.
+const style = 'body { overflow-wrap: anywhere }';
+const styleSource = `'sha256-${createHash('sha256').update(style).digest('base64')}'`;
+const headers = Object.entries(securityHeaderValues({ https: false })).map(
+  ([name, value]) => [name, value.replace("style-src 'self'", `style-src ${styleSource}`)] as const,
+);
 
 /**
  * The headers of an answer of ours on somebody else's site. Without HSTS: the login site's covers all of its subdomains,
@@ -37,11 +43,14 @@ export function sendSitePage(res: Response, status: number, { title, text, link 
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="color-scheme" content="light dark">
     <title>${escapeXML(title)}</title>
+    <style>${style}</style>
   </head>
   <body>
-    <h1>${escapeXML(title)}</h1>
-    <p>${escapeXML(text)}</p>
-    <p><a href="${escapeXML(link.href)}">${escapeXML(link.label)}</a></p>
+    <main>
+      <h1>${escapeXML(title)}</h1>
+      <p>${escapeXML(text)}</p>
+      <p><a href="${escapeXML(link.href)}">${escapeXML(link.label)}</a></p>
+    </main>
   </body>
 </html>
 `);
