@@ -267,6 +267,23 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
     for (const { length, isChunked } of asked) expect([length ?? '0', isChunked]).toEqual(['0', false]);
   });
 
+  test('passes on headers that are longer than Latchkey takes, since they are meant for the app', async () => {
+    const browser = await entered(proxy);
+    const long = {
+      Accept: `text/html, ${'application/x;q=0.1, '.repeat(100)}*/*`,
+      'Accept-Language': `en${', en;q=0.1'.repeat(200)}`,
+      'Cache-Control': `no-cache${', x=1'.repeat(400)}`,
+      'Content-Type': `text/plain; x=${'x'.repeat(2000)}`,
+      'If-None-Match': Array.from({ length: 40 }, (_, index) => `"${'e'.repeat(32)}${index}"`).join(', '),
+      Range: `bytes=${Array.from({ length: 150 }, (_, index) => `${index}000-${index}999`).join()}`,
+    };
+    expect(await browser.visit(`${wiki}/page`, long)).toMatchObject({ status: 200 });
+    const [{ headers } = { headers: {} }] = wikiApp.seen;
+    for (const [name, value] of Object.entries(long)) expect(headers[name.toLowerCase()], name).toBe(value);
+    // And a stranger is led to the login.
+    expect(await new ProxiedBrowser(proxy).visit(`${wiki}/page`, long)).toMatchObject({ status: 303 });
+  });
+
   test('asks over connections that it keeps', async () => {
     const browser = await entered(proxy);
     connections.clear();
@@ -481,9 +498,16 @@ describe('without Redis', () => {
   });
 });
 
-test('without Latchkey, nobody passes any of them', async () => {
+test('without Latchkey, nobody passes any of them, and each says when to try again', async () => {
   const browsers = await Promise.all(proxies.map(([, proxy]) => entered(proxy)));
   await app.close();
-  for (const browser of browsers) expect((await browser.visit(`${wiki}/page`)).status).toBeGreaterThanOrEqual(502);
+  const urls = [`${wiki}/page`, `${wiki}/.latchkey/start`, `${login}/login`];
+  const answers = await Promise.all(browsers.flatMap((browser) => urls.map((url) => browser.visit(url))));
+  expect(answers).toHaveLength(9);
+  for (const { status, headers, text } of answers) {
+    expect([status, text.trim()]).toEqual([503, 'That did not work just now. Please try again in a few seconds.']);
+    expect(headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' });
+    expect(headers['content-type']).toMatch(/^text\/plain/);
+  }
   expect(wikiApp.seen).toEqual([]);
 });

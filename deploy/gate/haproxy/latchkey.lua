@@ -30,11 +30,16 @@ core.register_action("latchkey", { "http-req" }, function(txn)
     end
   end
 
+  -- As much of it as Latchkey reads; the app gets all.
+  if asked["accept"] then asked["accept"] = { table.concat(asked["accept"], ","):sub(1, 1000) } end
+
   local response = core.httpclient():get({ url = latchkey, headers = asked, timeout = 5000 })
-  if not response or response.status == 0 then
-    return answer(txn, 503, { ["retry-after"] = { "5" } }, "That did not work just now. Please try again in a few seconds.\n")
+  -- HAProxy itself answers 502, 503 or 504 when Latchkey does not; Latchkey's own 503 says when to try again.
+  local received = response and response.headers or {}
+  if not response or response.status == 0 or (response.status >= 502 and not received["retry-after"]) then
+    local headers = { ["retry-after"] = { "5" }, ["cache-control"] = { "no-store" }, ["content-type"] = { "text/plain" } }
+    return answer(txn, 503, headers, "That did not work just now. Please try again in a few seconds.\n")
   end
-  local received = response.headers or {}
 
   if response.status >= 200 and response.status < 300 then
     -- These replace whatever a visitor sends under the same names.
