@@ -74,6 +74,18 @@ describe.each(proxyNames)('a check by %s', (proxy) => {
     }
   });
 
+  test('leads no frame away, since the login page may not be framed, and says what to do', async () => {
+    const stranger = new GateBrowser(app);
+    for (const destination of ['iframe', 'frame', 'object', 'embed', 'fencedframe']) {
+      const headers = { ...navigation, 'Sec-Fetch-Dest': destination };
+      const refusal = await stranger.check(`${wiki}/frame`, { proxy, headers });
+      expect(refusal).toMatchObject({ status: 401, location: undefined });
+      expect(refusal.text).toBe('Please login first. To do so, reload the page.\n');
+      expect(refusal.headers['content-security-policy']).toContain("frame-ancestors 'self'");
+      expect(refusal.headers['x-frame-options']).toBe('SAMEORIGIN');
+    }
+  });
+
   test('refuses sites that are not listed, however they are written', async () => {
     const browser = await enteredWiki();
     for (const origin of ['https://evil.example', 'https://wiki.example.net:8443', 'https://login.example.com']) {

@@ -49,7 +49,7 @@ describe('the files that no test runs', () => {
       wordsOfOtherProxies.concat('x-forwarded-host', 'x-forwarded-method', 'x-forwarded-uri').sort(),
     );
     const passedOn = authorize.allowed_headers.patterns.map(({ exact }: { exact: string }) => exact);
-    expect(passedOn).toEqual(['cookie', 'accept', 'sec-fetch-mode', 'x-requested-with']);
+    expect(passedOn).toEqual(['cookie', 'accept', 'sec-fetch-mode', 'sec-fetch-dest', 'x-requested-with']);
     expect([path_prefix, server_uri.timeout]).toEqual(['/gate/envoy', '5s']);
     const taken = authorization_response.allowed_upstream_headers.patterns.map(({ exact }: { exact: string }) => exact);
     expect(taken.sort()).toEqual(sentWithEveryYes);
@@ -88,6 +88,8 @@ describe('the files that no test runs', () => {
     for (const name of ['Remote-Email', 'Remote_email', 'Remote.user']) {
       expect(name).toMatch(regExpOf(authResponseHeadersRegex));
     }
+    const { authRequestHeaders } = http.middlewares.latchkey.forwardAuth;
+    expect(authRequestHeaders).toEqual(['Cookie', 'Accept', 'Sec-Fetch-Mode', 'Sec-Fetch-Dest', 'X-Requested-With']);
     const routers: [string, { rule: string; middlewares?: string[]; service: string }][] = Object.entries(http.routers);
     // Of upgrades, only one to a WebSocket is passed on.
     const guarded = routers.filter(([, { middlewares = [] }]) => middlewares.includes('latchkey'));

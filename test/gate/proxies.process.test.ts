@@ -190,6 +190,11 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
       expect(answer).toMatchObject({ status: 401, text: 'Please login first.\n' });
       expect(answer.headers).not.toHaveProperty('location');
     }
+    const frame = { ...navigation, 'Sec-Fetch-Dest': 'iframe' };
+    const framed = await askProxy(proxy, { host: hosts.wiki, path: '/frame', headers: frame });
+    expect(framed).toMatchObject({ status: 401, text: 'Please login first. To do so, reload the page.\n' });
+    expect(framed.headers).not.toHaveProperty('location');
+    expect(framed.headers['x-frame-options'] ?? 'SAMEORIGIN').toBe('SAMEORIGIN');
     expect(wikiApp.seen).toEqual([]);
     const browser = await entered(proxy);
     expect(await browser.visit(`${wiki}/data`, script)).toMatchObject({ status: 200, text: '{"fresh":true}' });

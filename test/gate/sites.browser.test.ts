@@ -162,6 +162,19 @@ test('a page whose session ends gets 401 for what it fetches, and goes on after 
   expect([await status(), await socket(), await stream()]).toEqual([200, 'open', 'hello']);
 });
 
+test('a frame whose session has ended says what to do, and the page around it leads to the login', async () => {
+  const { page } = await entered('dave@example.com');
+  await page.evaluate("document.body.insertAdjacentHTML('beforeend', '<iframe src=/frame></iframe>')");
+  const frame = page.frameLocator('iframe');
+  await frame.getByRole('heading', { name: 'Demo' }).waitFor();
+  await page.context().clearCookies({ domain: new URL(wiki).hostname });
+  await page.context().clearCookies({ domain: new URL(login).hostname });
+  await page.evaluate("document.querySelector('iframe').contentWindow.location.reload()");
+  await frame.getByText('Please login first. To do so, reload the page.').waitFor();
+  await page.reload();
+  expect(new URL(page.url()).pathname).toBe('/login');
+});
+
 test('cookies and forms of the app are its own, and the cookies of the gate nobody sees', async () => {
   const { profile, page } = await entered();
   await page.evaluate("document.cookie = 'theme=dark; Secure'");

@@ -3,7 +3,7 @@
 local latchkey = "http://127.0.0.1:3000/gate/forward"
 
 -- What Latchkey reads of a request besides its address.
-local passed_on = { "cookie", "accept", "sec-fetch-mode", "x-requested-with" }
+local passed_on = { "cookie", "accept", "sec-fetch-mode", "sec-fetch-dest", "x-requested-with" }
 local identity = { "remote-email", "remote-user", "remote-assertion" }
 -- Belongs to the connection between HAProxy and Latchkey, not to the answer.
 local of_the_connection = {

@@ -8,7 +8,7 @@ import { isFromProxy } from '../../shared/from-proxy.ts';
 import { readCookie } from '../../shared/read-cookie.ts';
 import { type OriginalUrl, readOriginalUrl } from './original-url.ts';
 import { type ProxyKind, proxyKindOf } from './proxies.ts';
-import { refuseVisitor, setSiteHeaders } from './site-page.ts';
+import { refuseVisitor, sendSiteText } from './site-page.ts';
 import { isStillOpen, type SiteSessions } from './site-sessions.ts';
 import type { Site } from './sites.ts';
 import { startUrl } from './trip.ts';
@@ -30,13 +30,13 @@ export function checks(options: ChecksOptions): RequestHandler {
   const warnOfVisitor = warningOfVisitors(log);
 
   async function check(kind: ProxyKind, req: Request, res: Response): Promise<void> {
-    if (!isTrusted(req)) return answer(res, 403, 'This address is for the proxy alone.');
+    if (!isTrusted(req)) return sendSiteText(res, 403, 'This address is for the proxy alone.');
     if (!kind.isAsking(req)) {
       warnOfVisitor(req);
-      return answer(res, 403, 'This address is for the proxy alone.');
+      return sendSiteText(res, 403, 'This address is for the proxy alone.');
     }
     const original = readOriginalUrl(kind.originalUrl(req), sites);
-    if (!original) return answer(res, 403, 'Latchkey does not guard this site.');
+    if (!original) return sendSiteText(res, 403, 'Latchkey does not guard this site.');
     const { site } = original;
     const cookie = readCookie(req, site.cookie);
     const siteSession = cookie === undefined ? undefined : siteSessions.open(site, cookie);
@@ -58,7 +58,7 @@ export function checks(options: ChecksOptions): RequestHandler {
       if (error instanceof RedisUnavailable) noteOutage(error);
       else log.error({ err: error }, 'a check failed');
       if (status === 503) res.setHeader('Retry-After', String(retryAfterSeconds));
-      answer(res, status, message);
+      sendSiteText(res, status, message);
     });
   };
 }
@@ -82,20 +82,21 @@ function letPass(kind: ProxyKind, req: Request, res: Response, visit: Visit & { 
 function askToLogIn(kind: ProxyKind, original: OriginalUrl, req: Request, res: Response): void {
   const isLedAway = isNavigation(req, kind.method(req));
   if (isLedAway) res.setHeader('Location', startUrl(original.site, original.path));
-  answer(res, isLedAway ? kind.redirectStatus : 401, 'Please login first.');
-}
-
-// The proxy may pass it on to the visitor.
-function answer(res: Response, status: number, text: string): void {
-  setSiteHeaders(res);
-  res.status(status).type('text').send(`${text}\n`);
+  const hint = isFrame(req) ? ' To do so, reload the page.' : '';
+  sendSiteText(res, isLedAway ? kind.redirectStatus : 401, `Please login first.${hint}`);
 }
 
 // https://www.w3.org/TR/fetch-metadata/ ; where none of it is sent, only what asks for a page is led away.
 function isNavigation(req: Request, method: string): boolean {
   const mode = req.headers['sec-fetch-mode'];
-  if (mode !== undefined) return mode === 'navigate';
+  if (mode !== undefined) return mode === 'navigate' && !isFrame(req);
   return method === 'GET' && !isXhr(req) && (req.headers.accept ?? '').includes('text/html');
+}
+
+// The login page refuses to be framed. Only the page around a frame can be led there.
+function isFrame(req: Request): boolean {
+  const destination = req.headers['sec-fetch-dest'] ?? 'document';
+  return req.headers['sec-fetch-mode'] === 'navigate' && destination !== 'document';
 }
 
 /** In UTF-8, each byte a character, which is how Node sends headers. */

@@ -24,6 +24,15 @@ export function setSiteHeaders(res: Response): void {
   res.setHeader('Cache-Control', 'no-store');
 }
 
+/** Answers with a sentence, which the site's own frames may show. */
+export function sendSiteText(res: Response, status: number, text: string): void {
+  setSiteHeaders(res);
+  const policy = String(res.getHeader('Content-Security-Policy'));
+  res.setHeader('Content-Security-Policy', policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'"));
+  res.setHeader('X-Frame-Options', 'SAMEORIGIN');
+  res.status(status).type('text').send(`${text}\n`);
+}
+
 type SitePage = { title: string; text: string; link: { href: string; label: string } };
 
 /**
