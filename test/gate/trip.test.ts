@@ -93,6 +93,26 @@ describe('a visitor', () => {
     expect(answer.text).toContain(`href="${wiki}/.latchkey/start?to=/page"`);
   });
 
+  test('whose browser keeps no cookies of the login site is told so there, instead of going in circles', async () => {
+    const browser = new GateBrowser(app);
+    const arrived = await browser.open(`${wiki}/page`);
+    expect(new URL(arrived.url).pathname).toBe('/login');
+    const next = new URL(arrived.url).searchParams.get('next') ?? '';
+    const signedIn = await browser.post(`${login}/login`, { email: 'ann@example.com', next });
+    const path = new URL(signedIn.location ?? '', login).href;
+    browser.cookies(login).clear();
+    const answer = await browser.visit(path);
+    expect([answer.status, answer.location]).toEqual([400, undefined]);
+    expect(answer.text).toContain('<h1>This browser did not keep a cookie.</h1>');
+    expect(answer.text).toContain('Allow cookies for login.example.com, and try again.');
+    const [, again = ''] = /href="(\/gate\?[^"]+)"/.exec(answer.text) ?? [];
+    const retried = await browser.open(login + again.replaceAll('&amp;', '&'));
+    expect(new URL(retried.url).pathname).toBe('/login');
+    // A session that has ended in the meantime is another matter: there was a cookie.
+    const ended = await browser.visit(path, { ...navigation, Cookie: '__Host-session=s%3Aended' });
+    expect(ended).toMatchObject({ status: 303, location: expect.stringMatching(/^\/login\?next=/) });
+  });
+
   test('who asked to be kept signed in keeps the site, too, until the session ends for good', async () => {
     const browser = new GateBrowser(app);
     await browser.openAs('ann@example.com', `${wiki}/`, { remember: 'on' });

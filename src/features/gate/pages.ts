@@ -21,6 +21,7 @@ import {
   gatePath,
   gatePathAfterLogin,
   gateSiteOf,
+  hasLostCookie,
   pathOf,
   readStart,
   readTrip,
@@ -108,15 +109,20 @@ function start({ loginOrigin }: PagesOptions, { site, req, res }: SiteVisit): vo
 
 /**
  * On the login site: sends visitors who may enter back to the site with a ticket, and all others to log in.
- * @throws {HttpError} 404 for a site that is not listed
+ * @throws {HttpError} 404 for a site that is not listed, 400 for a browser that keeps no cookies
  */
-function issueTicket({ sites, tickets, log }: PagesOptions): RequestHandler {
+function issueTicket({ sites, tickets, log, loginOrigin }: PagesOptions): RequestHandler {
   return async function issueTicket(req, res) {
     const site = sites.get(String(req.query.site));
     if (!site) throw new HttpError(404, 'Latchkey does not guard this site.');
     const trip = readTrip(req, site);
     const { browser } = trip;
     const { email } = req.session;
+    if (email === undefined && hasLostCookie(req)) {
+      const note = `Allow cookies for ${new URL(loginOrigin).host}, and try again.`;
+      const link = { href: gatePath(trip), label: 'Try again' };
+      throw new HttpError(400, 'This browser did not keep a cookie.', { note, link });
+    }
     if (email === undefined) return res.redirect(303, `/login?next=${encodeURIComponent(gatePathAfterLogin(trip))}`);
     if (!site.admits(email)) {
       log.info({ ...requestFields(req), person: tagOf(email), site: site.origin }, 'site refused');

@@ -62,7 +62,13 @@ export function readTrip(req: Request, site: Site): Trip {
 
 /** The login site's part of a trip, by way of its login page. */
 export function gatePathAfterLogin(trip: Trip): string {
-  return gatePath({ ...trip, to: trip.to.length > maxPathThroughLogin ? `.${hashOf(trip.to)}` : trip.to });
+  const to = trip.to.length > maxPathThroughLogin ? `.${hashOf(trip.to)}` : trip.to;
+  return `${gatePath({ ...trip, to })}&after=login`;
+}
+
+/** Whether a trip comes from the login page, and the browser has not kept the cookie that it got there. */
+export function hasLostCookie({ query, headers }: Request): boolean {
+  return query.after === 'login' && headers.cookie === undefined;
 }
 
 /** The path where a trip ends; the home page if the login took too long, or another tab has brought a long path since. */
