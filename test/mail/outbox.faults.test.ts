@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Courier } from '../../src/features/mail/delivery.ts';
-import { mail, newSmtpClient } from './courier.ts';
+import { SmtpThread } from '../../src/features/mail/smtp-thread.ts';
+import { createLogger } from '../../src/log.ts';
+import { mail, newSmtpClient, smtpOptions } from './courier.ts';
 import { type Failure, startMailServer } from './mail-server.ts';
 import { neverAnswers, newOutbox, quickPolicy, scripted, soon, useOutboxes } from './outbox-rig.ts';
 
@@ -229,6 +231,15 @@ test('a mail that a killed process was delivering is delivered by another, as so
 });
 
 describe('stopping', () => {
+  test('logs nothing of a check that it cuts short', async () => {
+    const thread = new SmtpThread(smtpOptions({ port: server.port }), createLogger('silent'));
+    server.failure = { at: 'greeting', answer: 'silence' };
+    const { outbox, lines } = start({ courier: thread });
+    await expect.poll(() => server.seen, soon).toContain('greeting');
+    await outbox.stop();
+    expect(lines()).toEqual([]);
+  });
+
   test('sends what can be sent at once, and leaves the rest in Redis for the next start', async () => {
     const first = start();
     await first.enqueue();

@@ -399,6 +399,34 @@ describe('the metrics', () => {
     expect(seen['mail_seconds code']).toBe(1);
   });
 
+  test('say within half a minute that the mail server is back, unless mail waits that will tell', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const set: Record<string, number> = {};
+    figures.subscribe((figure) => {
+      if ('set' in figure) set[figure.name.replace('latchkey_', '')] = figure.set;
+    });
+    const rejects = scripted(async () => ({ outcome: 'unavailable', problem: 'rejects the sender', reply: {} }));
+    const check = vi.fn<Courier['check']>(async () => 'nothing listens');
+    const { enqueue, logged } = start({ courier: { ...rejects, check } });
+    await expect.poll(() => set.mail_server_available, soon).toBe(0);
+    await enqueue();
+    await expect.poll(() => set.mails_queued, soon).toBe(1);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([check.mock.calls.length, set.mail_server_available]).toEqual([1, 0]);
+    // As if another process had delivered it.
+    await node.flushAll();
+    await expect.poll(() => set.mails_queued, soon).toBe(0);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect([check.mock.calls.length, set.mail_server_available]).toEqual([2, 0]);
+    check.mockResolvedValue(undefined);
+    await vi.advanceTimersByTimeAsync(30_000);
+    await expect.poll(() => set.mail_server_available, soon).toBe(1);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(check).toHaveBeenCalledTimes(3);
+    expect([logged('mail cannot be sent').length, logged('mail server is ready').length]).toEqual([1, 1]);
+  });
+
   test('follow a queue that empties while the mail server is away', async () => {
     const queued: number[] = [];
     figures.subscribe((figure) => {

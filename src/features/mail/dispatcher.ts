@@ -50,7 +50,8 @@ export class Dispatcher {
   #state: 'new' | 'running' | 'stopped' = 'new';
   #isStepping = false;
   #isWoken = false;
-  #isIdle = false;
+  /** Whether no process had mail to deliver when this one last looked. */
+  isIdle = false;
   #timer: NodeJS.Timeout | undefined;
   #leased = 0;
   #redisAwaySince: number | undefined;
@@ -103,7 +104,7 @@ export class Dispatcher {
 
   async #step(): Promise<void> {
     this.#isStepping = true;
-    const isSweep = this.#isIdle && !this.#isWoken && this.#redisAwaySince === undefined;
+    const isSweep = this.isIdle && !this.#isWoken && this.#redisAwaySince === undefined;
     this.#isWoken = false;
     clearTimeout(this.#timer);
     let nextMs: number;
@@ -136,7 +137,7 @@ export class Dispatcher {
     }
     this.#leased = claim.leased;
     // Decoys are not in `queued`, but have a next check (ASVS 6.3.8). Without limits, nothing was looked for.
-    this.#isIdle = limits !== undefined && claim.queued === 0 && claim.nextMs === undefined;
+    this.isIdle = limits !== undefined && claim.queued === 0 && claim.nextMs === undefined;
     publishQueue(claim.queued, claim.oldestMs);
     for (const job of claim.jobs) {
       if (this.#state === 'running') void this.#attempt(job);

@@ -11,6 +11,8 @@ import { domainTag, type SealKeys, seal } from './seal.ts';
 import { SendDelay } from './send-delay.ts';
 import type { ServerLimits } from './server-health.ts';
 
+const recheckMs = 30_000;
+
 type Context = Record<string, string>;
 
 /** How a mail is delivered, and what its sender needs to know about it later. */
@@ -84,6 +86,7 @@ export class RedisOutbox implements Outbox {
   readonly #sendDelay: SendDelay;
   #isAvailable = true;
   #isStopped = false;
+  #recheck: NodeJS.Timeout | undefined;
 
   constructor({ redis, keys, log, courier, limits, policy = defaultRetryPolicy, maxDelayMs }: OutboxParts) {
     this.#sendDelay = new SendDelay(maxDelayMs);
@@ -106,16 +109,30 @@ export class RedisOutbox implements Outbox {
     if (this.#handlers.size === 0) return;
     publishZeros([...this.#handlers.keys()]);
     this.#dispatcher.start();
-    this.#courier.check().then(
-      (problem) => {
-        if (problem === undefined) this.#log.info('mail server is ready');
-        else this.#reportUnavailable(problem, {});
-      },
-      (error: unknown) => this.#log.error({ error: errorWithoutMessage(error) }, 'check of the mail server failed'),
-    );
+    void this.#check();
+    this.#recheck = setInterval(() => {
+      // Without mail, nothing else would notice that the server is back. While mail waits, its attempts do: they also
+      // find what no check does, such as a sender that is rejected.
+      if (!this.#isAvailable && this.#dispatcher.isIdle) void this.#check();
+    }, recheckMs).unref();
+  }
+
+  async #check(): Promise<void> {
+    try {
+      const problem = await this.#courier.check();
+      if (this.#isStopped) return;
+      if (problem !== undefined) return this.#reportUnavailable(problem, {});
+      this.#log.info('mail server is ready');
+      this.#isAvailable = true;
+      publishAvailable(true);
+    } catch (error) {
+      // The thread ends with the outbox, as when the start fails, and nothing is wrong with the mail server then.
+      if (!this.#isStopped) this.#log.error({ error: errorWithoutMessage(error) }, 'check of the mail server failed');
+    }
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#recheck);
     await this.#dispatcher.stop();
     this.#isStopped = true;
     await this.#courier.close();
