@@ -268,6 +268,44 @@ test('one port has the metrics of all workers, added up', async () => {
   expect(await server.ended).toEqual({ code: 0, signal: null });
 }, 60_000);
 
+test('counters never fall: those of workers that have ended are kept', async () => {
+  const metricsPort = await freePort();
+  const server = await startWorkers({ METRICS_PORT: String(metricsPort) });
+  const visit = async (times: number) => {
+    for (let count = 1; count <= times; count += 1) await open(server.url());
+  };
+  const counted = async () => {
+    const { text } = await open(`http://127.0.0.1:${metricsPort}`, '/metrics');
+    return /^latchkey_request_seconds_count\{[^}]*route="\/login",status="200"[^}]*\} (\d+)$/m.exec(text)?.[1];
+  };
+  await visit(10);
+  expect(await counted()).toBe('10');
+  process.kill(victimOf(server), 'SIGKILL');
+  await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
+  expect(await counted()).toBe('10');
+  // A worker that is replaced reports what it has counted since it was last asked.
+  await visit(5);
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
+  expect(await counted()).toBe('15');
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(2);
+  await visit(1);
+  expect(await counted()).toBe('16');
+}, 60_000);
+
+test('a worker that ends before it has answered does not hold up a reading of the metrics', async () => {
+  const metricsPort = await freePort();
+  const server = await startWorkers({ METRICS_PORT: String(metricsPort) });
+  const frozen = victimOf(server);
+  process.kill(frozen, 'SIGSTOP');
+  const reading = open(`http://127.0.0.1:${metricsPort}`, '/metrics');
+  // The connections are accepted in turn, so the question has been asked by then.
+  expect((await open(`http://127.0.0.1:${metricsPort}`, '/nowhere')).status).toBe(404);
+  process.kill(frozen, 'SIGKILL');
+  expect((await reading).status).toBe(200);
+}, 60_000);
+
 /** Workers don't ask for what they inherit while the file `hold` is in their directory, unless `go` is. */
 const heldCommand = () =>
   commandWith(`if (cluster.isWorker) {

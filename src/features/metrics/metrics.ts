@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { subscribe } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import type http from 'node:http';
-import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Config } from '../../config.ts';
 import type { Core, Service } from '../../core.ts';
 import { redisCalls, signIns } from '../../diagnostics.ts';
@@ -12,10 +12,9 @@ import { securityHeaderValues } from '../../middleware/security-headers.ts';
 import { projectDirectory } from '../../project-directory.ts';
 import { showFigures } from './figures.ts';
 import { countSessions } from './session-count.ts';
+import { collectMetrics, reportMetrics } from './worker-metrics.ts';
 
 const packageFile = new URL('package.json', projectDirectory);
-// The primary waits for all workers, also for those that are still starting. They answer that they have measured nothing.
-if (cluster.isWorker) new AggregatorRegistry();
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -127,10 +126,7 @@ function countRedisCommands(registry: Registry): void {
 export function serveMetrics(core: Core): Service {
   const { config, log } = core;
   if (config.metrics.port === undefined) return {};
-  if (cluster.isWorker) {
-    AggregatorRegistry.setRegistries(measure());
-    return countSessions(core);
-  }
+  if (cluster.isWorker) return together(reportMetrics(measure()), countSessions(core));
   const service = serve(config, log, () => registry.metrics());
   const registry = measure(service.server);
   return together(service, countSessions(core));
@@ -148,7 +144,7 @@ function together(...services: Service[]): Service {
 }
 
 /**
- * The metrics of all workers together, which the primary serves where these settings say. Counters are added up.
+ * The metrics of all workers together, which the primary serves where these settings say.
  * @public for whatever starts workers
  */
 export const workerMetrics = {
@@ -161,8 +157,7 @@ export const workerMetrics = {
 
 function serveWorkerMetrics(config: Config, log: Logger): Service {
   if (config.metrics.port === undefined) return {};
-  const registry = new AggregatorRegistry();
-  return serve(config, log, () => registry.clusterMetrics());
+  return serve(config, log, collectMetrics());
 }
 
 function serve({ metrics }: Config, log: Logger, read: () => Promise<string>): Service & { server: http.Server } {
