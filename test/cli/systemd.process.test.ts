@@ -17,7 +17,6 @@ const [settings, home] = [newDirectory('etc-'), newDirectory('opt-')];
 mkdirSync(join(settings, 'secrets'));
 writeFileSync(join(settings, 'secrets/session-secret'), cliSecret);
 writeFileSync(join(settings, 'secrets/redis-url'), redisUrl);
-writeFileSync(join(settings, 'secrets/smtp-url'), 'smtps://mail.example.com'); // feature: mail
 const script = readFileSync(pathOf('deploy/systemd/latchkey'), 'utf8')
   .replaceAll('/etc/latchkey', settings)
   .replaceAll('/opt/latchkey/dist', dirname(dirname(builtFile('cli/latchkey.js'))))
@@ -56,4 +55,13 @@ describe('deploy/systemd/latchkey', () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('ENOENT') });
     expect(runScript([], { REDIS_URL_FILE: '/no/file' }).stderr).toContain('/no/file');
   });
+
+  // feature: mail
+  test('takes the mail server, which the tests above do without', () => {
+    writeFileSync(join(settings, 'secrets/smtp-url'), 'https://mail.example.com');
+    expect(runScript([]).stderr).toContain('SMTP_URL takes');
+    writeFileSync(join(settings, 'secrets/smtp-url'), 'smtps://mail.example.com');
+    expect(runScript([]).status).toBe(0);
+  });
+  // end: mail
 });

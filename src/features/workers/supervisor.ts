@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { type Config, ConfigError } from '../../config.ts';
 import type { Service } from '../../core.ts';
 import { findRedis, findSecrets } from '../../development-defaults.ts';
@@ -95,12 +96,15 @@ class Supervisor {
   readonly #inherited: Inherited;
   readonly #options: Options;
   readonly #workers = new Set<Worker>();
+  /** The settings of the workers, as far as a reload was not stopped. */
+  #latest: Config;
   #isStopping = false;
   #reload: Promise<void> | undefined;
   #restartDelayMs = 0;
 
   constructor(config: Config, log: Logger, inherited: Inherited, options: Options) {
     this.#config = config;
+    this.#latest = config;
     this.#log = log;
     this.#inherited = inherited;
     this.#options = options;
@@ -177,6 +181,9 @@ class Supervisor {
       return;
     }
     this.#warnOfChanges(config);
+    if (isDeepStrictEqual(config, this.#latest)) {
+      this.#log.warn('reload: no setting has changed; a change in the environment needs a restart');
+    }
     this.#log.info('reload: replacing all workers');
     for (const old of [...this.#workers]) {
       if (this.#isStopping) return;
@@ -189,6 +196,7 @@ class Supervisor {
       this.#workers.delete(old);
       await this.#end(old, config.shutdownDelaySeconds, () => retire(old));
     }
+    this.#latest = config;
     this.#log.info('reload: all workers replaced');
   }
 
