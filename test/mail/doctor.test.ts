@@ -43,9 +43,26 @@ test('doctor says which check could not be made', async () => {
 });
 
 test('doctor says what is wrong with the mail server', async () => {
-  mails.failure = { at: 'recipient', answer: 550 };
+  mails.failure = { at: 'recipient', answer: 550, words: '5.1.1 olga: \u001b[31mno such user\r\n' };
   const refused = await doctor(mails.url, '--mail', 'olga@example.com');
-  expect(refused('mail')).toMatchObject({ ok: false, detail: expect.stringContaining('550') });
+  expect(refused('mail')).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining('refused 550 5.1.1'),
+    problem: 'the mail server says "550 5.1.1 olga: [31mno such user": look for the mail in the log of the mail server',
+  });
+  mails.failure = { at: 'recipient', answer: 554, words: '5.7.1 olga@example.com: Relay access denied' };
+  const unrelayed = await doctor(mails.url, '--mail', 'olga@example.com');
+  const advice = 'check the user and the password in SMTP_URL, and MAIL_FROM';
+  expect(unrelayed('mail')?.problem).toBe(
+    `the mail server says "554 5.7.1 olga@example.com: Relay access denied": ${advice}`,
+  );
+  mails.failure = { at: 'sender', answer: 550, words: 'sender unknown' };
+  const rejected = await doctor(mails.url, '--mail', 'olga@example.com');
+  expect(rejected('mail')?.problem).toMatch(/check MAIL_FROM.*; the mail server says "550 sender unknown"$/);
+  mails.failure = { at: 'greeting', answer: 554, words: '5.7.1 you are on a list' };
+  expect((await doctor(mails.url))('mail server')?.problem).toBe(
+    `localhost:${mails.port} accepts no mail (554); it says "554 5.7.1 you are on a list"`,
+  );
   mails.failure = undefined;
   const away = await doctor('smtp://localhost:9');
   expect(away('mail server')).toMatchObject({ ok: false, problem: expect.stringContaining('localhost:9') });

@@ -6,7 +6,7 @@ import { explainProblem } from '../../src/features/mail/smtp-replies.ts';
 import { parseAddress } from '../../src/session/email-address.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { freePort } from '../support/process.ts';
-import { deliver, newSmtpClient, smtpOptions, testKeys } from './courier.ts';
+import { deliver, mail, newSmtpClient, sealed, smtpOptions, testKeys } from './courier.ts';
 import { ownAddress, startMailServer } from './mail-server.ts';
 
 const noTls: SMTPServerOptions = { hideSTARTTLS: true, disabledCommands: ['STARTTLS'] };
@@ -154,6 +154,26 @@ describe('the check of the mail server finds', () => {
     expect(await problemOf(`smtp://ann:wrong@localhost:${strict.port}`)).toBe(
       `localhost:${strict.port} rejects the user or password in SMTP_URL`,
     );
+  });
+
+  test('a server that turns clients away', async () => {
+    server.failure = { at: 'greeting', answer: 554, words: 'no access' };
+    expect(await problemOf(server.url)).toBe(`localhost:${server.port} accepts no mail (554)`);
+    server.failure = { at: 'greeting', answer: 421 };
+    expect(await problemOf(server.url)).toBe(`localhost:${server.port} accepts no mail at the moment (421)`);
+    server.failure = undefined;
+  });
+
+  test('codes alone, and so does a delivery; only a test tells what the server said, which may quote the address', async () => {
+    const client = newSmtpClient({ port: server.port });
+    for (const at of ['greeting', 'recipient'] as const) {
+      server.failure = { at, answer: 550, words: `5.7.1 <${mail.to}> ${'x'.repeat(400)}` };
+      expect(JSON.stringify([await client.check(), await deliver(client)])).not.toContain('5.7.1 <');
+      const { words } = await client.deliver({ ...sealed(), isTest: true });
+      expect(words).toMatch(/^550 5\.7\.1 <ann@example\.com> x{10}/);
+      expect(words).toHaveLength(300);
+    }
+    server.failure = undefined;
   });
 
   test('a server without authentication', async () => {

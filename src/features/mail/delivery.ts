@@ -43,10 +43,15 @@ export type Outcome =
   /** No session secret decrypts it. */
   | { outcome: 'unreadable' };
 
-export type Delivered = Outcome & { reply: Reply; envelope?: Omit<Envelope, 'mail'> };
+export type Delivered = Outcome & {
+  reply: Reply;
+  envelope?: Omit<Envelope, 'mail'>;
+  /** What the server said, of a test alone: it may quote the address. */
+  words?: string | undefined;
+};
 
-/** A mail to deliver, still encrypted. */
-export type Sealed = { id: string; sealed: string; isWithheld: boolean; hasLapsed: boolean };
+/** A mail to deliver, still encrypted. `isTest`: it is the operator's own. */
+export type Sealed = { id: string; sealed: string; isWithheld: boolean; hasLapsed: boolean; isTest?: true };
 
 /** Delivers mail: to an SMTP server, or in development to the mail catcher. */
 export type Courier = {
@@ -55,8 +60,11 @@ export type Courier = {
   prepare?: () => void;
   /** Breaks off an attempt, unless the server may have the mail already. */
   breakOff: (id: string) => void;
-  /** What is wrong with the mail server, in words for the operator; undefined if nothing is. */
-  check: () => Promise<string | undefined>;
+  /**
+   * What is wrong with the mail server, in words for the operator; undefined if nothing is.
+   * @param isTest whether to quote the server, as only an operator who asks may read it
+   */
+  check: (isTest?: boolean) => Promise<string | undefined>;
   close: () => Promise<void>;
 };
 

@@ -16,7 +16,7 @@ export function checkMail(courier: Courier | undefined, keys: SealKeys, config: 
     }
     try {
       const detail = `${server.host}:${server.port}, TLS ${server.tls}${server.credentials ? ', login' : ''}`;
-      const problem = await courier.check();
+      const problem = await courier.check(true);
       if (problem !== undefined || mailTo === undefined) return [{ what, detail, problem }];
       return [{ what, detail }, await sendMail(courier, keys, mailTo, config.siteName)];
     } finally {
@@ -31,14 +31,19 @@ async function sendMail(courier: Courier, keys: SealKeys, to: EmailAddress, site
   const mail = { to, subject: `Test of ${siteName}`, text: `${text}\n`, html: `<p>${escaped(text)}</p>` };
   const id = randomUUID();
   const sealed = seal(keys, id, JSON.stringify({ mail, kind: 'test', about: {}, context: {} }));
-  const delivered = await courier.deliver({ id, sealed, isWithheld: false, hasLapsed: false });
+  const delivered = await courier.deliver({ id, sealed, isWithheld: false, hasLapsed: false, isTest: true });
   return { what: 'mail', detail: `to ${to}: ${replyText(delivered)}`, problem: problemOf(delivered) };
 }
 
 function problemOf(delivered: Delivered): string | undefined {
   if (delivered.outcome === 'accepted') return undefined;
-  if ('problem' in delivered) return delivered.problem;
-  return `${delivered.outcome}: look for the mail in the log of the mail server`;
+  const { words, reply, outcome } = delivered;
+  const said = words === undefined ? outcome : `the mail server says "${words}"`;
+  if ('problem' in delivered) return words === undefined ? delivered.problem : `${delivered.problem}; ${said}`;
+  // Security and policy (RFC 3463, 3.8).
+  return reply.enhanced?.startsWith('5.7.') || /\brelay/i.test(words ?? '')
+    ? `${said}: check the user and the password in SMTP_URL, and MAIL_FROM`
+    : `${said}: look for the mail in the log of the mail server`;
 }
 
 function replyText({ outcome, reply }: Delivered): string {

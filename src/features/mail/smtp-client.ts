@@ -11,6 +11,7 @@ import {
   isEndOfSession,
   judgeAttempt,
   judgeOpening,
+  wordsOf,
 } from './smtp-replies.ts';
 import { defaultTimeouts, type Letter, type SmtpServer, SmtpSession, type Timeouts } from './smtp-session.ts';
 
@@ -66,25 +67,27 @@ export class SmtpClient implements Courier {
     }
     const breakingOff = new AbortController();
     this.#underWay.set(sealed.id, breakingOff);
-    const delivered = await this.#attempt(
+    const { words, ...delivered } = await this.#attempt(
       { from: from.address, to: smtpAddress(mail.to), message },
       breakingOff.signal,
     );
     this.#underWay.delete(sealed.id);
     if (delivered.outcome === 'accepted') this.#typicalMs = performance.now() - startedAt;
-    return { ...delivered, envelope };
+    return { ...delivered, envelope, ...(sealed.isTest && { words }) };
   }
 
   breakOff(id: string): void {
     this.#underWay.get(id)?.abort();
   }
 
-  async check(): Promise<string | undefined> {
+  async check(isTest = false): Promise<string | undefined> {
     try {
       this.#release(await SmtpSession.open(this.#options.server, this.#timeouts));
       return undefined;
     } catch (error) {
-      return explainProblem(error, this.#options.server);
+      const problem = explainProblem(error, this.#options.server);
+      const words = isTest ? wordsOf(error) : undefined;
+      return words === undefined ? problem : `${problem}; it says "${words}"`;
     }
   }
 
@@ -100,7 +103,7 @@ export class SmtpClient implements Courier {
       try {
         session = known ?? (await SmtpSession.open(server, this.#timeouts));
       } catch (error) {
-        return { ...judgeOpening(error, server), reply: describeFailure(error) };
+        return { ...judgeOpening(error, server), reply: describeFailure(error), words: wordsOf(error) };
       }
       const progress = { signal, isBodySent: false };
       try {
@@ -111,7 +114,7 @@ export class SmtpClient implements Courier {
         session.end();
         const reply = describeFailure(error);
         if (!known || progress.isBodySent || !isEndOfSession(error)) {
-          return { ...judgeAttempt(error, server, letter.to), reply };
+          return { ...judgeAttempt(error, server, letter.to), reply, words: wordsOf(error) };
         }
         // The server has shown how many mails it accepts in one session.
         if (reply.reply !== undefined) this.#mailsPerSession = Math.max(1, session.sent);

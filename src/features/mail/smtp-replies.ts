@@ -11,6 +11,8 @@ type SmtpError = {
   message?: string;
 };
 
+const maxWordsLength = 300;
+
 const queueIdForms = [
   /\bqueued as ([\w.-]{1,64})/i,
   /\bid=([\w.-]{1,64})/i,
@@ -37,6 +39,14 @@ export function describeFailure(failure: unknown): Reply {
     ...(code !== undefined && { code: originalCode ?? code }),
     ...(command !== undefined && { command }),
   };
+}
+
+/** What the server said, on one line. It may quote the address, and is only for an operator who tests the server. */
+export function wordsOf(failure: unknown): string | undefined {
+  return errorOf(failure)
+    .response?.replace(/[\s\p{C}]+/gu, ' ')
+    .trim()
+    .slice(0, maxWordsLength);
 }
 
 /** Whether the server accepts no more mail in this session, but may in another one. */
@@ -112,9 +122,8 @@ export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer
     return `${where} rejects the sender (${responseCode}): check MAIL_FROM, and whether SMTP_URL needs a user`;
   }
   if (responseCode === 530) return `${where} requires authentication or TLS: add a user and a password to SMTP_URL`;
-  return responseCode === undefined
-    ? `${where} closes the connection`
-    : `${where} accepts no mail at the moment (${responseCode})`;
+  if (responseCode === undefined) return `${where} closes the connection`;
+  return `${where} accepts no mail${responseCode < 500 ? ' at the moment' : ''} (${responseCode})`;
 }
 
 function explainCertificate(where: string, code: string | undefined): string {

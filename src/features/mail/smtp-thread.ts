@@ -58,8 +58,8 @@ export class SmtpThread implements Courier {
   }
 
   /** @throws {ThreadError} */
-  async check(): Promise<string | undefined> {
-    return (await this.#ask((call) => ({ call, check: true }))) as string | undefined;
+  async check(isTest = false): Promise<string | undefined> {
+    return (await this.#ask((call) => ({ call, check: { isTest } }))) as string | undefined;
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import { SmtpClient, type SmtpOptions } from './smtp-client.ts';
 /** What the main thread asks for. Each call has a number, which its answer repeats. */
 export type ThreadCall =
   | { call: number; deliver: Sealed }
-  | { call: number; check: true }
+  | { call: number; check: { isTest: boolean } }
   | { call: number; close: true }
   | { breakOff: string };
 
@@ -35,6 +35,6 @@ port.on('message', (message: ThreadCall) => {
 
 async function perform(call: Call): Promise<unknown> {
   if ('deliver' in call) return client.deliver(call.deliver);
-  if ('check' in call) return client.check();
+  if ('check' in call) return client.check(call.check.isTest);
   return client.close();
 }
