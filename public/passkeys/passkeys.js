@@ -7,15 +7,21 @@ const isAvailable =
   typeof passkeys.prototype.toJSON === 'function';
 /** How long the field waits with one challenge, which can be answered for five minutes. */
 const renewMs = 240_000;
+/** How long the server may take to answer. */
+const answerMs = 15_000;
 const offline = 'That did not work just now. Check your connection, then try again.';
+const unavailable = 'That did not work just now. Please try again in a few seconds.';
+const waiting = { note: 'One moment…' };
 
 async function post(path, body = {}) {
   const response = await fetch(path, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
     body: JSON.stringify(body),
+    signal: AbortSignal.timeout(answerMs),
   });
-  const answer = await response.json().catch(() => ({ error: offline }));
+  // What is no JSON comes from the proxy in front of the server, or from whoever offers the network.
+  const answer = await response.json().catch(() => ({ error: response.status < 500 ? offline : unavailable }));
   return { ok: response.ok, isLoginNeeded: response.status === 401, answer };
 }
 
@@ -42,7 +48,8 @@ function offerLogin(box) {
   const { button, show } = partsOf(box);
   /** The request that the browser is to answer; there can be one at a time. */
   let request;
-  let isSending = false;
+  /** Whether the server is to answer what somebody asked for at the button, or with a passkey. */
+  let isBusy = false;
   let renewal;
   /** Whether the field waits for the page to be seen again. */
   let isPaused = false;
@@ -56,16 +63,21 @@ function offerLogin(box) {
     const { ok, answer: options } = await post('/login/passkey/options');
     if (!ok) throw new Error(options.error);
     signal.throwIfAborted();
+    if (!mediation) {
+      // The browser shows by itself that it waits.
+      isBusy = false;
+      show();
+    }
     const publicKey = passkeys.parseRequestOptionsFromJSON(options);
     return navigator.credentials.get({ publicKey, signal, ...(mediation && { mediation }) });
   }
 
   async function send(credential) {
-    isSending = true;
+    isBusy = true;
     clearTimeout(renewal);
     show({ note: 'Checking your passkey…' });
     const problem = await logIn(credential).catch(() => offline);
-    isSending = false;
+    isBusy = false;
     if (!problem) return;
     show({ error: problem });
     void waitInField();
@@ -90,7 +102,7 @@ function offerLogin(box) {
     const earlier = request;
     const isPossible = await passkeys.isConditionalMediationAvailable?.();
     // The button may have been pressed meanwhile; what it asks for goes first.
-    if (isSending || !isPossible || request !== earlier) return;
+    if (isBusy || !isPossible || request !== earlier) return;
     try {
       const asked = ask('conditional');
       renewal = setTimeout(waitInField, renewMs);
@@ -102,13 +114,19 @@ function offerLogin(box) {
   }
 
   button.addEventListener('click', async () => {
-    if (isSending) return;
-    show();
+    if (isBusy) return;
+    isBusy = true;
+    show(waiting);
+    const asked = ask();
+    const own = request;
     try {
-      const credential = await ask();
+      const credential = await asked;
       if (credential) await send(credential);
     } catch (error) {
-      if (error.name === 'AbortError') return;
+      // Another one has taken its place, and says what becomes of it.
+      if (request !== own) return;
+      isBusy = false;
+      if (error.name === 'AbortError') return show();
       const isOurs = error.name === 'Error' && error.message;
       show({ error: isOurs || explain(error, 'No passkey was used. Try again, or log in with your e-mail address.') });
       void waitInField();
@@ -121,7 +139,7 @@ function offerLogin(box) {
 }
 
 function explain(error, otherwise) {
-  return error instanceof TypeError ? offline : otherwise;
+  return error instanceof TypeError || error.name === 'TimeoutError' ? offline : otherwise;
 }
 
 function offerAdding(box) {
@@ -135,6 +153,7 @@ function offerAdding(box) {
     const { ok, isLoginNeeded, answer: options } = await post('/passkeys/options', { owner });
     if (isLoginNeeded) return logInAgain();
     if (!ok) return show({ error: options.error });
+    show();
     const publicKey = passkeys.parseCreationOptionsFromJSON(options);
     const credential = await navigator.credentials.create({ publicKey });
     show({ note: 'Adding your passkey…' });
@@ -158,7 +177,7 @@ function offerAdding(box) {
   button.addEventListener('click', async () => {
     if (isBusy) return;
     isBusy = true;
-    show();
+    show(waiting);
     try {
       await add();
     } catch (error) {

@@ -25,7 +25,7 @@ async function openTab(
   profile: BrowserContextOptions = {},
   { holdsField = true }: { holdsField?: boolean } = {},
 ): Promise<{ page: Page; authenticator: VirtualAuthenticator }> {
-  const expectedNoise = /^Failed to load resource: (the server responded with a status of 4|net::ERR_FAILED)/;
+  const expectedNoise = /^Failed to load resource: (the server responded with a status of (4|502)|net::ERR_FAILED)/;
   const context = await openProfile({ extraHTTPHeaders: { 'X-Forwarded-For': newIp() }, expectedNoise, ...profile });
   const page = await context.newPage();
   await page.addInitScript(noteRequests(holdsField));
@@ -266,6 +266,57 @@ describe('logging in', () => {
     expect(sent).toBe(1);
   });
 
+  test('where the server takes its time the page says so, ignores a second press, and gives up after 15 s', async () => {
+    const { page } = await openTab();
+    await page.addInitScript(`
+      const { timeout } = AbortSignal;
+      AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms === 15_000 && globalThis.isLate ? 300 : ms);`);
+    await page.goto(`${origin}/login`);
+    await untilFieldAsks(page);
+    const challenges = countChallenges(page);
+    await page.route('**/login/passkey/options', () => {});
+    await passkeyButton(page).click();
+    const notes = page.getByRole('status').filter({ hasText: 'One moment…' });
+    await notes.waitFor();
+    await passkeyButton(page).click();
+    expect([challenges(), await notes.count()]).toEqual([1, 1]);
+
+    await page.reload();
+    await page.evaluate('globalThis.isLate = true');
+    await passkeyButton(page).click();
+    await expect.poll(() => problem(page)).toBe('That did not work just now. Check your connection, then try again.');
+    expect(await notes.count()).toBe(0);
+  });
+
+  test.each([
+    [502, 'That did not work just now. Please try again in a few seconds.'],
+    [200, 'That did not work just now. Check your connection, then try again.'],
+  ])('an answer with %i that is not from Latchkey is told apart', async (status, words) => {
+    const { page } = await openTab();
+    await page.goto(`${origin}/login`);
+    await untilFieldAsks(page);
+    await page.route('**/login/passkey/options', (route) =>
+      route.fulfill({ status, contentType: 'text/html', body: '<h1>Hello</h1>' }),
+    );
+    await passkeyButton(page).click();
+    await expect.poll(() => problem(page)).toBe(words);
+  });
+
+  test('the note goes when the browser asks for the passkey, and comes again with another press', async () => {
+    const { page } = await openTab();
+    await page.goto(`${origin}/login`);
+    await untilFieldAsks(page);
+    const notes = page.getByRole('status').filter({ hasText: /./ });
+    await passkeyButton(page).click();
+    await expect.poll(() => requests(page)).toContain('modal');
+    expect(await notes.count()).toBe(0);
+    // The second press takes the place of the first one, whose end must not hide that the page waits.
+    await page.route('**/login/passkey/options', () => {});
+    await passkeyButton(page).click();
+    await expect.poll(() => requests(page)).toContain('modal: AbortError');
+    expect(await notes.textContent()).toBe('One moment…');
+  });
+
   test('without a network it fails in words, and works once there is one', async () => {
     const { page, authenticator } = await member();
     await page.goto(`${origin}/login`);
@@ -457,7 +508,14 @@ describe('adding a passkey', () => {
     await signInByPages(app, page);
     await authenticator.setVerified(false);
     await authenticator.setPresent(true);
+    const gate = newGate();
+    await page.route('**/passkeys/options', async (route) => {
+      await gate.opened;
+      await route.continue();
+    });
     await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await page.getByRole('status').filter({ hasText: 'One moment…' }).waitFor();
+    gate.open();
     await expect.poll(() => problem(page)).toBe('No passkey was added. You can try again whenever you like.');
     await authenticator.setVerified(true);
     await acceptOffer(page, origin);
