@@ -71,6 +71,18 @@ function valuesOf(rawHeaders: string[], header: string): string[] {
   return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === header);
 }
 
+function connectHttp2(proxy: RunningProxy): http2.ClientHttp2Session {
+  const options = { ...addressOf(proxy), servername: hosts.wiki, ALPNProtocols: ['h2'] };
+  return http2.connect(wiki, { createConnection: () => tls.connect(options) });
+}
+
+function statusOf(stream: http2.ClientHttp2Stream): Promise<number | undefined> {
+  return new Promise((done, fail) => {
+    stream.once('response', (headers) => done(headers[':status'])).once('error', fail);
+    stream.resume();
+  });
+}
+
 /** Whatever comes back for bytes that no client would send. */
 function sendRaw(proxy: RunningProxy, servername: string, request: string): Promise<string> {
   return new Promise((done, fail) => {
@@ -299,27 +311,14 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
 
   test('works over HTTP/2, where a browser may split its cookies', async () => {
     const browser = await entered(proxy);
-    const client = http2.connect(wiki, {
-      createConnection: () =>
-        tls.connect({
-          host: '127.0.0.1',
-          port: proxy.port,
-          servername: hosts.wiki,
-          ca: proxy.certificate.cert,
-          ALPNProtocols: ['h2'],
-        }),
+    const client = connectHttp2(proxy);
+    const stream = client.request({
+      ':path': '/over-h2',
+      cookie: ['a=1', cookieOf(browser, wiki), 'b=2'],
+      ...navigation,
     });
-    const status = await new Promise((done, fail) => {
-      const stream = client.request({
-        ':path': '/over-h2',
-        cookie: ['a=1', cookieOf(browser, wiki), 'b=2'],
-        ...navigation,
-      });
-      stream.once('response', (headers) => done(headers[':status'])).once('error', fail);
-      stream.resume().end();
-    });
+    expect(await statusOf(stream)).toBe(200);
     client.close();
-    expect(status).toBe(200);
     expect(wikiApp.seen).toMatchObject([{ url: '/over-h2', headers: { cookie: 'a=1; b=2' } }]);
   });
 
@@ -483,6 +482,24 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
     expect(answer.text).toContain(`href="${login}/gate?site=`);
     expect(reportsApp.seen).toEqual([]);
   });
+});
+
+// Of these proxies, only HAProxy takes a WebSocket over HTTP/2 (RFC 8441), where a browser has a connection already.
+test('haproxy turns a stream of HTTP/2 into nothing but a WebSocket', async () => {
+  const proxy = await startGateProxy('haproxy', upstreams);
+  const browser = await entered(proxy);
+  for (const protocol of ['websocket', 'h2c']) {
+    const client = connectHttp2(proxy);
+    await new Promise((done) => client.once('remoteSettings', done));
+    const headers = { ':path': '/socket', 'sec-websocket-version': '13', cookie: cookieOf(browser, wiki) };
+    const stream = client.request({ ':method': 'CONNECT', ':protocol': protocol, ...headers });
+    expect(await statusOf(stream), protocol).toBe(200);
+    client.destroy();
+  }
+  expect(wikiApp.seen.map(({ method, headers }) => [method, headers.upgrade])).toEqual([
+    ['GET', 'websocket'],
+    ['GET', undefined],
+  ]);
 });
 
 describe('without Redis', () => {
