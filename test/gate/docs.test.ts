@@ -109,7 +109,7 @@ describe('the files that no test runs', () => {
     // An empty value removes a header.
     const removed: [string, string][] = Object.entries(http.middlewares['nothing-forged'].headers.customRequestHeaders);
     expect(removed.map(([name, value]) => name.toLowerCase() + value).sort()).toEqual(
-      wordsOfOtherProxies.concat('x-request-id').sort(),
+      wordsOfOtherProxies.concat('x-request-id', 'connection').sort(),
     );
     const { regex, replacement } = http.middlewares['no-health'].replacePathRegex;
     expect(replacement).toBe('/no-health');
