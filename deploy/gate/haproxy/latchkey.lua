@@ -37,8 +37,10 @@ core.register_action("latchkey", { "http-req" }, function(txn)
   -- HAProxy itself answers 502, 503 or 504 when Latchkey does not; Latchkey's own 503 says when to try again.
   local received = response and response.headers or {}
   if not response or response.status == 0 or (response.status >= 502 and not received["retry-after"]) then
-    local headers = { ["retry-after"] = { "5" }, ["cache-control"] = { "no-store" }, ["content-type"] = { "text/plain" } }
-    return answer(txn, 503, headers, "That did not work just now. Please try again in a few seconds.\n")
+    local unavailable = {
+      ["retry-after"] = { "5" }, ["cache-control"] = { "no-store" }, ["content-type"] = { "text/plain" },
+    }
+    return answer(txn, 503, unavailable, "That did not work just now. Please try again in a few seconds.\n")
   end
 
   if response.status >= 200 and response.status < 300 then
