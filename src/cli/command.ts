@@ -30,7 +30,9 @@ export type Command = {
 };
 
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? withCause(error) : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const isFull = error.cause instanceof Error && error.cause.message.startsWith('OOM ');
+  return isFull ? 'Redis is full (OOM): raise maxmemory' : withCause(error);
 }
 
 /** The message of an error, followed by that of its cause. */

@@ -38,6 +38,7 @@ async function run(): Promise<ExitCode> {
   try {
     const { text, json: value, exitCode = exitCodes.done } = await command.run(given, operator);
     process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : text);
+    for (const notice of operator.notices()) console.error(`latchkey: ${notice}`);
     return exitCode;
   } finally {
     await operator.close();

@@ -35,12 +35,12 @@ const removePasskeys: Command = {
   options: { passkey: { type: 'string' } },
   asksFirst: 'remove-passkeys',
   operands: [1, 1],
-  async run({ operands: [typed], values: { passkey } }, { open, confirm }) {
+  async run({ operands: [typed], values: { passkey } }, { openToAct, confirm }) {
     const email = readAddress(typed);
     await confirm(
       passkey === undefined ? `Remove all passkeys of ${email}?` : `Remove the passkey ${passkey} of ${email}?`,
     );
-    const { redis, report } = await open();
+    const { redis, report } = await openToAct();
     const accounts = new Accounts(redis);
     const left = typeof passkey === 'string' ? await accounts.remove(email, passkey) : undefined;
     const removed = passkey === undefined ? await accounts.forget(tagOf(email)) : Number(left !== undefined);

@@ -4,13 +4,14 @@ import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { builtFile } from '../support/process.ts';
 import { testRedis } from '../support/test-redis.ts';
+import { Visitor } from '../support/visitor.ts';
 import { runLatchkey } from './run-latchkey.ts';
 
 // Built here, so that the build does not use up the first test's time limit.
 builtFile('cli/latchkey.js');
 const redisAddress = await testRedis();
 const env = { REDIS_URL: `unix://${redisAddress.socketPath}` };
-const { url } = await startApp({ redisAddress });
+const { url, redis } = await startApp({ redisAddress });
 
 test('a command answers on standard output: text for people, JSON for scripts', async () => {
   const ann = await signedIn(url);
@@ -69,3 +70,25 @@ test('a Redis that is away, and settings that are wrong, end it with code 1 and 
     stderr: expect.stringMatching(/^latchkey: REDIS_URL takes/m),
   });
 });
+
+test('what was done holds, and is told, even if the app cannot log it', async () => {
+  await redis.set('operator-log', 'of another application');
+  const { code, stdout, stderr } = await runLatchkey(['block', '127.0.0.1', '--for', '1m'], env);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('Nobody can sign in from 127.0.0.1') });
+  expect(stderr).toMatch(/^latchkey: the app's log will not tell of this: .*WRONGTYPE/);
+  const signIn = async () => (await new Visitor(url).post('/login', { form: { email: 'ann@example.com' } })).status;
+  await expect.poll(signIn).toBe(403);
+  await redis.del(['operator-log', 'blocks']);
+});
+
+// feature: redis-checks
+test('a machine whose clock is ahead counts and lists the same sessions', async () => {
+  const NODE_OPTIONS = `--import ${new URL('../support/clock-ahead.mjs', import.meta.url).href}`;
+  const ahead = { ...env, NODE_OPTIONS, CLOCK_AHEAD_MS: String(8 * 86_400_000) };
+  await runLatchkey(['end', '--everyone', '--yes'], ahead);
+  await signedIn(url, 'ahead@example.com');
+  expect((await runLatchkey(['count'], ahead)).stdout).toMatch(/^1 live session of 1 address\n/);
+  expect((await runLatchkey(['sessions', 'ahead@example.com'], ahead)).stdout).toContain('has 1 session.');
+  await expect.poll(async () => (await runLatchkey(['why', 'ahead@example.com'], ahead)).stdout).toContain('signed in');
+});
+// end: redis-checks

@@ -1,5 +1,6 @@
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
+import { evenWhenFull } from './even-when-full.ts';
 import { type Network, namesAround, networkName, networkText } from './network.ts';
 
 /** A network from which nobody may sign in. */
@@ -7,8 +8,7 @@ export type Block = { network: string; until: number };
 
 const key = 'blocks';
 
-const now = `
-local time = redis.call('TIME')
+const now = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
@@ -20,7 +20,8 @@ for _, ends in ipairs(redis.call('ZMSCORE', KEYS[1], unpack(ARGV))) do
 end
 return 0`;
 
-const addScript = `${now}
+const addScript = `${evenWhenFull}
+${now}
 local ends = now + ARGV[2]
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('ZADD', KEYS[1], ends, ARGV[1])

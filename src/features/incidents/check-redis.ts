@@ -1,4 +1,4 @@
-import type { Opened } from '../../cli/operator.ts';
+import { type Opened, permissionProblem } from '../../cli/operator.ts';
 import type { Config } from '../../config.ts';
 import type { Finding } from '../../shared/operations.ts';
 import { measureSkew } from '../../shared/redis-clock.ts';
@@ -13,13 +13,7 @@ export async function checkRedis({ redis, keyspace }: Opened, config: Config): P
   return [
     { what: 'Redis', detail: `${config.redis?.kind ?? 'private'}, version ${versions.join(', ')}` },
     clock,
-    {
-      what: 'permissions of the commands',
-      problem:
-        lacking.length > 0
-          ? `the Redis user may not use ${lacking.join(', ')}, which only these commands need: allow it (${lacking.map((name) => `+${name}`).join(' ')}), or run them with another user in REDIS_URL`
-          : undefined,
-    },
+    { what: 'permissions of the commands', problem: permissionProblem(lacking) },
   ];
 }
 

@@ -1,11 +1,12 @@
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { SessionLimits } from '../../session/lifetime.ts';
+import { evenWhenFull } from './even-when-full.ts';
 
 const key = 'cut-off';
 
 // By Redis's clock, which all processes have in common.
-const setScript = `
+const setScript = `${evenWhenFull}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('SET', KEYS[1], string.format('%d', now + 1), 'PX', ARGV[1])

@@ -1,3 +1,4 @@
+import { now } from '../../clock.ts';
 import { signIns } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
@@ -157,7 +158,7 @@ export function clientAddresses(entries: HistoryEntry[]): Map<string, string> {
 
 /** The entries of a stored history; those that are too old are left out. */
 export function parseHistory(text: string): HistoryEntry[] {
-  const oldest = Date.now() - keptSeconds * 1000;
+  const oldest = now() - keptSeconds * 1000;
   return [...text.matchAll(/^(\d+) (\d+) (\S+) (.*)$/gm)]
     .map(([, at, times, request = '', what = '']) => ({
       ...{ what, request, times: Number(times) },

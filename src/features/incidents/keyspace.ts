@@ -82,7 +82,7 @@ export class Keyspace {
     const script = 'return redis.acl_check_cmd(unpack(ARGV)) and 1 or 0';
     const ask = async ([name, example]: [string, string]): Promise<string[]> => {
       const words = [name, ...example.split(' ').map((word) => (word === 'KEY' ? `${this.#prefix}blocks` : word))];
-      const isAllowed = await node?.eval(script, { keys: [], arguments: words }).catch(() => 0);
+      const isAllowed = await node?.eval(script, { keys: [], arguments: words }).catch(zeroIfRefused);
       return isAllowed === 1 ? [] : [name];
     };
     return (await withTimeout(batchDeadlineMs, Promise.all(Object.entries(commands).map(ask)))).flat();
@@ -166,6 +166,12 @@ function ofMany<Result>(
     return Promise.all(keys.map(each));
   });
   return withTimeout(batchDeadlineMs, work);
+}
+
+// Of a command that Redis does not know, acl_check_cmd says so by an error.
+function zeroIfRefused(error: unknown): 0 {
+  if (error instanceof ErrorReply) return 0;
+  throw error;
 }
 
 function nullIfWrongType(error: unknown): null {

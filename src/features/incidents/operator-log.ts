@@ -2,6 +2,7 @@ import type { Actor } from '../../cli/actor.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
+import { evenWhenFull } from './even-when-full.ts';
 
 /** What an operator did. It names nobody but the operator: addresses by their tag, sessions by their handle. */
 export type OperatorAction = { command: string; actor: Actor; at: number } & Record<string, unknown>;
@@ -10,7 +11,7 @@ const key = 'operator-log';
 const maxWaiting = 1000;
 const waitingSeconds = 7 * 86_400;
 
-const addScript = `
+const addScript = `${evenWhenFull}
 redis.call('RPUSH', KEYS[1], ARGV[1])
 redis.call('LTRIM', KEYS[1], -ARGV[2], -1)
 redis.call('EXPIRE', KEYS[1], ARGV[3])`;

@@ -16,6 +16,17 @@ const skewGauge = {
 };
 
 /**
+ * Lets this process go by the clock of Redis where its own differs.
+ * @returns by how much it is ahead, in milliseconds
+ * @throws {RedisUnavailable}
+ */
+export async function goByRedisClock(redis: RedisClient): Promise<number> {
+  const skewMs = await measureSkew(redis);
+  correctClock(Math.abs(skewMs) > maxIgnoredMs ? skewMs : 0);
+  return skewMs;
+}
+
+/**
  * Compares the clock of this process with that of Redis, which all processes have in common, at start and every minute.
  * When they differ, the app goes by that of Redis, and the log says so.
  */
@@ -24,8 +35,7 @@ export function checkClock(redis: RedisClient, log: Logger): Service {
   let warned = { atMs: Number.NEGATIVE_INFINITY, skewMs: 0 };
 
   async function check(): Promise<void> {
-    const skewMs = await measureSkew(redis);
-    correctClock(Math.abs(skewMs) > maxIgnoredMs ? skewMs : 0);
+    const skewMs = await goByRedisClock(redis);
     figures.publish({ ...skewGauge, set: skewMs / 1000 });
     if (Math.abs(skewMs) > maxSkewMs) warn(skewMs);
   }

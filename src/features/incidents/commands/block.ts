@@ -12,12 +12,12 @@ export const block: Command = {
   about: 'let nobody sign in from a network, such as 203.0.113.0/24, for a while',
   options: { for: { type: 'string' } },
   operands: [1, 1],
-  async run({ operands: [typed], values }, { open }) {
+  async run({ operands: [typed], values }, { openToAct }) {
     const network = readClientNetwork(typed);
     if (!network) throw new UsageError(`"${typed}" is neither an IP address nor a range`);
     const seconds = readDuration('--for', String(values.for ?? defaultDuration));
     if (seconds > maxSeconds) throw new UsageError('--for takes at most 366d: a network gets new owners');
-    const { redis, report } = await open();
+    const { redis, report } = await openToAct();
     const blocked = await new Blocks(redis).add(network, seconds);
     const until = new Date(blocked.until);
     await report({ command: 'block', network: blocked.network, until });

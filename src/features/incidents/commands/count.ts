@@ -1,4 +1,5 @@
 import type { Command } from '../../../cli/command.ts';
+import { now } from '../../../clock.ts';
 import { endOf } from '../../../session/lifetime.ts';
 import { decode } from '../../../session/record.ts';
 import { currentLimits } from '../cut-off.ts';
@@ -22,7 +23,7 @@ export const count: Command = {
   async run(_given, { open }) {
     const { config, keyspace, redis } = await open();
     const limits = await currentLimits(redis, config.sessionLimits);
-    const now = Date.now();
+    const at = now();
     let sessions = 0;
     const addresses = new Set<string>();
     const within = periods.map((period) => ({ ...period, signedIn: 0, lastSeen: 0 }));
@@ -32,12 +33,12 @@ export const count: Command = {
       if (sessionKeys.length === 0) continue;
       for (const record of await readTexts({ node, keys: sessionKeys })) {
         const session = record === null ? undefined : decode(record);
-        if (session?.email === undefined || endOf(session, limits) <= now) continue;
+        if (session?.email === undefined || endOf(session, limits) <= at) continue;
         addresses.add(session.email);
         sessions += 1;
         for (const period of within) {
-          if (now - session.signedInAt <= period.ms) period.signedIn += 1;
-          if (now - session.lastSeenAt <= period.ms) period.lastSeen += 1;
+          if (at - session.signedInAt <= period.ms) period.signedIn += 1;
+          if (at - session.lastSeenAt <= period.ms) period.lastSeen += 1;
         }
       }
     }

@@ -25,8 +25,8 @@ export const end: Command = {
   },
 };
 
-async function endOf(email: EmailAddress, handle: unknown, { open }: Operator): Promise<Outcome> {
-  const { store, keyspace, report } = await open();
+async function endOf(email: EmailAddress, handle: unknown, { openToAct }: Operator): Promise<Outcome> {
+  const { store, keyspace, report } = await openToAct();
   const listed = handle === undefined ? await store.index.endAll(email) : 0;
   const ids = await findSessionIds(keyspace, tagOf(email));
   const meant = ids.filter((id) => handle === undefined || handleOf(id) === handle);
@@ -46,9 +46,9 @@ async function endOf(email: EmailAddress, handle: unknown, { open }: Operator): 
 
 // The cut-off holds at once, in every process. The sessions are deleted as well: it would not hold for one of a process
 // whose clock is ahead, and they take memory.
-async function endEveryone({ open, confirm }: Operator): Promise<Outcome> {
+async function endEveryone({ openToAct, confirm }: Operator): Promise<Outcome> {
   await confirm('End the sessions of everybody?');
-  const { config, keyspace, redis, report } = await open();
+  const { config, keyspace, redis, report } = await openToAct();
   const startedAt = performance.now();
   const { absoluteSeconds, rememberAbsoluteSeconds } = config.sessionLimits;
   await new CutOff(redis).set(Math.max(absoluteSeconds, rememberAbsoluteSeconds));

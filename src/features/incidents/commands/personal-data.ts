@@ -10,9 +10,9 @@ export const exportCommand: Command = {
   usage: ['export ADDRESS'],
   about: 'print all that is held about an address, as JSON',
   operands: [1, 1],
-  async run({ operands: [typed] }, { open }) {
+  async run({ operands: [typed] }, { openToAct }) {
     const email = readAddress(typed);
-    const opened = await open();
+    const opened = await openToAct();
     const held: Record<string, object[]> = {};
     for await (const { kind, endsAt, data } of findPersonalRecords(email, opened)) {
       held[kind] = [...(held[kind] ?? []), { ...data, endsAt }];
@@ -29,10 +29,10 @@ export const forget: Command = {
   about: 'delete all that is held about an address',
   asksFirst: 'forget',
   operands: [1, 1],
-  async run({ operands: [typed] }, { open, confirm }) {
+  async run({ operands: [typed] }, { openToAct, confirm }) {
     const email = readAddress(typed);
     await confirm(`Delete all that is held about ${email}, and end its sessions?`);
-    const opened = await open();
+    const opened = await openToAct();
     const deleted: Record<string, number> = {};
     for await (const { kind, batch, forget } of findPersonalRecords(email, opened)) {
       await forget();

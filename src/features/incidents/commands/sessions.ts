@@ -1,4 +1,5 @@
 import type { Command } from '../../../cli/command.ts';
+import { now } from '../../../clock.ts';
 import { endOf } from '../../../session/lifetime.ts';
 import { isBindingInForce } from '../../../session/record.ts'; // feature: bound-sessions
 import { tagOf } from '../../../session/session-id.ts';
@@ -19,8 +20,7 @@ export const sessions: Command = {
     const addresses = clientAddresses(await new History(redis).read(tagOf(email)));
     const limits = await currentLimits(redis, config.sessionLimits);
     const found = await readSessions(keyspace, tagOf(email));
-    const now = Date.now();
-    const live = found.filter((session) => endOf(session, limits) > now).sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+    const live = found.filter((session) => endOf(session, limits) > now()).sort((a, b) => b.lastSeenAt - a.lastSeenAt);
     const headings = ['SESSION', 'DEVICE', 'SIGNED IN FROM', 'SIGNED IN', 'LAST SEEN'];
     headings.push('BOUND'); // feature: bound-sessions
     const rows = live.map((session) => {

@@ -1,5 +1,5 @@
 import { type Command, type Outcome, UsageError } from '../../../cli/command.ts';
-import type { Opened } from '../../../cli/operator.ts';
+import type { Opened, OpenedToAct } from '../../../cli/operator.ts';
 import { tagOf } from '../../../session/session-id.ts';
 import { countedNetworks } from '../../rate-limits/client-networks.ts';
 import { Blocks } from '../blocks.ts';
@@ -13,15 +13,15 @@ export const unblock: Command = {
   usage: ['unblock ADDRESS', 'unblock IP-OR-RANGE'],
   about: 'give an address or a client all its attempts back, and lift a block',
   operands: [1, 1],
-  async run({ operands: [typed = ''] }, { open }) {
-    if (typed.includes('@')) return unblockAddress(typed, await open());
+  async run({ operands: [typed = ''] }, { openToAct }) {
+    if (typed.includes('@')) return unblockAddress(typed, await openToAct());
     const network = readClientNetwork(typed);
     if (!network) throw new UsageError(`"${typed}" is neither an e-mail address nor an IP address or a range`);
-    return unblockNetwork(network, await open());
+    return unblockNetwork(network, await openToAct());
   },
 };
 
-async function unblockAddress(typed: string, opened: Opened): Promise<Outcome> {
+async function unblockAddress(typed: string, opened: OpenedToAct): Promise<Outcome> {
   const email = readAddress(typed);
   const counters = await deleteCounters(opened, `{${tagOf(email)}}`, () => true);
   await opened.report({ command: 'unblock', person: tagOf(email), counters });
@@ -31,7 +31,7 @@ async function unblockAddress(typed: string, opened: Opened): Promise<Outcome> {
   };
 }
 
-async function unblockNetwork(network: Network, opened: Opened): Promise<Outcome> {
+async function unblockNetwork(network: Network, opened: OpenedToAct): Promise<Outcome> {
   const blocks = new Blocks(opened.redis);
   const text = networkText(networkName(network));
   const wasBlocked = await blocks.remove(network);
