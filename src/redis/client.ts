@@ -18,6 +18,8 @@ export interface RedisClient {
   nodes: () => Promise<NodeClient[]>;
   /** Redis counts as writable when one of these keys is; each may be on another node. */
   probeKeys?: readonly string[];
+  /** Why it can't be reached again, in words that name neither users nor hosts; undefined where that isn't known. */
+  whyLost?: () => string | undefined;
 }
 
 /** Rejects unless Redis takes writes: a replica, and a Redis that is full or loading, refuses even one without effect. */

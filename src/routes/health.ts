@@ -7,9 +7,7 @@ import { RedisUnavailable, withTimeout } from '../redis/deadline.ts';
 const readyDeadlineMs = 800;
 
 /** The process runs. */
-export const live: RequestHandler = function live(_req, res) {
-  res.type('text').send('ok\n');
-};
+export const live: RequestHandler = (_req, res) => void res.type('text').send('ok\n');
 
 /** Ready for visitors: the process is not about to stop, and Redis takes the writes that a sign-in needs. */
 export function ready({ redis, isClosing }: { redis: RedisClient; isClosing: () => boolean }): RequestHandler {
@@ -20,7 +18,7 @@ export function ready({ redis, isClosing }: { redis: RedisClient; isClosing: () 
       await withTimeout(readyDeadlineMs, checkWritable(redis));
       res.send('ok\n');
     } catch (error) {
-      res.status(503).send(`${problemOf(error)}\n`);
+      res.status(503).send(`${redis.whyLost?.() ?? problemOf(error)}\n`);
     }
   };
 }

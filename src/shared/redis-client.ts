@@ -20,7 +20,7 @@ declare module '../redis/client.ts' {
 /** The members that are not commands. */
 type Connection = Pick<
   RedisClient,
-  'keyPrefix' | 'nodes' | 'probeKeys' | 'onConnect' | 'sharded' | 'close' | 'destroy'
+  'keyPrefix' | 'nodes' | 'probeKeys' | 'whyLost' | 'onConnect' | 'sharded' | 'close' | 'destroy'
 >;
 type Commands = Omit<RedisClient, keyof Connection>;
 

@@ -100,3 +100,21 @@ function readFailure(error: Error | undefined): Failure {
   if (error instanceof ConnectionTimeoutError) return { said: 'nothing answered', code: 'SILENCE', host };
   return { said, code: error instanceof SocketClosedUnexpectedlyError ? 'CLOSED' : code, host };
 }
+
+/** What `/readyz` says of a connection that is refused for this reason. */
+export function lostText(refusal: string | undefined): string | undefined {
+  return refusal === undefined ? undefined : `no connection to Redis: ${refusal}`;
+}
+
+const refusals =
+  /^(?:WRONGPASS|NOAUTH|NOPERM|ERR|ENOTFOUND|EAI_AGAIN|ERR_(?:SSL|TLS)_.*|CERT_.*|UNABLE_TO_.*|.*SELF_SIGNED_CERT.*)$/;
+
+/**
+ * Why there is no connection, in a word that names neither users nor hosts, such as `WRONGPASS` or `ENOTFOUND`.
+ * @returns undefined for a Redis that is only away, and for whatever else may pass by itself
+ */
+export function refusalIn(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const word = error instanceof ErrorReply ? error.message.split(' ', 1)[0] : String(Reflect.get(error, 'code'));
+  return word !== undefined && refusals.test(word) ? word : undefined;
+}

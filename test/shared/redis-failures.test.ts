@@ -1,6 +1,7 @@
 import { connect, type LookupFunction } from 'node:net';
+import { SimpleError, SocketClosedUnexpectedlyError } from 'redis';
 import { expect, test } from 'vitest';
-import { explainRedisFailure } from '../../src/shared/redis-failures.ts';
+import { explainRedisFailure, refusalIn } from '../../src/shared/redis-failures.ts';
 import { freePort } from '../support/process.ts';
 
 test('a host with several addresses, none of which answers, is explained as one with a single address', async () => {
@@ -13,4 +14,23 @@ test('a host with several addresses, none of which answers, is explained as one 
   expect(error).toBeInstanceOf(AggregateError);
   const explained = explainRedisFailure(error, { kind: 'sentinel', tls: false });
   expect(explained).toMatchObject({ message: expect.stringContaining('ECONNREFUSED'), cause: error });
+});
+
+const withCode = (code: string, more = {}) => Object.assign(new Error(code), { code, ...more });
+
+test.each([
+  ['WRONGPASS', new SimpleError('WRONGPASS invalid username-password pair or user is disabled.')],
+  ['NOPERM', new SimpleError('NOPERM this user has no permissions to run the select command')],
+  ['ERR', new SimpleError('ERR max number of clients reached')],
+  ['ENOTFOUND', withCode('ENOTFOUND', { syscall: 'getaddrinfo', hostname: 'redis.test' })],
+  ['CERT_HAS_EXPIRED', withCode('CERT_HAS_EXPIRED')],
+  ['SELF_SIGNED_CERT_IN_CHAIN', withCode('SELF_SIGNED_CERT_IN_CHAIN')],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', withCode('ERR_SSL_WRONG_VERSION_NUMBER')],
+  [undefined, withCode('ECONNREFUSED', { syscall: 'connect' })],
+  [undefined, Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })],
+  [undefined, new SocketClosedUnexpectedlyError()],
+  [undefined, new SimpleError('LOADING Redis is loading the dataset in memory')],
+  [undefined, undefined],
+])('what waiting does not remedy is named by one word: %s', (word, error) => {
+  expect(refusalIn(error)).toBe(word);
 });

@@ -7,7 +7,7 @@ import { type NodeClient, nodeSettings, reconnecting } from '../../redis/node.ts
 import type { HostAndPort } from '../../redis/url.ts';
 import { connectionStatusLogger } from '../../shared/connection-status.ts';
 import { redisClient } from '../../shared/redis-client.ts';
-import { explainRedisFailure } from '../../shared/redis-failures.ts';
+import { explainRedisFailure, lostText, refusalIn } from '../../shared/redis-failures.ts';
 import type { ClusterTarget } from './url.ts';
 
 type ClusterClient = ReturnType<typeof newCluster>;
@@ -31,6 +31,7 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
   const away = new Set<string>();
   const silentSince = new WeakMap<object, number>();
   let lastError: unknown;
+  let lastNodeError: unknown;
   let wasReady = false;
 
   function lose(address: string, error: unknown): void {
@@ -42,15 +43,21 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
     if (away.size === 0) status.back();
   }
 
+  const refusal = () => (away.size > 0 ? refusalIn(lastNodeError) : undefined);
+  const explained = () => explainRedisFailure(lastError, { kind: 'cluster', tls: target.tls });
+
   // An error of the cluster is a failed slot refresh; the nodes report lost connections themselves.
   client.on('error', (error: unknown) => {
     lastError = error;
   });
   client.on('node-error', (error: unknown, { host, port }: HostAndPort) => {
     lastError = error;
+    lastNodeError = error;
     const address = `${host}:${port}`;
     // A ping may be answered with an error, as by a Redis that is loading; that is no loss.
     if (client.nodeByAddress.get(address)?.client?.isReady === false) lose(address, error);
+    const reason = refusal();
+    if (reason !== undefined) status.stillLost(reason, explained());
   });
   client.on('node-ready', ({ host, port }: HostAndPort) => regain(`${host}:${port}`));
 
@@ -95,9 +102,16 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
   };
   const lifecycle = { close: () => client.close(), destroy: () => client.destroy() };
   return {
-    client: redisClient({ current: () => client, nodes, probeKeys, sharded, ...lifecycle }),
+    client: redisClient({
+      current: () => client,
+      nodes,
+      probeKeys,
+      whyLost: () => lostText(refusal()),
+      sharded,
+      ...lifecycle,
+    }),
     ready,
-    lastError: () => explainRedisFailure(lastError, { kind: 'cluster', tls: target.tls }),
+    lastError: explained,
   };
 }
 

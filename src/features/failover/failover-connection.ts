@@ -3,7 +3,7 @@ import type { Logger } from '../../log.ts';
 import { deadlineMs, RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import { type NodeAddress, type NodeClient, type NodeOptions, newNode } from '../../redis/node.ts';
 import { type ConnectionStatusLogger, connectionStatusLogger } from '../../shared/connection-status.ts';
-import { explainRedisFailure } from '../../shared/redis-failures.ts';
+import { explainRedisFailure, refusalIn } from '../../shared/redis-failures.ts';
 import { candidatesFor, connectToPrimary, reasonOf } from './candidates.ts';
 
 export type PrimaryResolver = {
@@ -85,6 +85,11 @@ export class FailoverConnection {
     return explainRedisFailure(this.#lastError, { kind: 'redis', tls: this.#options.tls !== undefined });
   }
 
+  /** Why no connection replaces one that was lost, in a word; undefined if it may come back by itself. */
+  get refusal(): string | undefined {
+    return this.#link?.client.isReady ? undefined : refusalIn(this.#lastError);
+  }
+
   async close(): Promise<void> {
     this.#leave();
     if (this.#link?.client.isOpen) await this.#link.client.close();
@@ -111,6 +116,7 @@ export class FailoverConnection {
       } catch (error) {
         failures += 1;
         if (!(error instanceof RedisUnavailable)) this.#lastError = error;
+        if (this.refusal !== undefined) this.#status.stillLost(this.refusal, this.lastError);
       }
       if (isDone()) return;
       await this.#pause(this.#intervalMs(failures));

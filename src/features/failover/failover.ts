@@ -2,6 +2,7 @@ import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
 import type { NodeOptions } from '../../redis/node.ts';
 import type { SingleRedis } from '../../redis/url.ts';
 import { redisClient } from '../../shared/redis-client.ts';
+import { lostText } from '../../shared/redis-failures.ts';
 import { FailoverConnection, type PrimaryResolver } from './failover-connection.ts';
 
 /** Opens a client of one Redis that follows the primary behind its address. */
@@ -17,6 +18,7 @@ export function openPrimary(resolver: PrimaryResolver, node: NodeOptions, option
   const client = redisClient({
     current: () => connection.node,
     nodes: async () => [connection.node],
+    whyLost: () => lostText(connection.refusal),
     onConnect: (listener) => void connection.connectListeners.push(listener),
     close: () => connection.close(),
     destroy: () => connection.destroy(),

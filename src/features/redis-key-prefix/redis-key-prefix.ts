@@ -9,7 +9,7 @@ import type {} from '../../shared/redis-client.ts';
 export function prefixKeys(client: RedisClient, keyPrefix: string): RedisClient {
   if (keyPrefix === '') return client;
   const prefixed = (key: string) => prefixedKey(keyPrefix, key);
-  const { nodes, probeKeys, onConnect, sharded } = client;
+  const { nodes, probeKeys, whyLost, onConnect, sharded } = client;
   return {
     keyPrefix,
     get: (key) => client.get(prefixed(key)),
@@ -27,6 +27,7 @@ export function prefixKeys(client: RedisClient, keyPrefix: string): RedisClient 
     destroy: () => client.destroy(),
     nodes,
     ...(probeKeys && { probeKeys }),
+    ...(whyLost && { whyLost }),
     ...(onConnect && { onConnect }),
     ...(sharded && {
       sharded: {
