@@ -5,6 +5,7 @@ import { Agent } from 'node:https';
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
+import { read } from '../support/documents.ts';
 import { forged } from '../support/forged-headers.ts';
 import { askPlain, askProxy, type RunningProxy } from '../support/proxies.ts';
 import { host, proxyNames, settings, startShippedProxy } from './shipped.ts';
@@ -151,6 +152,8 @@ test.runIf(process.platform === 'linux')("systemd's file is well-formed and hard
   // Of 10: the lower, the better.
   expect(stdout).toMatch(/Overall exposure level for .*: 1\.\d+ OK/);
   expect(status).toBe(0);
+  // Otherwise systemd gives up while Redis is away.
+  expect(read(unit)).toMatch(/^\[Unit\]$[^[]*^StartLimitIntervalSec=0$/m);
 });
 
 function http2Status({ port: at, certificate }: RunningProxy, path: string): Promise<number | undefined> {

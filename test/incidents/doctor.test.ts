@@ -166,6 +166,29 @@ test('says what is wrong with Redis: away, keeping nothing, or with a user who m
   expect(limited.of('permissions of the commands')?.problem).toContain('+scan +unlink');
 });
 
+// feature: redis-checks
+test('says that persistence and eviction could not be checked, and whether that can be changed', async () => {
+  const restricted = await startRedisServer('of-the-operator', [
+    '--appendonly',
+    'yes',
+    '--rename-command',
+    'CONFIG',
+    '',
+  ]);
+  const hosted = await findings({}, restricted.url);
+  expect(hosted.of('persistence and eviction')).toMatchObject({
+    ...{ ok: true, detail: expect.stringMatching(/^not all could be checked \(ERR unknown command/) },
+  });
+  for (const command of ['-info', '-config']) {
+    await redis.client((admin) => admin.aclSetUser('app', ['reset', 'on', '>secret', '~*', '&*', '+@all', command]));
+    const { of, exitCode } = await findings({}, `redis://app:secret@127.0.0.1:${redis.port}`);
+    const problem = 'they could not be checked: allow the Redis user +info +config|get';
+    expect([of('persistence and eviction')?.problem, exitCode]).toEqual([problem, 1]);
+  }
+  expect((await findings({})).of('persistence and eviction')).toBeUndefined();
+});
+// end: redis-checks
+
 test('nobody else gets an answer from the path that it asks', async () => {
   expect((await fetch(`${app.url}/doctor/${'x'.repeat(22)}`)).status).toBe(404);
 });

@@ -30,6 +30,23 @@ test('a Redis without persistence stops the start once there is a passkey, and o
   client.destroy();
 });
 
+test('a Redis that may evict passkeys is told at start', async () => {
+  const args = ['--appendonly', 'yes', '--maxmemory-policy', 'allkeys-lru'];
+  const { url, client: ask } = await startRedisServer('of-the-operator', args);
+  const client = await connectUrl(url);
+  const accounts = new Accounts(client);
+  await accounts.add(await accounts.prepare(email), newPasskey());
+  client.destroy();
+  const warnings = async () => (await startApp({ redisAddress: { url } })).logged().map(({ msg }) => String(msg));
+  expect(await warnings()).toContain(
+    'Redis may evict sessions and passkeys when it is full (allkeys-lru): set maxmemory-policy noeviction',
+  );
+  await ask((admin) => admin.configSet('maxmemory-policy', 'volatile-lru'));
+  expect(await warnings()).toContain(
+    'Redis may evict sessions when it is full (volatile-lru): set maxmemory-policy noeviction',
+  );
+});
+
 test('a Redis that saves is taken', async () => {
   const { url } = await startRedisServer('of-the-operator', ['--appendonly', 'yes']);
   const client = await connectUrl(url);

@@ -54,6 +54,32 @@ describe('at start, the log says', () => {
   });
 });
 
+test('a Redis that still loads its append-only file is not taken for one that keeps nothing on disk', async () => {
+  // One key at a time, and between two of them Redis answers.
+  const slowly = [
+    '--key-load-delay',
+    '100000',
+    '--loading-process-events-interval-bytes',
+    '1024',
+    '--rdbcompression',
+    'no',
+  ];
+  const redis = await startRedisServer(password, ['--appendonly', 'yes', '--save', '', ...slowly]);
+  const info = () => redis.client((admin) => admin.info('persistence'));
+  await redis.client(async (admin) => {
+    await admin.eval("for key = 1, 600 do redis.call('SET', key, string.rep('x', 2000)) end");
+    await admin.bgRewriteAof();
+  });
+  await expect.poll(info).toMatch(/aof_rewrite_in_progress:0[\s\S]*aof_last_bgrewrite_status:ok/);
+  await redis.kill();
+  const started = redis.start();
+  await expect.poll(() => info().catch(() => '')).toMatch(/^loading:1/m);
+  expect(await told(redis)).toEqual(['40 the permissions of the Redis user could not be checked']);
+  await redis.client((admin) => admin.configSet('key-load-delay', '0'));
+  await started;
+  expect(await told(redis)).toEqual([]);
+});
+
 test.each(['6.2.99', '5.0.14'])('Redis %s is refused, even where INFO is not allowed', async (version) => {
   const { port, client } = await startRedisServer(password);
   await client((admin) => admin.sendCommand(['ACL', 'SETUSER', 'default', '-info']));

@@ -1,5 +1,6 @@
 import { type Opened, permissionProblem } from '../../cli/operator.ts';
 import type { Config } from '../../config.ts';
+import { deadlineMs, type RedisUnavailable, withTimeout } from '../../redis/deadline.ts'; // feature: redis-checks
 import type { Finding } from '../../shared/operations.ts';
 import { measureSkew } from '../../shared/redis-clock.ts';
 import { commandPermissions } from './settings.ts';
@@ -10,8 +11,11 @@ const maxSkewMs = 5000;
 export async function checkRedis({ redis, keyspace }: Opened, config: Config): Promise<Finding[]> {
   const versions = await keyspace.versions();
   const [clock, lacking] = await Promise.all([checkClock(redis), keyspace.lacking(commandPermissions)]);
+  const unchecked: Finding[] = [];
+  unchecked.push(...(await findUnchecked(redis))); // feature: redis-checks
   return [
     { what: 'Redis', detail: `${config.redis?.kind ?? 'private'}, version ${versions.join(', ')}` },
+    ...unchecked,
     clock,
     { what: 'permissions of the commands', problem: permissionProblem(lacking) },
   ];
@@ -22,3 +26,20 @@ async function checkClock(redis: Opened['redis']): Promise<Finding> {
   const problem = Math.abs(skewMs) > maxSkewMs ? 'synchronize the clocks of both machines (NTP)' : undefined;
   return { what: 'clock', detail: `${(skewMs / 1000).toFixed(1)} s from that of Redis`, problem };
 }
+
+// feature: redis-checks
+/** What the start, which takes a Redis that restricts INFO or CONFIG as it is, could not look at. */
+async function findUnchecked(redis: Opened['redis']): Promise<Finding[]> {
+  const what = 'persistence and eviction';
+  const nodes = await redis.nodes();
+  const asked = Promise.all(nodes.flatMap((node) => [node.info('memory'), node.configGet('save')]));
+  const error = await withTimeout(deadlineMs, asked).then(
+    () => undefined,
+    ({ cause }: RedisUnavailable) => (cause instanceof Error ? cause.message : 'no answer'),
+  );
+  if (error === undefined) return [];
+  return error.startsWith('NOPERM')
+    ? [{ what, problem: 'they could not be checked: allow the Redis user +info +config|get' }]
+    : [{ what, detail: `not all could be checked (${error})` }];
+}
+// end: redis-checks

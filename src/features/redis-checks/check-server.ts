@@ -1,5 +1,6 @@
 import { ConfigError, type RedisTarget, redisPermissions } from '../../config.ts';
 import type { Service } from '../../core.ts';
+import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
@@ -53,20 +54,7 @@ async function checkServer({ client }: OpenedRedis, kind: RedisTarget['kind'], {
     );
   }
   refuseFor(problems);
-  // Redis servers that restrict INFO or CONFIG are taken as they are.
-  const warnings = await Promise.all(
-    processes.map((node) => withTimeout(deadlineMs, warningsFor(node)).catch(() => [])),
-  );
-  const told = new Set(warnings.flat());
-  if (told.has(savesNothingWarning)) {
-    const loss = await lossAtRestart(client, permissions);
-    if (loss !== undefined) {
-      losses.set(client, loss);
-      told.delete(savesNothingWarning);
-      told.add(loss);
-    }
-  }
-  for (const warning of told) log.warn(warning);
+  await checkKeeping(client, processes, { permissions, log });
 }
 
 function refuseFor(problems: string[]): void {
@@ -89,22 +77,42 @@ export function refuseToLose(redis: RedisClient): Service {
   };
 }
 
-async function lossAtRestart(
+/** Warns of what Redis would lose when it restarts, or when it is full. */
+async function checkKeeping(
   client: RedisClient,
-  permissions: readonly RedisPermissions[],
-): Promise<string | undefined> {
+  processes: NodeClient[],
+  { permissions, log }: { permissions: readonly RedisPermissions[]; log: Logger },
+): Promise<void> {
+  const found = await Promise.all(
+    processes.map((node) => withTimeout(deadlineMs, keepingOf(node)).catch(() => unknown)),
+  );
+  const policies = new Set(found.map(({ policy }) => policy).filter((policy) => policy !== 'noeviction'));
+  const savesNothing = found.some((keeping) => keeping.savesNothing);
+  if (found.some(({ isLoading }) => isLoading) || !(savesNothing || policies.size > 0)) return;
+  const lasting = await lastingIn(client, permissions);
+  if (savesNothing) {
+    const loss = lasting === undefined ? 'sign everybody out' : `lose the ${lasting} that it holds for good`;
+    const warning = `Redis keeps nothing on disk, so restarting it would ${loss}: set appendonly yes`;
+    if (lasting !== undefined) losses.set(client, warning);
+    log.warn(warning);
+  }
+  for (const policy of policies) {
+    // The others evict only what ends by itself.
+    const evicted = lasting !== undefined && policy.startsWith('allkeys-') ? `sessions and ${lasting}` : 'sessions';
+    log.warn(`Redis may evict ${evicted} when it is full (${policy}): set maxmemory-policy noeviction`);
+  }
+}
+
+/** What Redis holds that must not be lost, such as `passkeys`. */
+async function lastingIn(client: RedisClient, permissions: readonly RedisPermissions[]): Promise<string | undefined> {
   for (const { lasting } of permissions) {
     if (!lasting) continue;
     const script = "return redis.call('TYPE', KEYS[1]).ok";
     const kind = await withTimeout(deadlineMs, client.eval(script, { keys: [lasting.key], arguments: [] }));
-    if (kind === 'none') continue;
-    return `Redis keeps nothing on disk, so restarting it would lose the ${lasting.what} that it holds for good: set appendonly yes`;
+    if (kind !== 'none') return lasting.what;
   }
   return undefined;
 }
-
-const savesNothingWarning =
-  'Redis keeps nothing on disk, so restarting it would sign everybody out: set appendonly yes';
 
 /** Why this process is not one that `REDIS_URL` should lead to, and what to write there. */
 async function problemOf(node: NodeClient, kind: string): Promise<string | undefined> {
@@ -117,18 +125,20 @@ async function problemOf(node: NodeClient, kind: string): Promise<string | undef
     : undefined;
 }
 
-async function warningsFor(node: NodeClient): Promise<string[]> {
+/** Whether a process keeps what it holds. While it loads that, it says that it has no append-only file. */
+type Keeping = { isLoading: boolean; savesNothing: boolean; policy: string };
+
+/** Of one that restricts INFO, which is taken as it is. */
+const unknown: Keeping = { isLoading: false, savesNothing: false, policy: 'noeviction' };
+
+async function keepingOf(node: NodeClient): Promise<Keeping> {
   const info = await node.info();
   const read = (field: string) => new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
-  const policy = read('maxmemory_policy');
-  const warnings: string[] = [];
-  if (read('aof_enabled') === '0' && (await savesNothing(node))) {
-    warnings.push(savesNothingWarning);
-  }
-  if (policy !== '' && policy !== 'noeviction') {
-    warnings.push(`Redis may evict sessions when it is full (${policy}): set maxmemory-policy noeviction`);
-  }
-  return warnings;
+  return {
+    isLoading: read('loading') === '1',
+    savesNothing: read('aof_enabled') === '0' && (await savesNothing(node)),
+    policy: read('maxmemory_policy') || unknown.policy,
+  };
 }
 
 // INFO doesn't say whether snapshots are configured.
