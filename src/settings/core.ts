@@ -106,7 +106,7 @@ export const coreSettings = {
   }),
   LOG_LEVEL: setting({
     about:
-      'The least severe messages to log: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. The log goes to standard output, one line of JSON per event.',
+      'The least severe messages to log: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. Sign-ins, refusals and ends of sessions are logged at `info`. The log goes to standard output, one line of JSON per event.',
     default: 'info',
     read: z.enum(logLevels, `takes ${logLevels.join(', ')}`),
   }),

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { OperatorLog } from '../../src/features/incidents/operator-log.ts';
+import { createLogger } from '../../src/log.ts';
 import type { NodeClient } from '../../src/redis/node.ts';
 import { sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
-import { startApp } from '../support/app.ts';
+import { connectUrl, startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { commandsFor } from '../support/commands.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -105,5 +107,23 @@ test('what was done, and who did it, stands once in the log of the app, whether 
       .map(({ command }) => command);
   await expect.poll(commands).toEqual(['end', 'end --everyone']);
   const [entry] = apps.flatMap(({ logged }) => logged().filter(({ command }) => command === 'end'));
-  expect(entry).toMatchObject({ actor: { user: 'olga', from: 'desk' }, person: tagOf('ann@example.com'), ended: 0 });
+  expect(entry).toMatchObject({
+    level: 40,
+    actor: { user: 'olga', from: 'desk' },
+    person: tagOf('ann@example.com'),
+    ended: 0,
+  });
+});
+
+test('it is left to a process that logs warnings', async () => {
+  const own = await testRedis();
+  const lines: Record<string, unknown>[] = [];
+  const logOf = (level: 'error' | 'warn') => createLogger(level, { write: (line) => lines.push(JSON.parse(line)) });
+  await latchkeyOn(`unix://${own.socketPath}`)('end', 'ann@example.com');
+  const client = await connectUrl(`unix://${own.socketPath}`);
+  const operatorLog = new OperatorLog(client);
+  await operatorLog.drainTo(logOf('error'));
+  await operatorLog.drainTo(logOf('warn'));
+  expect(lines).toMatchObject([{ msg: 'operator command', command: 'end' }]);
+  client.destroy();
 });

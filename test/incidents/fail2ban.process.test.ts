@@ -21,6 +21,18 @@ function counted(log: string): { ips: string[]; ignored: number } {
   return { ips: run('-o', 'ip').trim().split('\n').filter(Boolean), ignored: Number(ignored) };
 }
 
+/** The same log, as Docker's `json-file` driver writes it. */
+function asDockerKeepsIt(log: string): string {
+  const wrap = (line: string) =>
+    JSON.stringify({ log: `${line}\n`, stream: 'stdout', time: '2026-11-27T03:04:05.123456789Z' });
+  const escaped = (character: string) => `\\u00${character.charCodeAt(0).toString(16)}`;
+  return log
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => `${wrap(line).replace(/[<>&]/g, escaped)}\n`)
+    .join('');
+}
+
 test.each([
   ['milliseconds', {}],
   ['ISO times', { LOG_TIME: 'iso' }], // feature: log-format
@@ -47,6 +59,8 @@ test.each([
   const { ips, ignored } = counted(server.printed());
   expect(ips.sort()).toEqual(['2001:db8::7', '203.0.113.7', '203.0.113.7', '203.0.113.9']);
   expect(ignored).toBe(1);
+  const inDocker = counted(asDockerKeepsIt(server.printed()));
+  expect({ ...inDocker, ips: inDocker.ips.sort() }).toEqual({ ips, ignored });
 
   // A fork may log IPv4 clients as Node names them on a socket for both families.
   const mapped = server.printed().replaceAll('"ip":"203.', '"ip":"::ffff:203.');

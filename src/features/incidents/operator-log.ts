@@ -34,16 +34,18 @@ export class OperatorLog {
   }
 
   /**
-   * Logs what waits; of several processes, one logs each.
+   * Logs what waits; of several processes, one logs each. It is a warning, which is kept where sign-ins are not logged; a
+   * process that doesn't log warnings either leaves it to others.
    * @throws {RedisUnavailable}
    */
   async drainTo(log: Logger): Promise<void> {
+    if (!log.isLevelEnabled('warn')) return;
     const pop = () => this.#redis.eval("return redis.call('LPOP', KEYS[1])", { keys: [key], arguments: [] });
     for (;;) {
       const text = await withTimeout(deadlineMs, pop());
       if (typeof text !== 'string') return;
       const action = parse(text);
-      if (action) log.info({ ...action, at: new Date(Number(action.at)) }, 'operator command');
+      if (action) log.warn({ ...action, at: new Date(Number(action.at)) }, 'operator command');
     }
   }
 }
