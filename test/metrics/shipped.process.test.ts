@@ -1,12 +1,20 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { pathOf, read, rowsBelow } from '../support/documents.ts';
 import { freePort, newDirectory, startProcess, startServer } from '../support/process.ts';
 import { Visitor } from '../support/visitor.ts';
 
+type Model = new (object: object) => { validate: () => void };
+const load = createRequire(import.meta.url);
+// Not imported, since its types don't fit our strict settings.
+const models: { NetworkPolicy: Model; Service: Model } = {
+  ...load('kubernetes-models/networking.k8s.io/v1'),
+  ...load('kubernetes-models/v1'),
+};
 type Panel = { title: string; targets: { expr: string; legendFormat: string }[] };
 type Series = { metric: Record<string, string> };
 
@@ -65,6 +73,42 @@ describe('the alerts', () => {
   });
 });
 
+test('prometheus.yml reads the instances of the systemd unit', () => {
+  const unit = read('deploy/systemd/latchkey@.service');
+  const instances = /systemctl enable --now latchkey@(\d+) latchkey@(\d+)/.exec(unit)?.slice(1) ?? [];
+  const address = `${/^Environment=.* HOST=(\S+)/m.exec(unit)?.[1]}:${/^#Environment=METRICS_PORT=(\S+)/m.exec(unit)?.[1]}`;
+  const [{ static_configs: shipped }] = parse(read('deploy/prometheus/prometheus.yml')).scrape_configs;
+  expect(shipped).toEqual([{ targets: instances.map((instance) => address.replace('%i', instance)) }]);
+});
+
+describe('what docs/metrics.md adds is well-formed:', () => {
+  const objectsIn = (text: string) => parseAllDocuments(text).map((document) => document.toJS());
+  const snippets = [...read('docs/metrics.md').matchAll(/```yaml\n(.*?)```/gs)].flatMap(([, text = '']) =>
+    objectsIn(text),
+  );
+
+  test('the targets with Compose and Kubernetes', () => {
+    const found = snippets.filter((snippet) => snippet.dns_sd_configs);
+    expect(found).toHaveLength(2);
+    for (const targets of found) {
+      const path = join(newDirectory('targets-'), 'prometheus.yml');
+      writeFileSync(path, stringify({ scrape_configs: [{ job_name: 'latchkey', ...targets }] }));
+      expect(promtool('check', 'config', path)).toBe('');
+    }
+  });
+
+  test('the objects for Kubernetes, which are for the pods of the shipped file', () => {
+    const [policy, service] = snippets.filter(({ kind }) => kind);
+    const labels = { app: 'latchkey' };
+    const shipped = objectsIn(read('deploy/kubernetes/latchkey.yaml')).find(({ kind }) => kind === 'Deployment');
+    expect(shipped.spec.template.metadata.labels).toEqual(labels);
+    expect([policy.spec.podSelector.matchLabels, service.spec.selector]).toEqual([labels, labels]);
+    new models.NetworkPolicy(policy).validate();
+    new models.Service(service).validate();
+    expect(() => new models.Service({ ...service, spec: { ports: 9464 } }).validate()).toThrow('ports');
+  });
+});
+
 describe('with a server that has had some visitors, and a Prometheus that reads it as shipped', () => {
   let scrape: string;
   let prometheus: string;
@@ -88,7 +132,9 @@ describe('with a server that has had some visitors, and a Prometheus that reads 
     const directory = newDirectory('prometheus-');
     cpSync(pathOf('deploy/prometheus'), directory, { recursive: true });
     const shipped = read('deploy/prometheus/prometheus.yml');
-    const config = shipped.replace('127.0.0.1:9464', `127.0.0.1:${metricsPort}`).replaceAll(': 15s', ': 1s');
+    const config = shipped
+      .replace(/127\.0\.0\.1:13001\n.*127\.0\.0\.1:13002/, `127.0.0.1:${metricsPort}`)
+      .replaceAll(': 15s', ': 1s');
     writeFileSync(join(directory, 'prometheus.yml'), config);
     const options = [
       '--config.file=prometheus.yml',
