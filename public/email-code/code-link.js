@@ -2,7 +2,7 @@
 // in the fragment, which no server sees; it is taken out of the address at once, and so out of the history.
 function takeCode() {
   const code = /^#(\d{8})$/.exec(location.hash)?.[1];
-  if (!code) return;
+  if (!code) return false;
   history.replaceState(null, '', location.pathname);
   const field = document.querySelector('#code');
   const note = document.querySelector('#linked-code');
@@ -16,8 +16,10 @@ function takeCode() {
     note.textContent = code.replace(/^(\d{4})/, '$1 ');
     note.hidden = false;
   }
+  return true;
 }
 
-takeCode();
+const goOn = document.querySelector('#go-on');
+if (!takeCode() && goOn) location.replace(goOn.href);
 // The link may be opened where this page stands already, which loads nothing.
 addEventListener('hashchange', takeCode);

@@ -59,6 +59,12 @@ async function codePages(env: Record<string, string>): Promise<PageSite> {
     await page.context().clearCookies();
     await page.goto(linkIn(await mails.mailTo(email, 'notice')));
   }
+  async function signedInElsewhere(page: Page): Promise<void> {
+    const email = newAddress();
+    await asked(email)(page);
+    await enterCode(page, await mails.codeFor(email));
+    await at('/login/code#12345678')(page);
+  }
   async function ended(page: Page): Promise<void> {
     await noticed(page);
     await page.getByRole('button', { name: 'End the session' }).click();
@@ -105,6 +111,7 @@ async function codePages(env: Record<string, string>): Promise<PageSite> {
     { name: 'code while another is on its way', open: askedForTwo },
     { name: 'code after too many attempts', open: guessedTooOften },
     { name: 'code in another browser', open: at('/login/code#12345678') },
+    { name: 'code in a browser that is signed in', open: signedInElsewhere },
     { name: 'end of a session', open: noticed },
     { name: 'end of a session, done', open: ended },
     { name: '410', open: at('/end-session?token=used') },

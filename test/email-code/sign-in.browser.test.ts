@@ -166,6 +166,22 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     expect(seenByServer.filter((line) => line.includes(code))).toEqual([]);
   });
 
+  test('keeps the code of a link out of the address where the browser is signed in already', async () => {
+    const { page, code } = await waiting();
+    await enterCode(page, code);
+    const email = newAddress();
+    await waiting(email);
+    const other = await mails.codeFor(email);
+    await page.goto(linkIn(await mails.mailTo(email, 'code')));
+    expect(await heading(page)).toBe('Enter the code where you asked for it');
+    if (options.javaScriptEnabled) {
+      await page.getByText(other.replace(/^(\d{4})/, '$1 '), { exact: true }).waitFor();
+      expect(await history(page)).not.toContain(other);
+      await page.reload();
+    } else await page.getByRole('link', { name: 'Go on here' }).click();
+    await page.waitForURL(`${url}/admin`);
+  });
+
   // ASVS 7.5.2
   test('ends a session of a stranger by the link of the notice', async () => {
     const email = newAddress();

@@ -16,8 +16,8 @@ import type { EnterResult } from './service.ts';
 const maxKeptLength = 100;
 
 /**
- * Asks for the code of the sign-in that was asked for last, or the one that the query names. In a browser where none
- * waits, leads on if it is signed in already, and otherwise shows the code that a mail's link brought.
+ * Asks for the code of the sign-in that was asked for last, or the one that the query names. Where none waits, the page
+ * shows the code that a mail's link brought. Signed in or not, this is no redirect: browsers would take the code along.
  */
 export function showCodeForm(parts: CodeRoutes): RequestHandler {
   const { service, cookies, answers } = parts;
@@ -26,15 +26,12 @@ export function showCodeForm(parts: CodeRoutes): RequestHandler {
     const entries = cookies.readWaiting(req);
     const all = await service.waiting(entries.map(({ id }) => id));
     const waiting = all.find(({ id }) => tagIn(id) === req.query.for) ?? all[0];
-    if (!waiting && req.session.email !== undefined) {
-      return res.redirect(303, entries[0]?.next ?? safeReturnPath(req.query.next));
-    }
     const others = all.filter((challenge) => challenge !== waiting);
     const hasNoCookies = req.headers.cookie === undefined;
     answers.codeForm(res, {
       waiting,
       others,
-      next: nextOf(entries, waiting),
+      next: waiting ? nextOf(entries, waiting) : (entries[0]?.next ?? safeReturnPath(req.query.next)),
       sentAgain: req.query.sent === 'again',
       hasNoCookies,
     });
