@@ -4,6 +4,7 @@ import { tagOf } from '../../src/session/session-id.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { linkIn } from './browser.ts';
 import { counterKey, newAddress, newIp, startCodeApp } from './code-login.ts';
 
 const { url: directUrl, redis, mails } = await startCodeApp();
@@ -49,9 +50,16 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     await page.waitForURL(`${url}/admin`);
     expect(await heading(page)).toBe(`Hello ${email}`);
     expect(await redis.zCard(tagOf(email))).toBe(1);
-    await mails.mailTo(email, 'notice');
+    const notice = await mails.mailTo(email, 'notice');
     await page.reload();
     expect(await heading(page)).toBe(`Hello ${email}`);
+
+    await page.goto(linkIn(notice).replace(directUrl, url));
+    await pressTwice(page);
+    const over = /^(The session has been|That session had already) ended$/;
+    await page.getByRole('heading', { name: over }).waitFor();
+    await page.reload();
+    expect(await heading(page)).toMatch(over);
   });
 
   test('who asks in two tabs enters either code in the tab that it is for', async () => {

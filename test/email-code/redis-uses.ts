@@ -66,5 +66,5 @@ export async function useRedis(redis: RedisClient): Promise<void> {
   const token = await links.create(linked, Date.now() + 3_600_000);
   keepOutOfLogs(token);
   expect(await links.find(token)).toEqual(linked);
-  expect([await links.use(token), await links.use(token)]).toEqual([true, false]);
+  expect([await links.use(token, linked, true), await links.use(token, linked, false)]).toEqual([true, true]);
 }

@@ -8,13 +8,23 @@ const linked = { sessionId: 'session', deviceId: 'device' };
 const another = { sessionId: 'other-session', deviceId: 'other-device' };
 const inAMinute = () => Date.now() + 60_000;
 
-test('a token stands for its session, is left by looking, and can be used once', async () => {
+test('a token stands for its session, is left by looking, and says so once it is used', async () => {
   const [token, other] = [await links.create(linked, inAMinute()), await links.create(another, inAMinute())];
   for (let times = 1; times <= 3; times += 1) expect(await links.find(token)).toEqual(linked);
-  const uses = await Promise.all(Array.from({ length: 20 }, () => links.use(token)));
-  expect(uses.filter((used) => used)).toHaveLength(1);
-  expect(await links.find(token)).toBeUndefined();
+  expect(await links.use(token, linked, true)).toBe(true);
+  expect(await links.find(token)).toEqual({ ...linked, hasEnded: true });
   expect(await links.find(other)).toEqual(another);
+});
+
+test('a token that is used at once with another press answers what either has ended, and lapses soon', async () => {
+  await redis.flushAll();
+  const token = await links.create(linked, inAMinute());
+  expect(await links.use(token, linked, false)).toBe(false);
+  expect(await links.find(token)).toEqual({ ...linked, hasEnded: false });
+  expect(await links.use(token, linked, true)).toBe(true);
+  expect(await links.use(token, linked, false)).toBe(true);
+  const [key = ''] = await redis.keys('n:*');
+  expect(await redis.ttl(key)).toBeLessThanOrEqual(30);
 });
 
 test('a token is 128 random bits, unlike any other, and in no key', async () => {
@@ -49,5 +59,6 @@ test.each([
 
 test.each(['', 'nothing', '*', '../c:x'])('%j is no token', async (token) => {
   expect(await links.find(token)).toBeUndefined();
-  expect(await links.use(token)).toBe(false);
+  expect(await links.use(token, linked, false)).toBe(false);
+  expect(await links.find(token)).toBeUndefined();
 });

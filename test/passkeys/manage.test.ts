@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Accounts } from '../../src/features/passkeys/accounts.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
@@ -40,6 +41,10 @@ function remove(visitor: Visitor, handle: string) {
 
 async function linkFor(email: string, subject: RegExp) {
   return linkIn((await app.mails.mailTo(email, subject)).text);
+}
+
+function digestOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64url').slice(0, 22);
 }
 
 function linkIn(text = '') {
@@ -155,12 +160,43 @@ describe('removing', () => {
     const { path, token } = await linkFor(email, subjects.removed);
     expect((await newVisitor(app).get(path)).text).toContain('Restore this passkey?');
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
-    const undone = await newVisitor(app).post('/passkeys/undo', { form: { token } });
-    expect(undone.text).toContain('The passkey has been restored');
+    for (const _press of ['first', 'second']) {
+      const undone = await newVisitor(app).post('/passkeys/undo', { form: { token } });
+      expect(undone.text).toContain('The passkey has been restored');
+    }
     expect(app.logged().findLast(({ msg }) => msg === 'passkey restored')).toMatchObject({ ip: expect.any(String) });
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
     expect((await visitor.get('/admin')).status).toBe(200);
-    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(410);
+  });
+
+  test('is undone once by a button that is pressed 20 times, and every press is told so', async () => {
+    const { visitor, email, handle } = await memberWithPasskey();
+    await remove(visitor, handle);
+    const { path, token } = await linkFor(email, subjects.removed);
+    const press = () => newVisitor(app).post('/passkeys/undo', { form: { token } });
+    const presses = await Promise.all(Array.from({ length: 20 }, press));
+    const headings = presses.map(({ text }) => /<h1>(.*)<\/h1>/.exec(text)?.[1]);
+    expect(headings).toContain('The passkey has been restored');
+    // What a press says that found it restored by another at the same moment.
+    const either = ['The passkey has been restored', 'That passkey is already there'];
+    expect(headings.filter((heading = '') => !either.includes(heading))).toEqual([]);
+    const isAbout = (line: Record<string, unknown>) => line.msg === 'passkey restored' && line.passkey === handle;
+    expect(app.logged().filter(isAbout)).toHaveLength(1);
+    // Within that moment, a press does nothing any more.
+    await remove(visitor, handle);
+    expect((await press()).status).toBe(200);
+    expect((await accounts.load(address(email)))?.passkeys ?? []).toEqual([]);
+
+    const key = `p:undo:${digestOf(token)}`;
+    expect(await app.redis.ttl(key)).toBeLessThanOrEqual(30);
+    await app.redis.del(key);
+    const late = await press();
+    expect(late.status).toBe(410);
+    expect(late.text).toContain('<a class="button primary" href="/login">Log in</a>');
+    expect(late.text).toContain('remove any of them, once you have logged in.');
+    const signedIn = await visitor.get(path);
+    expect(signedIn.status).toBe(410);
+    expect(signedIn.text).toContain('<a class="button primary" href="/passkeys">Your passkeys</a>');
   });
 
   test('mails no more often than its limit allows, however many requests come at once', async () => {

@@ -34,10 +34,12 @@ export async function useRedis(redis: RedisClient): Promise<void> {
   expect(await accounts.find(passkey.id)).toMatchObject({ passkey: { name: 'Phone', counter: 4, lastUsedAt: 1 } });
 
   const links = new UndoLinks(redis);
-  const token = await links.create({ action: 'remove', ...account, passkey }, 60);
+  const undo = { action: 'remove', ...account, passkey } as const;
+  const token = await links.create(undo, 60);
   keepOutOfLogs(token);
   expect(await links.find(token)).toMatchObject({ action: 'remove', email, passkey });
-  expect([await links.use(token), await links.use(token)]).toEqual([true, false]);
+  expect(await links.use(token, undo, 'removed')).toBeUndefined();
+  expect(await links.use(token, undo, 'was gone')).toBe('removed');
 
   expect(await accounts.remove(email, handle)).toBe(0);
   expect(await accounts.find(passkey.id)).toBe('removed');

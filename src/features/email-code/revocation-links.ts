@@ -1,16 +1,20 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
+import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
 import { readStoredText } from './stored-text.ts';
 
 /** What a link ends: a session, and that its browser is known, unless that is `noDevice`. */
 export type Linked = { sessionId: string; deviceId: string };
 
+/** The same, and for a link that was used a moment ago, whether that has ended the session. */
+export type Found = Linked & { hasEnded?: boolean };
+
 /** For a session that somebody seems to have stolen: it is not its own browser that must become unknown. */
 export const noDevice = '-';
 
-// Version 0.1 wrote and reads the same, so that links in mails outlive an upgrade.
-const recordShape = /^([\w-]+) ([\w-]+)$/;
+// Version 0.1 wrote and reads the same, so that links in mails outlive an upgrade. To it, one that was used is none.
+const recordShape = /^([\w-]+) ([\w-]+)(?: ([01]))?$/;
 
 /**
  * The links in notices of a new sign-in: each ends one session, once. Redis holds a hash of the token and what it stands
@@ -35,20 +39,29 @@ export class RevocationLinks {
     return token;
   }
 
-  /** What a token ends, if it is still good; it is left as it is. */
-  async find(token: string): Promise<Linked | undefined> {
-    const record = await readStoredText(this.#redis, keyOf(token));
-    const [, sessionId, deviceId] = recordShape.exec(record ?? '') ?? [];
-    return sessionId === undefined || deviceId === undefined ? undefined : { sessionId, deviceId };
+  /** What a token ends, if it is still good, or was a moment ago; it is left as it is. */
+  async find(token: string): Promise<Found | undefined> {
+    return readRecord(await readStoredText(this.#redis, keyOf(token)));
   }
 
   /**
-   * Uses a token up.
-   * @returns whether it was still good
+   * Uses a token up. For a moment it still says what that has done, to answer a second press or a reload.
+   * @param hasEnded whether this use has ended the session
+   * @returns whether it, or another a moment ago, has
    */
-  async use(token: string): Promise<boolean> {
-    return (await withDeadline(deadlineMs, this.#redis.del(keyOf(token)))) === 1;
+  async use(token: string, { sessionId, deviceId }: Linked, hasEnded: boolean): Promise<boolean> {
+    const record = `${sessionId} ${deviceId} ${Number(hasEnded)}`;
+    const expiration = { type: 'EX', value: repeatSeconds } as const;
+    const options = { condition: 'XX', GET: true, expiration } as const;
+    const earlier = await withDeadline(deadlineMs, this.#redis.set(keyOf(token), record, options));
+    return hasEnded || readRecord(earlier)?.hasEnded === true;
   }
+}
+
+function readRecord(record: string | null | undefined): Found | undefined {
+  const [, sessionId, deviceId, hasEnded] = recordShape.exec(record ?? '') ?? [];
+  if (sessionId === undefined || deviceId === undefined) return undefined;
+  return { sessionId, deviceId, ...(hasEnded !== undefined && { hasEnded: hasEnded === '1' }) };
 }
 
 function keyOf(token: string): string {

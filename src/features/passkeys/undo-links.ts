@@ -4,6 +4,7 @@ import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { readStoredText } from '../email-code/stored-text.ts';
+import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
 import { type Passkey, parseJson, passkeyShape } from './record.ts';
 
 const linkShape = z.object({
@@ -13,10 +14,18 @@ const linkShape = z.object({
   passkey: passkeyShape,
   /** The user handle that its authenticator stores with it. */
   userHandle: z.string(),
+  /** Once it was followed, what that has done. */
+  outcome: z.enum(['removed', 'was gone', 'restored', 'was there']).optional(),
 });
 
 /** What a link undoes. */
 export type Undo = { action: 'remove' | 'restore'; email: EmailAddress; passkey: Passkey; userHandle: string };
+
+/** What following a link has done. */
+export type Outcome = NonNullable<z.output<typeof linkShape>['outcome']>;
+
+/** What a link undoes; for one that was used a moment ago, also what that has done. */
+export type Found = Undo & { outcome?: Outcome | undefined };
 
 /** For how long a passkey that was added can be removed by its link. */
 export const removeLinkSeconds = 30 * 86_400;
@@ -40,18 +49,23 @@ export class UndoLinks {
     return token;
   }
 
-  /** What a token undoes, if it is still good; it is left as it is. */
-  async find(token: unknown): Promise<Undo | undefined> {
+  /** What a token undoes, if it is still good, or was a moment ago; it is left as it is. */
+  async find(token: unknown): Promise<Found | undefined> {
     if (typeof token !== 'string' || !tokenShape.test(token)) return undefined;
     return readLink(await readStoredText(this.#redis, keyOf(token)));
   }
 
   /**
-   * Uses a token up.
-   * @returns whether it was still good
+   * Uses a token up. For a moment it still says what that has done, to answer a second press or a reload.
+   * @param outcome what this use has done
+   * @returns what another has done a moment ago, if there was one
    */
-  async use(token: string): Promise<boolean> {
-    return (await withDeadline(deadlineMs, this.#redis.del(keyOf(token)))) === 1;
+  async use(token: string, undo: Undo, outcome: Outcome): Promise<Outcome | undefined> {
+    const record = JSON.stringify({ ...undo, outcome });
+    const expiration = { type: 'EX', value: repeatSeconds } as const;
+    const options = { condition: 'XX', GET: true, expiration } as const;
+    const earlier = await withDeadline(deadlineMs, this.#redis.set(keyOf(token), record, options));
+    return readLink(earlier ?? undefined)?.outcome;
   }
 }
 
@@ -60,7 +74,7 @@ function keyOf(token: string): string {
 }
 
 /** What a stored link undoes. */
-export function readLink(record: string | undefined): Undo | undefined {
+export function readLink(record: string | undefined): Found | undefined {
   const { data } = linkShape.safeParse(parseJson(record));
   return data && { ...data, passkey: { ...data.passkey, lastUsedAt: data.passkey.lastUsedAt } };
 }

@@ -9,30 +9,26 @@ import { listPath } from './add-routes.ts';
 import { signalsOf } from './list-routes.ts';
 import type { PasskeyRoutes } from './passkey-request.ts';
 import { handleOf } from './record.ts';
-import type { Undo } from './undo-links.ts';
+import type { Outcome, Undo } from './undo-links.ts';
 
 /** Where the link of a mail leads: a button, since whatever opens links must not change anything. */
 export function showUndo({ links }: PasskeyRoutes): RequestHandler {
   return async function showUndo(req, res) {
     const { token } = req.query;
     const undo = await links.find(token);
-    if (!undo) throw usedUp(req);
+    if (!undo || undo.outcome !== undefined) throw usedUp(req);
     res.render('passkeys/undo', { token, action: undo.action, passkey: undo.passkey });
   };
 }
 
-/** Undoes what the mail told of. */
+/** Undoes what the mail told of. A second press, or a reload, does nothing more and is told the same. */
 export function undoChange(parts: PasskeyRoutes): RequestHandler {
   return async function undoChange(req, res) {
     const token = bodyField(req, 'token');
     const undo = await parts.links.find(token);
     if (typeof token !== 'string' || !undo) throw usedUp(req);
-    const { action, email, passkey } = undo;
-    // First the change: if Redis refuses, the link is still there for another try.
-    const outcome = await undoAs[action](parts, undo, req);
-    if (!(await parts.links.use(token))) throw usedUp(req);
-    const about = { ...requestFields(req), person: tagOf(email), passkey: handleOf(passkey.id), by: 'link' };
-    parts.log.info(about, action === 'remove' ? 'passkey removed' : 'passkey restored');
+    const { action, email } = undo;
+    const outcome = undo.outcome ?? (await undoOnce(parts, req, token, undo));
     if (action === 'remove' && req.session.email === email) {
       await signOut(req, res);
       Reflect.deleteProperty(res.locals, 'email');
@@ -44,7 +40,18 @@ export function undoChange(parts: PasskeyRoutes): RequestHandler {
   };
 }
 
-type Undoing = (parts: PasskeyRoutes, undo: Undo, req: Request) => Promise<string>;
+async function undoOnce(parts: PasskeyRoutes, req: Request, token: string, undo: Undo): Promise<Outcome> {
+  const { action, email, passkey } = undo;
+  // First the change: if Redis refuses, the link is still there for another try.
+  const outcome = await undoAs[action](parts, undo, req);
+  const earlier = await parts.links.use(token, undo, outcome);
+  if (outcome === 'was gone' || outcome === 'was there') return earlier ?? outcome;
+  const about = { ...requestFields(req), person: tagOf(email), passkey: handleOf(passkey.id), by: 'link' };
+  parts.log.info(about, `passkey ${outcome}`);
+  return outcome;
+}
+
+type Undoing = (parts: PasskeyRoutes, undo: Undo, req: Request) => Promise<Outcome>;
 
 const undoAs: Record<Undo['action'], Undoing> = {
   // Whoever added it was logged in, and would only add another one.
@@ -70,6 +77,7 @@ const undoAs: Record<Undo['action'], Undoing> = {
 
 function usedUp(req: Request): HttpError {
   const isSignedIn = req.session.email !== undefined;
-  const nextStep = isSignedIn ? { link: { href: listPath, label: 'Your passkeys' } } : { loginUrl: '/login' };
-  return new HttpError(410, 'This link has been used, or is too old.', nextStep);
+  const link = isSignedIn ? { href: listPath, label: 'Your passkeys' } : { href: '/login', label: 'Log in' };
+  const note = `You can see all of your passkeys, and remove any of them${isSignedIn ? '' : ', once you have logged in'}.`;
+  return new HttpError(410, 'This link has been used, or is too old.', { note, link });
 }
