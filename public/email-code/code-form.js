@@ -3,6 +3,12 @@ const form = document.querySelector('#code-form');
 const field = document.querySelector('#code');
 const again = document.querySelector('#send-again');
 
+// Whoever enters the code is told before that its last digit sends it (WCAG 3.2.2).
+function showHint() {
+  document.querySelector('#code-hint').hidden = false;
+  field.setAttribute('aria-describedby', `${field.getAttribute('aria-describedby')} code-hint`);
+}
+
 function watchField() {
   let isSent = false;
   // After a wrong code, only a person's own keys or clipboard count: software that fills in the same code again would
@@ -34,5 +40,8 @@ function countDown() {
   show();
 }
 
-if (field) watchField();
+if (field) {
+  showHint();
+  watchField();
+}
 if (again?.dataset.waitSeconds) countDown();

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
-import { bottomOf, loginButton, signIn } from '../support/browser.ts';
+import { bottomOf, expectWholeInView, loginButton, signIn } from '../support/browser.ts';
 import { useTab } from '../support/browsing.ts';
 import { Visitor } from '../support/visitor.ts';
 import { contrast } from './contrast.ts';
@@ -70,6 +70,16 @@ describe('with a keyboard alone', () => {
   function focusedText(page: Page): Promise<string | null> {
     return page.locator(':focus').textContent();
   }
+});
+
+// A window of 1280 by 1024 at 400 % zoom.
+test('zoomed in to 320 by 256, a visitor sees what is wrong with an address, and the field', async () => {
+  const page = tab.page();
+  await page.setViewportSize({ width: 320, height: 256 });
+  await page.goto(`${url}/login`);
+  await page.getByLabel('E-mail address').fill('ann');
+  await loginButton(page).click();
+  for (const part of [page.getByRole('alert'), page.getByLabel('E-mail address')]) await expectWholeInView(part);
 });
 
 describe('on a phone of 360 by 640', () => {

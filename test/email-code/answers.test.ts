@@ -18,7 +18,7 @@ test('a client of text is told what is wrong, to wait, and that a code is over',
   await askForCode(browser, email);
   const code = await mails.codeFor(email);
   const plain = 'text/plain; charset=utf-8';
-  const problem = 'That is not the code. You have four tries left.\n';
+  const problem = 'That is not the code. If you got several mails, use the newest one. You have four tries left.\n';
   expect(asText(await enterCode(browser, wrongCode(code)))).toEqual([422, plain, problem]);
   expect((await enterCode(browser, code)).status).toBe(200);
   await browser.post('/logout');

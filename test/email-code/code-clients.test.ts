@@ -27,7 +27,9 @@ describe("the older client's XMLHttpRequest", () => {
       const code = await mails.codeFor(email);
       const wrong = await enterCode(client, wrongCode(code));
       expect(wrong.status).toBe(422);
-      expect(wrong.text).toContain('That is not the code. You have four tries left.');
+      expect(wrong.text).toContain(
+        'That is not the code. If you got several mails, use the newest one. You have four tries left.',
+      );
       expect(wrong.text).not.toContain('done');
       expect((await client.get('/admin')).status).toBe(401);
 
@@ -57,7 +59,7 @@ describe('a client of JSON', () => {
     const code = await mails.codeFor(email);
 
     const wrong = await client.post('/login/code', json(wrongCode(code)));
-    const tries = 'That is not the code. You have four tries left.';
+    const tries = 'That is not the code. If you got several mails, use the newest one. You have four tries left.';
     expect([wrong.status, JSON.parse(wrong.text)]).toEqual([422, { error: tries, field: 'code' }]);
     const none = await client.post('/login/code', json('?'));
     const digits = 'Enter the eight digits of the code.';

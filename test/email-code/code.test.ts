@@ -127,7 +127,9 @@ describe('a wrong code', () => {
     for (const tries of ['four tries', 'three tries', 'two tries', 'one try']) {
       const { status, text } = await enterCode(browser, wrongCode(code));
       expect(status).toBe(422);
-      expect(text).toContain(`That is not the code. You have ${tries} left.`);
+      expect(text).toContain(
+        `That is not the code. If you got several mails, use the newest one. You have ${tries} left.`,
+      );
       expect(text).toMatch(/<input id="code"[^>]*\saria-invalid="true" aria-describedby="code-problem"/);
     }
     const fifth = await enterCode(browser, wrongCode(code));

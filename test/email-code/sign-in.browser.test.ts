@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import { loginButton } from '../support/browser.ts';
+import { expectWholeInView, loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 import { askForCode, askForNewCode, enterCode, fillCode, linkIn } from './browser.ts';
@@ -9,6 +9,8 @@ import { newAddress, newIp, startCodeApp, wrongCode } from './code-login.ts';
 const { url, server, redis, mails } = await startCodeApp();
 const codePage = `${url}/login/code`;
 const openProfile = useChromium(() => [url]);
+
+const sentAtLastDigit = 'It is sent as soon as you have entered the last digit.';
 
 // All that could carry a code away: what the app, a proxy or a log of either gets to see of a request.
 const seenByServer: string[] = [];
@@ -38,8 +40,12 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
     await page.waitForURL(codePage);
     expect(await heading(page)).toBe('Check your mail');
     expect(await page.getByRole('main').textContent()).toContain(email);
-    const sent = expect.stringContaining(`on its way to ${email}`);
-    expect(await fieldState(page, 'Code')).toEqual({ typed: '', focused: true, invalid: null, description: sent });
+    const { description = '', ...state } = await fieldState(page, 'Code');
+    expect(state).toEqual({ typed: '', focused: true, invalid: null });
+    expect(description).toContain(`on its way to ${email}`);
+    // What a script does, only a script tells (WCAG 3.2.2).
+    expect(description.endsWith(sentAtLastDigit)).toBe(options.javaScriptEnabled);
+    expect(await page.getByText(sentAtLastDigit).isVisible()).toBe(options.javaScriptEnabled);
     // What a phone goes by when it offers the code of a mail, and its number keys.
     const field = page.getByLabel('Code');
     expect(await field.getAttribute('autocomplete')).toBe('one-time-code');
@@ -54,9 +60,17 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
   test('is told at the field that a code is wrong, and how many tries are left', async () => {
     const { page, code } = await waiting();
     const attempts = [
-      { typed: wrongCode(code), problem: 'That is not the code. You have four tries left.', kept: '' },
+      {
+        typed: wrongCode(code),
+        problem: 'That is not the code. If you got several mails, use the newest one. You have four tries left.',
+        kept: '',
+      },
       { typed: '123 4567', problem: 'Enter the eight digits of the code.', kept: '123 4567' },
-      { typed: wrongCode(code), problem: 'That is not the code. You have three tries left.', kept: '' },
+      {
+        typed: wrongCode(code),
+        problem: 'That is not the code. If you got several mails, use the newest one. You have three tries left.',
+        kept: '',
+      },
     ];
     for (const { typed, problem, kept } of attempts) {
       await enterCode(page, typed);
@@ -66,11 +80,21 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
         typed: kept,
         focused: true,
         invalid: 'true',
-        description: problem,
+        description: options.javaScriptEnabled ? `${problem} ${sentAtLastDigit}` : problem,
       });
     }
     await enterCode(page, code);
     expect(page.url()).toBe(`${url}/admin`);
+  });
+
+  test('sees at 400 % zoom what is wrong with a code, and that it is over', async () => {
+    const { page, code } = await waiting();
+    await page.setViewportSize({ width: 320, height: 256 });
+    for (let time = 1; time <= 5; time += 1) {
+      await enterCode(page, wrongCode(code, time));
+      for (const part of [page.getByRole('alert'), page.locator('[autofocus]')]) await expectWholeInView(part);
+    }
+    expect(await page.getByRole('alert').textContent()).toContain('That code can no longer be used.');
   });
 
   test('starts again with the same address and choice when the tries are used up', async () => {

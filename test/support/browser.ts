@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { type Browser, chromium, type LaunchOptions, type Locator, type Page } from 'playwright-core';
+import { expect } from 'vitest';
 import { findOnPath } from '../../src/dev/private-redis.ts';
 import type { Certificate } from './certificate.ts';
 
@@ -131,4 +132,14 @@ export function loginButton(page: Page): Locator {
 export async function bottomOf(element: Locator): Promise<number> {
   const { y = 0, height = Number.NaN } = (await element.boundingBox()) ?? {};
   return y + height;
+}
+
+/** Waits until all of it is inside the window. */
+export async function expectWholeInView(element: Locator): Promise<void> {
+  const { height: windowHeight = 0 } = element.page().viewportSize() ?? {};
+  const outside = async () => {
+    const { y = Number.NaN, height = 0 } = (await element.boundingBox()) ?? {};
+    return { above: y < 0, below: !(y + height <= windowHeight) };
+  };
+  await expect.poll(outside, { timeout: 5000 }).toEqual({ above: false, below: false });
 }

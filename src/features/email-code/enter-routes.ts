@@ -87,11 +87,12 @@ async function answerEntered(
     }
     case 'wrong': {
       const { waiting, triesLeft, isRefused } = entered;
-      // Answered the same: that others entered codes for this address is not for this browser to know.
+      // Answered the same: that others entered codes for this address is not for this browser to know, nor whether there
+      // is a newer code.
       auditRefused(log, req, isRefused ? 'enough guesses for now' : 'wrong code', waiting.email);
       return answers.problem(req, res, {
         ...{ waiting, next: nextOf(entries, waiting) },
-        problem: `That is not the code. ${triesText(triesLeft)}`,
+        problem: `That is not the code. If you got several mails, use the newest one. ${triesText(triesLeft)}`,
       });
     }
     case 'too often': {
