@@ -12,7 +12,7 @@ function showHint() {
 function watchField() {
   let isSent = false;
   // After a wrong code, only a person's own keys or clipboard count: software that fills in the same code again would
-  // use up every try.
+  // send it without end.
   let mayFollow = !field.hasAttribute('aria-invalid');
   for (const gesture of ['keydown', 'paste']) {
     field.addEventListener(gesture, (event) => {

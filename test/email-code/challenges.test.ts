@@ -112,7 +112,7 @@ describe('a code', () => {
     const { id, code, asked } = await ask({ isAllowed: false });
     expect(asked).toMatchObject({ isMailed: false });
     for (let tries = 1; tries < triesPerCode; tries += 1) {
-      expect(await enter(id, code)).toEqual(wrong(triesPerCode - tries));
+      expect(await enter(id, tries % 2 ? code : wrongCode(code))).toEqual(wrong(triesPerCode - tries));
     }
     expect(await enter(id, code)).toEqual(over);
     // What is stored in its place looks the same.
@@ -120,6 +120,22 @@ describe('a code', () => {
       [await ask({ isAllowed: false }), await ask()].map(({ id }) => redis.get(keyOf(id))),
     );
     expect(withheld).toHaveLength(mailed?.length ?? 0);
+  });
+
+  test('that is wrong and sent again costs neither a try nor a guess, whether one was mailed or not', async () => {
+    const [mailed, withheld] = [await ask(), await ask({ isAllowed: false })];
+    const entered = [
+      [mailed, wrongCode(mailed.code)],
+      [withheld, withheld.code],
+    ] as const;
+    const commands: Record<string, number>[] = [];
+    for (const [{ id, email }, code] of entered) {
+      await enter(id, code);
+      commands.push(await commandsFor(redis, async () => expect(await enter(id, code)).toEqual(wrong(4))));
+      const [{ key } = { key: '' }] = guessCosts(tagOf(address(email)), undefined);
+      expect(await redis.get(key)).toBe('1');
+    }
+    expect(commands[0]).toEqual(commands[1]);
   });
 
   test('works for the sign-in it was made for, and for no other (ASVS 6.6.2)', async () => {

@@ -28,7 +28,7 @@ test('a code of version 0.1 is shown without being taken, and signs in once', as
   expect((await shown.get('/login/code')).text).toContain(email);
   expect(await redis.exists(key)).toBe(1);
   const [record = ''] = await redis.keys(`c:{*}${key.slice(2)}`);
-  expect(await redis.get(record)).toMatch(/^1 w the-salt - 1 - 0 5 \d+ person-\d+@example\.com$/);
+  expect(await redis.get(record)).toMatch(/^1 w the-salt - 1 - 0 5 \d+ - person-\d+@example\.com$/);
   const recordMs = await redis.pTTL(record);
   expect(recordMs).toBeGreaterThanOrEqual(await redis.pTTL(key));
   expect(recordMs).toBeLessThanOrEqual(300_000);

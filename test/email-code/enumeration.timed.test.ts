@@ -42,9 +42,9 @@ async function walk(kind: Kind, headers: Record<string, string>) {
   const email = newOfKind(kind);
   const browser = newBrowser(app.url, headers);
   const visits = [await askForCode(browser, email), await browser.get('/login/code')];
-  for (let tries = 1; tries <= 4; tries += 1) visits.push(await enterCode(browser, '00000000'));
+  for (let tries = 1; tries <= 4; tries += 1) visits.push(await enterCode(browser, `0000000${tries}`));
   visits.push(await browser.post('/login/code/again'), await browser.get('/login/code?sent=again'));
-  for (let tries = 1; tries <= 6; tries += 1) visits.push(await enterCode(browser, '00000000'));
+  for (let tries = 1; tries <= 6; tries += 1) visits.push(await enterCode(browser, `0000000${tries}`));
   return visits.map((visit) => shown(visit, email));
 }
 
@@ -66,6 +66,7 @@ describe('the work behind an answer', () => {
         ask: await commandsWithoutMail(app, () => askForCode(browser, email)),
         page: await commandsWithoutMail(app, () => browser.get('/login/code')),
         wrong: await commandsWithoutMail(app, () => enterCode(browser, '00000000')),
+        repeated: await commandsWithoutMail(app, () => enterCode(browser, '00000000')),
         again: await commandsWithoutMail(app, () => browser.post('/login/code/again')),
       };
     };

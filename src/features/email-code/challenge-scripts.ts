@@ -5,21 +5,22 @@ import { pending } from './known-browsers.ts';
 // A record is a line of fields, the address last, since it may have spaces in it. The version comes first, and a record
 // of another version or shape counts as none. While the code is awaited (state w), `first` says how many tries the code
 // is good for, and `second` until when, in milliseconds since the epoch; once the code was used (state u), `first` is
-// the random part of the session's id.
+// the random part of the session's id. `last` is the start of the hash of the wrong code that was
+// entered last.
 const recordFunctions = `
 local function read(key)
   local text = redis.pcall('GET', key)
   if type(text) ~= 'string' then return nil end
-  local state, salt, hash, remember, device, tries, first, second, email =
-    string.match(text, '^1 ([wu]) (%S+) (%S+) ([01]) (%S+) (%d+) (%S+) (%d+) (.+)$')
+  local state, salt, hash, remember, device, tries, first, second, last, email =
+    string.match(text, '^1 ([wu]) (%S+) (%S+) ([01]) (%S+) (%d+) (%S+) (%d+) (%S+) (.+)$')
   if not state then return nil end
   return {state = state, salt = salt, hash = hash, remember = remember, device = device, tries = tonumber(tries),
-    first = first, second = tonumber(second), email = email}
+    first = first, second = tonumber(second), last = last, email = email}
 end
 
 local function write(key, record, ...)
   local fields = {'1', record.state, record.salt, record.hash, record.remember, record.device,
-    string.format('%d', record.tries), record.first, string.format('%d', record.second), record.email}
+    string.format('%d', record.tries), record.first, string.format('%d', record.second), record.last, record.email}
   redis.call('SET', key, table.concat(fields, ' '), ...)
 end
 
@@ -57,7 +58,7 @@ if latest and latest.state == 'w' and ageMs < tonumber(repeatMs) then return {'r
 local previous = read(KEYS[2])
 local refusedBy = take(readCounters(4, 11), KEYS[3], mayBeMailed == '0')
 local record = {state = 'w', salt = salt, hash = hash, remember = remember, device = device, tries = 0,
-  first = maxTries, second = now() + codeMs, email = email}
+  first = maxTries, second = now() + codeMs, last = '-', email = email}
 if mayBeMailed == '0' or refusedBy > 0 then
   if previous and previous.state == 'w' and previous.email == email then
     record.salt, record.hash, record.first, record.second =
@@ -72,7 +73,7 @@ return {'asked', refusedBy}`;
 
 /**
  * Enters a code, in one step: however many requests come at once, one of them has the right code accepted, and every
- * try is counted (ASVS 6.5.1).
+ * try is counted (ASVS 6.5.1). The wrong code that was entered last is no new try: a reload of the page sends it again.
  *
  * Keys: the record, a decoy, the key that keeps a browser unknown, that of the new session, the counters of guesses.
  * Arguments: tries per code; the window in which the same form ends in the same session, in milliseconds; the random part
@@ -91,6 +92,8 @@ if record.state == 'u' and isRight then
   local ageMs = repeatMs - redis.call('PTTL', KEYS[1])
   return {'repeated', record.email, record.remember, record.device, record.first, ageMs}
 end
+local entered = string.sub(ARGV[7], 1, 8)
+if record.state == 'w' and record.last == entered then return {'wrong', maxTries - record.tries, 0} end
 local refusedBy = take(readCounters(5, 7 + hashes), KEYS[2])
 record.tries = record.tries + 1
 if record.state == 'w' then
@@ -111,6 +114,7 @@ if record.tries >= maxTries then
   redis.call('DEL', KEYS[1])
   return {'over'}
 end
+record.last = entered
 write(KEYS[1], record, 'KEEPTTL')
 if record.state == 'u' then return {'over'} end
 return {'wrong', maxTries - record.tries, refusedBy}`;

@@ -47,7 +47,7 @@ export type Attempt =
 export const codeSeconds = 600;
 export const triesPerCode = 5;
 
-const recordShape = /^1 ([wu]) (\S+) \S+ ([01]) \S+ \d+ \S+ \d+ (.+)$/s;
+const recordShape = /^1 ([wu]) (\S+) \S+ ([01]) \S+ \d+ \S+ \d+ \S+ (.+)$/s;
 
 /**
  * Sign-ins that wait for their codes. Each lives in Redis under a random id, which only the browser that asked has, in a

@@ -84,5 +84,5 @@ export async function readEarlier(redis: RedisClient, random: string, how: 'look
 function recordOf({ hash, salt, tries, tries_good_for, until, data }: z.output<typeof earlierShape>): string {
   const { remember, deviceId = '-', email } = data;
   const triesLeft = Math.max(0, tries_good_for - tries);
-  return ['1 w', salt, hash.slice(0, 22), remember ? 1 : 0, deviceId, tries, triesLeft, until, email].join(' ');
+  return ['1 w', salt, hash.slice(0, 22), remember ? 1 : 0, deviceId, tries, triesLeft, until, '-', email].join(' ');
 }
