@@ -75,10 +75,15 @@ function conceal() {
 function hasEntries() {
   const fields = [...document.querySelectorAll('input:not([type=hidden]), textarea')];
   return (
-    fields.some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked) ||
+    fields.some(isFilled) ||
     [...document.querySelectorAll('select')].some(isChanged) ||
     document.querySelector('[contenteditable]:not([contenteditable=false])') !== null
   );
+}
+
+// The value of a checkbox without a `value` is "on", its default value is empty.
+function isFilled({ type, value, defaultValue, checked, defaultChecked }) {
+  return ['checkbox', 'radio'].includes(type) ? checked !== defaultChecked : value !== defaultValue;
 }
 
 function isChanged({ options, multiple, selectedIndex }) {
@@ -98,11 +103,21 @@ function loadAnew() {
   location.replace(address());
 }
 
+/**
+ * A login form makes way once somebody has logged in in another tab, unless something was typed into it. The answer to a
+ * form that was sent can't be loaded again.
+ */
+function leaveLogin({ data }) {
+  const [{ responseStatus } = {}] = performance.getEntriesByType('navigation');
+  if (data === '' || responseStatus !== 200 || hasEntries()) return;
+  if (document.querySelector('form[action="/login"]')) loadAnew();
+}
+
 // Pages tell each other who is signed in. One that was made without knowing, such as that of a 503, has no owner.
 let tabs;
 function listen() {
   tabs = new BroadcastChannel('session-owner');
-  tabs.onmessage = () => checkUntilAnswered(1000);
+  tabs.onmessage = owner ? () => checkUntilAnswered(1000) : leaveLogin;
 }
 listen();
 if (owner !== undefined) tabs.postMessage(owner);
@@ -114,17 +129,20 @@ if (owner) {
   addEventListener('submit', ({ defaultPrevented }) => {
     if (!defaultPrevented) sentAt = performance.now();
   });
-  // It goes into the browser's memory hidden, and so comes back hidden. While it is there, messages would end it.
+}
+
+if (owner === undefined) tabs.close();
+else {
+  // A signed-in page goes into the browser's memory hidden, and so comes back hidden. While a page is there, messages
+  // would end it.
   addEventListener('pagehide', () => {
-    page.hidden = true;
+    page.hidden ||= Boolean(owner);
     tabs.close();
   });
   addEventListener('pageshow', ({ persisted }) => {
     if (!persisted) return;
     sentAt = Number.NEGATIVE_INFINITY;
     listen();
-    void check({ otherwise: loadAnew, isBack: true });
+    if (owner) void check({ otherwise: loadAnew, isBack: true });
   });
-} else {
-  tabs.close();
 }

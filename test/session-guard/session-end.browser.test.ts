@@ -173,6 +173,53 @@ describe.each([
   });
 });
 
+describe('a tab with the login form, once another tab has logged in', () => {
+  async function loginTabs(path: string): Promise<{ waiting: Page; other: Page }> {
+    const profile = await openProfile();
+    const [waiting, other] = [await profile.newPage(), await profile.newPage()];
+    await waiting.goto(http.origin + path);
+    return { waiting, other };
+  }
+  const answersOf = (page: Page) => {
+    const urls: string[] = [];
+    page.on('response', (response) => urls.push(response.url()));
+    return urls;
+  };
+
+  test.each([
+    ['/login?next=/admin?page=2', '/admin?page=2'],
+    ['/', '/'],
+  ])('shows who is signed in, at %s', async (path, arrival) => {
+    const { waiting, other } = await loginTabs(path);
+    const email = newEmail();
+    await signIn(other, http.origin, email);
+    await waiting.getByRole('main').getByText(email).waitFor();
+    expect(waiting.url()).toBe(http.origin + arrival);
+  });
+
+  test('stays as it is where something was typed or sent, and logs somebody else in', async () => {
+    const { waiting, other } = await loginTabs('/login');
+    const refused = await waiting.context().newPage();
+    await refused.goto(`${http.origin}/login`);
+    await refused.getByLabel('E-mail address').fill('nobody');
+    await refused.getByRole('main').getByRole('button', { name: 'Log in', exact: true }).click();
+    await refused.getByRole('alert').waitFor();
+    const email = newEmail();
+    await waiting.getByLabel('E-mail address').fill(email);
+    const idle = await waiting.context().newPage();
+    await idle.goto(`${http.origin}/login`);
+    const loaded = [answersOf(waiting), answersOf(refused)];
+    await signIn(other, http.origin, newEmail());
+    // By then, each has had the message.
+    await idle.waitForURL(`${http.origin}/admin`);
+    expect([await waiting.getByLabel('E-mail address').inputValue(), ...loaded]).toEqual([email, [], []]);
+    expect(await refused.getByLabel('E-mail address').inputValue()).toBe('nobody');
+    await waiting.getByRole('main').getByRole('button', { name: 'Log in', exact: true }).click();
+    await waiting.waitForURL(`${http.origin}/admin`);
+    await waiting.getByText(`Hello ${email}`).waitFor();
+  });
+});
+
 describe('what was typed into a page whose session has ended', () => {
   async function typed(email: string): Promise<{ profile: BrowserContext; page: Page }> {
     const { profile, page } = await signedIn(http.origin, email);
