@@ -27,12 +27,13 @@ function watchField() {
   });
 }
 
+// By a clock that nobody sets.
 function countDown() {
   const label = again.textContent;
-  const end = Date.now() + Number(again.dataset.waitSeconds) * 1000;
+  const end = performance.now() + Number(again.dataset.waitSeconds) * 1000;
   const timer = setInterval(show, 250);
   function show() {
-    const seconds = Math.ceil((end - Date.now()) / 1000);
+    const seconds = Math.ceil((end - performance.now()) / 1000);
     again.disabled = seconds > 0;
     again.textContent = seconds > 0 ? `${label} in ${seconds} s` : label;
     if (seconds <= 0) clearInterval(timer);

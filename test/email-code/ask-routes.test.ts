@@ -95,6 +95,17 @@ test('a code that is over leads back to the form, with what is known of the sign
   expect(hiddenFields(over).next).toBe('/admin?tab=2');
   expect(over.text).toMatch(/name="remember"[^>]* checked/);
 
+  // The browser may have dropped the cookie meanwhile.
+  for (const path of ['/login/code', '/login/code/again']) {
+    const { browser: late } = await askedBrowser(app, { next: '/admin?tab=2', remember: 'on' });
+    const page = await late.get('/login/code');
+    late.cookies.delete('login');
+    const [, form = ''] = new RegExp(`<form[^>]* action="${path}"[^>]*>([\\s\\S]*?)</form>`).exec(page.text) ?? [];
+    const lapsed = await late.post(path, { form: { code: '00000000', ...hiddenFields({ text: form }) } });
+    expect([lapsed.status, hiddenFields(lapsed).next]).toEqual([422, '/admin?tab=2']);
+    expect(lapsed.text).toMatch(/name="remember"[^>]* checked/);
+  }
+
   const unknown = await newBrowser(url).post('/login/code', { form: { code, next: '/admin?tab=3' } });
   expect(hiddenFields(unknown).next).toBe('/admin?tab=3');
   expect(unknown.text).not.toMatch(/name="remember"[^>]* checked/);

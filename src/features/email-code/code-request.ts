@@ -4,6 +4,7 @@ import { safeReturnPath } from '../../http/return-path.ts';
 import { isLoopback, parseUrl } from '../../http/url.ts';
 import { describeDevice } from '../../http/user-agent.ts';
 import { bodyField } from '../../middleware/bodies.ts';
+import { readLoginForm } from '../../routes/login.ts';
 import { type EmailAddress, parseAddress } from '../../session/email-address.ts';
 import { tagIn, tagOf } from '../../session/session-id.ts';
 import type { CodeAnswers } from './answers.ts';
@@ -65,7 +66,7 @@ export function answerOver(
   answers.over(req, res, {
     typed: email && displayAddress(email),
     next: entries[0]?.next ?? safeReturnPath(bodyField(req, 'next')),
-    remember: ended?.remember ?? false,
+    remember: ended?.remember ?? readLoginForm(req).remember,
   });
 }
 
