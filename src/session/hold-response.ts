@@ -2,18 +2,19 @@ import type { NextFunction, Request, Response } from 'express';
 import { discardChanges, saveSession } from './sign-in.ts';
 import type { SessionStore } from './store.ts';
 
-type Send = Response['write'] | Response['end'];
+type Raw = Pick<Response, 'write' | 'end' | 'flushHeaders'>;
+type Send = Raw[keyof Raw];
 
 /**
  * Holds a response back, from its first byte on, until the changes to its session are stored. If that fails, the
  * response is discarded and the error page answers instead, so that nobody is told of a change that was lost
  * (express-session#309, #360). A response with a 5xx status stores none: the request has failed, whoever answers it.
- * @param raw the response's own `write` and `end`, before express-session wrapped them
+ * @param raw the response's own methods, before express-session wrapped them
  */
 export function holdUntilSaved(
   { req, res, next }: { req: Request; res: Response; next: NextFunction },
   store: SessionStore,
-  raw: Pick<Response, 'write' | 'end'>,
+  raw: Raw,
 ): void {
   const headersOfEveryResponse = new Set(res.getHeaderNames());
   let held: { send: Send; args: unknown[] }[] | undefined;
@@ -25,8 +26,9 @@ export function holdUntilSaved(
       held = [];
       saveSession(req).then(release, refuse);
     }
-    // A response that is ended twice, such as one whose page fails after answering, is the second one.
-    if (held.at(-1)?.send === raw.end) held = [];
+    // A response that is ended twice, such as one whose page fails after answering, is the second one; unless that says
+    // nothing more, as in `res.json(…).end()`.
+    if (held.at(-1)?.send === raw.end && (isContent(args[0]) || res.get('Content-Length') === '0')) held = [];
     held.push({ send, args });
     return send === raw.end ? res : false;
   }
@@ -47,4 +49,10 @@ export function holdUntilSaved(
 
   res.write = ((...args: unknown[]) => sendOrHold(raw.write, args)) as Response['write'];
   res.end = ((...args: unknown[]) => sendOrHold(raw.end, args)) as Response['end'];
+  res.flushHeaders = () => void sendOrHold(raw.flushHeaders, []);
+}
+
+/** Whether the first argument of `end` is something to send; it may also be a callback. */
+function isContent(argument: unknown): boolean {
+  return Boolean(argument) && typeof argument !== 'function';
 }

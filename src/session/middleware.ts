@@ -30,22 +30,30 @@ export function sessions({ store, secrets, wrapLoading }: SessionsOptions): Requ
   const load = wrapLoading?.(expressSession) ?? expressSession;
 
   function loadSession(req: Request, res: Response, next: NextFunction): void {
-    const { write, end } = res;
+    if (!isOfExpress(res)) return void expressSession(req, res, next);
+    // Express-session skips `OPTIONS *`, which is below no path; but pages rely on a session.
+    req.originalUrl = req.originalUrl.replace(/^\*/, '/*');
+    const { write, end, flushHeaders } = res;
     addMaxAge(res);
     load(req, res, (error?: unknown) => {
       // Express-session's own `end` hashes the session twice, and sends most of a response before it saves.
-      holdUntilSaved({ req, res, next }, store, { write, end });
+      holdUntilSaved({ req, res, next }, store, { write, end, flushHeaders });
       next(error);
     });
   }
 
   function keepCookieCurrent(req: Request, res: Response, next: NextFunction): void {
     const { email, remember } = req.session;
-    const isSignedIn = email !== undefined;
+    const isSignedIn = email !== undefined && isOfExpress(res);
     if (isSignedIn && remember && store.wasTouched(req.session)) renewCookie(req, res, secrets[0]);
     else if (isSignedIn && secrets.length > 1 && isSignedBefore(req, secrets[0])) renewCookie(req, res, secrets[0]);
     next();
   }
 
   return [loadSession, keepCookieCurrent];
+}
+
+/** Where there is no Express, as with a WebSocket's upgrade, a session is only loaded. */
+function isOfExpress(res: object): boolean {
+  return 'cookie' in res;
 }

@@ -86,6 +86,24 @@ const forkUrl = await startFork(await connectNode(redisAddress), (fork) => {
     req.session.testTheme = 'dark';
     res.end(String(res.end('first') === res));
   });
+  fork.post('/end-again/:how', (req, res) => {
+    req.session.testTheme = 'dark';
+    res.json({ saved: true });
+    const again: Record<string, () => void> = {
+      nothing: () => res.end(),
+      empty: () => res.end(''),
+      flush: () => res.flushHeaders(),
+      callback: () => res.end(() => {}),
+      'nothing, then a page': () => res.end() && res.send('the page'),
+      'an empty page': () => res.send(''),
+    };
+    again[req.params.how]?.();
+  });
+  fork.post('/flush-headers', (req, res) => {
+    req.session.testTheme = 'dark';
+    res.cookie('seen', '1').type('text').flushHeaders();
+    res.end('flushed');
+  });
   fork.post('/circle', (req, res) => {
     Object.assign(req.session, { circle: req.session });
     res.redirect(303, '/theme');
@@ -108,7 +126,7 @@ const post = (path: string) => visitor.post(path, { headers: { ...clients.text, 
 const theme = async () => (await visitor.get('/theme')).text;
 
 describe('a response to a request that changed its session', () => {
-  test.each(['/redirect', '/json', '/explicitly', '/stream-then-change'])(
+  test.each(['/redirect', '/json', '/explicitly', '/stream-then-change', '/flush-headers'])(
     '%s leaves once it is stored',
     async (path) => {
       const { status } = await post(path);
@@ -121,7 +139,7 @@ describe('a response to a request that changed its session', () => {
     expect([status, text === chunks.join(''), await theme()]).toEqual([200, true, 'dark']);
   });
 
-  test.each(['/redirect', '/json', '/stream', '/explicitly'])(
+  test.each(['/redirect', '/json', '/stream', '/explicitly', '/flush-headers'])(
     '%s is a 503 when Redis is full, and carries nothing of what the page prepared',
     async (path) => {
       await redis.configSet('maxmemory', '1');
@@ -148,6 +166,19 @@ describe('a response to a request that changed its session', () => {
 
   test('ended twice, has the body of the second end()', async () => {
     expect((await post('/end')).text).toBe('true');
+  });
+
+  test.each([
+    ['nothing', '{"saved":true}'],
+    ['empty', '{"saved":true}'],
+    ['flush', '{"saved":true}'],
+    ['callback', '{"saved":true}'],
+    ['nothing, then a page', 'the page'],
+    ['an empty page', ''],
+  ])('ended again with %s, has the body that its headers announce', async (how, body) => {
+    const { status, text, headers } = await post(`/end-again/${how}`);
+    const length = headers.get('Content-Length');
+    expect({ status, text, length }).toEqual({ status: 200, text: body, length: String(body.length) });
   });
 
   test('is a 503 when Redis takes no writes in time', async () => {
