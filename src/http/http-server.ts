@@ -11,7 +11,7 @@ const limits: http.ServerOptions = {
   keepAliveTimeout: 65_000,
   maxHeaderSize: 16 * 1024, // Room for the cookies of a whole domain: browsers and proxies stop at 8 kB.
 };
-const unreadTimeoutMs = 15_000; // Unread responses stay buffered in memory.
+const maxSilenceMs = 15_000; // Also for a response that nobody reads, which stays buffered in memory.
 const maxConnections = 10_000; // About 150 MB when all are idle.
 const closeWithinMs = 5000;
 const newcomerGraceMs = 500;
@@ -21,7 +21,7 @@ const connections = new WeakMap<http.Server, Set<Socket>>();
 /** An HTTP server for an Express app, or for a plain listener. */
 export function createHttpServer(app: http.RequestListener, options: http.ServerOptions = {}): http.Server {
   const server = http.createServer({ ...limits, ...options });
-  server.timeout = unreadTimeoutMs;
+  server.timeout = maxSilenceMs;
   server.maxConnections = maxConnections;
   const sockets = new Set<Socket>();
   connections.set(server, sockets);
@@ -82,6 +82,7 @@ export async function closeHttpServer(server: http.Server): Promise<number> {
   const deadline = setTimeout(() => {
     cutOff = connectionsOf(server).size;
     server.closeAllConnections();
+    for (const socket of connectionsOf(server)) socket.destroy(); // Node itself does not know of open WebSockets.
   }, closeWithinMs);
   await new Promise<void>((done) => server.close(() => done()));
   clearInterval(sweep);

@@ -190,4 +190,21 @@ describe('closing', () => {
     expect(await closing).toBe(1);
     await endless.closed;
   });
+
+  test('cuts off a WebSocket that nobody closes, and counts it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const server = createHttpServer(app);
+    server.on('upgrade', (_req, socket) =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n'),
+    );
+    const upgrade = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+    const open = await connect(await listenLocally(server), upgrade);
+    onTestFinished(() => void open.socket.destroy());
+    await expect.poll(open.received).toContain('101');
+    const closing = closeHttpServer(server);
+    vi.advanceTimersByTime(5000);
+    expect(await closing).toBe(1);
+    await open.closed;
+  });
 });

@@ -5,12 +5,14 @@ import express from 'express';
 import request from 'supertest';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { requestLog } from '../../src/features/request-log/request-log.ts';
+import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
 import { handleOf } from '../../src/session/session-id.ts';
 import { startApp } from '../support/app.ts';
 import { ask, type Method } from '../support/client.ts';
 import { connect as connectTo } from '../support/process.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
+import { listenLocally } from '../support/servers.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const { url, server, logged } = await startApp();
@@ -118,6 +120,54 @@ describe('a request', () => {
     });
     await request(app).get('/');
     await expect.poll(() => lines).toMatchObject([{ milliseconds: 12.3 }]);
+  });
+
+  test('that is silent for too long leaves a warning, unless it is the visitor who is silent', async () => {
+    const lines: Record<string, unknown>[] = [];
+    const app = express();
+    app.use(requestLog(createLogger('info', { write: (line) => lines.push(JSON.parse(line)) })));
+    app.use((req, _res, next) => {
+      req.setTimeout(50);
+      next();
+    });
+    app.get('/slow', () => {});
+    app.post('/upload', (req) => void req.resume());
+    app.get('/begun', (_req, res) => void res.write('begun'));
+    app.get('/unread', (_req, res) => void res.write('x'.repeat(20_000_000)));
+    app.get('/own', (_req, res) => void res.setTimeout(10, () => res.end('too late')));
+    const silent = createHttpServer(app);
+    const silentUrl = await listenLocally(silent);
+    onTestFinished(() => void closeHttpServer(silent));
+    for (const path of ['/slow', '/begun', '/unread', '/own']) {
+      const { closed, socket } = await connectTo(
+        silentUrl,
+        `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+      );
+      if (path === '/unread') socket.pause();
+      else await closed;
+    }
+    const { closed } = await connectTo(
+      silentUrl,
+      'POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\na',
+    );
+    await closed;
+    const requests = () => lines.filter(({ msg }) => msg === 'request');
+    await expect.poll(requests).toHaveLength(5);
+    const warnings = lines.filter(({ level }) => level === 40).map(({ path, msg }) => [path, msg]);
+    const message = 'response cut off, since this page sent nothing for too long';
+    expect(warnings).toEqual([
+      ['/slow', message],
+      ['/begun', message],
+    ]);
+    expect(requests().map(({ path, aborted }) => [path, aborted])).toEqual(
+      expect.arrayContaining([
+        ['/slow', true],
+        ['/begun', true],
+        ['/unread', true],
+        ['/own', undefined],
+        ['/upload', true],
+      ]),
+    );
   });
 
   test('has a unique id', async () => {

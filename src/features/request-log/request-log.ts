@@ -9,7 +9,8 @@ const maxPathLength = 200; // Longer than any path of ours.
 
 /**
  * Logs a line about each request, under the X-Request-Id of a trusted proxy if it came with one. The line has the method
- * and the start of the path without the query, so cookies, codes and bodies can't leak from it (ASVS 16.2.5).
+ * and the start of the path without the query, so cookies, codes and bodies can't leak from it (ASVS 16.2.5). A page that
+ * is so slow that the server cuts its response off leaves a warning as well.
  */
 export function requestLog(log: Logger): RequestHandler {
   return function logRequest(req, res, next) {
@@ -25,6 +26,13 @@ export function requestLog(log: Logger): RequestHandler {
       const milliseconds = Math.round((performance.now() - startedAt) * 10) / 10;
       const line = { id: req.id, method, path, status: res.statusCode, milliseconds };
       log.info(res.writableFinished ? line : { ...line, aborted: true }, 'request');
+    });
+    res.once('timeout', () => {
+      if (res.listenerCount('timeout') > 0) return; // The page has a limit of its own, and answers.
+      // Otherwise it is the visitor who is silent, or gone.
+      const isOurs = req.complete && req.socket.writableLength === 0;
+      if (isOurs) log.warn({ id: req.id, method, path }, 'response cut off, since this page sent nothing for too long');
+      req.socket.destroy(); // Node leaves that to whoever listens.
     });
     next();
   };
