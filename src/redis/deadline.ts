@@ -1,4 +1,3 @@
-import { ErrorReply } from 'redis';
 import { redisCalls } from '../diagnostics.ts';
 
 /** How long a request waits for an answer of Redis, which normally takes well under a millisecond. */
@@ -11,9 +10,11 @@ export class RedisUnavailable extends Error {
 }
 
 /** Whether a call failed because its key holds something of another type. */
-export function isWrongType(error: unknown): boolean {
-  const cause = error instanceof RedisUnavailable ? error.cause : undefined;
-  return cause instanceof ErrorReply && cause.message.startsWith('WRONGTYPE');
+export const isWrongType = (error: unknown): boolean => isRefusal(error, /^WRONGTYPE /);
+
+/** Whether Redis itself answered with an error; by its text, since an app may have a redis package of another version. */
+export function isRefusal(error: unknown, text = /^[A-Z]{2,} /): error is RedisUnavailable {
+  return error instanceof RedisUnavailable && error.cause instanceof Error && text.test(error.cause.message);
 }
 
 /**

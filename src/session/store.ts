@@ -1,10 +1,9 @@
 import { RedisStore } from 'connect-redis';
 import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
-import { ErrorReply } from 'redis';
 import { now } from '../clock.ts';
 import { requestFields, type SessionLog } from '../log.ts';
-import { RedisUnavailable } from '../redis/deadline.ts';
+import { isRefusal, type RedisUnavailable } from '../redis/deadline.ts';
 import { type SessionCommands, SessionEnded, type SessionRedis, sessionCommands } from './commands.ts';
 import { cookieAttributes } from './cookie.ts';
 import type { EmailAddress } from './email-address.ts';
@@ -52,6 +51,8 @@ export class SessionStore extends RedisStore {
   readonly index: SessionIndex;
   readonly https: boolean;
   readonly log: SessionLog;
+  /** Stores the changes to a session; a feature may keep more of what is stored already. */
+  replaceScript = replaceScript;
   /** Whether an address may have a session; only `true` is a yes, which a promise is not. */
   readonly isAllowed = (email: EmailAddress): boolean => this.#options.isAllowed(email) === true;
   readonly #options: SessionStoreOptions;
@@ -180,7 +181,7 @@ export class SessionStore extends RedisStore {
       if ((await this.#commands.run(touchScript, keysOf(sessionId), values)) !== 1) return 'ended';
     } catch (error) {
       // A replica refuses to write: the visitor keeps the time that is left.
-      if (!(error instanceof RedisUnavailable && error.cause instanceof ErrorReply)) throw error;
+      if (!isRefusal(error)) throw error;
       this.#options.noteOutage(error);
       return 'refused';
     }
@@ -204,7 +205,7 @@ export class SessionStore extends RedisStore {
     // After regenerate and save, express-session saves once more (express-session#935).
     if (stored?.record === record) return;
     if (!stored) await this.#create(sessionId, session, record, savedAt);
-    else if ((await this.#commands.run(replaceScript, [sessionKey(sessionId)], [record])) !== 1)
+    else if ((await this.#commands.run(this.replaceScript, [sessionKey(sessionId)], [record])) !== 1)
       throw new SessionEnded();
     this.#stored.set(session, { record, isTouched: stored?.isTouched ?? false });
   }

@@ -2,13 +2,14 @@ import type { ErrorRequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
 import {
   requireLogin,
+  type SessionRedis,
   SessionStore,
   type SessionStoreOptions,
   type SessionsOptions,
   sessions,
   signIn,
 } from '../../src/features/session-store/index.ts';
-import { newSessionId, tagOf } from '../../src/session/session-id.ts';
+import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { connectNode, testSecret } from '../support/app.ts';
 import { plainData } from '../support/store-contract.ts';
@@ -108,6 +109,11 @@ describe('options are checked at once', () => {
     expect(complaint.split('\n')).toHaveLength(2);
   });
 
+  test('a client of ioredis', () => {
+    const ofIoredis = { get() {}, eval() {}, hgetall() {} };
+    expect(complaintOfStore({ redis: ofIoredis, limits, https: false })).toContain('one of ioredis does not fit');
+  });
+
   test.each(['client', 'ttl', 'disableTouch', 'idleSeconds', 'constructor'])('the store has no option %s', (name) => {
     const complaint = complaintOfStore({ redis, limits, https: false, [name]: true });
     expect(complaint).toMatch(new RegExp(`^ {2}- ${name} is no option: .+$`, 'm'));
@@ -132,7 +138,7 @@ describe('options are checked at once', () => {
       [
         "new SessionStore() can't use its options:",
         '  - client is no option: it is called redis',
-        '  - redis is missing: it takes a client of the redis package, as createClient() returns it',
+        '  - redis is missing: it takes a client of the redis package, version 4 or newer, as createClient() returns it; one of ioredis does not fit',
         '  - https is missing: it takes true where visitors come by https, as in production, and false elsewhere',
         '  - deadlineMs takes milliseconds, more than 0 and at most a minute (60000)',
         '  - limits.absoluteSecs is no option: there are idleSeconds, absoluteSeconds, rememberIdleSeconds, rememberAbsoluteSeconds, minSignedInAt',
@@ -189,4 +195,30 @@ test('two apps on one Redis, each with a prefix, know nothing of each other', as
   expect(keys.map((key) => /^(?:shop|forum):.*\{(.+?)\}/.exec(key)?.[1])).toEqual(Array(4).fill(tagOf(email)));
   expect(await shop.index.endAll(email)).toBe(1);
   expect([await shop.get(inShop), await forum.get(inForum)]).toEqual([null, expect.objectContaining({ email })]);
+});
+
+test('errors of another version of the redis package are told apart as well', async () => {
+  /** Passes on what Redis says as an error of a class that Latchkey does not know. */
+  const inOtherClass = (error: Error) => Promise.reject(new Error(error.message));
+  const other: SessionRedis = {
+    get: (key) => redis.get(key).catch(inOtherClass),
+    eval: (script, options) => redis.eval(script, options).catch(inOtherClass),
+  };
+  const url = await startPlainApp({ redis: other }, (app) => {
+    app.post('/login', async (req, res) => {
+      await signIn(req, email);
+      res.redirect(303, '/');
+    });
+    app.get('/', requireLogin, (_req, res) => void res.send('signed in'));
+  });
+  const visitor = new Visitor(url);
+  await visitor.signIn('any');
+  const key = sessionKey(visitor.sessionId);
+  await redis.setRange(key, 0, (Math.floor(Date.now() / 1000) - 600).toString(16));
+  await redis.configSet('min-replicas-to-write', '1');
+  const whileReadOnly = (await visitor.get('/')).status;
+  await redis.configSet('min-replicas-to-write', '0');
+  await redis.del(key);
+  await redis.lPush(key, 'of another type');
+  expect([whileReadOnly, (await visitor.get('/')).status]).toEqual([200, 401]);
 });

@@ -26,8 +26,10 @@ const limits: Options<SessionStoreOptions['limits']> = {
 
 const storeOptions: Options<SessionStoreOptions> = {
   redis: {
-    takes: 'a client of the redis package, as createClient() returns it',
-    accepts: (value) => hasMethods(value, 'get', 'eval'),
+    takes:
+      'a client of the redis package, version 4 or newer, as createClient() returns it; one of ioredis does not fit',
+    // What those have that don't fit takes other arguments, under the names of Redis in lower case.
+    accepts: (value) => hasMethods(value, 'get', 'eval') && !hasMethods(value, 'hgetall'),
     isRequired: true,
   },
   limits: {
