@@ -4,6 +4,7 @@ import express from 'express';
 import type { RedisTarget, SessionLimits, SignIn } from './config.ts';
 import type { AdminSection, Core, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
+import { keepBindings } from './features/bound-sessions/binding.ts';
 import { openBoundSessions } from './features/bound-sessions/bound-sessions.ts';
 import { boundSessionKeys } from './features/bound-sessions/personal-keys.ts';
 import { openBranding } from './features/branding/branding.ts';
@@ -165,6 +166,7 @@ export function createApp(parts: AppParts) {
   };
   const signInWay = signInWays[config.signIn]();
   const boundSessions = openBoundSessions(core, mail);
+  keepBindings(store);
   const passkeys = openPasskeys(core, mail, signInWay);
   adminSections.push(...passkeys.adminSections);
   const headers = securityHeaderValues({ https, identityProvider: signInWay.identityProvider });

@@ -28,7 +28,8 @@ export function holdUntilSaved(
     }
     // A response that is ended twice, such as one whose page fails after answering, is the second one; unless that says
     // nothing more, as in `res.json(…).end()`.
-    if (held.at(-1)?.send === raw.end && (isContent(args[0]) || res.get('Content-Length') === '0')) held = [];
+    const saysMore = (args[0] && typeof args[0] !== 'function') || res.get('Content-Length') === '0';
+    if (saysMore && held.at(-1)?.send === raw.end) held = [];
     held.push({ send, args });
     return send === raw.end ? res : false;
   }
@@ -50,9 +51,4 @@ export function holdUntilSaved(
   res.write = ((...args: unknown[]) => sendOrHold(raw.write, args)) as Response['write'];
   res.end = ((...args: unknown[]) => sendOrHold(raw.end, args)) as Response['end'];
   res.flushHeaders = () => void sendOrHold(raw.flushHeaders, []);
-}
-
-/** Whether the first argument of `end` is something to send; it may also be a callback. */
-function isContent(argument: unknown): boolean {
-  return Boolean(argument) && typeof argument !== 'function';
 }

@@ -30,7 +30,8 @@ export function sessions({ store, secrets, wrapLoading }: SessionsOptions): Requ
   const load = wrapLoading?.(expressSession) ?? expressSession;
 
   function loadSession(req: Request, res: Response, next: NextFunction): void {
-    if (!isOfExpress(res)) return void expressSession(req, res, next);
+    // Where there is no Express, as with a WebSocket's upgrade, a session is only loaded.
+    if (!('cookie' in res)) return void expressSession(req, res, next);
     // Express-session skips `OPTIONS *`, which is below no path; but pages rely on a session.
     req.originalUrl = req.originalUrl.replace(/^\*/, '/*');
     const { write, end, flushHeaders } = res;
@@ -44,16 +45,11 @@ export function sessions({ store, secrets, wrapLoading }: SessionsOptions): Requ
 
   function keepCookieCurrent(req: Request, res: Response, next: NextFunction): void {
     const { email, remember } = req.session;
-    const isSignedIn = email !== undefined && isOfExpress(res);
+    const isSignedIn = email !== undefined && 'cookie' in res;
     if (isSignedIn && remember && store.wasTouched(req.session)) renewCookie(req, res, secrets[0]);
     else if (isSignedIn && secrets.length > 1 && isSignedBefore(req, secrets[0])) renewCookie(req, res, secrets[0]);
     next();
   }
 
   return [loadSession, keepCookieCurrent];
-}
-
-/** Where there is no Express, as with a WebSocket's upgrade, a session is only loaded. */
-function isOfExpress(res: object): boolean {
-  return 'cookie' in res;
 }

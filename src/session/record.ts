@@ -13,8 +13,6 @@ declare module 'express-session' {
     readonly remember: boolean;
     /** Browser and system in words, such as "Firefox on Linux". */
     device?: string | undefined;
-    /** What a feature ties it to, in force unless it begins with 0. Of concurrent saves, the greater binding wins. */
-    binding?: string | undefined;
   }
 }
 
@@ -24,11 +22,8 @@ export type StoredSession = Omit<SessionData, 'cookie'>;
 const ownFields = ['cookie', 'email', 'signedInAt', 'lastSeenAt', 'remember', 'device'] as const;
 const ownNames = new Set<string>(ownFields);
 
-/** Whether a session takes a proof of what it is bound to. A binding that can't be read counts as in force. */
-export const isBindingInForce = (binding: string | undefined): boolean => binding?.startsWith('0') === false;
-
-/** What every session has; anything else is a fork's. */
-export type OwnField = (typeof ownFields)[number];
+/** What every session has, so that no sign-in takes it along; a feature may add to it. Anything else is a fork's. */
+export interface OwnFields extends Record<(typeof ownFields)[number], unknown> {}
 
 /** What a fork keeps in a session. */
 export function extraFields(session: Partial<SessionData>): [name: string, value: unknown][] {
@@ -45,14 +40,16 @@ export function encodeMoment(milliseconds: number): string {
  * The record of a session: when it was last seen, in hexadecimal seconds; when it signed in, in milliseconds of base 36
  * (eight digits last until 2059); whether it is remembered, 0 or 1; its address; a line with the device; and a line of
  * JSON with what a fork keeps. A later version has another digit in place of the 0 or 1, so that this one refuses it.
- * @throws {TypeError} for a line break in the address or the device, or a NUL, which separates the records of a list
+ * @throws {TypeError} for a device that is no text, and a line break or a NUL, which separates the records of a list
  */
 export function encode(session: StoredSession): string {
-  const { email = '', device = '', binding } = session;
-  if (/[\n\0]/.test(email + device)) throw new TypeError('a line break or a NUL in an address or a device');
+  const { email = '', device = '' } = session;
+  if (typeof device !== 'string' || /[\n\0]/.test(email + device)) {
+    throw new TypeError('the address and the device of a session are texts without line breaks and NUL');
+  }
   const moments = encodeMoment(session.lastSeenAt) + session.signedInAt.toString(36).padStart(8, '0');
   const extra = extraFields(session);
-  const json = extra.length > 0 ? `\n${JSON.stringify({ binding, ...Object.fromEntries(extra) })}` : '';
+  const json = extra.length > 0 ? `\n${JSON.stringify(Object.fromEntries(extra))}` : '';
   return `${moments}${session.remember ? 1 : 0}${email}\n${device}${json}`;
 }
 

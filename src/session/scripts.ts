@@ -27,26 +27,16 @@ enlist(KEYS[2], member, endsAt, millisecondsLeft)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 return redis.call('ZCARD', KEYS[2])`;
 
-/** Gives a record a binding, unless it has a greater one. It is always the first member of the JSON: see record.ts. */
-export const withBinding = `
-local shape = '^([^\\n]*\\n[^\\n]*)\\n{"binding":"([%w_-]*)",?'
-local function withBinding(record, binding)
-  if binding <= (select(2, string.match(record, shape)) or '') then return record end
-  local head, json = string.match(string.gsub(record, shape, '%1\\n{', 1), '^([^\\n]*\\n[^\\n]*)\\n?{?(.*)$')
-  return head .. '\\n{"binding":"' .. binding .. '"' .. (#json > 1 and ',' .. json or '}')
-end
-`;
-
 /**
  * Stores the changes to a session, which lives on for as long as before. Returns 0 if it has ended. Keeps the later time
- * of last use, and the greater binding: otherwise a slow request would undo what has happened meanwhile.
+ * of last use: otherwise a slow request would undo what has happened meanwhile.
  */
-export const replaceScript = `${withBinding}
+export const replaceScript = `
 local record, stored = ARGV[1], redis.call('GET', KEYS[1])
 if not stored then return 0 end
-local lastSeen, _, binding = string.sub(stored, 1, 8), string.match(stored, shape)
+local lastSeen = string.sub(stored, 1, 8)
 if lastSeen > string.sub(record, 1, 8) then record = lastSeen .. string.sub(record, 9) end
-redis.call('SET', KEYS[1], withBinding(record, binding or ''), 'XX', 'KEEPTTL')
+redis.call('SET', KEYS[1], record, 'XX', 'KEEPTTL')
 return 1`;
 
 /**

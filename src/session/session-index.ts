@@ -2,7 +2,7 @@ import { now } from '../clock.ts';
 import type { SessionCommands } from './commands.ts';
 import { type EmailAddress, requireCanonical } from './email-address.ts';
 import { endOf, type SessionLimits } from './lifetime.ts';
-import { decode, isBindingInForce, type StoredSession } from './record.ts';
+import { decode, type StoredSession } from './record.ts';
 import { endScript, listScript } from './scripts.ts';
 import { handleOf, indexKey, isSessionId, memberLength, memberOf, sessionKey, tagIn, tagOf } from './session-id.ts';
 
@@ -105,6 +105,6 @@ function readList(tag: string, reply: string): ListEntry[] {
   });
 }
 
-function toListed({ sessionId, session: { device, signedInAt, lastSeenAt, binding } }: ListEntry) {
-  return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt, isBound: isBindingInForce(binding) };
+function toListed({ sessionId, session: { device, signedInAt, lastSeenAt } }: ListEntry) {
+  return { handle: handleOf(sessionId), device, signedInAt, lastSeenAt };
 }

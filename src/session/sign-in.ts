@@ -6,12 +6,12 @@ import { describeDevice } from '../http/user-agent.ts';
 import { requestFields, type SessionLog } from '../log.ts';
 import { cookieAttributes, cookieName } from './cookie.ts';
 import { type EmailAddress, requireCanonical } from './email-address.ts';
-import { extraFields, type OwnField } from './record.ts';
+import { extraFields, type OwnFields } from './record.ts';
 import { anonymousTag, handleOf, newSessionId, tagOf } from './session-id.ts';
 import { SessionStore } from './store.ts';
 
 /** What a fork keeps in its sessions, beside what sign-in itself stores there. */
-export type KeptField = Exclude<keyof SessionData, OwnField | 'binding'>;
+export type KeptField = Exclude<keyof SessionData, keyof OwnFields>;
 
 const newIds = new WeakMap<Request, string>();
 

@@ -39,7 +39,7 @@ test('the list of sessions is requested together with the session, in one round 
   const url = await listenLocally(server);
 
   const { status, text } = await here.copy(url).get('/list');
-  expect([status, JSON.parse(text)]).toMatchObject([200, [{ isBound: false }]]);
+  expect([status, JSON.parse(text)]).toMatchObject([200, [{ lastSeenAt: expect.any(Number) }]]);
   expect((await new Visitor(url).get('/list')).text).toBe('[]');
   expect(await commandsFor(app.redis, () => here.get('/admin'))).toMatchObject({ eval: '1', zrange: '1' });
 });

@@ -7,7 +7,7 @@ const session = { signedInAt: 1, lastSeenAt: 1, remember: false };
 function remembering() {
   const readList = vi.fn((tag: string, reply: string): readonly ListEntry[] => [{ sessionId: tag + reply, session }]);
   const toListed = vi.fn(({ sessionId }: ListEntry) => ({
-    ...{ handle: sessionId, device: 'Firefox', signedInAt: 1, lastSeenAt: 1, isBound: false },
+    ...{ handle: sessionId, device: 'Firefox', signedInAt: 1, lastSeenAt: 1 },
   }));
   const index: Pick<SessionIndex, 'readList' | 'toListed'> = { readList, toListed };
   rememberLists(index);

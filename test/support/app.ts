@@ -14,6 +14,7 @@ import { createLogger } from '../../src/log.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { type NodeClient, newNode } from '../../src/redis/node.ts';
 import { plainRedisUrl, type SingleRedis } from '../../src/redis/url.ts';
+import type { SessionStore } from '../../src/session/store.ts';
 import { afterwards } from './afterwards.ts';
 import { newLogFile } from './secrets.ts';
 import { testRedis } from './test-redis.ts';
@@ -27,6 +28,7 @@ export type TestApp = {
   url: string;
   app: Express;
   server: Server;
+  store: SessionStore;
   /** To the app's Redis, which must be one. */
   redis: TestRedis;
   /** What it has logged so far. */
@@ -116,7 +118,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   moveWithTests(redis);
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
   const isClosing = options.isClosing ?? (() => false);
-  const { app, server, services } = createApp({
+  const { app, server, services, core } = createApp({
     ...{ config, secrets, redis, log, isClosing },
     development: { ...development, ...options.development },
   });
@@ -136,6 +138,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     app,
     server,
+    store: core.store,
     redis: await connectNode(redisAddress),
     logged: readerOf(logFile),
     close,

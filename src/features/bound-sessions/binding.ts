@@ -1,8 +1,10 @@
 import type { SessionData } from 'express-session';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
-import { withBinding } from '../../session/scripts.ts';
+import { replaceScript } from '../../session/scripts.ts';
 import { sessionKey } from '../../session/session-id.ts';
+import type { SessionStore } from '../../session/store.ts';
+import { isBindingInForce } from '../../shared/session-binding.ts';
 
 /** The key that a session is bound to, as its record holds it: a digit, and the coordinates of a point on P-256. */
 export type Binding = {
@@ -24,9 +26,36 @@ export function bindingOf({ binding = '' }: Partial<Pick<SessionData, 'binding'>
   return key === undefined ? undefined : { key, isConfirmed: digit === '1' };
 }
 
-// Confirming makes the text greater, so no slow request undoes it: see `replaceScript`.
+// Confirming makes the text greater, so no slow request undoes it.
 function encode({ key, isConfirmed }: Binding): string {
   return `${isConfirmed ? 1 : 0}${key}`;
+}
+
+/**
+ * Gives a record a binding, unless it has a greater one. It is always the first member of the JSON: this adds it there, and
+ * a session that is read and stored again keeps the order of its fields.
+ */
+const withBinding = `
+local shape = '^([^\\n]*\\n[^\\n]*)\\n{"binding":"([%w_-]*)",?'
+local function withBinding(record, binding)
+  if binding <= (select(2, string.match(record, shape)) or '') then return record end
+  local head, json = string.match(string.gsub(record, shape, '%1\\n{', 1), '^([^\\n]*\\n[^\\n]*)\\n?{?(.*)$')
+  return head .. '\\n{"binding":"' .. binding .. '"' .. (#json > 1 and ',' .. json or '}')
+end
+`;
+
+/** Stores the changes to a session, and keeps the greater binding: otherwise a slow request would undo one. */
+export const replaceBoundScript = `${withBinding}
+local _, stored = string.match(redis.call('GET', KEYS[1]) or '', shape)
+ARGV[1] = withBinding(ARGV[1], stored or '')
+${replaceScript}`;
+
+/** Keeps the bindings of sessions whatever requests store, and says in lists of sessions which are bound. */
+export function keepBindings(store: SessionStore): void {
+  const { index } = store;
+  const { toListed } = index;
+  store.replaceScript = replaceBoundScript;
+  index.toListed = (entry) => ({ ...toListed(entry), isBound: isBindingInForce(entry.session.binding) });
 }
 
 /** Changes the binding of a session, and nothing else. Returns 0 if it has ended, or has another binding by now. */

@@ -1,8 +1,8 @@
 import type { SessionData } from 'express-session';
 import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
-import { isBindingInForce } from '../../session/record.ts';
 import { copyOf } from '../../shared/copy-of.ts';
+import { isBindingInForce } from '../../shared/session-binding.ts';
 import type { Assertions } from './assertions.ts';
 import { Seal } from './seal.ts';
 import type { Site } from './sites.ts';

@@ -1,8 +1,8 @@
 import type { Command } from '../../../cli/command.ts';
 import { now } from '../../../clock.ts';
 import { endOf } from '../../../session/lifetime.ts';
-import { isBindingInForce } from '../../../session/record.ts'; // feature: bound-sessions
 import { tagOf } from '../../../session/session-id.ts';
+import { isBindingInForce } from '../../../shared/session-binding.ts'; // feature: bound-sessions
 import { currentLimits } from '../cut-off.ts';
 import { clientAddresses, History } from '../history.ts';
 import { readAddress } from '../operands.ts';

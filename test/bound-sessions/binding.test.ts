@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { decode, encode, isBindingInForce, type StoredSession } from '../../src/session/record.ts';
-import { replaceScript } from '../../src/session/scripts.ts';
+import { replaceBoundScript } from '../../src/features/bound-sessions/binding.ts';
+import { decode, encode, type StoredSession } from '../../src/session/record.ts';
+import { isBindingInForce } from '../../src/shared/session-binding.ts';
 import { connectNode } from '../support/app.ts';
 import { testRedis } from '../support/test-redis.ts';
 
@@ -9,7 +10,7 @@ const plain = { email: 'ann@example.com', signedInAt: 1_700_000_000_000, lastSee
 
 /** A record with this binding, and with what a fork keeps. */
 function record(binding: string | undefined, extras: object): string {
-  return encode({ ...plain, remember: false, device: '{"Odd"} browser', ...extras, binding } as StoredSession);
+  return encode({ ...plain, remember: false, device: '{"Odd"} browser', binding, ...extras } as StoredSession);
 }
 
 const kept = [{}, { theme: 'dark' }, { note: '{"binding":"9"', nested: { binding: '9' } }];
@@ -23,11 +24,17 @@ test.each(kept)('a slow request does not undo a binding, and stores its own chan
     [undefined, '1K-_k', '1K-_k'],
   ]) {
     await redis.set('record', record(stored, { theme: 'light' }));
-    await redis.eval(replaceScript, { keys: ['record'], arguments: [record(saved, extras)] });
+    await redis.eval(replaceBoundScript, { keys: ['record'], arguments: [record(saved, extras)] });
     const { binding, ...rest } = decode((await redis.get('record')) ?? '') ?? {};
     expect({ stored, saved, binding }).toEqual({ stored, saved, binding: left });
     expect(rest).toEqual(decode(record(undefined, extras)));
   }
+});
+
+test('a record has its binding before what a fork keeps, and still has when it is read and stored again', () => {
+  const bound = record('1k', { kept: [7] });
+  expect(bound).toMatch(/\n\{"binding":"1k","kept":\[7\]\}$/);
+  expect(encode(decode(bound) as StoredSession)).toBe(bound);
 });
 
 test.each([
