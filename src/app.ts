@@ -44,7 +44,7 @@ import { formatAgo, formatDuration, formatTime, isoTime } from './http/date-form
 import { createHttpServer } from './http/http-server.ts';
 import { registerEjs } from './http/view-engine.ts';
 import { readBodies } from './middleware/bodies.ts';
-import { allowOnly, type ErrorPageOptions, errorPage, notFound, postOnly } from './middleware/errors.ts';
+import { allowOnly, type ErrorPageOptions, errorPage, notFound } from './middleware/errors.ts';
 import { giveRequestId } from './middleware/request-id.ts';
 import { requireLogin } from './middleware/require-login.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
@@ -198,8 +198,8 @@ export function createApp(parts: AppParts) {
   app.use(securityHeaders(headers));
   if (branding.serve) app.use(branding.serve);
   app.use(assets.serve);
-  app.route('/livez').get(live).all(allowOnly('GET', 'HEAD'));
-  app.route('/readyz').get(ready(parts)).all(allowOnly('GET', 'HEAD'));
+  app.route('/livez').get(live).all(allowOnly('GET, HEAD'));
+  app.route('/readyz').get(ready(parts)).all(allowOnly('GET, HEAD'));
 
   app.use(giveRequestId);
   app.use(requestLog(log));
@@ -207,8 +207,8 @@ export function createApp(parts: AppParts) {
   if (hosts.isOn) app.use(hosts.check);
   if (proxies.read.length > 0) app.use(proxies.read);
   app.use('/doctor', incidents.answerProbe);
-  app.route('/session-owner').get(guard.showOwner).all(allowOnly('GET', 'HEAD'));
-  app.route('/session-events').get(liveTabs.openStream).all(allowOnly('GET', 'HEAD'));
+  app.route('/session-owner').get(guard.showOwner).all(allowOnly('GET, HEAD'));
+  app.route('/session-events').get(liveTabs.openStream).all(allowOnly('GET, HEAD'));
   if (boundSessions.routes) app.use(boundSessions.routes);
   app.use(readBodies);
   app.use(sameOrigin(log, origin, signInWay.identityProvider));
@@ -226,17 +226,17 @@ export function createApp(parts: AppParts) {
   if (passkeys.routes) app.use(passkeys.routes);
   if (signInWay.routes) app.use(signInWay.routes);
 
-  app.route('/').get(showHome).all(allowOnly('GET', 'HEAD'));
-  const refuseOthers = allowOnly('GET', 'HEAD', 'POST');
+  app.route('/').get(showHome).all(allowOnly('GET, HEAD'));
+  const refuseOthers = allowOnly('GET, HEAD, POST');
   app.route('/login').get(showLogin).post(signInWay.begin).all(refuseOthers);
   app.route('/logout').get(followLogout(log, origin)).post(logOut(log)).all(refuseOthers);
 
   const admin = { index: store.index, listSessions: listLiveSessions, limits, log, sections: adminSections };
   admin.listSessions = listPreloaded;
   app.use('/admin', requireLogin);
-  app.route('/admin').get(showAdmin(admin)).all(allowOnly('GET', 'HEAD'));
-  app.route('/admin/end-session').post(endSession(admin)).all(postOnly('/admin'));
-  app.route('/admin/end-other-sessions').post(endOtherSessions(admin)).all(postOnly('/admin'));
+  app.route('/admin').get(showAdmin(admin)).all(allowOnly('GET, HEAD'));
+  app.route('/admin/end-session').post(endSession(admin)).all(allowOnly('POST', '/admin'));
+  app.route('/admin/end-other-sessions').post(endOtherSessions(admin)).all(allowOnly('POST', '/admin'));
 
   app.use(notFound);
   app.use(proxies.explain);

@@ -28,26 +28,18 @@ export const notFound: RequestHandler = function notFound(req, _res, next) {
 
 /**
  * Refuses the methods that a page does not have, and offers the page instead (RFC 9110, 15.5.6).
+ * @param methods those that it has, as the header `Allow` names them: `GET, HEAD`
+ * @param formPath where the page takes a form only: the path of the page with the form, which is offered instead
  * @throws {HttpError} 405
  */
-export function allowOnly(...methods: string[]): RequestHandler {
-  return refuseOthers(methods, (req) => ({ href: pathOf(req), label: 'Open the page' }));
-}
-
-/**
- * Refuses all but POST where a form is sent to, such as a reload of what its answer was, and leads back to the form.
- * @param page the path of the page with the form
- * @throws {HttpError} 405
- */
-export function postOnly(page: string): RequestHandler {
-  return refuseOthers(['POST'], () => ({ href: page, label: 'Back to the form' }));
-}
-
-function refuseOthers(methods: string[], linkFor: (req: Request) => HttpErrorDetails['link']): RequestHandler {
-  const headers = { Allow: methods.join(', ') };
+export function allowOnly(methods: string, formPath?: `/${string}`): RequestHandler {
+  const headers = { Allow: methods };
   return function refuseMethod(req, res, next) {
     if (req.method === 'OPTIONS') return void res.set(headers).status(204).end();
-    next(new HttpError(405, `This page doesn't accept ${req.method} requests.`, { headers, link: linkFor(req) }));
+    const link = formPath
+      ? { href: formPath, label: 'Back to the form' }
+      : { href: pathOf(req), label: 'Open the page' };
+    next(new HttpError(405, `This page doesn't accept ${req.method} requests.`, { headers, link }));
   };
 }
 

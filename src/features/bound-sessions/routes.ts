@@ -2,7 +2,7 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import type { SessionData } from 'express-session';
 import type { Core } from '../../core.ts';
 import { requestFields } from '../../log.ts';
-import { postOnly, retryAfterSeconds } from '../../middleware/errors.ts';
+import { allowOnly, retryAfterSeconds } from '../../middleware/errors.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { handleOf, tagIn } from '../../session/session-id.ts';
 import { readSessionId } from '../../shared/read-session-id.ts';
@@ -39,8 +39,8 @@ export function boundSessionRoutes(parts: BoundParts): Router {
     res.set('Cache-Control', 'no-store');
     next();
   });
-  routes.route(registerPath).post(register(parts)).all(postOnly('/admin'));
-  routes.route(refreshPath).post(refresh(parts)).all(postOnly('/admin'));
+  routes.route(registerPath).post(register(parts)).all(allowOnly('POST', '/admin'));
+  routes.route(refreshPath).post(refresh(parts)).all(allowOnly('POST', '/admin'));
   return routes;
 }
 

@@ -1,6 +1,6 @@
 import { Router } from 'express';
 import type { Core, SignInWay } from '../../core.ts';
-import { allowOnly, postOnly } from '../../middleware/errors.ts';
+import { allowOnly } from '../../middleware/errors.ts';
 import type { MailFeature } from '../mail/mail.ts';
 import { CodeAnswers } from './answers.ts';
 import { askForCode, askForCodeAgain, mentionWaitingCode } from './ask-routes.ts';
@@ -51,17 +51,13 @@ export function emailCode(core: Core, { outbox, isCaught, showCaught }: MailFeat
   routes.use('/login', takeOverEarlierCode(redis, cookies));
   // A route for GET alone would answer OPTIONS as well.
   routes.all(['/', '/login'], mentionWaitingCode(codes));
-  routes
-    .route('/login/code')
-    .get(showCodeForm(codes))
-    .post(enterCode(codes))
-    .all(allowOnly('GET', 'HEAD', 'POST'));
-  routes.route('/login/code/again').post(askForCodeAgain(codes)).all(postOnly('/login/code'));
+  routes.route('/login/code').get(showCodeForm(codes)).post(enterCode(codes)).all(allowOnly('GET, HEAD, POST'));
+  routes.route('/login/code/again').post(askForCodeAgain(codes)).all(allowOnly('POST', '/login/code'));
   routes
     .route('/end-session')
     .get(showEndSession(revocation))
     .post(endLinkedSession(revocation))
-    .all(allowOnly('GET', 'HEAD', 'POST'));
+    .all(allowOnly('GET, HEAD, POST'));
   return {
     form: { button: 'Mail me a code', note: 'No password needed: we mail you a code that works once.' },
     begin: askForCode(codes),

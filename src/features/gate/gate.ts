@@ -51,7 +51,7 @@ export function openGate(core: Core): Gate {
     .get(async (_req, res) => {
       res.set('Cache-Control', 'public, max-age=300').json(await assertions.jwks());
     })
-    .all(allowOnly('GET', 'HEAD'));
+    .all(allowOnly('GET, HEAD'));
   const tickets = new Tickets(redis);
   const base = { sites, siteSessions, store, log, displayAddress, noteOutage, loginOrigin };
   const pagesOptions = { ...base, openedSites, tickets, config };

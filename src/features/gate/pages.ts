@@ -43,7 +43,7 @@ const startSeconds = 600;
 export function pages(options: PagesOptions): Router {
   const router = Router();
   router.use(offerFormTarget(options));
-  router.route('/gate').get(issueTicket(options)).all(allowOnly('GET', 'HEAD'));
+  router.route('/gate').get(issueTicket(options)).all(allowOnly('GET, HEAD'));
   return router;
 }
 
@@ -64,7 +64,7 @@ export function sitePages(options: PagesOptions, beforePages: RequestHandler): R
   router.use((req, res, next) => sameOrigin(options.log, findSite(req)?.origin)(req, res, next));
 
   function add(path: string, page: Page, methods = ['GET', 'HEAD']): void {
-    const refuseMethod = allowOnly(...methods);
+    const refuseMethod = allowOnly(methods.join(', '));
     router.all(path, async (req, res, next) => {
       const site = findSite(req);
       if (site && methods.includes(req.method)) await page(options, { site, req, res });

@@ -49,7 +49,7 @@ export function openMail({ config, secrets, redis, log, ca, development }: Core)
     showCaught() {
       if (!development || !catcher) return;
       mail.routes = Router();
-      mail.routes.route('/dev/mails').get(development.showMails(catcher.mails)).all(allowOnly('GET', 'HEAD'));
+      mail.routes.route('/dev/mails').get(development.showMails(catcher.mails)).all(allowOnly('GET, HEAD'));
     },
     service,
     routes: undefined,

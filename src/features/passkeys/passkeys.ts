@@ -1,6 +1,6 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { AdminSection, Core, SignInWay } from '../../core.ts';
-import { allowOnly, postOnly } from '../../middleware/errors.ts';
+import { allowOnly } from '../../middleware/errors.ts';
 import { requireLogin } from '../../middleware/require-login.ts';
 import { requireFreshLogin } from '../access-guards/access-guards.ts';
 import type { MailFeature } from '../mail/mail.ts';
@@ -69,31 +69,27 @@ export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: Sig
 function routesOf(parts: PasskeyRoutes): Router {
   const routes = Router();
   routes.use(offerLogin(parts));
-  routes.route('/login/passkey/options').post(sendRequestOptions(parts)).all(postOnly('/login'));
-  routes.route('/login/passkey').post(signInWithPasskey(parts)).all(postOnly('/login'));
-  routes
-    .route('/passkeys/undo')
-    .get(showUndo(parts))
-    .post(undoChange(parts))
-    .all(allowOnly('GET', 'HEAD', 'POST'));
+  routes.route('/login/passkey/options').post(sendRequestOptions(parts)).all(allowOnly('POST', '/login'));
+  routes.route('/login/passkey').post(signInWithPasskey(parts)).all(allowOnly('POST', '/login'));
+  routes.route('/passkeys/undo').get(showUndo(parts)).post(undoChange(parts)).all(allowOnly('GET, HEAD, POST'));
   routes.use(listPath, requireLogin);
   routes
     .route(listPath)
     .get(showPasskeys(parts))
     .post(requireFresh, addPasskey(parts))
-    .all(allowOnly('GET', 'HEAD', 'POST'));
-  routes.route(addPath).get(requireFresh, showOffer(parts)).all(allowOnly('GET', 'HEAD'));
-  routes.route('/passkeys/options').post(requireFresh, sendCreationOptions(parts)).all(postOnly(addPath));
+    .all(allowOnly('GET, HEAD, POST'));
+  routes.route(addPath).get(requireFresh, showOffer(parts)).all(allowOnly('GET, HEAD'));
+  routes.route('/passkeys/options').post(requireFresh, sendCreationOptions(parts)).all(allowOnly('POST', addPath));
   routes
     .route('/passkeys/rename')
     .get(showRenaming(parts))
     .post(renamePasskey(parts))
-    .all(allowOnly('GET', 'HEAD', 'POST'));
+    .all(allowOnly('GET, HEAD, POST'));
   routes
     .route('/passkeys/remove')
     .get(requireFresh, showRemoval(parts))
     .post(requireFresh, removePasskey(parts))
-    .all(allowOnly('GET', 'HEAD', 'POST'));
+    .all(allowOnly('GET, HEAD, POST'));
   return routes;
 }
 

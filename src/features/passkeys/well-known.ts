@@ -16,7 +16,7 @@ export function wellKnown(parts: PasskeyRoutes, { passkeys: { relatedOrigins } }
       const { origin } = requireParty(parts, req);
       res.set('Cache-Control', cacheControl).json({ enroll: origin + addPath, manage: origin + listPath });
     })
-    .all(allowOnly('GET', 'HEAD'));
+    .all(allowOnly('GET, HEAD'));
   // Which other origins may use our passkeys (WebAuthn, 5.11).
   if (relatedOrigins.length > 0) {
     routes
@@ -24,7 +24,7 @@ export function wellKnown(parts: PasskeyRoutes, { passkeys: { relatedOrigins } }
       .get((_req, res) => {
         res.set('Cache-Control', cacheControl).json({ origins: relatedOrigins });
       })
-      .all(allowOnly('GET', 'HEAD'));
+      .all(allowOnly('GET, HEAD'));
   }
   return routes;
 }
