@@ -1,8 +1,8 @@
-import { channel } from 'node:diagnostics_channel';
+import { channel, tracingChannel } from 'node:diagnostics_channel';
 import type { SessionLog } from './log.ts';
 
-/** Each call to Redis, when it is over; `startedAt` is in milliseconds of `performance.now()`. */
-export const redisCalls = newChannel<{ ok: boolean; startedAt: number; seconds: number }>('latchkey:redis-call');
+/** The calls to Redis that visitors wait for, as Node traces them: `tracing:latchkey:redis-call:start` and so on. */
+export const redisCalls = tracingChannel('latchkey:redis-call');
 
 /**
  * Each sign-in, when it is decided: `signed in`, or why not. `isZero` announces an outcome that has yet to happen.
@@ -37,9 +37,6 @@ export function newChannel<Message>(name: string) {
       const receive = (message: unknown) => listener(message as Message);
       inner.subscribe(receive);
       return () => void inner.unsubscribe(receive);
-    },
-    get hasListeners() {
-      return inner.hasSubscribers;
     },
   };
 }

@@ -18,24 +18,15 @@ export function isRefusal(error: unknown, text = /^[A-Z]{2,} /): error is RedisU
 }
 
 /**
- * The result of a Redis call, or an error once its time is up. A write may still happen after that.
+ * The result of a Redis call that a visitor waits for, or an error once its time is up. A write may still happen after
+ * that. Each call is traced as one of `redisCalls`.
  * @throws {RedisUnavailable}
  */
 export function withDeadline<T>(milliseconds: number, call: Promise<T>): Promise<T> {
-  const limited = withTimeout(milliseconds, call);
-  if (redisCalls.hasListeners) {
-    const startedAt = performance.now();
-    const publish = (ok: boolean) =>
-      redisCalls.publish({ ok, startedAt, seconds: (performance.now() - startedAt) / 1000 });
-    limited.then(
-      () => publish(true),
-      () => publish(false),
-    );
-  }
-  return limited;
+  return redisCalls.tracePromise(() => withTimeout(milliseconds, call));
 }
 
-/** The same for calls that no visitor waits for: they are not published to `redisCalls`. */
+/** The same for calls that no visitor waits for: they are not traced. */
 export function withTimeout<T>(milliseconds: number, call: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timeUp = () => reject(new RedisUnavailable(`Redis did not answer within ${milliseconds} ms`));

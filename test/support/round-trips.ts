@@ -7,18 +7,26 @@ type Waits = { commands: number; roundTrips: number };
  * visitor waits for is left out. The app must run in this process.
  */
 export async function waitsFor(work: () => Promise<unknown>): Promise<Waits> {
+  const startedAt = new WeakMap<object, number>();
   const calls: { startedAt: number; endedAt: number }[] = [];
-  const unsubscribe = redisCalls.subscribe(({ startedAt, seconds }) => {
-    calls.push({ startedAt, endedAt: startedAt + seconds * 1000 });
+  const begin = (call: unknown) => void startedAt.set(call as object, performance.now());
+  const end = (call: unknown) => {
+    const endedAt = performance.now();
+    calls.push({ startedAt: startedAt.get(call as object) ?? endedAt, endedAt });
+  };
+  redisCalls.start.subscribe(begin);
+  redisCalls.asyncEnd.subscribe(end);
+  await work().finally(() => {
+    redisCalls.start.unsubscribe(begin);
+    redisCalls.asyncEnd.unsubscribe(end);
   });
-  await work().finally(unsubscribe);
   let roundTrips = 0;
   let answeredAt = Number.NEGATIVE_INFINITY;
   // They arrive in the order of their ends.
-  for (const { startedAt, endedAt } of calls) {
-    if (startedAt < answeredAt) continue;
+  for (const call of calls) {
+    if (call.startedAt < answeredAt) continue;
     roundTrips += 1;
-    answeredAt = endedAt;
+    answeredAt = call.endedAt;
   }
   return { commands: calls.length, roundTrips };
 }

@@ -1,4 +1,4 @@
-import { type Figure, figures } from '../../shared/figures.ts';
+import { figures } from '../../shared/figures.ts';
 
 /** Why a mail will never be delivered. */
 export type FailureReason = 'refused' | 'lapsed';
@@ -19,40 +19,36 @@ const named = {
   available: { name: 'latchkey_mail_server_available', help: 'Whether the mail server accepts mail: 1 or 0' },
 };
 
-function publish(figure: Figure): void {
-  if (figures.hasListeners) figures.publish(figure);
-}
-
 /** Publishes every figure with its initial value, so that all series exist from the start. */
 export function publishZeros(kinds: string[]): void {
   publishQueue(0, 0);
   publishAvailable(true);
   for (const kind of kinds) {
-    publish({ ...named.sent, labels: { kind }, add: 0 });
-    publish({ ...named.deferred, labels: { kind }, add: 0 });
-    publish({ ...named.seconds, labels: { kind }, observe: undefined, buckets });
-    for (const reason of reasons) publish({ ...named.failed, labels: { kind, reason }, add: 0 });
+    figures.publish({ ...named.sent, labels: { kind }, add: 0 });
+    figures.publish({ ...named.deferred, labels: { kind }, add: 0 });
+    figures.publish({ ...named.seconds, labels: { kind }, observe: undefined, buckets });
+    for (const reason of reasons) figures.publish({ ...named.failed, labels: { kind, reason }, add: 0 });
   }
 }
 
 export function publishSent(kind: string, ageMs: number): void {
-  publish({ ...named.sent, labels: { kind }, add: 1 });
-  publish({ ...named.seconds, labels: { kind }, observe: ageMs / 1000, buckets });
+  figures.publish({ ...named.sent, labels: { kind }, add: 1 });
+  figures.publish({ ...named.seconds, labels: { kind }, observe: ageMs / 1000, buckets });
 }
 
 export function publishDeferred(kind: string): void {
-  publish({ ...named.deferred, labels: { kind }, add: 1 });
+  figures.publish({ ...named.deferred, labels: { kind }, add: 1 });
 }
 
 export function publishFailed(kind: string, reason: FailureReason): void {
-  publish({ ...named.failed, labels: { kind, reason }, add: 1 });
+  figures.publish({ ...named.failed, labels: { kind, reason }, add: 1 });
 }
 
 export function publishQueue(queued: number, oldestMs: number): void {
-  publish({ ...named.queued, set: queued });
-  publish({ ...named.oldest, set: oldestMs / 1000 });
+  figures.publish({ ...named.queued, set: queued });
+  figures.publish({ ...named.oldest, set: oldestMs / 1000 });
 }
 
 export function publishAvailable(isAvailable: boolean): void {
-  publish({ ...named.available, set: isAvailable ? 1 : 0 });
+  figures.publish({ ...named.available, set: isAvailable ? 1 : 0 });
 }

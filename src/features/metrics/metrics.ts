@@ -79,7 +79,12 @@ export function measure(except?: http.Server): Registry {
     ...{ buckets, registers },
   });
   for (const ok of ['true', 'false']) redisCallSeconds.zero({ ok });
-  redisCalls.subscribe(({ ok, seconds }) => redisCallSeconds.observe({ ok: String(ok) }, seconds));
+  const callStartedAt = new WeakMap<object, number>();
+  redisCalls.start.subscribe((call) => void callStartedAt.set(call as object, performance.now()));
+  redisCalls.asyncEnd.subscribe((call) => {
+    const seconds = (performance.now() - (callStartedAt.get(call as object) ?? performance.now())) / 1000;
+    redisCallSeconds.observe({ ok: String(!('error' in (call as object))) }, seconds);
+  });
   countRedisCommands(registry);
 
   const signInCount = new Counter({
