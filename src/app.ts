@@ -56,7 +56,7 @@ import type { RedisUnavailable } from './redis/deadline.ts';
 import { endOtherSessions, endSession, listLiveSessions, showAdmin } from './routes/admin.ts';
 import { live, ready } from './routes/health.ts';
 import { showHome } from './routes/home.ts';
-import { plainSteps, showLogin, trust } from './routes/login.ts';
+import { type SignInStep, showLogin, trust } from './routes/login.ts';
 import { followLogout, logOut } from './routes/logout.ts';
 import { isOnList } from './session/allow-list.ts';
 import { type SessionsOptions, sessions } from './session/middleware.ts';
@@ -157,9 +157,9 @@ export function createApp(parts: AppParts) {
   const adminSections: AdminSection[] = [];
   adminSections.push(...gate.adminSections);
 
-  const trustSteps = { ...plainSteps };
-  trustSteps.limit = signInLimit(core);
-  trustSteps.signIn = signInOnce(core);
+  const trustSteps: SignInStep[] = [];
+  trustSteps.push(signInLimit(core));
+  trustSteps.push(signInOnce(core));
   const signInWays: Record<SignIn, () => SignInWay> = {
     trust: () => trust(core, trustSteps),
     code: () => emailCode(core, mail),

@@ -17,23 +17,11 @@ export const showLogin: RequestHandler = function showLogin(req, res) {
 /** What the login form says; `email` is whatever was typed. */
 export type LoginForm = { email: string; remember: boolean; next: string };
 
-/** A step of a sign-in. Returns whether to go on, and answers the request if not. */
+/** A step before an address that was typed is signed in. Returns whether to go on, and answers the request if not. */
 export type SignInStep = (req: Request, res: Response, form: LoginForm, email: EmailAddress) => Promise<boolean>;
 
-/** The steps of a sign-in without proof, which features may replace. */
-export type TrustSteps = { limit: SignInStep; signIn: SignInStep };
-
-/** The sign-in alone: no limits, and a form that is sent twice signs in twice. */
-export const plainSteps: TrustSteps = {
-  limit: async () => true,
-  async signIn(req, _res, { remember }, email) {
-    await signIn(req, email, { remember });
-    return true;
-  },
-};
-
-/** Signs in under the address that was typed, which nothing proves. */
-export function trust({ isAllowed, log }: Core, steps: TrustSteps): SignInWay {
+/** Signs in under the address that was typed, which nothing proves, after these steps. */
+export function trust({ isAllowed, log }: Core, steps: SignInStep[]): SignInWay {
   announceOutcomes('signed in', 'not an address', 'not in ALLOWED_EMAILS');
   const begin: RequestHandler = async function trustAddress(req, res) {
     const form = readLoginForm(req);
@@ -47,8 +35,9 @@ export function trust({ isAllowed, log }: Core, steps: TrustSteps): SignInWay {
       auditRefused(log, req, 'not in ALLOWED_EMAILS', email);
       return refuseAddress(req, res, form, 'This address may not log in here.');
     }
-    if (!(await steps.limit(req, res, form, email))) return;
-    if (await steps.signIn(req, res, form, email)) answerDone(req, res, form.next);
+    for (const step of steps) if (!(await step(req, res, form, email))) return;
+    await signIn(req, email, { remember: form.remember });
+    answerDone(req, res, form.next);
   };
   const note = 'This site is in trust mode: it believes whatever address you enter.';
   return { form: { button: 'Log in', note }, begin };

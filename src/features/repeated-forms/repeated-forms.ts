@@ -5,7 +5,7 @@ import type { Core } from '../../core.ts';
 import { announceOutcomes } from '../../diagnostics.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
-import { refuseAddress, type SignInStep } from '../../routes/login.ts';
+import { answerDone, refuseAddress, type SignInStep } from '../../routes/login.ts';
 import { handleOf, newSessionId, tagIn, tagOf } from '../../session/session-id.ts';
 import { auditRefused, signIn } from '../../session/sign-in.ts';
 import { SessionStore } from '../../session/store.ts';
@@ -26,21 +26,22 @@ export const repeatedFormKeys: PersonalKeys = {
     typeof value === 'string' && tagIn(value) === tag ? { session: handleOf(value) } : undefined,
 };
 
-/** Signs in, but only once for all copies of a form, whichever processes they reach. */
+/** Signs in, but only once for all copies of a form, whichever processes they reach. One without a name goes on. */
 export function signInOnce({ redis, log }: Pick<Core, 'redis' | 'log'>): SignInStep {
   announceOutcomes('form sent before');
   return async function signInOnce(req, res, form, email) {
-    const sessionId = newSessionId(tagOf(email));
     const seed = formSeed(req);
-    const begun = seed && (await claimForm(redis, seed + email, sessionId));
-    if (begun === undefined) {
-      await signIn(req, email, { remember: form.remember, sessionId });
-      return true;
+    if (seed === undefined) return true;
+    const sessionId = newSessionId(tagOf(email));
+    const begun = await claimForm(redis, seed + email, sessionId);
+    if (begun === undefined) await signIn(req, email, { remember: form.remember, sessionId });
+    else if (!(await resumeSession(req, begun, storedWithinMs))) {
+      // The session that the form began has ended.
+      auditRefused(log, req, 'form sent before', email);
+      refuseAddress(req, res, form, 'This form was sent before. Please log in again.');
+      return false;
     }
-    if (await resumeSession(req, begun, storedWithinMs)) return true;
-    // The session that the form began has ended.
-    auditRefused(log, req, 'form sent before', email);
-    refuseAddress(req, res, form, 'This form was sent before. Please log in again.');
+    answerDone(req, res, form.next);
     return false;
   };
 }
