@@ -5,23 +5,17 @@ import type { SessionLog } from './log.ts';
 export const redisCalls = tracingChannel('latchkey:redis-call');
 
 /**
- * Each sign-in, when it is decided: `signed in`, or why not. `isZero` announces an outcome that has yet to happen.
- * `person` is the tag of the address, where there is one, and `log` that of the app in which it happens.
+ * Each sign-in, when it is decided: `signed in`, or why not. `person` is the tag of the address, where there is one, and
+ * `log` that of the app in which it happens.
  */
 export const signIns = newChannel<{
   outcome: string;
-  isZero?: true;
   log?: SessionLog;
   person?: string | undefined;
   session?: string;
   request?: string;
   ip?: string | undefined;
 }>('latchkey:sign-in');
-
-/** Lets outcomes be counted from zero on, before the first sign-in that has one. */
-export function announceOutcomes(...outcomes: string[]): void {
-  for (const outcome of outcomes) signIns.publish({ outcome, isZero: true });
-}
 
 /** Each sign-in, once its session is stored; `session` is its public handle. */
 export const signedIn = newChannel<{ email: string; device: string; remember: boolean; session: string }>(

@@ -1,6 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Core, SignInWay } from '../core.ts';
-import { announceOutcomes } from '../diagnostics.ts';
 import { answerAs, isXhr } from '../http/content-negotiation.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import { bodyField } from '../middleware/bodies.ts';
@@ -22,7 +21,6 @@ export type SignInStep = (req: Request, res: Response, form: LoginForm, email: E
 
 /** Signs in under the address that was typed, which nothing proves, after these steps. */
 export function trust({ isAllowed, log }: Core, steps: SignInStep[]): SignInWay {
-  announceOutcomes('signed in', 'not an address', 'not in ALLOWED_EMAILS');
   const begin: RequestHandler = async function trustAddress(req, res) {
     const form = readLoginForm(req);
     const address = parseAddress(form.email);

@@ -1,7 +1,8 @@
-import { announceOutcomes, signIns } from '../../diagnostics.ts';
+import { signIns } from '../../diagnostics.ts';
 import type { Logger } from '../../log.ts';
 import { tagOf } from '../../session/session-id.ts';
 import { personEvents } from '../../shared/person-events.ts';
+import { announceOutcomes } from '../../shared/sign-in-outcomes.ts';
 import { type WithheldReason, withheldReasons } from './rate-limits.ts';
 import type { Client } from './service.ts';
 

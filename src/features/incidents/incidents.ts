@@ -1,12 +1,12 @@
 import type { RequestHandler } from 'express';
 import type { Core, Service } from '../../core.ts';
-import { announceOutcomes } from '../../diagnostics.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { auditRefused } from '../../session/sign-in.ts';
 import type {} from '../../shared/redis-client.ts';
 import type { IpDetail } from '../../shared/shown-ip.ts';
+import { announceOutcomes } from '../../shared/sign-in-outcomes.ts';
 import { Blocks } from './blocks.ts';
 import { CutOff } from './cut-off.ts';
 import { History } from './history.ts';

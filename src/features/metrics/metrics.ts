@@ -10,6 +10,7 @@ import { createHttpServer, listen, portOf } from '../../http/http-server.ts';
 import type { Logger } from '../../log.ts';
 import { securityHeaderValues } from '../../middleware/security-headers.ts';
 import { projectDirectory } from '../../project-directory.ts';
+import { announceOutcomes, possibleOutcomes } from '../../shared/sign-in-outcomes.ts';
 import { showFigures } from './figures.ts';
 import { countSessions } from './session-count.ts';
 import { collectMetrics, reportMetrics } from './worker-metrics.ts';
@@ -93,7 +94,8 @@ export function measure(except?: http.Server): Registry {
     labelNames: ['outcome'] as const,
     registers,
   });
-  signIns.subscribe(({ outcome, isZero }) => signInCount.inc({ outcome }, isZero ? 0 : 1));
+  possibleOutcomes.subscribe((outcome) => signInCount.inc({ outcome }, 0));
+  signIns.subscribe(({ outcome }) => signInCount.inc({ outcome }));
   const build = { version: JSON.parse(readFileSync(packageFile, 'utf8')).version, node: process.version };
   new Gauge({
     name: 'latchkey_build_info',
@@ -131,10 +133,20 @@ function countRedisCommands(registry: Registry): void {
 export function serveMetrics(core: Core): Service {
   const { config, log } = core;
   if (config.metrics.port === undefined) return {};
-  if (cluster.isWorker) return together(reportMetrics(measure()), countSessions(core));
+  if (cluster.isWorker) {
+    const reporter = reportMetrics(measure());
+    announceTrust(config);
+    return together(reporter, countSessions(core));
+  }
   const service = serve(config, log, () => registry.metrics());
   const registry = measure(service.server);
+  announceTrust(config);
   return together(service, countSessions(core));
+}
+
+/** Announces the outcomes of the core's own way to sign in. */
+function announceTrust({ signIn }: Config): void {
+  if (signIn === 'trust') announceOutcomes('signed in', 'not an address', 'not in ALLOWED_EMAILS');
 }
 
 function together(...services: Service[]): Service {

@@ -1,5 +1,4 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { announceOutcomes } from '../../diagnostics.ts';
 import { answerAs } from '../../http/content-negotiation.ts';
 import { requestFields } from '../../log.ts';
 import { bodyField } from '../../middleware/bodies.ts';
@@ -8,6 +7,7 @@ import type { EmailAddress } from '../../session/email-address.ts';
 import { newSessionId, handleOf as sessionHandleOf, tagOf } from '../../session/session-id.ts';
 import { auditRefused, requireSecure, signIn, signOut } from '../../session/sign-in.ts';
 import { cutText } from '../../shared/cut-text.ts';
+import { announceOutcomes } from '../../shared/sign-in-outcomes.ts';
 import { answerTooOften } from '../rate-limits/too-often.ts';
 import { clientOf, type PasskeyRoutes, requireParty } from './passkey-request.ts';
 import { handleOf } from './record.ts';

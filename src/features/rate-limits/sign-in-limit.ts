@@ -1,7 +1,7 @@
 import type { Core } from '../../core.ts';
-import { announceOutcomes } from '../../diagnostics.ts';
 import type { SignInStep } from '../../routes/login.ts';
 import { auditRefused } from '../../session/sign-in.ts';
+import { announceOutcomes } from '../../shared/sign-in-outcomes.ts';
 import { clientCounters } from './client-networks.ts';
 import { takePoints } from './take-points.ts';
 import { answerTooOften } from './too-often.ts';

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request } from 'express';
 import type { Core } from '../../core.ts';
-import { announceOutcomes } from '../../diagnostics.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import { answerDone, refuseAddress, type SignInStep } from '../../routes/login.ts';
@@ -10,6 +9,7 @@ import { handleOf, newSessionId, tagIn, tagOf } from '../../session/session-id.t
 import { auditRefused, signIn } from '../../session/sign-in.ts';
 import { SessionStore } from '../../session/store.ts';
 import type { PersonalKeys } from '../../shared/operations.ts';
+import { announceOutcomes } from '../../shared/sign-in-outcomes.ts';
 import { formSeed } from './form-id.ts';
 
 /** Within this time, a sign-in form that is sent again ends in the session that it has begun. */
