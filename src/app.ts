@@ -16,6 +16,7 @@ import { openWithFailover } from './features/failover/failover.ts';
 import { outageLog } from './features/failover/outage-log.ts';
 import { recoverForm } from './features/form-recovery/form-recovery.ts';
 import { openGate } from './features/gate/gate.ts';
+import { withoutHsts } from './features/gate/site-page.ts';
 import { returnMemory } from './features/idle-memory/idle-memory.ts';
 import { historyKeys } from './features/incidents/history.ts';
 import { openIncidents } from './features/incidents/incidents.ts';
@@ -27,7 +28,13 @@ import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
 import { passkeyKeys } from './features/passkeys/personal-keys.ts';
-import { listPreloaded, tuneExpress, tuneRedis, tuneSessions } from './features/performance/performance.ts';
+import {
+  listPreloaded,
+  tuneExpress,
+  tuneHeaders,
+  tuneRedis,
+  tuneSessions,
+} from './features/performance/performance.ts';
 import { trustedCas } from './features/private-ca/private-ca.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
@@ -48,7 +55,7 @@ import { allowOnly, type ErrorPageOptions, errorPage, notFound } from './middlew
 import { giveRequestId } from './middleware/request-id.ts';
 import { requireLogin } from './middleware/require-login.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
-import { securityHeaders, securityHeaderValues } from './middleware/security-headers.ts';
+import { securityHeaders } from './middleware/security-headers.ts';
 import { viewLocals } from './middleware/view-locals.ts';
 import { projectDirectory } from './project-directory.ts';
 import { connected, type OpenedRedis, openSingle, type RedisOptions } from './redis/connect.ts';
@@ -169,7 +176,8 @@ export function createApp(parts: AppParts) {
   keepBindings(store);
   const passkeys = openPasskeys(core, mail, signInWay);
   adminSections.push(...passkeys.adminSections);
-  const headers = securityHeaderValues({ https, identityProvider: signInWay.identityProvider });
+  const security = { setHeaders: securityHeaders({ https, identityProvider: signInWay.identityProvider }) };
+  security.setHeaders = tuneHeaders(security.setHeaders);
 
   const app = express();
   // Express reads NODE_ENV itself, but not from `.env`. Outside production its own error handler shows stack traces.
@@ -195,7 +203,7 @@ export function createApp(parts: AppParts) {
   Object.assign(serverOptions, tuneExpress(app, { directory: viewsDirectory, reload: !production }));
 
   app.use(gate.serve); // With headers of its own: those of the login site would bind the sites, too.
-  app.use(securityHeaders(headers));
+  app.use(security.setHeaders);
   if (branding.serve) app.use(branding.serve);
   app.use(assets.serve);
   app.route('/livez').get(live).all(allowOnly('GET, HEAD'));
@@ -245,8 +253,8 @@ export function createApp(parts: AppParts) {
   app.use(errorPage(errorOptions));
 
   const server = createHttpServer(app, serverOptions);
-  if (gate.pages) delete headers['strict-transport-security']; // Refusals alone use these now, and may be on a guarded site.
-  limitConnections(server, headers);
+  if (gate.pages) security.setHeaders = withoutHsts(security.setHeaders); // Refusals may be on a guarded site.
+  limitConnections(server, security.setHeaders);
   liveTabs.attach(server);
   return { app, server, services, core };
 }

@@ -1,6 +1,3 @@
-import http from 'node:http';
-import { Socket } from 'node:net';
-import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { IdentityProvider } from '../core.ts';
 
@@ -11,8 +8,8 @@ type Options = {
   identityProvider?: IdentityProvider | undefined;
 };
 
-/** The security headers of every response (ASVS 3.4.1 to 3.4.8). */
-export function securityHeaderValues({ https, identityProvider }: Options): Record<string, string> {
+/** Sets the security headers of every response (ASVS 3.4.1 to 3.4.8). They are the same for all of them. */
+export function securityHeaders({ https, identityProvider }: Options): ReturnType<typeof helmet> {
   const setByHelmet = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
@@ -36,18 +33,8 @@ export function securityHeaderValues({ https, identityProvider }: Options): Reco
     referrerPolicy: { policy: 'same-origin' },
     xFrameOptions: { action: 'deny' },
   });
-  // They are the same for every response, so helmet is asked once.
-  const sample = new http.ServerResponse(new http.IncomingMessage(new Socket()));
-  setByHelmet(sample.req, sample, () => {});
-  sample.setHeader('Permissions-Policy', 'camera=(), geolocation=(), microphone=(), payment=(), usb=()');
-  return Object.fromEntries(Object.entries(sample.getHeaders()).map(([name, value]) => [name, String(value)]));
-}
-
-/** Sets the security headers. */
-export function securityHeaders(values: Record<string, string>): RequestHandler {
-  const headers = Object.entries(values);
-  return function setSecurityHeaders(_req, res, next) {
-    for (const [name, value] of headers) res.setHeader(name, value);
-    next();
+  return function setSecurityHeaders(req, res, next) {
+    res.setHeader('Permissions-Policy', 'camera=(), geolocation=(), microphone=(), payment=(), usb=()');
+    setByHelmet(req, res, next);
   };
 }

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import express from 'express';
 import { afterAll, expect, test } from 'vitest';
-import { securityHeaders, securityHeaderValues } from '../../src/middleware/security-headers.ts';
+import { securityHeaders } from '../../src/middleware/security-headers.ts';
 import { heading, useTab } from '../support/browsing.ts';
 import { listenLocally } from '../support/servers.ts';
 
@@ -22,7 +22,7 @@ afterAll(() => {
 
 async function siteThatNames(...formOrigins: string[]) {
   const app = express();
-  app.use(securityHeaders(securityHeaderValues({ https: false, identityProvider: { formOrigins } })));
+  app.use(securityHeaders({ https: false, identityProvider: { formOrigins } }));
   app.get(
     '/',
     (_req, res) => void res.send('<!doctype html><h1>Login</h1><form method="post"><button>Go</button></form>'),

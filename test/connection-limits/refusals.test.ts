@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { securityHeaderValues } from '../../src/middleware/security-headers.ts';
+import { securityHeaders } from '../../src/middleware/security-headers.ts';
+import { headerValues } from '../../src/shared/header-values.ts';
 import { startApp } from '../support/app.ts';
 import { connect } from '../support/process.ts';
 import { testRedis } from '../support/test-redis.ts';
@@ -33,10 +34,6 @@ const answeredBeforeTheApp: [status: number, name: string, bytes: string][] = [
   [501, 'a transfer coding', `POST /login HTTP/1.1\r\n${host}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
 ];
 
-function lowerCased(headers: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-}
-
 /** The one response of a connection that the server then closes. */
 async function answerTo(url: string, bytes: string) {
   const { received, closed } = await connect(url, bytes);
@@ -57,7 +54,7 @@ describe.each(answeredBeforeTheApp)('%i before the app: %s', (status, _, bytes) 
     const answer = await answerTo(url, bytes);
     expect(answer.status).toBe(status);
     expect(answer.headers).toMatchObject({
-      ...lowerCased(securityHeaderValues(scheme)),
+      ...headerValues(securityHeaders(scheme)),
       connection: 'close',
       'cache-control': 'no-store',
       'content-type': 'text/plain; charset=utf-8',

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/log.ts';
 import { errorPage } from '../../src/middleware/errors.ts';
 import { sameOrigin } from '../../src/middleware/same-origin.ts';
-import { securityHeaders, securityHeaderValues } from '../../src/middleware/security-headers.ts';
+import { securityHeaders } from '../../src/middleware/security-headers.ts';
 import { startApp } from '../support/app.ts';
 import { ask, clients, signedIn } from '../support/client.ts';
 
@@ -106,10 +106,7 @@ describe('an identity provider', () => {
   const lines: object[] = [];
   const log = createLogger('info', { write: (line) => lines.push(JSON.parse(line)) });
   const app = express();
-  app.use(
-    securityHeaders(securityHeaderValues({ https: false, identityProvider })),
-    sameOrigin(log, ownOrigin, identityProvider),
-  );
+  app.use(securityHeaders({ https: false, identityProvider }), sameOrigin(log, ownOrigin, identityProvider));
   app.use((_req, res) => void res.send('taken'));
   app.use(errorPage({ log: createLogger('silent'), noteOutage() {} }));
   const post = (path: string, Origin: string) =>

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { closeIdleConnections, connectionsOf } from '../../http/http-server.ts';
+import { type HeaderSetter, headerValues } from '../../shared/header-values.ts';
 import { rawRefusal, refusalOfError, refusalOfRequest, refuse } from './refusals.ts';
 
 /** Browsers and proxies send none ahead. Whole packets of requests would keep everybody else waiting for seconds. */
@@ -13,10 +14,10 @@ const makeRoomEveryMs = 1000;
  * Limits what one client may cost a server. Requests that are ambiguous or expensive to parse are refused before the app
  * sees them, and a full server closes idle connections to make room. A connection may carry any number of requests one
  * after the other: the next costs no more than the first.
- * @param headers of every refusal: the security headers
+ * @param setHeaders sets the headers of every refusal: the security headers
  */
-export function limitConnections(server: Server, headers: Record<string, string>): void {
-  refuseRequests(server, headers);
+export function limitConnections(server: Server, setHeaders: HeaderSetter): void {
+  refuseRequests(server, headerValues(setHeaders));
   makeRoomWhenFull(server);
 }
 

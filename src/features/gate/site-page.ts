@@ -4,14 +4,15 @@ import ejs from 'ejs';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import type { Core } from '../../core.ts';
 import { explain, retryAfterSeconds } from '../../middleware/errors.ts';
-import { securityHeaderValues } from '../../middleware/security-headers.ts';
+import { securityHeaders } from '../../middleware/security-headers.ts';
 import { RedisUnavailable } from '../../redis/deadline.ts';
+import { type HeaderSetter, headerValues } from '../../shared/header-values.ts';
 import type { Site } from './sites.ts';
 
 // Host names and addresses are longer than a narrow screen.
 const style = 'body { overflow-wrap: anywhere }';
 const styleSource = `'sha256-${createHash('sha256').update(style).digest('base64')}'`;
-const headers = Object.entries(securityHeaderValues({ https: false })).map(
+const headers = Object.entries(headerValues(securityHeaders({ https: false }))).map(
   ([name, value]) => [name, value.replace("style-src 'self'", `style-src ${styleSource}`)] as const,
 );
 
@@ -31,6 +32,16 @@ export function sendSiteText(res: Response, status: number, text: string): void 
   res.setHeader('Content-Security-Policy', policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'"));
   res.setHeader('X-Frame-Options', 'SAMEORIGIN');
   res.status(status).type('text').send(`${text}\n`);
+}
+
+/** The same headers without HSTS, for an answer that may be on a site. */
+export function withoutHsts(setHeaders: HeaderSetter): HeaderSetter {
+  return function setHeadersWithoutHsts(req, res, next) {
+    setHeaders(req, res, () => {
+      res.removeHeader('Strict-Transport-Security');
+      next();
+    });
+  };
 }
 
 type SitePage = { title: string; text: string; link: { href: string; label: string } };

@@ -8,8 +8,9 @@ import type { Core, Service } from '../../core.ts';
 import { redisCalls, signIns } from '../../diagnostics.ts';
 import { createHttpServer, listen, portOf } from '../../http/http-server.ts';
 import type { Logger } from '../../log.ts';
-import { securityHeaderValues } from '../../middleware/security-headers.ts';
+import { securityHeaders } from '../../middleware/security-headers.ts';
 import { projectDirectory } from '../../project-directory.ts';
+import { headerValues } from '../../shared/header-values.ts';
 import { announceOutcomes, possibleOutcomes } from '../../shared/sign-in-outcomes.ts';
 import { showFigures } from './figures.ts';
 import { countSessions } from './session-count.ts';
@@ -179,7 +180,7 @@ function serveWorkerMetrics(config: Config, log: Logger): Service {
 
 function serve({ metrics }: Config, log: Logger, read: () => Promise<string>): Service & { server: http.Server } {
   const { host, port = 0 } = metrics;
-  const headers = securityHeaderValues({ https: false });
+  const headers = headerValues(securityHeaders({ https: false }));
   const server = createHttpServer(async (req, res) => {
     if (req.url !== '/metrics') {
       res.writeHead(404, headers).end();
