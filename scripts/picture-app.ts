@@ -7,6 +7,7 @@ import { createApp, openRedis } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
 import type { Development } from '../src/core.ts';
 import * as ownDevelopment from '../src/dev/index.ts';
+import { startPrivateRedis } from '../src/dev/private-redis.ts';
 import { closeHttpServer } from '../src/http/http-server.ts';
 import { createLogger } from '../src/log.ts';
 import { launchChromium } from '../test/support/browser.ts';
@@ -22,7 +23,7 @@ export async function withPictureApp(
   const data = mkdtempSync(join(tmpdir(), 'latchkey-screenshots-'));
   const closers: Closers = [() => rmSync(data, { recursive: true, force: true })];
   await withCleanup(closers, async () => {
-    const { socketPath, stop } = await ownDevelopment.startPrivateRedis(data);
+    const { socketPath, stop } = await startPrivateRedis(data);
     closers.push(stop);
     const log = createLogger('fatal');
     const config = readConfig(env);

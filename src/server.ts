@@ -2,7 +2,6 @@ import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, openRedis } from './app.ts';
 import { type Config, ConfigError, readConfig, sources } from './config.ts';
-import { findRedis, findSecrets } from './development-defaults.ts';
 import { formatLog } from './features/log-format/log-format.ts';
 import { workerMetrics } from './features/metrics/metrics.ts';
 import { createNonBlockingLogger } from './features/non-blocking-log/non-blocking-log.ts';
@@ -64,11 +63,10 @@ function readSettings(): { config: Config; log: Logger } {
 
 async function serve(config: Config, log: Logger, closers: Closers): Promise<void> {
   const development = config.production ? undefined : await import('./dev/index.ts');
-  const { target, stop } = await findRedis(config, development);
-  closers.push(stop);
+  const { redis: target, sessionSecrets: secrets } = development ? await development.fillIn(config, closers) : config;
+  if (!target || !secrets) throw new Error('REDIS_URL or SESSION_SECRET is missing');
   const { client: redis } = await openRedis(target, { config, log });
   closers.push(() => closeRedis(redis));
-  const secrets = findSecrets(config, development);
   const { server, services } = createApp({ config, secrets, redis, log, isClosing: main.isClosing, development });
   for (const service of services) {
     await service.start?.();

@@ -2,7 +2,6 @@ import { createApp, openRedis } from '../app.ts';
 import { now } from '../clock.ts';
 import { type Config, ConfigError } from '../config.ts';
 import type { Core } from '../core.ts';
-import { findRedis, findSecrets } from '../development-defaults.ts';
 import { channel } from '../features/incidents/incidents.ts';
 import { Keyspace } from '../features/incidents/keyspace.ts';
 import { OperatorLog } from '../features/incidents/operator-log.ts';
@@ -62,12 +61,11 @@ export function newOperator(config: Config, { actor, warnings = [], yes }: Optio
 
   async function open(): Promise<Opened> {
     const development = config.production ? undefined : await import('../dev/index.ts');
-    const { target, stop } = await findRedis(config, development);
-    closers.push(stop);
+    const { redis: target, sessionSecrets: secrets } = development ? await development.fillIn(config, closers) : config;
+    if (!target || !secrets) throw new Error('REDIS_URL or SESSION_SECRET is missing');
     const { client: redis } = await openRedis(target, { config, log });
     closers.push(async () => redis.destroy());
     await goByRedisClock(redis); // feature: redis-checks
-    const secrets = findSecrets(config, development);
     // Put together like the server's, but nothing is started: neither the app listens nor do its services run.
     const { core } = createApp({ config, secrets, redis, log, isClosing: () => false, development });
     if (!core.operations) throw new Error('createApp() did not set core.operations');

@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type Config, ConfigError } from '../../config.ts';
 import type { Service } from '../../core.ts';
-import { findRedis, findSecrets } from '../../development-defaults.ts';
 import type { Logger } from '../../log.ts';
 import {
   type Ending,
@@ -68,9 +67,7 @@ function supervise(serve: Serve, options: Options): Serve {
 async function provide(config: Config, closers: (() => Promise<void>)[]): Promise<Inherited> {
   if (config.production) return {};
   const development = await import('../../dev/index.ts');
-  const { target, stop } = await findRedis(config, development);
-  closers.push(stop);
-  return { redis: target, sessionSecrets: findSecrets(config, development) };
+  return development.fillIn(config, closers);
 }
 
 /** What runs once beside all workers, and the settings that it goes by. */
