@@ -10,6 +10,7 @@ import { boundSessionKeys } from './features/bound-sessions/personal-keys.ts';
 import { openBranding } from './features/branding/branding.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { limitConnections } from './features/connection-limits/connection-limits.ts';
+import { addMaxAge } from './features/cookie-max-age/cookie-max-age.ts';
 import { emailCode } from './features/email-code/email-code.ts';
 import { emailCodeKeys } from './features/email-code/personal-keys.ts';
 import { openWithFailover } from './features/failover/failover.ts';
@@ -224,6 +225,7 @@ export function createApp(parts: AppParts) {
   if (passkeys.wellKnown) app.use(passkeys.wellKnown); // Likewise.
   const sessionsOptions: SessionsOptions = { store, secrets };
   sessionsOptions.wrapLoading = tuneSessions(core, '/admin');
+  app.use(addMaxAge);
   app.use(sessions(sessionsOptions));
   if (boundSessions.guard) app.use(boundSessions.guard);
   app.use(viewLocals);

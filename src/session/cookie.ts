@@ -1,6 +1,5 @@
 import { createHmac } from 'node:crypto';
 import type { Request, Response } from 'express';
-import { now } from '../clock.ts';
 
 /** The first secret signs cookies; all of them verify. Removing one invalidates everything that it alone signed. */
 export type SessionSecrets = readonly [string, ...string[]];
@@ -30,23 +29,6 @@ export function renewCookie(req: Request, res: Response, secret: string): void {
   const { secure, expires } = req.session.cookie;
   const attributes = { ...cookieAttributes(secure === true), ...(expires && { expires }) };
   res.cookie(cookieName(attributes.secure), sign(req.sessionID, secret), attributes);
-}
-
-/** Adds `Max-Age` to cookies that have only `Expires`, which a client whose clock is wrong would misread (RFC 6265, 4.1.2.2). */
-export function addMaxAge(res: Response): void {
-  const { writeHead } = res;
-  res.writeHead = ((...args: unknown[]) => {
-    const cookies = res.getHeader('Set-Cookie');
-    if (cookies !== undefined) res.setHeader('Set-Cookie', [cookies].flat().map(String).map(withMaxAge));
-    return Reflect.apply(writeHead, res, args);
-  }) as Response['writeHead'];
-}
-
-function withMaxAge(cookie: string): string {
-  const [attribute, expires = ''] = /; *Expires=([^;]+)/i.exec(cookie) ?? [];
-  if (attribute === undefined || /; *Max-Age=/i.test(cookie)) return cookie;
-  const seconds = Math.max(0, Math.round((Date.parse(expires) - now()) / 1000));
-  return cookie.replace(attribute, () => `; Max-Age=${seconds}${attribute}`);
 }
 
 /** A session id with its signature, in the format that express-session reads. */

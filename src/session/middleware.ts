@@ -1,6 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import session from 'express-session';
-import { addMaxAge, cookieAttributes, cookieName, isSignedBefore, renewCookie, type SessionSecrets } from './cookie.ts';
+import { cookieAttributes, cookieName, isSignedBefore, renewCookie, type SessionSecrets } from './cookie.ts';
 import { holdUntilSaved } from './hold-response.ts';
 import { generateSessionId } from './sign-in.ts';
 import type { SessionStore } from './store.ts';
@@ -35,7 +35,6 @@ export function sessions({ store, secrets, wrapLoading }: SessionsOptions): Requ
     // Express-session skips `OPTIONS *`, which is below no path; but pages rely on a session.
     req.originalUrl = req.originalUrl.replace(/^\*/, '/*');
     const { write, end, flushHeaders } = res;
-    addMaxAge(res);
     load(req, res, (error?: unknown) => {
       // Express-session's own `end` hashes the session twice, and sends most of a response before it saves.
       holdUntilSaved({ req, res, next }, store, { write, end, flushHeaders });

@@ -76,7 +76,7 @@ describe('the right code, sent again by the same browser (ASVS 6.5.1)', () => {
     const again = await enterCode(browser, code);
     expect([again.status, again.location]).toEqual([303, '/admin?tab=2']);
     expect(sessionOf(again)).toBe(sessionOf(lost));
-    expect(again.setCookies.find((line) => line.startsWith('session='))).toMatch(/Max-Age=1209[56]\d\d;/);
+    expect(again.setCookies.find((line) => line.startsWith('session='))).toMatch(/Max-Age=1209[56]\d\d;/); // feature: cookie-max-age
     expect([...browser.cookies.keys()].sort()).toEqual(['device', 'session']);
     await mails.mailTo(email, 'notice');
     expect(notices(email)).toBe(1);

@@ -178,7 +178,9 @@ async function visitInTurn(site: string, paths: string[]) {
   const visits = [];
   for (const path of paths) {
     const { status, text, setCookies } = await visitor.get(path);
-    const names = setCookies.map((line) => line.replace(/=s%3A[^;]+/, '=an id').replace(/Max-Age=.*GMT/, 'an end'));
+    const names = setCookies.map((line) =>
+      line.replace(/=s%3A[^;]+/, '=an id').replace(/(?:Max-Age=\d+; )?Expires=.*GMT/, 'an end'),
+    );
     visits.push({ path, status, text, names });
   }
   return visits;

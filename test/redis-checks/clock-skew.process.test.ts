@@ -37,6 +37,7 @@ describe('sessions, with limits shorter than the clocks of two processes differ'
     }
   });
 
+  // feature: cookie-max-age
   test.each(['right', 'ahead'])(
     'a persistent cookie of the one that is %s lasts as long as its session',
     async (name) => {
@@ -46,6 +47,7 @@ describe('sessions, with limits shorter than the clocks of two processes differ'
       expect(Math.abs(Number(seconds) - 360)).toBeLessThan(30);
     },
   );
+  // end: cookie-max-age
 
   test('the one whose clock is wrong says so, and by how much', () => {
     const said = (name: string) =>

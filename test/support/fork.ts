@@ -1,5 +1,6 @@
 import express, { type Express } from 'express';
 import { readConfig } from '../../src/config.ts';
+import { addMaxAge } from '../../src/features/cookie-max-age/cookie-max-age.ts'; // feature: cookie-max-age
 import { closeHttpServer, createHttpServer } from '../../src/http/http-server.ts';
 import { createLogger } from '../../src/log.ts';
 import { type ErrorPageOptions, errorPage } from '../../src/middleware/errors.ts';
@@ -42,6 +43,7 @@ export async function startFork(
 ): Promise<string> {
   const app = express();
   app.use(giveRequestId);
+  app.use(addMaxAge); // feature: cookie-max-age
   app.use(sessions({ store: newStore(redis, options), secrets: [testSecret] }));
   addRoutes(app);
   app.use(errorPage({ log, noteOutage() {}, ...(extendStep && { extendStep }) }));

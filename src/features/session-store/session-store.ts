@@ -5,6 +5,7 @@ import { type SessionsOptions, sessions as uncheckedSessions } from '../../sessi
 import { discardChanges } from '../../session/sign-in.ts';
 import { type SessionStoreOptions as CoreOptions, SessionStore as CoreStore } from '../../session/store.ts';
 import { prefixedKey } from '../../shared/prefixed-key.ts';
+import { addMaxAge } from '../cookie-max-age/cookie-max-age.ts';
 import { checkSessionsOptions, checkStoreOptions } from './options.ts';
 
 /** Without the others: 50 sessions per address, everybody allowed, nothing logged, and keys without a prefix. */
@@ -55,7 +56,7 @@ function describe(value: unknown): string {
  */
 export function sessions(options: SessionsOptions): RequestHandler[] {
   checkSessionsOptions(options);
-  return uncheckedSessions(options);
+  return [addMaxAge, ...uncheckedSessions(options)];
 }
 
 /**
