@@ -1,15 +1,10 @@
 import type { NodeClient } from './node.ts';
 
-/** Redis for all of Latchkey, be it one server or several: the commands that are used besides those in scripts. */
+/** Redis for all of Latchkey, be it one server or several: the commands of the core, beside those in scripts. */
 export interface RedisClient {
   get: (key: string) => Promise<string | null>;
   set: (key: string, value: string, options?: Parameters<NodeClient['set']>[2]) => Promise<string | null>;
-  del: (key: string) => Promise<number>;
   eval: (script: string, options: { keys: string[]; arguments: string[] }) => Promise<unknown>;
-  time: () => Promise<string[]>;
-  subscribe: (channel: string, listener: (message: string) => void) => Promise<unknown>;
-  /** `ready`: connected again; for one node of a Cluster, `node-ready`. */
-  on: (event: 'ready' | 'node-ready', listener: () => void) => unknown;
   /** Closes the connection after the pending commands. */
   close: () => Promise<unknown>;
   /** Closes the connection immediately. */

@@ -4,12 +4,17 @@ declare module '../redis/client.ts' {
   interface RedisClient {
     /** What goes in front of every key and channel; undefined for nothing. */
     keyPrefix?: string;
+    del: (key: string) => Promise<number>;
     /** How many of these keys exist. On a Cluster, all of them must be in one slot. */
     exists: (keys: string[]) => Promise<number>;
     // feature: performance
     /** Runs the script that has this SHA-1; rejects with NOSCRIPT if Redis doesn't have its text. */
     evalSha: RedisClient['eval'];
     // end: performance
+    time: () => Promise<string[]>;
+    subscribe: (channel: string, listener: (message: string) => void) => Promise<unknown>;
+    /** `ready`: connected again; for one node of a Cluster, `node-ready`. */
+    on: (event: 'ready' | 'node-ready', listener: () => void) => unknown;
     /** Calls the listener whenever a new connection replaces another, before its first command. */
     onConnect?: (listener: () => void) => void;
     /** Pub/sub on the node that has the slot of the channel, in a Cluster. */

@@ -1,5 +1,6 @@
 import type { RedisClient } from '../redis/client.ts';
 import { deadlineMs, withTimeout } from '../redis/deadline.ts';
+import type {} from './redis-client.ts';
 
 /**
  * By how much this machine's clock is ahead of that of Redis, in milliseconds; exact to half of the time that the answer

@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
 import { destination } from 'pino';
-import { vi } from 'vitest';
+import { vi } from 'vitest'; // feature: redis-checks
 import { createApp, openRedis } from '../../src/app.ts';
 import { type Config, readConfig, type SessionSecrets } from '../../src/config.ts';
 import type { Development } from '../../src/core.ts';
@@ -91,6 +91,7 @@ export function readerOf(logFile: string): () => Record<string, unknown>[] {
   };
 }
 
+// feature: redis-checks
 /**
  * Lets the clock of Redis follow that of a test: the app compares the two every minute, and would correct whatever a
  * test has set.
@@ -99,6 +100,7 @@ function moveWithTests(redis: RedisClient): void {
   const { time } = redis;
   redis.time = () => (vi.isFakeTimers() ? Promise.resolve([String(Date.now() / 1000), '0']) : time());
 }
+// end: redis-checks
 
 /**
  * The app as `server.ts` puts it together, on a real socket and a real Redis; closed after the file's last test. While a
@@ -115,7 +117,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   });
   const redisAddress = options.redisAddress ?? (await testRedis());
   const { client: redis } = await openRedis(targetOf(redisAddress), { config, log });
-  moveWithTests(redis);
+  moveWithTests(redis); // feature: redis-checks
   const secrets = options.secrets ?? config.sessionSecrets ?? [testSecret];
   const isClosing = options.isClosing ?? (() => false);
   const { app, server, services, core } = createApp({
