@@ -3,7 +3,6 @@ import * as z from 'zod';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
-import type {} from '../../shared/redis-client.ts';
 import { readStoredText } from '../email-code/stored-text.ts';
 import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
 import { type Passkey, parseJson, passkeyShape } from './record.ts';
