@@ -5,20 +5,17 @@ import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 
 const patience = { timeout: 15_000, interval: 50 };
-const keyPrefixes = [
-  '',
-  'latchkey:', // feature: redis-key-prefix
+const settings: Record<string, string>[] = [
+  {},
+  { REDIS_KEY_PREFIX: 'latchkey:' }, // feature: redis-key-prefix
 ];
 
-test.each(keyPrefixes)(
-  'after a restart that lost the ACL, /readyz and the log say why Redis is not back (prefix "%s")',
-  async (prefix) => {
+test.each(settings)(
+  'after a restart that lost the ACL, /readyz and the log say why Redis is not back (%j)',
+  async (env) => {
     const redis = await startRedisServer(password);
     const allow = () => redis.client((admin) => admin.aclSetUser('latchkey', ['on', '>secret', '~*', '&*', '+@all']));
     await allow();
-    const env = {
-      REDIS_KEY_PREFIX: prefix, // feature: redis-key-prefix
-    };
     const url = `redis://latchkey:secret@127.0.0.1:${redis.port}`;
     const app = await startApp({ redisAddress: { url }, env });
     const readiness = async () => (await ask(app.url, 'get', '/readyz')).text;

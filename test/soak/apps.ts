@@ -6,6 +6,7 @@ const warmUpVisitors = 300;
 const expectedAlarms = new Set([
   'SIGN_IN=trust: anyone can sign in with any address',
   'Redis lost',
+  "Redis can't be reached again", // feature: failover
   'Redis fails requests',
   'Redis failed a request',
 ]);

@@ -103,7 +103,7 @@ async function checkKeeping(
   }
 }
 
-/** What Redis holds that must not be lost, such as `passkeys`. */
+/** What Redis holds that must not be lost, in a word. */
 async function lastingIn(client: RedisClient, permissions: readonly RedisPermissions[]): Promise<string | undefined> {
   for (const { lasting } of permissions) {
     if (!lasting) continue;
