@@ -4,7 +4,6 @@ import { HttpError } from '../http/http-error.ts';
 import { type Logger, requestFields } from '../log.ts';
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
-const maxLoggedLength = 200;
 
 /**
  * Refuses requests that another site makes a visitor's browser send (CSRF, ASVS 3.5.1). `Sec-Fetch-Site` decides, or
@@ -18,7 +17,8 @@ export function sameOrigin(log: Logger, ownOrigin?: string, provider?: IdentityP
     path === provider?.callback?.path && headers.origin === provider.callback.origin;
   return function requireSameOrigin(req, _res, next) {
     if (safeMethods.has(req.method) || isSameOrigin(req, ownOrigin) || isAnswer(req)) return next();
-    const [origin, site] = ['origin', 'sec-fetch-site'].map((name) => req.get(name)?.slice(0, maxLoggedLength));
+    // Up to what no browser sends, such as an escape sequence for a terminal.
+    const [origin, site] = ['origin', 'sec-fetch-site'].map((name) => req.get(name)?.match(/^[ -~]{0,200}/)?.[0]);
     log.info({ ...requestFields(req), origin, site }, 'refused a request from another site');
     next(new HttpError(403, 'This form was sent from another site, so nothing was done.'));
   };

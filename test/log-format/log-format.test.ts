@@ -35,6 +35,19 @@ describe('a line', () => {
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ id: 'a-1', msg: 'request' });
   });
 
+  test.each([
+    ['ends of lines, and of commands to a terminal', '\x7f\x80\x85\x9b31m\x9d\u2028\u2029\x1b[31m'],
+    ['turns of the direction of text', '\u200e\u200f\u202a\u202e\u2066\u2069'],
+  ])('has no control characters, and loses none: %s', (_, text) => {
+    const lines: string[] = [];
+    const log = createLogger('info', { write: (line) => lines.push(line) }, formatLog(readConfig({})));
+    log.info({ origin: text, list: [text], [text]: 1 }, text);
+    log.error({ origin: text.repeat(2000), err: new Error(text) }, 'failed');
+    for (const line of lines) expect(line).toMatch(/^[^\p{C}\u2028\u2029]*\n$/u);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ origin: text, list: [text], [text]: 1, msg: text });
+    expect(JSON.parse(lines[1] ?? '').origin).toMatch(/…$/);
+  });
+
   test('that is too long loses only the ends of its long texts, and says so', () => {
     const lines: string[] = [];
     const log = createLogger('info', { write: (line) => lines.push(line) }, formatLog(readConfig({})));

@@ -131,10 +131,12 @@ describe('an identity provider', () => {
     lines.length = 0;
     await post('/login/answer', 'null').expect(403);
     await post('/login/answer', `https://${'x'.repeat(300)}.example`).expect(403);
+    await post('/login/answer', 'https://evil\x9b31m.example').expect(403);
     const said = { msg: 'refused a request from another site', site: 'cross-site' };
     expect(lines).toMatchObject([
       { ...said, origin: 'null' },
       { ...said, origin: `https://${'x'.repeat(192)}` },
+      { ...said, origin: 'https://evil' },
     ]);
   });
 

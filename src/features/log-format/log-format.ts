@@ -9,12 +9,12 @@ type Formatted = Pick<Config, 'logFormat'>;
 const maxLineBytes = 4096;
 const maxTextLengths = [1024, 512, 256, 128, 64, 32];
 
-/** How the log writes times and clients' addresses, in lines of at most 4096 bytes. */
+/** How the log writes times and clients' addresses, in lines of at most 4096 bytes without control characters. */
 export function formatLog({ logFormat: { ip: detail, time } }: Formatted): LoggerOptions {
   return {
     timestamp: time === 'iso' ? stdTimeFunctions.isoTime : stdTimeFunctions.epochTime,
     serializers: { ip: (ip: unknown) => shownIp(detail, ip) },
-    hooks: { streamWrite: limitLine },
+    hooks: { streamWrite: (line) => limitLine(escapeControls(line)) },
   };
 }
 
@@ -23,13 +23,22 @@ export function ipDetailOf({ logFormat }: Formatted): IpDetail {
   return logFormat.ip;
 }
 
+// JSON leaves these as they are, and a terminal or a viewer would obey them: DEL, C1 controls, line separators, and marks
+// that turn the direction of text. They only ever stand in strings.
+function escapeControls(line: string): string {
+  return line.replace(
+    /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 // Whatever ends up in an event, no request may write more than it costs to send.
 function limitLine(line: string): string {
   if (fits(line)) return line;
   const event: Record<string, unknown> = JSON.parse(line);
   for (const maxLength of maxTextLengths) {
     const cutValue = (_key: string, value: unknown) => (typeof value === 'string' ? cutText(value, maxLength) : value);
-    const shorter = `${JSON.stringify(event, cutValue)}\n`;
+    const shorter = escapeControls(`${JSON.stringify(event, cutValue)}\n`);
     if (fits(shorter)) return shorter;
   }
   const { level, time } = event;
