@@ -63,7 +63,7 @@ const secondsPerUnit = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** A length of time such as `30m`, in seconds. */
 export const duration = anyText
-  .regex(/^[1-9]\d{0,5}[smhd]$/, 'takes a whole number and a unit (s, m, h, d), such as 30m')
+  .regex(/^[1-9]\d{0,5}[smhd]$/, 'takes a whole number of at least 1 and a unit (s, m, h, d), such as 30m')
   .transform((text) => Number(text.slice(0, -1)) * secondsPerUnit[text.at(-1) as keyof typeof secondsPerUnit]);
 
 export const port = anyText

@@ -122,6 +122,15 @@ test("a block ends by Redis's clock, by itself", async () => {
   expect(await signIn(from('192.0.2.50'))).toBe(303);
 });
 
+test('an IPv6 range narrower than what one client has leads to the one to block', async () => {
+  const hint = async (typed: string) =>
+    /To keep it out, block (\S+)\./.exec((await latchkey('block', typed)).text)?.[1];
+  expect(await hint('2001:db8:7::bad:1')).toBe('2001:db8:7::/64');
+  expect(await hint('2001:db8:7::/96')).toBe('2001:db8:7::/64');
+  expect(await hint('2001:db8:7::/64')).toBeUndefined();
+  expect(await hint('192.0.2.99')).toBeUndefined();
+});
+
 describe('refuses what would lock the wrong people out', () => {
   test.each([
     ['0.0.0.0/0', 'too wide'],
@@ -135,8 +144,10 @@ describe('refuses what would lock the wrong people out', () => {
 
   test('a time that is none', async () => {
     await expect(latchkey('block', '192.0.2.1', '--for', '367d')).rejects.toThrow('--for takes at most 366d');
-    await expect(latchkey('block', '192.0.2.1', '--for', 'ever')).rejects.toThrow(
-      '--for takes a whole number and a unit',
-    );
+    for (const time of ['ever', '0s', '24']) {
+      await expect(latchkey('block', '192.0.2.1', '--for', time)).rejects.toThrow(
+        '--for takes a whole number of at least 1 and a unit (s, m, h, d)',
+      );
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { type Command, UsageError } from '../../../cli/command.ts';
 import { Blocks } from '../blocks.ts';
+import { type Network, namesAround, networkText } from '../network.ts';
 import { readClientNetwork, readDuration } from '../operands.ts';
 import { tableText, timeText } from '../text.ts';
 
@@ -22,11 +23,18 @@ export const block: Command = {
     const until = new Date(blocked.until);
     await report({ command: 'block', network: blocked.network, until });
     return {
-      text: `Nobody can sign in from ${blocked.network} until ${timeText(blocked.until)}. Existing sessions continue.\n`,
+      text: `Nobody can sign in from ${blocked.network} until ${timeText(blocked.until)}. Existing sessions continue.\n${hintFor(network, blocked.network)}`,
       json: { network: blocked.network, until },
     };
   },
 };
+
+/** One client of IPv6 has many addresses; what else counts clients counts each /64 as one. */
+function hintFor({ bits, maxBits }: Network, text: string): string {
+  if (maxBits === 32 || bits <= 64) return '';
+  const name = namesAround(text.split('/')[0])[64] ?? '';
+  return `A client of IPv6 usually has a whole /64. To keep it out, block ${networkText(name)}.\n`;
+}
 
 /** Lists what is blocked. */
 export const blocks: Command = {
