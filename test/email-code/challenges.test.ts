@@ -128,7 +128,7 @@ describe('a code', () => {
       [mailed, wrongCode(mailed.code)],
       [withheld, withheld.code],
     ] as const;
-    const commands: Record<string, number>[] = [];
+    const commands: Record<string, string>[] = [];
     for (const [{ id, email }, code] of entered) {
       await enter(id, code);
       commands.push(await commandsFor(redis, async () => expect(await enter(id, code)).toEqual(wrong(4))));
