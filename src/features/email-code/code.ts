@@ -13,8 +13,8 @@ export function groupCode(code: string): string {
   return `${code.slice(0, 4)} ${code.slice(4)}`;
 }
 
-/** Longer than the subject of any mail of ours. */
-const maxTypedLength = 400;
+/** Longer than any mail of ours that brings a code, with the headers that a mail program shows. */
+const maxTypedLength = 2000;
 // Pasting brings characters along that nobody sees, and an emoji of a digit has marks.
 const invisible = /[\p{Default_Ignorable_Code_Point}\p{Cf}\p{M}\u2800]|(?!\s)\p{Cc}/gu;
 const gap = String.raw`[\s\p{Pd}\u2212.．·_]`;
@@ -23,8 +23,8 @@ const digitsThenWords = new RegExp(String.raw`^\p{Nd}(?:\p{Nd}|${gap})*\s\p{L}`,
 
 /**
  * The code in what was typed or pasted: digits of any script, grouped in any way, in one line or several, or the subject
- * of the mail.
- * @returns undefined if there is no code in it, or more than one; that costs no try
+ * of the mail, or all of it.
+ * @returns undefined if there is no code in it, or several different ones; that costs no try
  */
 export function readCode(typed: unknown): string | undefined {
   if (typeof typed !== 'string' || typed.length > maxTypedLength) return undefined;
@@ -34,7 +34,9 @@ export function readCode(typed: unknown): string | undefined {
   const [first] = codes;
   // The name of a site can have digits, too. In our subject, the code comes first.
   const isSubject = digitsThenWords.test(text) && first?.position === 0;
-  return codes.length === 1 || isSubject ? first?.digits : undefined;
+  // In the mail itself, the code is there twice: once to read, and once in its link.
+  const isOne = codes.every(({ digits }) => digits === first?.digits);
+  return isOne || isSubject ? first?.digits : undefined;
 }
 
 function asciiDigits(text: string): string {
