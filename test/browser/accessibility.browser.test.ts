@@ -113,6 +113,10 @@ describe('on a phone of 360 by 640', () => {
     const rows = page.getByRole('listitem').filter({ visible: true });
     expect(await rows.count()).toBe(10);
     expect((await rows.nth(5).boundingBox())?.height).toBeLessThanOrEqual(640 / 7);
+    await page.emulateMedia({ media: 'print' });
+    expect(await rows.count()).toBe(60);
+    await page.emulateMedia({ media: null });
+    expect(await rows.count()).toBe(10);
     await page.getByText('Show 50 more sessions').click();
     expect(await rows.count()).toBe(60);
   });
@@ -171,6 +175,24 @@ test('in forced colors, controls keep their edges, and a checked box its mark', 
   const { mark, inside } = await edge(checkbox);
   expect(contrast(mark, inside)).toBeGreaterThanOrEqual(3);
 });
+
+test.each([{ forcedColors: 'active' }, { contrast: 'more' }] as const)(
+  'with %o, the links and buttons of the header are underlined',
+  async (media) => {
+    const page = tab.page();
+    await page.emulateMedia(media);
+    const underlines = () =>
+      page
+        .locator('header :is(a, button)')
+        .evaluateAll((controls) =>
+          controls.map((control) => [control.textContent, getComputedStyle(control).textDecorationLine]),
+        );
+    await page.goto(`${url}/missing`);
+    expect(await underlines()).toEqual(['Acme', 'Log in'].map((name) => [name, 'underline']));
+    await signIn(page, url, 'underlined@example.com');
+    expect(await underlines()).toEqual(['Acme', 'Sessions', 'Log out'].map((name) => [name, 'underline']));
+  },
+);
 
 test('browsers get the icons that they ask for by name', async () => {
   const page = tab.page();

@@ -91,6 +91,13 @@ test('a request that Redis fails is not logged as a fault of ours', async () => 
   expect(withoutRedis.logged().filter(({ msg }) => msg === 'request failed')).toEqual([]);
 });
 
+test('the header offers to log in to a visitor who is signed out, not to one of whom that is not known', async () => {
+  const login = '<nav aria-label="Account"><a href="/login">Log in</a></nav>';
+  const page = (origin: string) => ask(origin, 'get', '/missing', lostVisitor).set('Accept', 'text/html');
+  expect((await page(url).expect(404)).text).toContain(login);
+  expect((await page(withoutRedis.url).expect(503)).text).not.toContain(login);
+});
+
 describe('the next step', () => {
   test.each([
     ['/', '/'],

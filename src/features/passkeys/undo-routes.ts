@@ -31,7 +31,7 @@ export function undoChange(parts: PasskeyRoutes): RequestHandler {
     const outcome = undo.outcome ?? (await undoOnce(parts, req, token, undo));
     if (action === 'remove' && req.session.email === email) {
       await signOut(req, res);
-      Reflect.deleteProperty(res.locals, 'email');
+      res.locals.email = undefined;
     }
     const party = parts.partyOf(req);
     const account = party && (await parts.accounts.load(email));
