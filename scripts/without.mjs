@@ -175,7 +175,7 @@ function withoutMentions(/** @type {string} */ json) {
   const paths = gone.flatMap((path) => [path, path.replace(/^src\//, 'dist/')]);
   const isGone = (value) =>
     typeof value === 'string'
-      ? paths.some((path) => value.includes(path))
+      ? paths.some((path) => isNamedIn(value, path))
       : isFull(value) && (removed.includes(value.feature) || !isFull(prune(value)));
   const prune = (value) => {
     if (Array.isArray(value)) return value.filter((item) => !isGone(item)).map(prune);
@@ -185,6 +185,11 @@ function withoutMentions(/** @type {string} */ json) {
   };
   const words = [...paths, ...removed.map((name) => `"feature": "${name}"`)];
   return words.some((word) => json.includes(word)) ? `${JSON.stringify(prune(JSON.parse(json)), null, 2)}\n` : json;
+}
+
+/** Whether a text names this path or what is below it, and not one that only begins in the same way. */
+function isNamedIn(/** @type {string} */ text, /** @type {string} */ path) {
+  return new RegExp(`(?<![\\w-])${path.replaceAll('.', '\\.')}(?![\\w-]|\\.\\w)`).test(text);
 }
 
 function isFull(/** @type {unknown} */ value) {

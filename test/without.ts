@@ -115,8 +115,12 @@ function newProject(): string {
     'package.json': JSON.stringify({
       name: 'x',
       dependencies: { shared: '1.0.0', core: '1.0.0' },
-      scripts: { a: 'node only-a.ts' },
+      scripts: {
+        ...{ a: 'node only-a.ts', b: 'node scripts/one/run.ts', c: 'node dist/features/one' },
+        ...{ others: 'node only-a.tsx scripts/one-more/run.ts', another: 'node my-scripts/one/run.ts' },
+      },
     }),
+    'scripts/one/run.ts': '',
     'src/features/one/feature.json': JSON.stringify({ dependencies: ['shared'], paths: ['shared.ts', 'only-a.ts'] }),
     'src/features/two/feature.json': JSON.stringify({ dependencies: ['shared'], paths: ['shared.ts'] }),
     'src/features/no-json/readme.txt': '',
@@ -297,7 +301,11 @@ export function another(page: string) {
     'support/any.ts',
     'two/two.test.ts',
   ]);
-  expect(JSON.parse(left('package.json'))).toEqual({ name: 'x', dependencies: { core: '1.0.0', shared: '1.0.0' } });
+  expect(JSON.parse(left('package.json'))).toEqual({
+    name: 'x',
+    dependencies: { core: '1.0.0', shared: '1.0.0' },
+    scripts: { others: 'node only-a.tsx scripts/one-more/run.ts', another: 'node my-scripts/one/run.ts' },
+  });
 });
 
 test.each([
