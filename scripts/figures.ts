@@ -2,15 +2,26 @@
 import { measured, read } from '../test/support/documents.ts';
 
 type Fill = { page: string; fill: (text: string) => string };
+type Figure = string | number | undefined;
 
 const nodes = ['20', '22', '24'];
 
-/** The pages with figures, by their names. @throws if a figure's place is gone */
-export function pagesWithFigures(): Record<string, string> {
+/**
+ * The pages with figures, by their names, and what was not filled in because its place or its result is gone. Of a page or
+ * a file of results that is gone, nothing is said: a fork may have no use for either.
+ */
+export function pagesWithFigures(): { pages: Record<string, string>; problems: string[] } {
   const pages: Record<string, string> = {};
-  for (const { page, fill } of [...speed(), ...capacity(), ...tests(), ...features()])
-    pages[page] = fill(pages[page] ?? read(page));
-  return pages;
+  const problems: string[] = [];
+  for (const { page, fill } of [...speed(), ...capacity(), ...tests(), ...features()]) {
+    try {
+      pages[page] = fill(pages[page] ?? read(page));
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      if (!('code' in error && error.code === 'ENOENT')) problems.push(error.message);
+    }
+  }
+  return { pages, problems };
 }
 
 function speed(): Fill[] {
@@ -27,8 +38,10 @@ function speed(): Fill[] {
     sentence(
       page,
       '`/admin` costs some * µs more than a signed-in page, and some * µs for each further session on it',
-      microsecondsBetween('signed-in page', '/admin, one session').toFixed(0),
-      (microsecondsBetween('/admin, one session', '/admin, 50 sessions') / 49).toFixed(1),
+      () => [
+        microsecondsBetween('signed-in page', '/admin, one session').toFixed(0),
+        (microsecondsBetween('/admin, one session', '/admin, 50 sessions') / 49).toFixed(1),
+      ],
     ),
     { page, fill: (text) => withBlock(text, limitTable()) },
     ...['first visit', 'with a warm cache'].map((visit, position) =>
@@ -70,15 +83,15 @@ function withBlock(text: string, block: string): string {
 
 function capacity(): Fill[] {
   const page = 'docs/running.md';
-  const bytes = Number(measured('memory', 'latchkey, with the index')[0]?.[0]);
-  const cpuMicroseconds = Number(measured('node24', 'latchkey')[0]?.[3]);
-  const thousandPages = Math.floor(750 / cpuMicroseconds);
+  const bytes = () => Number(measured('memory', 'latchkey, with the index')[0]?.[0]);
+  const cpuMicroseconds = () => Number(measured('node24', 'latchkey')[0]?.[3]);
+  const thousandPages = () => Math.floor(750 / cpuMicroseconds());
   return [
-    sentence(page, 'A session takes * bytes of Redis with all that belongs to it', bytes),
-    sentence(page, 'a signed-in page * µs of a core on Node 24', cpuMicroseconds),
-    sentence(page, 'So a GiB holds * million sessions', (2 ** 30 / bytes / 1e6).toFixed(1)),
-    sentence(page, 'one core serves * pages a second with a quarter to spare', `${thousandPages},000`),
-    sentence(page, 'Ten million sessions are * GB', (bytes / 100).toFixed(1)),
+    sentence(page, 'A session takes * bytes of Redis with all that belongs to it', () => [bytes()]),
+    sentence(page, 'a signed-in page * µs of a core on Node 24', () => [cpuMicroseconds()]),
+    sentence(page, 'So a GiB holds * million sessions', () => [(2 ** 30 / bytes() / 1e6).toFixed(1)]),
+    sentence(page, 'one core serves * pages a second with a quarter to spare', () => [`${thousandPages()},000`]),
+    sentence(page, 'Ten million sessions are * GB', () => [(bytes() / 100).toFixed(1)]),
   ];
 }
 
@@ -95,11 +108,9 @@ function tests(): Fill[] {
 function features(): Fill[] {
   return [
     // feature: workers
-    sentence(
-      'docs/workers.md',
-      'two workers serve * times as many',
+    sentence('docs/workers.md', 'two workers serve * times as many', () => [
       measured('workers', 'throughput of two cores, times that of one')[0]?.[0],
-    ),
+    ]),
     // end: workers
     // feature: gate
     rows('docs/gate.md', 'what | CPU of Node, µs | CPU of nginx, µs | p50 ms | p99 ms', (name) => {
@@ -109,8 +120,7 @@ function features(): Fill[] {
     sentence(
       'docs/gate.md',
       'CPU of a check was * times that of a signed-in page and * times that of the bare server',
-      ratioOfCheck('signed-in page'),
-      ratioOfCheck('bare node:http with a GET'),
+      () => [ratioOfCheck('signed-in page'), ratioOfCheck('bare node:http with a GET')],
     ),
     // end: gate
     // feature: email-code
@@ -133,7 +143,7 @@ function features(): Fill[] {
       undefined,
       waiting?.replace(/^[\d.]+/, measured('passkeys', way)[0]?.[1] ?? '$&'),
     ]),
-    sentence('docs/passkeys.md', 'The login page grows by * bytes, from * to *,', ...loginPageBytes()),
+    sentence('docs/passkeys.md', 'The login page grows by * bytes, from * to *,', loginPageBytes),
     // end: passkeys
   ];
 }
@@ -188,15 +198,16 @@ function rows(
 }
 
 /** A sentence in which `*` stands for a figure; it may be wrapped anywhere. */
-function sentence(page: string, words: string, ...figures: (string | number | undefined)[]): Fill {
+function sentence(page: string, words: string, figures: () => Figure[]): Fill {
   const [first = '', ...others] = words.split('*').map((part) => part.replaceAll(' ', '\\s+'));
   const pattern = new RegExp([`(${first})`, ...others.map((part) => `[\\d.,]*\\d(${part})`)].join(''));
   return {
     page,
     fill(text) {
+      const given = figures();
       if (!pattern.test(text)) throw new Error(`${page} does not say "${words}"`);
       return text.replace(pattern, (_match, ...groups) =>
-        groups.slice(0, others.length + 1).reduce((filled, part, position) => filled + figures[position - 1] + part),
+        groups.slice(0, others.length + 1).reduce((filled, part, position) => filled + given[position - 1] + part),
       );
     },
   };
