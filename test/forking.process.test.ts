@@ -80,6 +80,24 @@ describe('the fork that docs/forking.md describes', () => {
     expect(page.text).toContain('Notebook</title>');
     expect((await ann.get('/notes')).text).not.toContain('Your note was added.');
 
+    const send = async (file: string, as: Visitor, headers: Record<string, string> = {}) => {
+      const body = new FormData();
+      body.set('picture', new Blob([file]), 'picture.png');
+      const sent = { ...headers, Cookie: as.cookieHeader };
+      const { status } = await fetch(`${server.url()}/picture`, {
+        method: 'POST',
+        body,
+        headers: sent,
+        redirect: 'manual',
+      });
+      return status;
+    };
+    expect(await send('x'.repeat(500_000), ann)).toBe(303);
+    expect([await send('', ann), await send('x'.repeat(1_100_000), ann)]).toEqual([422, 413]);
+    expect(await send('x', new Visitor(server.url()))).toBe(401);
+    expect(await send('x', ann, { Origin: 'https://other.example' })).toBe(403);
+    expect((await ann.post('/picture', { form: { picture: 'x' } })).status).toBe(422);
+
     expect((await ann.post('/theme', { form: { theme: 'dark' } })).status).toBe(303);
     // feature: access-guards
     expect((await ann.get('/staff')).text).toContain('For staff only');
@@ -93,7 +111,7 @@ describe('the fork that docs/forking.md describes', () => {
     expect(run('tsc', '-p', 'test', '--skipLibCheck', '--singleThreaded')).toBe('');
     expect(run('biome', 'check', '--error-on-warnings', '.')).toBe('');
     expect(run('knip')).toBe('');
-    expect(run('vitest', 'run', '--project', 'quick', 'test/middleware/methods.test.ts')).toBe('');
+    expect(run('vitest', 'run', '--project', 'quick', 'test/middleware/methods.test.ts', 'test/notes')).toBe('');
   }, 300_000);
 
   test('signs in through the portal, where the visitor wanted to go, and believes nobody else', async () => {
