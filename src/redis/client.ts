@@ -1,9 +1,10 @@
 import type { NodeClient } from './node.ts';
 
-/** Redis for all of Latchkey, be it one server or several: the commands of the core, beside those in scripts. */
+/** Redis for all of Latchkey, be it one server or several: its basic commands, besides those in scripts. */
 export interface RedisClient {
   get: (key: string) => Promise<string | null>;
   set: (key: string, value: string, options?: Parameters<NodeClient['set']>[2]) => Promise<string | null>;
+  del: (key: string) => Promise<number>;
   eval: (script: string, options: { keys: string[]; arguments: string[] }) => Promise<unknown>;
   /** Closes the connection after the pending commands. */
   close: () => Promise<unknown>;

@@ -4,7 +4,6 @@ declare module '../redis/client.ts' {
   interface RedisClient {
     /** What goes in front of every key and channel; undefined for nothing. */
     keyPrefix?: string;
-    del: (key: string) => Promise<number>;
     /** How many of these keys exist. On a Cluster, all of them must be in one slot. */
     exists: (keys: string[]) => Promise<number>;
     // feature: performance

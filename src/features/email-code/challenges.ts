@@ -13,7 +13,6 @@ import {
   tagIn,
   tagOf,
 } from '../../session/session-id.ts';
-import type {} from '../../shared/redis-client.ts';
 import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
 import { askScript, enterScript } from './challenge-scripts.ts';
 import { cookieMaxAgeMs, unknownKey } from './known-browsers.ts';

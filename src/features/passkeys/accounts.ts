@@ -3,7 +3,6 @@ import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/session-id.ts';
-import type {} from '../../shared/redis-client.ts';
 import { readStoredText } from '../email-code/stored-text.ts';
 import { addScript, loadScript, prepareScript, removeScript, renameScript, useScript } from './account-scripts.ts';
 import { challengeSeconds } from './challenges.ts';
