@@ -23,7 +23,7 @@ const timed = ['test/**/*.timed.test.ts'];
 
 // Most tests wait for something, so a few at a time keep two cores busy; the default would be one. The slow ones start
 // processes and browsers, which are busy as well.
-const maxWorkers = { slow: Math.max(4, availableParallelism() - 1), quick: Math.max(6, availableParallelism()) };
+const maxWorkers = { slow: Math.max(4, availableParallelism() - 1), quick: Math.max(5, availableParallelism()) };
 
 /**
  * Starts the longest files of each project first: the last one would keep a single core busy. Where a file has not run yet,
