@@ -4,9 +4,7 @@ import express from 'express';
 import type { RedisTarget, SessionLimits, SignIn } from './config.ts';
 import type { AdminSection, Core, Service, SignInWay } from './core.ts';
 import { AllowedHosts } from './features/allowed-hosts/allowed-hosts.ts';
-import { keepBindings } from './features/bound-sessions/binding.ts';
 import { openBoundSessions } from './features/bound-sessions/bound-sessions.ts';
-import { boundSessionKeys } from './features/bound-sessions/personal-keys.ts';
 import { openBranding } from './features/branding/branding.ts';
 import { openCluster } from './features/cluster/cluster.ts';
 import { limitConnections } from './features/connection-limits/connection-limits.ts';
@@ -17,9 +15,7 @@ import { openWithFailover } from './features/failover/failover.ts';
 import { outageLog } from './features/failover/outage-log.ts';
 import { recoverForm } from './features/form-recovery/form-recovery.ts';
 import { openGate } from './features/gate/gate.ts';
-import { withoutHsts } from './features/gate/site-page.ts';
 import { returnMemory } from './features/idle-memory/idle-memory.ts';
-import { historyKeys } from './features/incidents/history.ts';
 import { openIncidents } from './features/incidents/incidents.ts';
 import { inlineStyles } from './features/inline-styles/inline-styles.ts';
 import { addressToUnicode } from './features/international-addresses/address-to-unicode.ts';
@@ -28,14 +24,8 @@ import { ipDetailOf } from './features/log-format/log-format.ts';
 import { openMail } from './features/mail/mail.ts';
 import { serveMetrics } from './features/metrics/metrics.ts';
 import { openPasskeys } from './features/passkeys/passkeys.ts';
-import { passkeyKeys } from './features/passkeys/personal-keys.ts';
-import {
-  listPreloaded,
-  tuneExpress,
-  tuneHeaders,
-  tuneRedis,
-  tuneSessions,
-} from './features/performance/performance.ts';
+import { tuneHeaders } from './features/performance/constant-headers.ts';
+import { listPreloaded, tuneExpress, tuneRedis, tuneSessions } from './features/performance/performance.ts';
 import { trustedCas } from './features/private-ca/private-ca.ts';
 import { proxyHeaders } from './features/proxy-headers/proxy-headers.ts';
 import { signInLimit } from './features/rate-limits/sign-in-limit.ts';
@@ -141,14 +131,12 @@ export function createApp(parts: AppParts) {
   operations.personalKeys.push(...mail.personalKeys);
   operations.selfChecks.push(mail.selfCheck);
   operations.personalKeys.push(...emailCodeKeys);
-  operations.personalKeys.push(boundSessionKeys);
   operations.personalKeys.push(repeatedFormKeys);
-  operations.personalKeys.push(historyKeys);
-  operations.personalKeys.push(...passkeyKeys(redis));
   core.operations = operations;
   services.push(serveMetrics(core));
   const incidents = openIncidents(core);
   services.push(incidents.service);
+  operations.personalKeys.push(...incidents.personalKeys);
   services.push(returnMemory(config));
   limits.minSignedInAt = incidents.minSignedInAt;
   const liveTabs = openLiveTabs(core, limits);
@@ -174,9 +162,10 @@ export function createApp(parts: AppParts) {
   };
   const signInWay = signInWays[config.signIn]();
   const boundSessions = openBoundSessions(core, mail);
-  keepBindings(store);
+  operations.personalKeys.push(...boundSessions.personalKeys);
   const passkeys = openPasskeys(core, mail, signInWay);
   adminSections.push(...passkeys.adminSections);
+  operations.personalKeys.push(...passkeys.personalKeys);
   const security = { setHeaders: securityHeaders({ https, identityProvider: signInWay.identityProvider }) };
   security.setHeaders = tuneHeaders(security.setHeaders);
 
@@ -237,9 +226,8 @@ export function createApp(parts: AppParts) {
   if (signInWay.routes) app.use(signInWay.routes);
 
   app.route('/').get(showHome).all(allowOnly('GET, HEAD'));
-  const refuseOthers = allowOnly('GET, HEAD, POST');
-  app.route('/login').get(showLogin).post(signInWay.begin).all(refuseOthers);
-  app.route('/logout').get(followLogout(log, origin)).post(logOut(log)).all(refuseOthers);
+  app.route('/login').get(showLogin).post(signInWay.begin).all(allowOnly('GET, HEAD, POST'));
+  app.route('/logout').get(followLogout(log, origin)).post(logOut(log)).all(allowOnly('GET, HEAD, POST'));
 
   const admin = { index: store.index, listSessions: listLiveSessions, limits, log, sections: adminSections };
   admin.listSessions = listPreloaded;
@@ -255,7 +243,7 @@ export function createApp(parts: AppParts) {
   app.use(errorPage(errorOptions));
 
   const server = createHttpServer(app, serverOptions);
-  if (gate.pages) security.setHeaders = withoutHsts(security.setHeaders); // Refusals may be on a guarded site.
+  if (gate.pages) security.setHeaders = gate.withoutHsts(security.setHeaders); // Refusals may be on a guarded site.
   limitConnections(server, security.setHeaders);
   liveTabs.attach(server);
   return { app, server, services, core };

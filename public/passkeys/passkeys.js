@@ -21,8 +21,10 @@ async function post(path, body = {}) {
     signal: AbortSignal.timeout(answerMs),
   });
   // What is no JSON comes from the proxy in front of the server, or from whoever offers the network.
-  const answer = await response.json().catch(() => ({ error: response.status < 500 ? offline : unavailable }));
-  return { ok: response.ok, isLoginNeeded: response.status === 401, answer };
+  const answer = await response.json().catch(() => undefined);
+  if (!answer && response.ok) throw new TypeError('no JSON');
+  const error = response.status < 500 ? offline : unavailable;
+  return { ok: response.ok, isLoginNeeded: response.status === 401, answer: answer ?? { error } };
 }
 
 /** Tells the provider that a passkey is no longer known here, so that it stops offering it. */

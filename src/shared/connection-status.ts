@@ -17,8 +17,9 @@ export function connectionStatusLogger(what: string, log: Logger): ConnectionSta
       isLost = true;
     },
     stillLost(reason, error) {
-      if (isLost && !reasons.has(reason)) log.error({ reason, err: error }, `${what} can't be reached again`);
+      if (!isLost || reasons.has(reason)) return;
       reasons.add(reason);
+      log.error({ reason, err: error }, `${what} can't be reached again`);
     },
     back() {
       if (isLost) log.info(`${what} back`);

@@ -107,14 +107,14 @@ export function lostText(refusal: string | undefined): string | undefined {
 }
 
 const refusals =
-  /^(?:WRONGPASS|NOAUTH|NOPERM|ERR|ENOTFOUND|EAI_AGAIN|ERR_(?:SSL|TLS)_.*|CERT_.*|UNABLE_TO_.*|.*SELF_SIGNED_CERT.*)$/;
+  /^(?:WRONGPASS|NOAUTH|NOPERM|ERR|ENOTFOUND|ERR_(?:SSL|TLS)_.*|CERT_.*|UNABLE_TO_.*|.*SELF_SIGNED_CERT.*)$/;
 
 /**
  * Why there is no connection, in a word that names neither users nor hosts, such as `WRONGPASS` or `ENOTFOUND`.
  * @returns undefined for a Redis that is only away, and for whatever else may pass by itself
  */
 export function refusalIn(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
+  if (!(error instanceof Error) || error.message.startsWith('ERR max number of clients')) return undefined;
   const word = error instanceof ErrorReply ? error.message.split(' ', 1)[0] : String(Reflect.get(error, 'code'));
   return word !== undefined && refusals.test(word) ? word : undefined;
 }

@@ -194,6 +194,9 @@ test('a right code is wrong once an address is out of guesses, which the caller 
   const [{ key, points, seconds } = { key: '', points: 0, seconds: 0 }] = guessCosts(tagOf(email), undefined);
   await redis.set(key, String(points), { expiration: { type: 'EX', value: seconds } });
   expect(await enter(id, code)).toEqual({ outcome: 'wrong', triesLeft: triesPerCode - 1, isRefused: true });
+  // It is not taken for a wrong one that is sent again.
+  await redis.del(key);
+  expect(await enter(id, code)).toMatchObject({ outcome: 'right' });
 });
 
 describe('a code for which the requested successor is withheld', () => {

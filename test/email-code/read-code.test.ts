@@ -64,6 +64,10 @@ describe('readCode', () => {
     '<12345678>',
     '\n1234 5678 is your code for 12345679',
     '1234 5678, 12345678',
+    ...['27.11.2026, 04:17', '2026-11-27T04:17'].map(
+      (date) =>
+        `Date: ${date}\nSubject: 1234 5678 is your code\n\n1234 5678\nhttps://login.example/login/code#12345678`,
+    ),
     `12345678${' '.repeat(1992)}`,
   ])('reads it out of %j', (typed) => {
     expect(readCode(typed)).toBe('12345678');

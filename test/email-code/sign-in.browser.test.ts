@@ -67,7 +67,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])('a vi
       },
       { typed: '123 4567', problem: 'Enter the eight digits of the code.', kept: '123 4567' },
       {
-        typed: wrongCode(code),
+        typed: wrongCode(code, 2),
         problem: 'That is not the code. If you got several mails, use the newest one. You have three tries left.',
         kept: '',
       },

@@ -80,7 +80,7 @@ describe.each(proxyNames)('a check by %s', (proxy) => {
       const headers = { ...navigation, 'Sec-Fetch-Dest': destination };
       const refusal = await stranger.check(`${wiki}/frame`, { proxy, headers });
       expect(refusal).toMatchObject({ status: 401, location: undefined });
-      expect(refusal.text).toBe('Please login first. To do so, reload the page.\n');
+      expect(refusal.text).toBe('Please login first. To do so, reload the whole page.\n');
       expect(refusal.headers['content-security-policy']).toContain("frame-ancestors 'self'");
       expect(refusal.headers['x-frame-options']).toBe('SAMEORIGIN');
     }

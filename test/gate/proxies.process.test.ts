@@ -135,7 +135,7 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
   test('lets nobody else say who is visiting', async () => {
     const browser = await entered(proxy);
     const forged: Record<string, string> = {};
-    for (const field of ['Email', 'User', 'Assertion']) {
+    for (const field of ['Email', 'User', 'Assertion', 'Name', 'Groups']) {
       for (const name of [`Remote-${field}`, `remote-${field}`, `Remote_${field}`, `REMOTE_${field.toUpperCase()}`]) {
         forged[name] = 'eve@example.com';
       }
@@ -204,7 +204,7 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
     }
     const frame = { ...navigation, 'Sec-Fetch-Dest': 'iframe' };
     const framed = await askProxy(proxy, { host: hosts.wiki, path: '/frame', headers: frame });
-    expect(framed).toMatchObject({ status: 401, text: 'Please login first. To do so, reload the page.\n' });
+    expect(framed).toMatchObject({ status: 401, text: 'Please login first. To do so, reload the whole page.\n' });
     expect(framed.headers).not.toHaveProperty('location');
     expect(framed.headers['x-frame-options'] ?? 'SAMEORIGIN').toBe('SAMEORIGIN');
     expect(wikiApp.seen).toEqual([]);

@@ -170,7 +170,7 @@ test('a frame whose session has ended says what to do, and the page around it le
   await page.context().clearCookies({ domain: new URL(wiki).hostname });
   await page.context().clearCookies({ domain: new URL(login).hostname });
   await page.evaluate("document.querySelector('iframe').contentWindow.location.reload()");
-  await frame.getByText('Please login first. To do so, reload the page.').waitFor();
+  await frame.getByText('Please login first. To do so, reload the whole page.').waitFor();
   await page.reload();
   expect(new URL(page.url()).pathname).toBe('/login');
 });

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { tuneHeaders } from '../../src/features/performance/performance.ts';
+import { tuneHeaders } from '../../src/features/performance/constant-headers.ts';
 import { securityHeaders } from '../../src/middleware/security-headers.ts';
 import { type HeaderSetter, headerValues } from '../../src/shared/header-values.ts';
 

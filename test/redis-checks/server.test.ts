@@ -74,7 +74,10 @@ test('a Redis that still loads its append-only file is not taken for one that ke
   await redis.kill();
   const started = redis.start();
   await expect.poll(() => info().catch(() => '')).toMatch(/^loading:1/m);
-  expect(await told(redis)).toEqual(['40 the permissions of the Redis user could not be checked']);
+  expect(await told(redis)).toEqual([
+    '40 the permissions of the Redis user could not be checked',
+    '40 Redis is still loading: its persistence and eviction could not be checked',
+  ]);
   await redis.client((admin) => admin.configSet('key-load-delay', '0'));
   await started;
   expect(await told(redis)).toEqual([]);

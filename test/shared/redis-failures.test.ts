@@ -21,7 +21,7 @@ const withCode = (code: string, more = {}) => Object.assign(new Error(code), { c
 test.each([
   ['WRONGPASS', new SimpleError('WRONGPASS invalid username-password pair or user is disabled.')],
   ['NOPERM', new SimpleError('NOPERM this user has no permissions to run the select command')],
-  ['ERR', new SimpleError('ERR max number of clients reached')],
+  ['ERR', new SimpleError('ERR DB index is out of range')],
   ['ENOTFOUND', withCode('ENOTFOUND', { syscall: 'getaddrinfo', hostname: 'redis.test' })],
   ['CERT_HAS_EXPIRED', withCode('CERT_HAS_EXPIRED')],
   ['SELF_SIGNED_CERT_IN_CHAIN', withCode('SELF_SIGNED_CERT_IN_CHAIN')],
@@ -29,6 +29,8 @@ test.each([
   [undefined, withCode('ECONNREFUSED', { syscall: 'connect' })],
   [undefined, Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })],
   [undefined, new SocketClosedUnexpectedlyError()],
+  [undefined, withCode('EAI_AGAIN', { syscall: 'getaddrinfo', hostname: 'redis.test' })],
+  [undefined, new SimpleError('ERR max number of clients reached')],
   [undefined, new SimpleError('LOADING Redis is loading the dataset in memory')],
   [undefined, undefined],
 ])('what waiting does not remedy is named by one word: %s', (word, error) => {

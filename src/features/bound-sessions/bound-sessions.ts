@@ -1,16 +1,20 @@
 import type { RequestHandler, Router } from 'express';
 import type { Core } from '../../core.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 import type { MailFeature } from '../mail/mail.ts';
+import { keepBindings } from './binding.ts';
 import { BoundCookies } from './bound-cookie.ts';
 import { Challenges } from './challenges.ts';
 import { requireBoundCookie } from './guard.ts';
+import { boundSessionKeys } from './personal-keys.ts';
 import { Refusals } from './refusals.ts';
 import { type BoundParts, boundSessionRoutes, pausedRoutes } from './routes.ts';
 import { SessionNames } from './session-names.ts';
 import { theftMails } from './theft-mails.ts';
 
-/** Empty over http. When the feature is off, only the route that tells browsers to try again later. */
+/** No routes over http. When the feature is off, only the route that tells browsers to try again later. */
 export type BoundSessions = {
+  personalKeys: PersonalKeys[];
   /** Where browsers prove their keys; before the session is loaded. */
   routes?: Router;
   /** Treats a bound session as signed out unless it comes with proof; runs after the session middleware. */
@@ -24,8 +28,10 @@ export type BoundSessions = {
 export function openBoundSessions(core: Core, { outbox }: MailFeature): BoundSessions {
   const { config, secrets, redis, store, log } = core;
   const { origin, https, signIn, boundSessions } = config;
-  if (!https || origin === undefined) return {};
-  if (!boundSessions.isOn) return { routes: pausedRoutes() };
+  keepBindings(store);
+  const personalKeys = [boundSessionKeys];
+  if (!https || origin === undefined) return { personalKeys };
+  if (!boundSessions.isOn) return { personalKeys, routes: pausedRoutes() };
   // An address that was never proved may be anybody's.
   const mails = outbox && signIn === 'code' ? theftMails(core, outbox) : undefined;
   const parts: BoundParts = {
@@ -38,5 +44,5 @@ export function openBoundSessions(core: Core, { outbox }: MailFeature): BoundSes
     names: new SessionNames(secrets),
     refusals: new Refusals({ redis, log, mails }),
   };
-  return { routes: boundSessionRoutes(parts), guard: requireBoundCookie(parts, origin) };
+  return { personalKeys, routes: boundSessionRoutes(parts), guard: requireBoundCookie(parts, origin) };
 }

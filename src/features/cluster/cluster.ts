@@ -40,7 +40,9 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
   }
   function regain(address: string): void {
     away.delete(address);
-    if (away.size === 0) status.back();
+    if (away.size > 0) return;
+    lastNodeError = undefined;
+    status.back();
   }
 
   const refusal = () => (away.size > 0 ? refusalIn(lastNodeError) : undefined);

@@ -114,7 +114,8 @@ if record.tries >= maxTries then
   redis.call('DEL', KEYS[1])
   return {'over'}
 end
-record.last = entered
+-- A code that was refused was not compared: it may be right once there are guesses left again.
+if refusedBy == 0 then record.last = entered end
 write(KEYS[1], record, 'KEEPTTL')
 if record.state == 'u' then return {'over'} end
 return {'wrong', maxTries - record.tries, refusedBy}`;

@@ -19,6 +19,7 @@ const maxTypedLength = 2000;
 const invisible = /[\p{Default_Ignorable_Code_Point}\p{Cf}\p{M}\u2800]|(?!\s)\p{Cc}/gu;
 const gap = String.raw`[\s\p{Pd}\u2212.．·_]`;
 const digitRuns = new RegExp(String.raw`\p{Nd}(?:${gap}{0,3}\p{Nd})*`, 'gu');
+const linkedCode = /\/login\/code#([0-9]{8})(?![0-9])/;
 const digitsThenWords = new RegExp(String.raw`^\p{Nd}(?:\p{Nd}|${gap})*\s\p{L}`, 'u');
 
 /**
@@ -29,6 +30,9 @@ const digitsThenWords = new RegExp(String.raw`^\p{Nd}(?:\p{Nd}|${gap})*\s\p{L}`,
 export function readCode(typed: unknown): string | undefined {
   if (typeof typed !== 'string' || typed.length > maxTypedLength) return undefined;
   const text = typed.replace(invisible, '').trim();
+  // Of a whole mail, the link says which one it is: the date in its headers may have eight digits, too.
+  const linked = linkedCode.exec(text)?.[1];
+  if (linked !== undefined) return linked;
   const runs = [...text.matchAll(digitRuns)].map(([run], position) => ({ digits: asciiDigits(run), position }));
   const codes = runs.filter(({ digits }) => digits.length === codeDigits);
   const [first] = codes;

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
-import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
 import { readStoredText } from './stored-text.ts';
+import { useUp } from './used-links.ts';
 
 /** What a link ends: a session, and that its browser is known, unless that is `noDevice`. */
 export type Linked = { sessionId: string; deviceId: string };
@@ -47,13 +47,11 @@ export class RevocationLinks {
   /**
    * Uses a token up. For a moment it still says what that has done, to answer a second press or a reload.
    * @param hasEnded whether this use has ended the session
-   * @returns whether it, or another a moment ago, has
+   * @returns whether this use, or another a moment ago, has ended the session
    */
   async use(token: string, { sessionId, deviceId }: Linked, hasEnded: boolean): Promise<boolean> {
     const record = `${sessionId} ${deviceId} ${Number(hasEnded)}`;
-    const expiration = { type: 'EX', value: repeatSeconds } as const;
-    const options = { condition: 'XX', GET: true, expiration } as const;
-    const earlier = await withDeadline(deadlineMs, this.#redis.set(keyOf(token), record, options));
+    const earlier = await useUp(this.#redis, keyOf(token), record, ' 1$');
     return hasEnded || readRecord(earlier)?.hasEnded === true;
   }
 }

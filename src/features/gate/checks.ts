@@ -82,7 +82,7 @@ function letPass(kind: ProxyKind, req: Request, res: Response, visit: Visit & { 
 function askToLogIn(kind: ProxyKind, original: OriginalUrl, req: Request, res: Response): void {
   const isLedAway = isNavigation(req, kind.method(req));
   if (isLedAway) res.setHeader('Location', startUrl(original.site, original.path));
-  const hint = isFrame(req) ? ' To do so, reload the page.' : '';
+  const hint = isFrame(req) ? ' To do so, reload the whole page.' : '';
   sendSiteText(res, isLedAway ? kind.redirectStatus : 401, `Please login first.${hint}`);
 }
 
@@ -93,10 +93,12 @@ function isNavigation(req: Request, method: string): boolean {
   return method === 'GET' && !isXhr(req) && (req.headers.accept ?? '').includes('text/html');
 }
 
-// The login page refuses to be framed. Only the page around a frame can be led there.
+// The login page refuses to be framed. Only the page around a frame can be led there. A page load that a service worker
+// passes on has the destination "empty".
+const frames = new Set(['iframe', 'frame', 'object', 'embed', 'fencedframe']);
+
 function isFrame(req: Request): boolean {
-  const destination = req.headers['sec-fetch-dest'] ?? 'document';
-  return req.headers['sec-fetch-mode'] === 'navigate' && destination !== 'document';
+  return req.headers['sec-fetch-mode'] === 'navigate' && frames.has(String(req.headers['sec-fetch-dest']));
 }
 
 /** In UTF-8, each byte a character, which is how Node sends headers. */

@@ -8,6 +8,7 @@ import { checks } from './checks.ts';
 import { OpenedSites } from './opened-sites.ts';
 import { pages, sitePages } from './pages.ts';
 import { gateKeys } from './personal-keys.ts';
+import { withoutHsts } from './site-page.ts';
 import { SiteSessions } from './site-sessions.ts';
 import { openSites } from './sites.ts';
 import { Tickets } from './tickets.ts';
@@ -21,6 +22,7 @@ export type Gate = {
   keys?: Router;
   /** What browsers visit on the login site. Without sites there is nothing. */
   pages?: Router;
+  withoutHsts: typeof withoutHsts;
   personalKeys: PersonalKeys[];
   /** The sites that each of a visitor's sessions has opened. */
   adminSections: AdminSection[];
@@ -34,6 +36,7 @@ export function openGate(core: Core): Gate {
   const gate: Gate = {
     serve: [(_req, _res, next) => next()],
     beforePages: Router().use(giveRequestId),
+    withoutHsts,
     personalKeys: gateKeys,
     adminSections: [],
     service: {},

@@ -1,6 +1,6 @@
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
-import { evenWhenFull } from './even-when-full.ts';
+import { evenWhenFull } from '../../shared/even-when-full.ts';
 import { type Network, namesAround, networkName, networkText } from './network.ts';
 
 /** A network from which nobody may sign in. */

@@ -1,7 +1,7 @@
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { SessionLimits } from '../../session/lifetime.ts';
-import { evenWhenFull } from './even-when-full.ts';
+import { evenWhenFull } from '../../shared/even-when-full.ts';
 
 const key = 'cut-off';
 

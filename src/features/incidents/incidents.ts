@@ -4,12 +4,13 @@ import { HttpError } from '../../http/http-error.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { auditRefused } from '../../session/sign-in.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 import type {} from '../../shared/redis-client.ts';
 import type { IpDetail } from '../../shared/shown-ip.ts';
 import { announceOutcomes } from '../../shared/sign-in-outcomes.ts';
 import { Blocks } from './blocks.ts';
 import { CutOff } from './cut-off.ts';
-import { History } from './history.ts';
+import { History, historyKeys } from './history.ts';
 import { OperatorLog } from './operator-log.ts';
 import { answerProbe } from './probe.ts';
 
@@ -20,6 +21,7 @@ export type Incidents = {
   refuseBlocked: RequestHandler;
   /** Answers `latchkey doctor`, below `/doctor`. */
   answerProbe: RequestHandler;
+  personalKeys: PersonalKeys[];
   service: Service;
 };
 
@@ -38,6 +40,7 @@ export function openIncidents({ redis, log, ipDetail = 'full' }: Core): Incident
     minSignedInAt: () => cutOff.minSignedInAt,
     refuseBlocked: refuseBlocked(blocks, log),
     answerProbe: answerProbe(redis),
+    personalKeys: [historyKeys],
     service: follow({ redis, log, cutOff, blocks }, ipDetail),
   };
 }

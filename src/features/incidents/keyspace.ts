@@ -170,7 +170,7 @@ function ofMany<Result>(
 
 // Of a command that Redis does not know, acl_check_cmd says so by an error.
 function zeroIfRefused(error: unknown): 0 {
-  if (error instanceof ErrorReply) return 0;
+  if (error instanceof ErrorReply && !/^(?:LOADING|BUSY|CLUSTERDOWN|MASTERDOWN) /.test(error.message)) return 0;
   throw error;
 }
 

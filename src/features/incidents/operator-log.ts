@@ -2,7 +2,7 @@ import type { Actor } from '../../cli/actor.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
-import { evenWhenFull } from './even-when-full.ts';
+import { evenWhenFull } from '../../shared/even-when-full.ts';
 
 /** What an operator did. It names nobody but the operator: addresses by their tag, sessions by their handle. */
 export type OperatorAction = { command: string; actor: Actor; at: number } & Record<string, unknown>;

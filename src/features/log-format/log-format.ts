@@ -27,7 +27,7 @@ export function ipDetailOf({ logFormat }: Formatted): IpDetail {
 // that turn the direction of text. They only ever stand in strings.
 function escapeControls(line: string): string {
   return line.replace(
-    /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

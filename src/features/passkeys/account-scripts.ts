@@ -1,3 +1,5 @@
+import { evenWhenFull } from '../../shared/even-when-full.ts';
+
 // An account is a hash: `email`, `user` (the user handle) and, for each passkey, HANDLE, HANDLE:use and HANDLE:name.
 // Without a passkey it has an end; a key of another type is not ours and must not keep its address from passkeys.
 const accountFunctions = `
@@ -14,6 +16,10 @@ local function countPasskeys(key)
   return count
 end
 `;
+
+/** Where a passkey's account is, or that it was removed; also when Redis is full. ARGV: the value, perhaps EX and seconds. */
+export const pointScript = `${evenWhenFull}
+return redis.call('SET', KEYS[1], unpack(ARGV))`;
 
 /** Keys: the account. Returns its fields and values. */
 export const loadScript = `${accountFunctions}

@@ -4,7 +4,15 @@ import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/session-id.ts';
 import { readStoredText } from '../email-code/stored-text.ts';
-import { addScript, loadScript, prepareScript, removeScript, renameScript, useScript } from './account-scripts.ts';
+import {
+  addScript,
+  loadScript,
+  pointScript,
+  prepareScript,
+  removeScript,
+  renameScript,
+  useScript,
+} from './account-scripts.ts';
 import { challengeSeconds } from './challenges.ts';
 import { type Account, decodeAccount, encode, encodeUse, handleOf, type Passkey, type PasskeyUse } from './record.ts';
 
@@ -141,8 +149,8 @@ export class Accounts {
   }
 
   async #point(handle: string, to: string): Promise<void> {
-    const options = to === removed ? { expiration: { type: 'EX', value: removedSeconds } as const } : undefined;
-    await withDeadline(deadlineMs, this.#redis.set(pointerKey(handle), to, options));
+    const ends = to === removed ? ['EX', String(removedSeconds)] : [];
+    await this.#eval(pointScript, pointerKey(handle), [to, ...ends]);
   }
 
   // First marked, then perhaps back again, if it was added meanwhile: a browser that is told of a removal may delete it.

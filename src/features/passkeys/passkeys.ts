@@ -2,6 +2,7 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import type { AdminSection, Core, SignInWay } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import { requireLogin } from '../../middleware/require-login.ts';
+import type { PersonalKeys } from '../../shared/operations.ts';
 import { requireFreshLogin } from '../access-guards/access-guards.ts';
 import type { MailFeature } from '../mail/mail.ts';
 import { Accounts } from './accounts.ts';
@@ -13,6 +14,7 @@ import { announcePasskeyOutcomes, sendRequestOptions, signInWithPasskey } from '
 import { PasskeyMailTemplates } from './mail-templates.ts';
 import { passkeyMails } from './passkey-mails.ts';
 import type { PasskeyRoutes } from './passkey-request.ts';
+import { passkeyKeys } from './personal-keys.ts';
 import { relyingPartyOf } from './relying-party.ts';
 import { PasskeyService } from './service.ts';
 import { UndoLinks } from './undo-links.ts';
@@ -24,6 +26,7 @@ export type PasskeysFeature = {
   routes?: Router;
   /** What other programs ask of a relying party. */
   wellKnown?: Router;
+  personalKeys: PersonalKeys[];
   adminSections: AdminSection[];
   /** Where a page load goes after a sign-in by other means, on its way to `next`. */
   pageAfterSignIn: (req: Request, res: Response, next: string) => string;
@@ -39,7 +42,10 @@ const requireFresh = requireFreshLogin({ withinSeconds: 600 });
 export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: SignInWay): PasskeysFeature {
   const { config, secrets, redis, log, store, isAllowed } = core;
   const { noticeNewBrowser } = signInWay;
-  if (!outbox || !noticeNewBrowser) return { adminSections: [], pageAfterSignIn: (_req, _res, next) => next };
+  const personalKeys = passkeyKeys(redis);
+  if (!outbox || !noticeNewBrowser) {
+    return { personalKeys, adminSections: [], pageAfterSignIn: (_req, _res, next) => next };
+  }
   announcePasskeyOutcomes();
   const accounts = new Accounts(redis);
   const links = new UndoLinks(redis);
@@ -55,6 +61,7 @@ export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: Sig
   return {
     routes: routesOf(parts),
     wellKnown: wellKnown(parts, config),
+    personalKeys,
     adminSections: [{ view: 'passkeys/admin-section', load: async () => ({}) }],
     pageAfterSignIn(req, res, next) {
       const isLater = cookies.wasOffered(req) || next.startsWith(listPath);

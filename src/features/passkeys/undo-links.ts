@@ -4,7 +4,7 @@ import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { readStoredText } from '../email-code/stored-text.ts';
-import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
+import { useUp } from '../email-code/used-links.ts';
 import { type Passkey, parseJson, passkeyShape } from './record.ts';
 
 const linkShape = z.object({
@@ -62,9 +62,8 @@ export class UndoLinks {
    */
   async use(token: string, undo: Undo, outcome: Outcome): Promise<Outcome | undefined> {
     const record = JSON.stringify({ ...undo, outcome });
-    const expiration = { type: 'EX', value: repeatSeconds } as const;
-    const options = { condition: 'XX', GET: true, expiration } as const;
-    const earlier = await withDeadline(deadlineMs, this.#redis.set(keyOf(token), record, options));
+    // Those that have done something end in "ed".
+    const earlier = await useUp(this.#redis, keyOf(token), record, '"outcome":"%l+ed"');
     return readLink(earlier ?? undefined)?.outcome;
   }
 }

@@ -29,7 +29,7 @@ export function undoChange(parts: PasskeyRoutes): RequestHandler {
     if (typeof token !== 'string' || !undo) throw usedUp(req);
     const { action, email } = undo;
     const outcome = undo.outcome ?? (await undoOnce(parts, req, token, undo));
-    if (action === 'remove' && req.session.email === email) {
+    if (action === 'remove' && undo.outcome === undefined && req.session.email === email) {
       await signOut(req, res);
       res.locals.email = undefined;
     }

@@ -8,7 +8,6 @@ import { rememberDates } from './recent-dates.ts';
 import { rememberLists } from './remember-lists.ts';
 import { sendPages } from './send-pages.ts';
 
-export { tuneHeaders } from './constant-headers.ts';
 export { listPreloaded } from './preload-lists.ts';
 export { tuneRedis } from './script-hashes.ts';
 

@@ -88,7 +88,10 @@ async function checkKeeping(
   );
   const policies = new Set(found.map(({ policy }) => policy).filter((policy) => policy !== 'noeviction'));
   const savesNothing = found.some((keeping) => keeping.savesNothing);
-  if (found.some(({ isLoading }) => isLoading) || !(savesNothing || policies.size > 0)) return;
+  if (found.some(({ isLoading }) => isLoading)) {
+    return log.warn('Redis is still loading: its persistence and eviction could not be checked');
+  }
+  if (!(savesNothing || policies.size > 0)) return;
   const lasting = await lastingIn(client, permissions);
   if (savesNothing) {
     const loss = lasting === undefined ? 'sign everybody out' : `lose the ${lasting} that it holds for good`;

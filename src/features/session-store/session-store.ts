@@ -56,7 +56,10 @@ function describe(value: unknown): string {
  */
 export function sessions(options: SessionsOptions): RequestHandler[] {
   checkSessionsOptions(options);
-  return [addMaxAge, ...uncheckedSessions(options)];
+  const [load, ...others] = uncheckedSessions(options);
+  // One step, since the first one alone loads a session: see "WebSockets" in docs/session-store.md.
+  const loadSession: RequestHandler = (req, res, next) => addMaxAge(req, res, () => load?.(req, res, next));
+  return [loadSession, ...others];
 }
 
 /**

@@ -93,7 +93,7 @@ class Supervisor {
   readonly #inherited: Inherited;
   readonly #options: Options;
   readonly #workers = new Set<Worker>();
-  /** The settings of the workers, as far as a reload was not stopped. */
+  /** The settings of the last reload that replaced every worker. */
   #latest: Config;
   #isStopping = false;
   #reload: Promise<void> | undefined;
@@ -179,7 +179,7 @@ class Supervisor {
     }
     this.#warnOfChanges(config);
     if (isDeepStrictEqual(config, this.#latest)) {
-      this.#log.warn('reload: no setting has changed; a change in the environment needs a restart');
+      this.#log.info('reload: the settings are as before; a change in the environment needs a restart');
     }
     this.#log.info('reload: replacing all workers');
     for (const old of [...this.#workers]) {
