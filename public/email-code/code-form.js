@@ -3,7 +3,7 @@ const form = document.querySelector('#code-form');
 const field = document.querySelector('#code');
 const again = document.querySelector('#send-again');
 
-// Whoever enters the code is told before that its last digit sends it (WCAG 3.2.2).
+// Says, before anything is entered, that the last digit sends the code (WCAG 3.2.2).
 function showHint() {
   document.querySelector('#code-hint').hidden = false;
   field.setAttribute('aria-describedby', `${field.getAttribute('aria-describedby')} code-hint`);
@@ -27,7 +27,7 @@ function watchField() {
   });
 }
 
-// By a clock that nobody sets.
+// Counts by `performance.now()`: the system clock may be set meanwhile.
 function countDown() {
   const label = again.textContent;
   const end = performance.now() + Number(again.dataset.waitSeconds) * 1000;

@@ -35,7 +35,7 @@ export type Operator = {
   openToAct: () => Promise<OpenedToAct>;
   /** What there was to warn of so far: in the settings, and in the start's checks of Redis. */
   warnings: () => string[];
-  /** What went wrong beside what was done. */
+  /** What failed although the command itself was carried out. */
   notices: () => string[];
   /** Asks before something that can't be undone, unless `--yes` is given. */
   confirm: (what: string) => Promise<void>;

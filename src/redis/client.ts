@@ -1,6 +1,6 @@
 import type { NodeClient } from './node.ts';
 
-/** Redis for all of Latchkey, be it one server or several: its basic commands, besides those in scripts. */
+/** Redis for all of Latchkey, be it one server or several: the core's commands, besides those in scripts. */
 export interface RedisClient {
   get: (key: string) => Promise<string | null>;
   set: (key: string, value: string, options?: Parameters<NodeClient['set']>[2]) => Promise<string | null>;

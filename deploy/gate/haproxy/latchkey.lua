@@ -30,7 +30,7 @@ core.register_action("latchkey", { "http-req" }, function(txn)
     end
   end
 
-  -- As much of it as Latchkey reads; the app gets all.
+  -- A check brings the first 1,000 characters of Accept, since Latchkey refuses more than 1,024. The app gets all.
   if asked["accept"] then asked["accept"] = { table.concat(asked["accept"], ","):sub(1, 1000) } end
 
   local response = core.httpclient():get({ url = latchkey, headers = asked, timeout = 5000 })

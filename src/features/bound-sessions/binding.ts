@@ -33,7 +33,8 @@ function encode({ key, isConfirmed }: Binding): string {
 
 /**
  * Gives a record a binding, unless it has a greater one. It is always the first member of the JSON: this adds it there, and
- * a session that is read and stored again keeps the order of its fields.
+ * a session that is read and stored again keeps the order of its fields. Only a field that is named by a whole number would
+ * come before it, so a fork may not have one.
  */
 const withBinding = `
 local shape = '^([^\\n]*\\n[^\\n]*)\\n{"binding":"([%w_-]*)",?'

@@ -34,8 +34,8 @@ export class OperatorLog {
   }
 
   /**
-   * Logs what waits; of several processes, one logs each. It is a warning, which is kept where sign-ins are not logged; a
-   * process that doesn't log warnings either leaves it to others.
+   * Logs what waits; of several processes, one logs each. As a warning, so that `LOG_LEVEL=warn` keeps it; a process that
+   * logs no warnings leaves it to others.
    * @throws {RedisUnavailable}
    */
   async drainTo(log: Logger): Promise<void> {

@@ -28,7 +28,7 @@ const storeOptions: Options<SessionStoreOptions> = {
   redis: {
     takes:
       'a client of the redis package, version 4 or newer, as createClient() returns it; one of ioredis does not fit',
-    // What those have that don't fit takes other arguments, under the names of Redis in lower case.
+    // Clients that don't fit have the commands under lower-case names, such as `hgetall`, and take other arguments.
     accepts: (value) => hasMethods(value, 'get', 'eval') && !hasMethods(value, 'hgetall'),
     isRequired: true,
   },
