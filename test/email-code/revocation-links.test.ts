@@ -23,6 +23,7 @@ test('a token that is used at once with another press answers what either has en
   expect(await links.find(token)).toEqual({ ...linked, hasEnded: false });
   expect(await links.use(token, linked, true)).toBe(true);
   expect(await links.use(token, linked, false)).toBe(true);
+  expect(await links.find(token)).toEqual({ ...linked, hasEnded: true });
   const [key = ''] = await redis.keys('n:*');
   expect(await redis.ttl(key)).toBeLessThanOrEqual(30);
 });

@@ -84,6 +84,9 @@ describe.each(proxyNames)('a check by %s', (proxy) => {
       expect(refusal.headers['content-security-policy']).toContain("frame-ancestors 'self'");
       expect(refusal.headers['x-frame-options']).toBe('SAMEORIGIN');
     }
+    // A page load that a service worker passes on.
+    const headers = { ...navigation, 'Sec-Fetch-Dest': 'empty' };
+    expect((await stranger.check(`${wiki}/page`, { proxy, headers })).location).toBeDefined();
   });
 
   test('refuses sites that are not listed, however they are written', async () => {

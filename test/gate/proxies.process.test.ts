@@ -9,6 +9,7 @@ import { SiteSessions } from '../../src/features/gate/site-sessions.ts';
 import { openSites } from '../../src/features/gate/sites.ts';
 import { testSecret } from '../support/app.ts';
 import { forged as forgedForAll } from '../support/forged-headers.ts';
+import { freePort } from '../support/process.ts';
 import { askPlain, askProxy, type RunningProxy } from '../support/proxies.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { startDemoApp } from './demo-app.ts';
@@ -482,6 +483,14 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
     expect(answer.text).toContain(`href="${login}/gate?site=`);
     expect(reportsApp.seen).toEqual([]);
   });
+});
+
+test.each(['nginx', 'caddy', 'haproxy'] as const)('%s does not take an app that is away for Latchkey', async (name) => {
+  const proxy = await startGateProxy(name, { ...upstreams, reports: await freePort() });
+  const browser = await entered(proxy);
+  const { status, text } = await browser.open(`${reports}/`);
+  expect([502, 503]).toContain(status);
+  expect(text).not.toContain('That did not work just now');
 });
 
 // Of these proxies, only HAProxy takes a WebSocket over HTTP/2 (RFC 8441), where a browser has a connection already.

@@ -65,3 +65,17 @@ test('so does one whose removal is marked while it is restored', async () => {
   restorer.link.delayMs = 0;
   expect(await restorer.accounts.find(passkey.id)).toMatchObject({ passkey: { id: passkey.id } });
 });
+
+test('a passkey is removed although Redis is full', async () => {
+  const { accounts } = await accountsBehindLink();
+  const passkey = newPasskey();
+  const account = await accounts.prepare(address('full@example.com'));
+  await accounts.add(account, passkey);
+  await redis.configSet('maxmemory', '1');
+  try {
+    expect(await accounts.remove(account.email, handleOf(passkey.id))).toBe(0);
+  } finally {
+    await redis.configSet('maxmemory', '0');
+  }
+  expect(await accounts.find(passkey.id)).toBe('removed');
+});
