@@ -42,7 +42,9 @@ const victimOf = (server: RunningServer) =>
 
 /** Opens a page on a connection of its own. */
 const open = async (url: string, path = '/login') => {
-  const response = await fetch(url + path, { headers: { Connection: 'close' } });
+  // Node leaves a connection unanswered that comes in the moment in which a port is given up.
+  const signal = AbortSignal.timeout(15_000);
+  const response = await fetch(url + path, { headers: { Connection: 'close' }, signal });
   return { status: response.status, text: await response.text() };
 };
 
