@@ -56,8 +56,11 @@ async function signedIn(origin: string, email = newEmail()): Promise<{ profile: 
 }
 
 async function logOut(page: Page, origin: string): Promise<void> {
-  await page.getByRole('banner').getByRole('button', { name: 'Log out' }).click();
+  const button = page.getByRole('banner').getByRole('button', { name: 'Log out' });
+  await button.click();
   await page.waitForURL(`${origin}/`);
+  // The page may have been there before.
+  await button.waitFor({ state: 'detached' });
 }
 
 /** Ends all sessions of an address from another device. */
