@@ -17,7 +17,7 @@ export type SessionsOptions = {
  * Loads the visitor's session into `req.session`, stores what a page changes in it before the response leaves, and
  * keeps the cookie current. Visitors who only look get neither a session nor a cookie (ASVS 7.6.2).
  */
-export function sessions({ store, secrets, wrapLoading }: SessionsOptions): RequestHandler[] {
+export function sessions({ store, secrets, wrapLoading }: SessionsOptions): [RequestHandler, RequestHandler] {
   const expressSession = session({
     store,
     secret: [...secrets],
@@ -32,8 +32,6 @@ export function sessions({ store, secrets, wrapLoading }: SessionsOptions): Requ
   function loadSession(req: Request, res: Response, next: NextFunction): void {
     // Where there is no Express, as with a WebSocket's upgrade, a session is only loaded.
     if (!('cookie' in res)) return void expressSession(req, res, next);
-    // Express-session skips `OPTIONS *`, which is below no path; but pages rely on a session.
-    req.originalUrl = req.originalUrl.replace(/^\*/, '/*');
     const { write, end, flushHeaders } = res;
     load(req, res, (error?: unknown) => {
       // Express-session's own `end` hashes the session twice, and sends most of a response before it saves.

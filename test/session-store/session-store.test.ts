@@ -12,6 +12,7 @@ import {
 import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { connectNode, testSecret } from '../support/app.ts';
+import { connect } from '../support/process.ts';
 import { plainData } from '../support/store-contract.ts';
 import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -195,6 +196,16 @@ test('two apps on one Redis, each with a prefix, know nothing of each other', as
   expect(keys.map((key) => /^(?:shop|forum):.*\{(.+?)\}/.exec(key)?.[1])).toEqual(Array(4).fill(tagOf(email)));
   expect(await shop.index.endAll(email)).toBe(1);
   expect([await shop.get(inShop), await forum.get(inForum)]).toEqual([null, expect.objectContaining({ email })]);
+});
+
+// Latchkey's own server rewrites such targets; an app of one's own has another one, and answered 500.
+test('a target that is not a path has a session as well', async () => {
+  const url = await startPlainApp({ redis }, (app) => {
+    app.use((req, res) => void res.json(typeof req.session));
+  });
+  const { received, closed } = await connect(url, 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  await closed;
+  expect(received()).toMatch(/^HTTP\/1.1 200 [\s\S]*"object"$/);
 });
 
 test('errors of another version of the redis package are told apart as well', async () => {

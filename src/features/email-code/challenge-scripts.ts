@@ -5,8 +5,7 @@ import { pending } from './known-browsers.ts';
 // A record is a line of fields, the address last, since it may have spaces in it. The version comes first, and a record
 // of another version or shape counts as none. While the code is awaited (state w), `first` says how many tries the code
 // is good for, and `second` until when, in milliseconds since the epoch; once the code was used (state u), `first` is
-// the random part of the session's id. `last` is the start of the hash of the wrong code that was
-// entered last.
+// the random part of the session's id. `last` is the start of the hash of the wrong code that was entered last.
 const recordFunctions = `
 local function read(key)
   local text = redis.pcall('GET', key)

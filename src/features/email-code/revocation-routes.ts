@@ -22,8 +22,8 @@ export function showEndSession({ links, store }: Parts): RequestHandler {
 }
 
 /**
- * Ends the session that the link stands for, and makes its browser new to the address again. A second
- * press, or a reload, does nothing more and is told the same.
+ * Ends the session that the link stands for, and makes its browser new to the address again. A second press, or a reload,
+ * does nothing more and is told the same.
  */
 export function endLinkedSession(parts: Parts): RequestHandler {
   return async function endLinkedSession(req, res) {

@@ -15,6 +15,8 @@ const styleSource = `'sha256-${createHash('sha256').update(style).digest('base64
 const headers = Object.entries(headerValues(securityHeaders({ https: false }))).map(
   ([name, value]) => [name, value.replace("style-src 'self'", `style-src ${styleSource}`)] as const,
 );
+const policy = new Map(headers).get('content-security-policy') ?? '';
+const framedPolicy = policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'");
 
 /**
  * The headers of an answer of ours on somebody else's site. Without HSTS: the login site's covers all of its subdomains,
@@ -28,8 +30,7 @@ export function setSiteHeaders(res: Response): void {
 /** Answers with a sentence, which the site's own frames may show. */
 export function sendSiteText(res: Response, status: number, text: string): void {
   setSiteHeaders(res);
-  const policy = String(res.getHeader('Content-Security-Policy'));
-  res.setHeader('Content-Security-Policy', policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'"));
+  res.setHeader('Content-Security-Policy', framedPolicy);
   res.setHeader('X-Frame-Options', 'SAMEORIGIN');
   res.status(status).type('text').send(`${text}\n`);
 }

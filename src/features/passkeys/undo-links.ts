@@ -62,8 +62,8 @@ export class UndoLinks {
    */
   async use(token: string, undo: Undo, outcome: Outcome): Promise<Outcome | undefined> {
     const record = JSON.stringify({ ...undo, outcome });
-    // Those that have done something end in "ed".
-    const earlier = await useUp(this.#redis, keyOf(token), record, '"outcome":"%l+ed"');
+    // "removed" or "restored": a use whose outcome is another one has changed nothing.
+    const earlier = await useUp(this.#redis, keyOf(token), record, '"outcome":"re%l+ed"');
     return readLink(earlier ?? undefined)?.outcome;
   }
 }

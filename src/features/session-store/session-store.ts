@@ -1,4 +1,4 @@
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express';
 import type { SessionRedis } from '../../session/commands.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { type SessionsOptions, sessions as uncheckedSessions } from '../../session/middleware.ts';
@@ -54,12 +54,16 @@ function describe(value: unknown): string {
  * The middleware that loads `req.session`.
  * @throws {TypeError} for options that are unknown, missing or wrong; the message lists them all
  */
-export function sessions(options: SessionsOptions): RequestHandler[] {
+export function sessions(options: SessionsOptions): [RequestHandler, RequestHandler] {
   checkSessionsOptions(options);
-  const [load, ...others] = uncheckedSessions(options);
+  const [load, keepCookieCurrent] = uncheckedSessions(options);
   // One step, since the first one alone loads a session: see "WebSockets" in docs/session-store.md.
-  const loadSession: RequestHandler = (req, res, next) => addMaxAge(req, res, () => load?.(req, res, next));
-  return [loadSession, ...others];
+  function loadSession(req: Request, res: Response, next: NextFunction): void {
+    // As createHttpServer() does for Latchkey itself: express-session would skip `OPTIONS *`.
+    if (req.url.startsWith('*')) req.originalUrl = `/${req.url}`;
+    addMaxAge(req, res, () => load(req, res, next));
+  }
+  return [loadSession, keepCookieCurrent];
 }
 
 /**
