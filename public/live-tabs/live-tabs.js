@@ -8,6 +8,8 @@ const settleMs = 300;
 const maxSpreadMs = 500;
 /** So that a process which restarts does not get all browsers back at once. */
 const [firstRetryMs, maxRetryMs, refusedRetryMs] = [10_000, 120_000, 120_000];
+/** What a stream says in place of an owner: browsers drop an event without data. */
+const nobody = 'nobody';
 
 let tabs;
 let listening;
@@ -49,7 +51,7 @@ function untilClosed(signal) {
       failures = 0;
       if (data === owner) return;
       stop();
-      setTimeout(tell, Math.random() * maxSpreadMs, tabs, data);
+      setTimeout(tell, Math.random() * maxSpreadMs, tabs, data === nobody ? '' : data);
     };
     stream.onerror = () => {
       const isRefused = stream.readyState === EventSource.CLOSED;
@@ -65,8 +67,8 @@ function untilClosed(signal) {
  * The guards of all tabs then ask the server, with the cookie that the browser has by that time. If somebody has logged in
  * since, they have asked.
  */
-function tell(channel, data) {
-  if (channel === tabs && !listening) channel.postMessage(data);
+function tell(channel, ownerNow) {
+  if (channel === tabs && !listening) channel.postMessage(ownerNow);
 }
 
 function pause(ms, signal) {

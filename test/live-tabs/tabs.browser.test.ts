@@ -100,6 +100,17 @@ describe('a page whose session was ended elsewhere', () => {
   });
 });
 
+test('the other tabs hear that nobody is signed in as a signed-out page says it: a login form stays as it is', async () => {
+  const { profile, page, email } = await listening();
+  const otherTab = await profile.newPage();
+  await otherTab.goto(`${url}/livez`);
+  await otherTab.evaluate(`globalThis.heard = [];
+    new BroadcastChannel('session-owner').onmessage = ({ data }) => heard.push(data)`);
+  await endElsewhere(email);
+  await notice(page).waitFor();
+  expect(await otherTab.evaluate('heard')).toEqual(['']);
+});
+
 test('a page listens again after a false alarm', async () => {
   const { page, email } = await listening();
   const open = streamsOf(app);

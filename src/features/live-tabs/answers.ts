@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Response } from 'express';
 
-/** In place of an owner. */
+/** In place of an owner, as public/live-tabs/live-tabs.js knows it. */
 export const nobody = 'nobody';
 const streamHeaders = {
   'Content-Type': 'text/event-stream',
