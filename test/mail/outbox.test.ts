@@ -389,7 +389,9 @@ describe('the metrics', () => {
     server.failure = { at: 'recipient', answer: 450 };
     await enqueue();
     await expect.poll(() => seen['mails_deferred_total code'], soon).toBeGreaterThan(0);
-    expect([seen.mails_queued, Number(seen.mail_oldest_seconds) > 0]).toEqual([1, true]);
+    expect(seen.mails_queued).toBe(1);
+    // The first look at the queue may come within the millisecond of its first mail.
+    await expect.poll(() => seen.mail_oldest_seconds, soon).toBeGreaterThan(0);
     server.failure = { at: 'recipient', answer: 550 };
     await expect.poll(() => seen['mails_failed_total code refused'], soon).toBe(1);
     server.failure = undefined;
