@@ -18,6 +18,21 @@ const other = await startApp({ redisAddress });
 const { url, redis } = app;
 const ann = () => signedIn(url);
 
+/** A process that looks at its streams when the test lets a second pass. */
+async function startTicking() {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'], now: Date.now() });
+  const ticking = await startApp({ redisAddress });
+  async function pass(seconds: number): Promise<void> {
+    for (let passed = 0; passed < seconds; passed += 1) {
+      vi.advanceTimersByTime(1000);
+      // Over the connection of this process, and so behind what it has asked.
+      await ticking.store.peek('end of a tick');
+    }
+  }
+  const commandsWhile = (seconds: number) => commandsFor(redis, () => pass(seconds), [/end of a tick/]);
+  return { url: ticking.url, pass, commandsWhile };
+}
+
 afterEach(() => {
   vi.useRealTimers();
 });
@@ -46,9 +61,10 @@ describe('a stream', () => {
   });
 
   test('costs Redis one command when it is opened, and none while nothing happens', async () => {
-    const visitor = await ann();
-    expect(await commandsFor(redis, () => listen(url, visitor))).toEqual({ get: '1' });
-    expect(await commandsFor(redis, () => new Promise((done) => setTimeout(done, 2500)))).toEqual({});
+    const ticking = await startTicking();
+    const visitor = await signedIn(ticking.url);
+    expect(await commandsFor(redis, () => listen(ticking.url, visitor))).toEqual({ get: '1' });
+    expect(await ticking.commandsWhile(25)).toEqual({});
   });
 
   test('is not for the pages of other sites', async () => {
@@ -136,32 +152,32 @@ describe('a stream says that its session has ended', () => {
     ['idle', 30, false],
     ['absolute', 8 * 60, true],
   ])('by its %s limit', async (_which, minutes, isUsed) => {
-    const signedInAt = Date.now();
-    vi.useFakeTimers({ toFake: ['Date'], now: signedInAt - 10_000 });
-    const before = await ann();
+    const { url, pass } = await startTicking();
+    const before = await signedIn(url);
+    const signedInAt = Date.now() + 10_000;
     vi.setSystemTime(signedInAt);
-    const visitor = await ann();
+    const visitor = await signedIn(url);
     const [earlier, listener] = [await listen(url, before), await listen(url, visitor)];
     for (let passed = 0; isUsed && passed < minutes; passed += 20) {
       vi.setSystemTime(signedInAt + passed * 60_000);
       for (const user of [before, visitor]) expect((await user.get('/')).text).toContain('You are signed in');
     }
     vi.setSystemTime(signedInAt + minutes * 60_000 - 5000);
+    await pass(2);
     await expectEnd(earlier);
     expect(listener.isOpen()).toBe(true);
-    vi.setSystemTime(signedInAt + minutes * 60_000 + 1000);
+    await pass(4);
     await expectEnd(listener);
   });
 
   test('not at its idle limit while it is used elsewhere', async () => {
-    const visitor = await ann();
+    const { url, commandsWhile } = await startTicking();
+    const visitor = await signedIn(url);
     const listener = await listen(url, visitor);
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
     vi.setSystemTime(Date.now() + 29 * 60_000);
     await visitor.copy(other.url).get('/');
     vi.setSystemTime(Date.now() + 2 * 60_000);
-    const peeked = await commandsFor(redis, () => new Promise((done) => setTimeout(done, 2500)));
-    expect(peeked).toEqual({ get: '1' });
+    expect(await commandsWhile(5)).toEqual({ get: '1' });
     expect([listener.isOpen(), listener.owners()]).toEqual([true, [tagOf('ann@example.com')]]);
   });
 });

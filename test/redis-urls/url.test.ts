@@ -111,7 +111,7 @@ test('a password with every special character, an IPv6 address and a database le
   expect(await redis.client((admin) => admin.info('keyspace'))).toContain('db5:keys=1');
 });
 
-test('a unix socket with a password and a database leads to Redis', async () => {
+test.concurrent('a unix socket with a password and a database leads to Redis', async () => {
   const socketPath = `${newDirectory('unix-')}/my redis.sock`;
   const redis = await startRedisServer('of-the-operator', ['--unixsocket', socketPath]);
   const client = await connectUrl(`unix://:of-the-operator@${encodeURI(socketPath)}?db=2`);
@@ -123,7 +123,7 @@ test('a unix socket with a password and a database leads to Redis', async () => 
   });
 });
 
-test('a database that does not exist is told at start', async () => {
+test.concurrent('a database that does not exist is told at start', async () => {
   const { url } = await startRedisServer('of-the-operator');
   await expect(connectUrl(`${url}/99`)).rejects.toMatchObject({
     cause: { message: expect.stringMatching(/^ERR DB index is out of range/) },
