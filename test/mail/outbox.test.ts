@@ -332,6 +332,21 @@ describe('several processes', () => {
     await expect.poll(() => idle.accepted, soon).toHaveLength(1);
   });
 
+  test('forget mail that expired while none of them was there', async () => {
+    const limits = { connections: 5, ordinaryConnections: 5, connectionsPerDomain: 5, mailsPerMinute: 60_000 };
+    const queue = new Queue(redis, 'this process');
+    const mails = { sealed: 'x', ttlSeconds: 60, delayMs: 0 };
+    await queue.enqueue({ ...mails, id: 'code', lane: 'normal', domain: 'a' });
+    await queue.enqueue({ ...mails, id: 'decoy', lane: 'withheld', domain: 'a' });
+    await queue.enqueue({ ...mails, id: 'notice', lane: 'high', domain: 'b', ttlSeconds: 86_400 });
+    // These expire together; the sets that count them live on, for the notice and for the next decoy.
+    const keys = ['mail:code', 'queue:normal:a', 'mail:decoy', 'queue:withheld:a'];
+    await node.del(keys.map((key) => `{outbox}:${key}`));
+    expect(await queue.claim([], limits, [])).toMatchObject({ jobs: [{ id: 'notice' }], queued: 1 });
+    await queue.finish('notice');
+    expect(await queue.isEmpty()).toBe(true);
+  });
+
   test('deliver at once what they have leased without learning of it, because a reply was lost', async () => {
     const limits = { connections: 5, ordinaryConnections: 5, connectionsPerDomain: 5, mailsPerMinute: 60_000 };
     const queue = new Queue(redis, 'this process');

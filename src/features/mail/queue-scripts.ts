@@ -171,7 +171,16 @@ for _, lane in ipairs({'high', 'normal', 'slow', 'withheld'}) do
   soonest(key('turns', lane))
 end
 soonest(key('leases'))
-local oldest = redis.call('ZRANGE', key('waiting'), 0, 0, 'WITHSCORES')[2]
+-- When the oldest was requested. What has expired while no process was there may be in no queue.
+local function oldestIn(set)
+  while true do
+    local id, asked = unpack(redis.call('ZRANGE', key(set), 0, 0, 'WITHSCORES'))
+    if mailOf(id or '') or not id then return asked end
+    forget(id)
+  end
+end
+oldestIn('withheld')
+local oldest = oldestIn('waiting')
 return {
   jobs, waiting.high or 0, waiting.normal or 0, nextAt and math.ceil(nextAt - now) or -1, leased,
   redis.call('ZCARD', key('waiting')), oldest and now - oldest or 0
