@@ -53,13 +53,15 @@ export function sentinelUrl(sentinels: RedisServer[], name = primaryName): strin
   return `redis+sentinel://:${password}@${hosts}/${name}?sentinel_password=${sentinelPassword}`;
 }
 
-export function startSentinel(primaryPort: number, name = primaryName): Promise<RedisServer> {
+/** @param epoch how many failovers there have been so far */
+export function startSentinel(primaryPort: number, name = primaryName, epoch = 0): Promise<RedisServer> {
   const configFile = join(newDirectory('sentinel-'), 'sentinel.conf');
   const settings = [
     `monitor ${name} 127.0.0.1 ${primaryPort} 2`,
     `auth-pass ${name} ${password}`,
     `down-after-milliseconds ${name} 500`,
     `failover-timeout ${name} 3000`,
+    `config-epoch ${name} ${epoch}`,
     `sentinel-pass ${sentinelPassword}`,
   ];
   writeFileSync(configFile, settings.map((setting) => `sentinel ${setting}\n`).join(''));

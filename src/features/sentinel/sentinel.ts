@@ -67,12 +67,15 @@ function sentinelResolver(target: SentinelTarget, { log, ca }: RedisOptions): Pr
         answer.status === 'rejected' && answer.reason.cause instanceof ErrorReply ? [answer.reason.cause] : [],
       );
       if (heard.length === 0 && refusal) lastError = refusal;
-      const [named] = heard.filter((primary) => primary !== undefined).sort((a, b) => b.epoch - a.epoch);
+      const known = heard.filter((primary) => primary !== undefined);
+      const [named] = known.sort((a, b) => b.epoch - a.epoch);
       if (heard.length > 0) status.back();
       else if (latest) status.lost(lastError);
       if (heard.length > 0 && !named) lastError = new Error(`no Sentinel knows a primary named ${primaryName}`);
-      // A Sentinel that was cut off may still name a primary that has been replaced.
-      if (named && named.epoch >= (latest?.epoch ?? 0)) latest = named;
+      // A Sentinel that was cut off may still name a primary that has been replaced. All of them together know better
+      // than what was heard before: if they were set up anew, they count from 0 again.
+      const areAll = known.length === sentinels.length;
+      if (named && (areAll || named.epoch >= (latest?.epoch ?? 0))) latest = named;
       return latest && { host: latest.host, port: latest.port };
     },
     failoverGraceMs,
