@@ -181,15 +181,27 @@ test('an address that was taken off the list gets none', async () => {
   expect((await askToAdd(visitor.copy(without.url))).status).toBe(401);
 });
 
-test('nothing is added when its owner could not be told', async () => {
+// The outbox needs `zadd`, and passkeys don't; `sadd` is the last command of adding one.
+test.each(['zadd', 'sadd'])('nothing is added when its owner could not be told (%s fails)', async (command) => {
   const full = await startPasskeyApp();
   const { visitor, email } = await newMember(full);
   const answer = new Authenticator(origin).create(readCreationOptions((await askToAdd(visitor)).text));
-  // The outbox needs it, and passkeys don't.
-  await full.redis.sendCommand(['ACL', 'SETUSER', 'default', '-zadd']);
+  await full.redis.sendCommand(['ACL', 'SETUSER', 'default', `-${command}`]);
   expect((await sendNew(visitor, answer)).status).toBe(503);
   await full.redis.sendCommand(['ACL', 'SETUSER', 'default', '+@all']);
   expect((await new Accounts(full.redis).load(address(email)))?.passkeys).toEqual([]);
+});
+
+test('a passkey stays if it is added a second time while Redis fails', async () => {
+  const failing = await startPasskeyApp();
+  const { visitor } = await newMember(failing);
+  const added = await addPasskey(visitor);
+  const options = readCreationOptions((await askToAdd(visitor)).text);
+  const answer = new Authenticator(origin).create(options, { credentialId: added.passkey.id });
+  await failing.redis.sendCommand(['ACL', 'SETUSER', 'default', '-sadd']);
+  expect((await sendNew(visitor, answer)).status).toBe(503);
+  await failing.redis.sendCommand(['ACL', 'SETUSER', 'default', '+@all']);
+  expect((await signInWith(newVisitor(failing), added)).status).toBe(200);
 });
 
 describe('after a sign-in by code', () => {

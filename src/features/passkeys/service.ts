@@ -186,7 +186,7 @@ export class PasskeyService {
   }
 
   async #addVerified(
-    { email, userHandle }: Omit<Account, 'passkeys'>,
+    { email, userHandle, passkeys }: Account,
     made: Omit<Passkey, 'name' | 'createdAt'>,
     client: Client,
   ): Promise<AddResult> {
@@ -195,17 +195,18 @@ export class PasskeyService {
     if (waitSeconds > 0) return { outcome: 'too often', waitSeconds };
     const name = providerName(made.aaguid) ?? client.device;
     const passkey = { ...made, name, createdAt: now() };
-    const outcome = await accounts.add({ email, userHandle }, passkey);
-    if (outcome === 'other') return { outcome: 'expired' };
-    if (outcome !== 'added') return { outcome };
     try {
+      const outcome = await accounts.add({ email, userHandle }, passkey);
+      if (outcome === 'other') return { outcome: 'expired' };
+      if (outcome !== 'added') return { outcome };
       await mails.sendAdded({ email, userHandle, passkey }, client);
+      return { outcome, passkey };
     } catch (error) {
-      // Nobody must have a passkey that the owner of the address is not told of.
-      await accounts.remove(email, handleOf(passkey.id));
+      // Nobody must have a passkey that the owner of the address is not told of, and it may have been stored.
+      const wasThere = passkeys.some(({ id }) => id === passkey.id);
+      if (!wasThere) await accounts.remove(email, handleOf(passkey.id));
       throw error;
     }
-    return { outcome, passkey };
   }
 
   async #take(counters: Parameters<typeof takePoints>[1]): Promise<number> {
