@@ -126,7 +126,6 @@ export function createApp(parts: AppParts) {
   services.push(branding.service);
   core.look = branding.look;
   const mail = openMail(core);
-  services.push(mail.service);
   const operations: Operations = { personalKeys: [], selfChecks: [] };
   operations.personalKeys.push(...mail.personalKeys);
   operations.selfChecks.push(mail.selfCheck);
@@ -149,6 +148,7 @@ export function createApp(parts: AppParts) {
   const gate = openGate(core);
   services.push(gate.service);
   operations.personalKeys.push(...gate.personalKeys);
+  services.push(mail.service); // Stopped first, so that the others still note what becomes of its last mails.
   gate.beforePages.use(requestLog(log));
   const adminSections: AdminSection[] = [];
   adminSections.push(...gate.adminSections);

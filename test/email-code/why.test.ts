@@ -56,6 +56,17 @@ test('shows a sign-in from the request to the mail server, with the queue id and
   expect((await latchkey('why', email)).text).toMatch(/^WHEN +WHAT +REQUEST\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC {2}\S/);
 });
 
+test('shows a mail that was delivered while the app stopped', async () => {
+  const slow = await startMailServer({ onRcptTo: (_address, _session, done) => setTimeout(done, 300) });
+  const stopping = await startCodeApp({ mails: slow });
+  const email = newAddress();
+  await askForCode(newBrowser(stopping.url), email);
+  await expect.poll(() => slow.seen).toContain('sender');
+  await stopping.close();
+  const entries = await new History(stopping.redis).read(tagOf(email));
+  expect(entries.map(({ what }) => what)).toEqual([expect.stringMatching(/^mail delivered: code/), 'code asked for']);
+});
+
 test('says why no mail came, and why a code was refused', async () => {
   const stranger = newAddress('example.org');
   await askForCode(newBrowser(app.url), stranger);

@@ -132,7 +132,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     if (closed) return;
     closed = true;
     await closeHttpServer(server);
-    for (const service of services) await service.stop?.();
+    for (const service of services.toReversed()) await service.stop?.();
     redis.destroy();
   }
   afterwards(close);
