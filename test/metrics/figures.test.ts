@@ -1,4 +1,4 @@
-import { Registry } from 'prom-client';
+import { AggregatorRegistry, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { showFigures } from '../../src/features/metrics/figures.ts';
 import { figures } from '../../src/shared/figures.ts';
@@ -23,4 +23,15 @@ test('figures of other features are shown from their first publication on, zeros
   expect(lines).toContain('test_waiting 5');
   expect(lines).toContain('test_seconds_bucket{le="1",kind="a"} 0');
   expect(lines).toContain('test_seconds_bucket{le="2",kind="a"} 1');
+});
+
+test('of several processes, what each has a share of is added up, and what all say is said once', async () => {
+  const registry = new Registry();
+  showFigures(registry);
+  figures.publish({ name: 'test_open', help: 'A figure', set: 3, isShare: true });
+  figures.publish({ name: 'test_queued', help: 'A figure', set: 3 });
+  const series = await registry.getMetricsAsJSON();
+  const lines = (await AggregatorRegistry.aggregate([series, series]).metrics()).split('\n');
+  expect(lines).toContain('test_open 6');
+  expect(lines).toContain('test_queued 3');
 });

@@ -21,7 +21,7 @@ const closeWithinMs = 5000;
 const batch = 100;
 /** When everybody's sessions are ended: 10,000 browsers are told within a second. */
 const [endBatch, endBatchMs] = [100, 10];
-const gauge = { name: 'latchkey_live_tabs', help: 'Open live-tab streams, one per browser' };
+const gauge = { name: 'latchkey_live_tabs', help: 'Open live-tab streams, one per browser', isShare: true } as const;
 
 type Options = { store: SessionStore; limits: SessionLimits };
 

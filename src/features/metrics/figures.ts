@@ -15,7 +15,7 @@ export function showFigures(registry: Registry): void {
       counters.set(name, counter);
       counter.inc(labels, figure.add);
     } else if ('set' in figure) {
-      const gauge = gauges.get(name) ?? new Gauge({ ...options, aggregator: 'max' });
+      const gauge = gauges.get(name) ?? new Gauge({ ...options, aggregator: figure.isShare ? 'sum' : 'max' });
       gauges.set(name, gauge);
       gauge.set(labels, figure.set);
     } else {
