@@ -50,6 +50,22 @@ test('a second try is mailed to the owner, once, with a link that ends the sessi
   expect(sent).toHaveLength(1);
 });
 
+test('tries after a mail that could not be stored are mailed', async () => {
+  const { owner, email } = await member();
+  const thief = thiefOf(owner, app.url, '__Host-session');
+  const steal = async () => {
+    await thief.get('/admin');
+    passSeconds(usualPatienceMs / 1000);
+  };
+  await steal();
+  // The outbox needs it, and the count of tries doesn't.
+  await app.redis.sendCommand(['ACL', 'SETUSER', 'default', '-zadd']);
+  await steal();
+  await app.redis.sendCommand(['ACL', 'SETUSER', 'default', '+@all']);
+  await steal();
+  expect((await app.mails.mailTo(email, subject)).text).toContain(stolenPair);
+});
+
 test('the mail says what a thief may have done whose bound cookie was cleared with the first refusal', async () => {
   const { owner, email } = await member();
   const thief = thiefOf(owner, app.url, '__Host-session', '__Host-bound');

@@ -255,6 +255,20 @@ describe('the counter', () => {
     await noMoreMail(app);
     await app.mails.mailTo(person, subjects.counter, 1);
   });
+
+  test('that goes back is mailed the next time if the mail could not be stored', async () => {
+    const failing = await startPasskeyApp();
+    const { visitor, email: person } = await newMember(failing);
+    const key = await addPasskey(visitor, { counter: 10 });
+    await signInWith(newVisitor(failing), key, { counter: 11 });
+    await noMoreMail(failing);
+    // All keys but those of the outbox.
+    await failing.redis.sendCommand(['ACL', 'SETUSER', 'default', 'resetkeys', '~[^{]*', '~{[^o]*', '~{o[^u]*']);
+    await signInWith(newVisitor(failing), key, { counter: 7 });
+    await failing.redis.sendCommand(['ACL', 'SETUSER', 'default', 'allkeys']);
+    await signInWith(newVisitor(failing), key, { counter: 6 });
+    await failing.mails.mailTo(person, subjects.counter);
+  });
 });
 
 describe('limits', () => {

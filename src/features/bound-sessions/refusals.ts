@@ -6,7 +6,7 @@ import { handleOf, tagIn } from '../../session/session-id.ts';
 import { figures } from '../../shared/figures.ts';
 import { personEvents } from '../../shared/person-events.ts';
 import type { TheftMails } from './theft-mails.ts';
-import { isSecondTry } from './tries.ts';
+import { forgetTries, isSecondTry } from './tries.ts';
 
 /** Why a request did not count as its session's. */
 const reasons = [
@@ -55,7 +55,11 @@ export class Refusals {
     figures.publish({ ...counter, labels: { reason }, add: 1 });
     personEvents.publish({ log, person, request: req.id, what: `bound session refused: ${reason}`, isRefusal: true });
     try {
-      if (isTry && (await isSecondTry(redis, sessionId, patienceMs))) await mails?.send(refused, req);
+      if (!isTry || !(await isSecondTry(redis, sessionId, patienceMs))) return;
+      await mails?.send(refused, req).catch(async (error: unknown) => {
+        await forgetTries(redis, sessionId);
+        throw error;
+      });
     } catch (err) {
       log.error({ id: req.id, err }, 'use of a bound session without its key not reported');
     }

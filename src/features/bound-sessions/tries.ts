@@ -46,6 +46,14 @@ export async function isSecondTry(redis: RedisClient, sessionId: string, patienc
   return (await withDeadline(deadlineMs, redis.eval(tryScript, step))) === 1;
 }
 
+/**
+ * Begins to count anew, where the owner could not be told.
+ * @throws {RedisUnavailable}
+ */
+export async function forgetTries(redis: RedisClient, sessionId: string): Promise<void> {
+  await withDeadline(deadlineMs, redis.del(triesKey(sessionId)));
+}
+
 /** Holds how often the session has been used without its key, as far as that is counted. */
 export function triesKey(sessionId: string): string {
   return `b:{${tagIn(sessionId)}}tries:${handleOf(sessionId)}`;

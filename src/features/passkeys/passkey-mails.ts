@@ -50,7 +50,12 @@ export function passkeyMails({ outbox, templates, links, redis, log }: Parts) {
       const key = `p:{${tagOf(owned.email)}}warned:${handleOf(owned.passkey.id)}`;
       const options = { condition: 'NX', expiration: { type: 'EX', value: ttlSeconds } } as const;
       try {
-        if ((await withDeadline(deadlineMs, redis.set(key, '', options))) === 'OK') await send('counter', owned, cause);
+        if ((await withDeadline(deadlineMs, redis.set(key, '', options))) !== 'OK') return;
+        await send('counter', owned, cause).catch(async (error: unknown) => {
+          // The next sign-in should be reported.
+          await withDeadline(deadlineMs, redis.del(key));
+          throw error;
+        });
       } catch (err) {
         log.error({ id: cause.requestId, err }, 'notice of a passkey whose counter went backwards not sent');
       }
