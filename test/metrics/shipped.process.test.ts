@@ -126,6 +126,8 @@ describe('with a server that has had some visitors, and a Prometheus that reads 
     const server = await startServer({ env: { METRICS_PORT: String(metricsPort), ...https, ...env } });
     const visitor = new Visitor(server.url(), { 'X-Forwarded-Proto': 'https' });
     for (const path of ['/', '/login', '/admin', '/nowhere']) await visitor.get(path);
+    await visitor.get('/session-events'); // feature: live-tabs
+    await visitor.post('/bound-session/refresh'); // feature: bound-sessions
     for (const email of ['ann@example.com', 'nobody']) await visitor.post('/login', { form: { email } });
     scrape = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
 
@@ -166,6 +168,11 @@ describe('with a server that has had some visitors, and a Prometheus that reads 
       const grouped = [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, names = '']) => names.split(', '));
       expect([expr, grouped.filter((name) => !labels.has(name))]).toEqual([expr, []]);
     }
+  });
+
+  test('every route that an alert leaves out is named as the app names it', () => {
+    const leftOut = alerts.flatMap(({ expr }) => [...expr.matchAll(/\broute!="([^"]+)"/g)].map(([, route]) => route));
+    expect(leftOut.filter((route) => !scrape.includes(`route="${route}"`))).toEqual([]);
   });
 
   test('every panel shows something, under names that it has', async () => {
