@@ -82,7 +82,7 @@ redisKinds.single = openWithFailover;
 
 /**
  * Connects to the kind of Redis that `REDIS_URL` names.
- * @throws {RedisUnavailable} when it can't be reached within 2 s
+ * @throws {RedisUnavailable} when it refuses, or can't be reached within 2 s
  */
 export async function openRedis<Kind extends RedisKind>(
   target: TargetOf<Kind>,

@@ -6,8 +6,8 @@ type Group = { title: string; settings: Settings };
 /** The template of `.env`, as a file by its name. */
 export function envExample(settingGroups: Group[]): Record<string, string> {
   const head = `Copy this file to .env, and remove the # in front of each setting that you change. A variable of the environment
-takes precedence over one of this file, and an empty value counts as unset. Values with a # or a \${ in them need
-single quotes around them. docs/settings.md is the same as a page. Made by \`npm run docs\`.`;
+takes precedence over one of this file, and an empty value counts as unset. A value with a #, a $( or a \${ in it needs
+single quotes around it. docs/settings.md is the same as a page. Made by \`npm run docs\`.`;
   const groups = settingGroups.map(({ title, settings }) => {
     const each = Object.entries(settings).map(
       ([name, setting]) => `${comment(describe(name, setting))}# ${name}=${setting.default ?? ''}\n`,
@@ -40,8 +40,8 @@ export function fileSources(settingGroups: Group[]): string[] {
   [env-file.md](env-file.md) has the rules.`,
     `- **Files**, for secrets such as those that Docker and Kubernetes mount:
   ${list(secrets)} each name a file that holds the value.
-  It is read once at the start, and one line break at its end is dropped. Setting both a secret and its file is a
-  mistake.`,
+  Each process reads it once, at its start, and drops one line break at its end. Setting both a secret and its file is
+  a mistake.`,
   ];
 }
 

@@ -46,7 +46,7 @@ export function openSingle(
 
 /**
  * Waits until Redis is connected. From then on the client stays connected by itself.
- * @throws {RedisUnavailable} when it can't be reached within 2 s
+ * @throws {RedisUnavailable} when it refuses, or can't be reached within 2 s
  */
 export async function connected({ client, ready, lastError }: OpenedRedis): Promise<void> {
   try {

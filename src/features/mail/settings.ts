@@ -43,7 +43,8 @@ export const mailSettings = featureSettings({
       ).refine((text) => !/\/\/:?@/.test(text), smtpUrlFix),
     }),
     SMTP_PLAINTEXT_HOST: optional({
-      about: 'The host of SMTP_URL again, to confirm ?tls=optional in production. Not needed for private addresses.',
+      about:
+        'The host of SMTP_URL again, to confirm ?tls=optional in production. Not needed for private addresses, nor for names without a dot.',
       unset: 'in production, mail leaves private networks only by TLS',
       read: z.string(),
     }),

@@ -28,7 +28,7 @@ export async function goByRedisClock(redis: RedisClient): Promise<number> {
 
 /**
  * Compares the clock of this process with that of Redis, which all processes have in common, at start and every minute.
- * When they differ, the app goes by that of Redis, and the log says so.
+ * Beyond a second of difference, the app goes by that of Redis; beyond five, the log says so as well.
  */
 export function checkClock(redis: RedisClient, log: Logger): Service {
   let timer: NodeJS.Timeout | undefined;

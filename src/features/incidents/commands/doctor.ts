@@ -11,7 +11,7 @@ import { readAddress } from '../operands.ts';
 /** Looks at all that Latchkey needs, and says what to do. */
 export const doctor: Command = {
   usage: ['doctor [--mail ADDRESS]'],
-  about: 'check the settings, Redis, the mail server (with one mail) and the site behind its proxy',
+  about: 'check the settings, Redis, the mail server (with --mail, by one mail) and the site behind its proxy',
   options: { mail: { type: 'string' } },
   operands: [0, 0],
   async run({ values: { mail } }, operator) {
