@@ -67,6 +67,12 @@ test('finds all well behind a proxy on the same machine, which both send from on
   expect(of('client address')?.detail).toContain('127.0.0.1');
 });
 
+test('finds all well without a proxy, as in a trial, and asks nobody to block paths there', async () => {
+  const { text, exitCode, toDo } = await findings({ BASE_URL: app.url });
+  expect({ exitCode, toDo }).toEqual({ exitCode: 0, toDo: [] });
+  expect(text).toContain('ok    health paths: not checked: TRUST_PROXY names no proxy');
+});
+
 test('notices a proxy that the app does not believe', async () => {
   const doubting = await startApp({ redisAddress: { url: redis.url }, env: { TRUST_PROXY: '203.0.113.1' } });
   const BASE_URL = await startProxy({ 'X-Forwarded-For': '203.0.113.7' }, [], doubting.url);

@@ -16,7 +16,7 @@ const dayMs = 86_400_000;
 /** The site as a browser would reach it: its certificate, and what the proxy makes of a request and its answer. */
 export async function checkSite({ config, redis, ca }: Pick<Core, 'config' | 'redis' | 'ca'>): Promise<Finding[]> {
   const { origin } = config;
-  if (origin === undefined) return [{ what: 'site', detail: 'not asked for: BASE_URL is not set' }];
+  if (origin === undefined) return [{ what: 'site', detail: 'not checked: BASE_URL is not set' }];
   const reached = await reach(origin + (await openProbe(redis)), ca);
   if ('problem' in reached) return [{ what: 'site', detail: origin, problem: reached.problem }];
   const { status, headers, seen } = reached;
@@ -29,7 +29,7 @@ export async function checkSite({ config, redis, ca }: Pick<Core, 'config' | 're
     ...certificate,
     ...checkProxy(config, seen),
     checkHeaders(config, headers),
-    await checkHealthPaths(origin, ca),
+    await checkHealthPaths(config, origin, ca),
   ];
 }
 
@@ -101,11 +101,13 @@ function checkHeaders({ https }: Config, headers: Reached['headers']): Finding {
   };
 }
 
-async function checkHealthPaths(origin: string, ca: Core['ca']): Promise<Finding> {
+async function checkHealthPaths({ trustProxy }: Config, origin: string, ca: Core['ca']): Promise<Finding> {
+  const what = 'health paths';
+  if (!trustProxy) return { what, detail: 'not checked: TRUST_PROXY names no proxy that could block them' };
   const reached = await reach(`${origin}/readyz`, ca);
   const isOpen = 'status' in reached && [200, 503].includes(reached.status);
   return {
-    what: 'health paths',
+    what,
     problem: isOpen ? 'visitors can read /readyz: block /livez and /readyz at the proxy' : undefined,
   };
 }
