@@ -3,7 +3,10 @@
 // in memory.
 const page = document.documentElement;
 const { owner } = page.dataset;
+const [{ responseStatus } = {}] = performance.getEntriesByType('navigation');
 const notice = document.createElement('main');
+const ended = 'Your session has ended';
+const unreachable = 'This page can’t be shown just now';
 /** What of the page was visible, and where its visitor was. */
 let hiddenParts = [];
 let lastFocused;
@@ -37,6 +40,12 @@ function checkUntilAnswered(delayMs) {
   void check({ otherwise: () => setTimeout(again, delayMs * (0.5 + Math.random())) });
 }
 
+/** For a page with entries, which would be lost if it were loaded anew. */
+function waitUntilAnswered() {
+  conceal(unreachable);
+  checkUntilAnswered(1000);
+}
+
 function reveal() {
   page.hidden = false;
   if (!notice.isConnected) return;
@@ -48,28 +57,39 @@ function reveal() {
 }
 
 /** Puts a notice in place of the page. What was typed is kept, out of sight, until its owner has logged in again. */
-function conceal() {
+function conceal(heading = ended) {
   page.hidden = false;
-  if (notice.isConnected) return;
+  const shown = notice.querySelector('h1')?.textContent;
+  if (notice.isConnected && (shown === ended || shown === heading)) return;
+  writeNotice(heading);
+  if (heading === ended) document.title = titlePrefix + document.title;
+  if (!notice.isConnected) {
+    lastFocused = document.activeElement;
+    lastScrollY = scrollY;
+    hiddenParts = [...document.body.children].filter((part) => !part.hidden);
+    for (const part of hiddenParts) part.hidden = true;
+    document.body.append(notice);
+  }
+  notice.querySelector('h1').focus({ focusVisible: false });
+}
+
+function writeNotice(heading) {
   const keepsEntries = hasEntries();
   notice.innerHTML = `<section class="card" role="alert">
-    <h1 tabindex="-1">Your session has ended</h1>
+    <h1 tabindex="-1">${heading}</h1>
     <p></p>
     <a class="button primary">Log in</a>
   </section>`;
-  notice.querySelector('p').textContent = keepsEntries
-    ? 'What you entered is still on this page. Log in again to continue.'
-    : 'Log in again to see this page.';
-  const link = notice.querySelector('a');
+  const [text, link] = [notice.querySelector('p'), notice.querySelector('a')];
+  text.textContent = keepsEntries ? 'What you entered is still on this page. ' : '';
+  if (heading === unreachable) {
+    text.textContent += 'It comes back as soon as this site can be reached.';
+    link.remove();
+    return;
+  }
+  text.textContent += keepsEntries ? 'Log in again to continue.' : 'Log in again to see this page.';
   link.href = keepsEntries ? '/login' : address();
   if (keepsEntries) Object.assign(link, { target: '_blank', textContent: 'Log in (opens a new tab)' });
-  lastFocused = document.activeElement;
-  lastScrollY = scrollY;
-  document.title = titlePrefix + document.title;
-  hiddenParts = [...document.body.children].filter((part) => !part.hidden);
-  for (const part of hiddenParts) part.hidden = true;
-  document.body.append(notice);
-  notice.querySelector('h1').focus({ focusVisible: false });
 }
 
 function hasEntries() {
@@ -77,8 +97,15 @@ function hasEntries() {
   return (
     fields.some(isFilled) ||
     [...document.querySelectorAll('select')].some(isChanged) ||
-    document.querySelector('[contenteditable]:not([contenteditable=false])') !== null
+    document.querySelector('[contenteditable]:not([contenteditable=false])') !== null ||
+    holdsSentForm()
   );
+}
+
+/** The answer to a form that was refused, or that failed, has what was typed as the values that its fields began with. */
+function holdsSentForm() {
+  const forms = [...document.querySelectorAll('form[method=post]:not([action="/login"])')];
+  return responseStatus >= 400 && forms.some(({ elements }) => [...elements].some(({ name, value }) => name && value));
 }
 
 // The value of a checkbox without a `value` is "on", its default value is empty.
@@ -108,9 +135,14 @@ function loadAnew() {
  * form that was sent can't be loaded again.
  */
 function leaveLogin({ data }) {
-  const [{ responseStatus } = {}] = performance.getEntriesByType('navigation');
-  if (data === '' || responseStatus !== 200 || hasEntries()) return;
-  if (document.querySelector('form[action="/login"]')) loadAnew();
+  const form = document.querySelector('form[action="/login"]');
+  if (data === '' || !form || hasEntries()) return;
+  if (responseStatus === 200 || (responseStatus === 401 && leadsBack(form))) loadAnew();
+}
+
+/** Whether the form stands in place of a page that was only opened: it leads to the address at which it is. */
+function leadsBack({ elements }) {
+  return (elements.next?.value ?? '/admin') === location.pathname + location.search;
 }
 
 // Pages tell each other who is signed in. One that was made without knowing, such as that of a 503, has no owner.
@@ -143,6 +175,6 @@ else {
     if (!persisted) return;
     sentAt = Number.NEGATIVE_INFINITY;
     listen();
-    if (owner) void check({ otherwise: loadAnew, isBack: true });
+    if (owner) void check({ otherwise: () => (hasEntries() ? waitUntilAnswered() : loadAnew()), isBack: true });
   });
 }

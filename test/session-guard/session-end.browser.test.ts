@@ -49,7 +49,7 @@ afterEach(() => {
 const newEmail = () => `${crypto.randomUUID()}@example.com`;
 
 async function signedIn(origin: string, email = newEmail()): Promise<{ profile: BrowserContext; page: Page }> {
-  const profile = await openProfile({ expectedNoise: /status of (404|503)/ });
+  const profile = await openProfile({ expectedNoise: /status of (404|422|503)/ });
   const page = await profile.newPage();
   await signIn(page, origin, email);
   return { profile, page };
@@ -192,6 +192,8 @@ describe('a tab with the login form, once another tab has logged in', () => {
   test.each([
     ['/login?next=/admin?page=2', '/admin?page=2'],
     ['/', '/'],
+    ['/admin', '/admin'],
+    ['/admin?page=2', '/admin?page=2'],
   ])('shows who is signed in, at %s', async (path, arrival) => {
     const { waiting, other } = await loginTabs(path);
     const email = newEmail();
@@ -207,15 +209,21 @@ describe('a tab with the login form, once another tab has logged in', () => {
     await refused.getByLabel('E-mail address').fill('nobody');
     await refused.getByRole('main').getByRole('button', { name: 'Log in', exact: true }).click();
     await refused.getByRole('alert').waitFor();
+    const lapsed = await waiting.context().newPage();
+    await lapsed.goto(`${http.origin}/login`);
+    // That of a form which has no page of its own.
+    await lapsed.evaluate(`const form = document.querySelector('form');
+      Object.assign(form, { action: '/admin/end-other-sessions', innerHTML: '' }).submit()`);
+    await loginPage(lapsed);
     const email = newEmail();
     await waiting.getByLabel('E-mail address').fill(email);
     const idle = await waiting.context().newPage();
     await idle.goto(`${http.origin}/login`);
-    const loaded = [answersOf(waiting), answersOf(refused)];
+    const loaded = [answersOf(waiting), answersOf(refused), answersOf(lapsed)];
     await signIn(other, http.origin, newEmail());
     // By then, each has had the message.
     await idle.waitForURL(`${http.origin}/admin`);
-    expect([await waiting.getByLabel('E-mail address').inputValue(), ...loaded]).toEqual([email, [], []]);
+    expect([await waiting.getByLabel('E-mail address').inputValue(), ...loaded]).toEqual([email, [], [], []]);
     expect(await refused.getByLabel('E-mail address').inputValue()).toBe('nobody');
     await waiting.getByRole('main').getByRole('button', { name: 'Log in', exact: true }).click();
     await waiting.waitForURL(`${http.origin}/admin`);
@@ -224,6 +232,21 @@ describe('a tab with the login form, once another tab has logged in', () => {
 });
 
 describe('what was typed into a page whose session has ended', () => {
+  /** Sends a form whose answer is a page with this field. */
+  async function answerLetter(page: Page, status: number, field: string): Promise<void> {
+    await page.route('**/letter', async (route) => {
+      const shown = await route.fetch({ url: `${http.origin}/`, method: 'GET' });
+      const form = `<form method="post">${field}<button>Send the letter</button></form>`;
+      const body = (await shown.text()).replace('</main>', `${form}</main>`);
+      const { 'content-length': _, ...headers } = shown.headers();
+      await route.fulfill({ status, headers, body });
+    });
+    await page.evaluate(`const form = Object.assign(document.createElement('form'), { method: 'post', action: '/letter' });
+      document.body.append(form);
+      form.submit()`);
+    await page.getByRole('button', { name: 'Send the letter' }).waitFor();
+  }
+
   async function typed(email: string): Promise<{ profile: BrowserContext; page: Page }> {
     const { profile, page } = await signedIn(http.origin, email);
     await page.evaluate(`document.querySelector('main').append(document.createElement('textarea'))`);
@@ -272,6 +295,58 @@ describe('what was typed into a page whose session has ended', () => {
     await signIn(await page.context().newPage(), http.origin, email);
     await expect.poll(() => notice.isVisible()).toBe(false);
     expect([await page.title(), await page.evaluate('scrollY')]).toEqual(['A letter', 900]);
+  });
+
+  test.each([
+    ['came back with a mistake', 422, '<textarea name="letter">a long letter</textarea>'],
+    ['failed on our side', 503, '<input type="hidden" name="letter" value="a long letter">'],
+  ])('is kept as well in a form that was sent and %s', async (_what, status, field) => {
+    const email = newEmail();
+    const { page } = await signedIn(http.origin, email);
+    await answerLetter(page, status, field);
+    await endElsewhere(email);
+    await becomeVisible(page);
+    const newTab = page.waitForEvent('popup');
+    await page.getByRole('alert').getByRole('link', { name: 'Log in (opens a new tab)' }).click();
+    await signIn(await newTab, http.origin, email);
+    await page.getByRole('button', { name: 'Send the letter' }).waitFor();
+    expect(await page.locator('[name=letter]').inputValue()).toBe('a long letter');
+  });
+
+  test('is kept on Back while the browser cannot find out, and comes back once it can', async () => {
+    const { page } = await typed(newEmail());
+    await page.goto(`${http.origin}/livez`);
+    let isReachable = false;
+    onQuestion = async () => (isReachable ? 'pass' : 'fail');
+    await goBack(page);
+    await page.getByRole('alert').getByRole('heading', { name: 'This page can’t be shown just now' }).waitFor();
+    expect([await page.getByRole('textbox').isVisible(), await page.getByText('Hello').isVisible()]).toEqual([
+      false,
+      false,
+    ]);
+    isReachable = true;
+    await page.getByRole('textbox').waitFor();
+    expect(await page.getByRole('textbox').inputValue()).toBe('a long letter');
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
+  test('is kept when the browser finds out that the session has ended', async () => {
+    const email = newEmail();
+    const { page } = await typed(email);
+    await page.goto(`${http.origin}/livez`);
+    await endElsewhere(email);
+    let isReachable = false;
+    onQuestion = async () => (isReachable ? 'pass' : 'fail');
+    await goBack(page);
+    const notice = page.getByRole('alert');
+    await notice.getByRole('heading', { name: 'This page can’t be shown just now' }).waitFor();
+    isReachable = true;
+    await notice.getByRole('heading', { name: 'Your session has ended' }).waitFor();
+    const newTab = page.waitForEvent('popup');
+    await notice.getByRole('link', { name: 'Log in (opens a new tab)' }).click();
+    await signIn(await newTab, http.origin, email);
+    await page.getByRole('textbox').waitFor();
+    expect(await page.title()).toMatch(/^Your sessions/);
   });
 
   test('is not shown to somebody else who logs in', async () => {
