@@ -303,6 +303,20 @@ describe('the login page on the way to a site', () => {
     expect(formAction(again.headers)).toBe(`'self' ${reports}`);
   });
 
+  // feature: form-recovery
+  test('lets a form that failed be sent again with the same end, whatever failed', async () => {
+    const failing = await startGateApp();
+    const browser = new GateBrowser(failing);
+    await browser.post(`${login}/login`, { email: 'ann@example.com' });
+    await failing.redis.sendCommand(['SHUTDOWN', 'NOSAVE']).catch(() => {});
+    const next = `/gate?site=${encodeURIComponent(reports)}`;
+    for (const path of ['/login', '/login/code']) {
+      const { status, headers } = await browser.post(login + path, { next }, { Accept: 'text/html' });
+      expect({ path, status, target: formAction(headers) }).toEqual({ path, status: 503, target: `'self' ${reports}` });
+    }
+  });
+  // end: form-recovery
+
   test.each([
     '/login',
     '/login?next=/admin',

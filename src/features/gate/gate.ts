@@ -6,7 +6,7 @@ import type { PersonalKeys } from '../../shared/operations.ts';
 import { Assertions } from './assertions.ts';
 import { checks } from './checks.ts';
 import { OpenedSites } from './opened-sites.ts';
-import { pages, sitePages } from './pages.ts';
+import { offerFormTarget, pages, sitePages } from './pages.ts';
 import { gateKeys } from './personal-keys.ts';
 import { withoutHsts } from './site-page.ts';
 import { SiteSessions } from './site-sessions.ts';
@@ -58,7 +58,7 @@ export function openGate(core: Core): Gate {
   const tickets = new Tickets(redis);
   const base = { sites, siteSessions, store, log, displayAddress, noteOutage, loginOrigin };
   const pagesOptions = { ...base, openedSites, tickets, config };
-  gate.serve = [checks(base), sitePages(pagesOptions, gate.beforePages)];
+  gate.serve = [checks(base), sitePages(pagesOptions, gate.beforePages), offerFormTarget(pagesOptions)];
   gate.pages = pages(pagesOptions);
   gate.service.start = async () => {
     // Express believes the last hops then, whoever they are.

@@ -42,7 +42,6 @@ const startSeconds = 600;
 /** The login site's part of the way from a site and back. */
 export function pages(options: PagesOptions): Router {
   const router = Router();
-  router.use(offerFormTarget(options));
   router.route('/gate').get(issueTicket(options)).all(allowOnly('GET, HEAD'));
   return router;
 }
@@ -82,9 +81,9 @@ export function sitePages(options: PagesOptions, beforePages: RequestHandler): R
 
 /**
  * Lets views with a form that leads on to a site name that one site in `form-action`: browsers apply it to the redirects
- * that follow a form as well (hexpm#1413).
+ * that follow a form as well (hexpm#1413). Comes before whatever may fail, whose page can have such a form, too.
  */
-function offerFormTarget({ sites }: PagesOptions): RequestHandler {
+export function offerFormTarget({ sites }: PagesOptions): RequestHandler {
   return function offerFormTarget(_req, res, next) {
     res.locals.allowFormTarget = (returnPath: unknown) => {
       const site = gateSiteOf(returnPath, sites);
