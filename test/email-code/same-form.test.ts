@@ -176,6 +176,16 @@ describe('the login form, sent again by the same browser', () => {
     }
   });
 
+  test('with the other choice to stay signed in is another request', async () => {
+    const email = newAddress();
+    const browser = newBrowser(url);
+    const form = { ...hiddenFields(await browser.get('/login')), email };
+    await browser.post('/login', { form });
+    await browser.post('/login', { form: { ...form, remember: 'on' } });
+    await enterCode(browser, await mails.codeFor(email, 2));
+    expect((await browser.get('/admin')).text).toContain('until you have been away for 14 days');
+  });
+
   test('from another place or browser is another request, even if somebody copied the page', async () => {
     const email = newAddress();
     const browser = newBrowser(url);

@@ -58,6 +58,14 @@ test('it is another form for another address, in another browser, and once its t
   expect(new Set(senders.map((sender) => sender.sessionId)).size).toBe(4);
 });
 
+test('sent again with the other choice to stay signed in, by somebody who went back, it is another form', async () => {
+  const { visitor, form } = await filledForm();
+  await visitor.post('/login', { form });
+  expect((await visitor.post('/login', { form: { ...form, remember: 'on' } })).status).toBe(303);
+  expect((await visitor.get('/admin')).text).toContain('until you have been away for 14 days');
+  expect(await redis.zCard(tagOf(form.email))).toBe(1);
+});
+
 test('a client whose form has no name signs in each time', async () => {
   const sign = (form?: string) =>
     new Visitor(url, { Accept: 'application/json' }).post('/login', { json: { email: 'json@example.com', form } });

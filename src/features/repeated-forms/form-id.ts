@@ -8,13 +8,15 @@ export function newFormId(): string {
 }
 
 /**
- * What a form that was sent has in common with its copies, and with nothing else: its name, and the visitor's network
- * address and browser, so that a copied page is useless elsewhere.
+ * What a form that was sent has in common with its copies, and with nothing else: its name, the choice to stay signed in,
+ * which a visitor can change before sending it once more, and the visitor's network address and browser, so that a copied
+ * page is useless elsewhere.
  * @param otherwise names a form without a name of its own
  * @returns undefined for a form without any name
  */
 export function formSeed(req: Request, otherwise?: string): string | undefined {
   const sent = bodyField(req, 'form');
   const formId = typeof sent === 'string' && /^[\w-]{16,64}$/.test(sent) ? sent : otherwise;
-  return formId === undefined ? undefined : JSON.stringify([formId, req.ip, req.headers['user-agent']]);
+  if (formId === undefined) return undefined;
+  return JSON.stringify([formId, req.ip, req.headers['user-agent'], bodyField(req, 'remember')]);
 }
