@@ -13,7 +13,7 @@ import { Visitor } from '../support/visitor.ts';
 const app = await startApp({ redisAddress: await testRedis() });
 
 const forkUrl = await startFork(app.redis, (fork) => {
-  showErrorData(fork, ['status', 'loginForm', 'email']);
+  showErrorData(fork, ['status', 'loginForm', 'email', 'remember']);
   fork.use((req, res, next) => {
     res.locals.email = req.session.email;
     next();
@@ -88,6 +88,18 @@ describe('requireFreshLogin', () => {
       email: 'ann@example.com',
     });
   });
+
+  test.each([['on', true] as const, ['', false] as const])(
+    'keeps the choice to stay signed in: that of %o is %o',
+    async (remember, isChosen) => {
+      const visitor = new Visitor(app.url);
+      await visitor.signIn('ann@example.com', { remember });
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 301_000 });
+      const { text } = await visitor.copy(forkUrl).get('/fresh');
+      vi.useRealTimers();
+      expect(JSON.parse(text)).toMatchObject({ status: 401, remember: isChosen });
+    },
+  );
 
   test('takes only a positive number of seconds', () => {
     for (const withinSeconds of [0, -1, Number.NaN]) {

@@ -28,11 +28,13 @@ export function requireRole(
  */
 export function requireFreshLogin({ withinSeconds }: { withinSeconds: number }): RequestHandler {
   if (!(withinSeconds > 0)) throw new RangeError('withinSeconds must be a positive number');
-  return function requireFreshLogin(req, _res, next) {
+  return function requireFreshLogin(req, res, next) {
     currentEmail(req);
     const ageMs = now() - (req.session.signedInAt ?? 0);
-    if (ageMs > withinSeconds * 1000) throw new HttpError(401, 'Please log in again to continue.');
-    next();
+    if (ageMs <= withinSeconds * 1000) return next();
+    // The login form takes it over, or the session that follows would end with the browser.
+    res.locals.remember = req.session.remember;
+    throw new HttpError(401, 'Please log in again to continue.');
   };
 }
 
