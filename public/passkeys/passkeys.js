@@ -23,8 +23,9 @@ async function post(path, body = {}) {
   // What is no JSON comes from the proxy in front of the server, or from whoever offers the network.
   const answer = await response.json().catch(() => undefined);
   if (!answer && response.ok) throw new TypeError('no JSON');
-  const error = response.status < 500 ? offline : unavailable;
-  return { ok: response.ok, isLoginNeeded: response.status === 401, answer: answer ?? { error } };
+  const hasFailed = response.status >= 500;
+  const error = hasFailed ? unavailable : offline;
+  return { ok: response.ok, hasFailed, isLoginNeeded: response.status === 401, answer: answer ?? { error } };
 }
 
 /** Tells the provider that a passkey is no longer known here, so that it stops offering it. */
@@ -159,17 +160,17 @@ function offerAdding(box) {
     const publicKey = passkeys.parseCreationOptionsFromJSON(options);
     const credential = await navigator.credentials.create({ publicKey });
     show({ note: 'Adding your passkey…' });
-    const forget = () => signalUnknown({ rpId: options.rp.id, credentialId: credential.id });
-    try {
-      const added = await post('/passkeys', { owner, next, credential: credential.toJSON() });
-      if (added.ok) return location.assign(added.answer.next);
-      forget();
-      if (added.isLoginNeeded) return logInAgain();
-      show({ error: added.answer.error });
-    } catch {
-      // It may have been added all the same: the answer was lost, so it must not be forgotten.
-      show({ error: `${offline} The passkey may have been added: look at the list of your passkeys.` });
+    const lost = { hasFailed: true, answer: { error: offline } };
+    const added = await post('/passkeys', { owner, next, credential: credential.toJSON() }).catch(() => lost);
+    if (added.ok) return location.assign(added.answer.next);
+    // It may have been added all the same, so it must not be forgotten. The list tells the provider which ones there are.
+    if (added.hasFailed) {
+      const advice = 'The passkey may have been added: look at the list of your passkeys.';
+      return show({ error: `${added.answer.error} ${advice}` });
     }
+    signalUnknown({ rpId: options.rp.id, credentialId: credential.id });
+    if (added.isLoginNeeded) return logInAgain();
+    show({ error: added.answer.error });
   }
 
   function logInAgain() {

@@ -1,4 +1,4 @@
-import type { BrowserContextOptions, Page } from 'playwright-core';
+import type { BrowserContextOptions, Page, Route } from 'playwright-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Accounts } from '../../src/features/passkeys/accounts.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
@@ -25,7 +25,7 @@ async function openTab(
   profile: BrowserContextOptions = {},
   { holdsField = true }: { holdsField?: boolean } = {},
 ): Promise<{ page: Page; authenticator: VirtualAuthenticator }> {
-  const expectedNoise = /^Failed to load resource: (the server responded with a status of (4|502)|net::ERR_FAILED)/;
+  const expectedNoise = /^Failed to load resource: (the server responded with a status of (4|50)|net::ERR_FAILED)/;
   const context = await openProfile({ extraHTTPHeaders: { 'X-Forwarded-For': newIp() }, expectedNoise, ...profile });
   const page = await context.newPage();
   await page.addInitScript(noteRequests(holdsField));
@@ -488,7 +488,10 @@ describe('adding a passkey', () => {
 
   test('asks for a login first when the last one is more than ten minutes ago', async () => {
     const { page, authenticator, email } = await member();
-    await logInByButton(page, authenticator);
+    await page.goto(`${origin}/login`);
+    await page.getByLabel('Keep me signed in').check();
+    await setReadyForButton(page, authenticator);
+    await passkeyButton(page).click();
     await page.waitForURL(`${origin}/admin`);
     await authenticator.setPresent(false);
     vi.useFakeTimers({ toFake: ['Date'] });
@@ -498,6 +501,7 @@ describe('adding a passkey', () => {
     await page.waitForURL(`${origin}/passkeys/add`);
     expect(await heading(page)).toBe('Please log in again to continue.');
     expect(await page.getByLabel('E-mail address').inputValue()).toBe(email);
+    expect(await page.getByLabel('Keep me signed in').isChecked()).toBe(true);
     await setReadyForButton(page, authenticator);
     await passkeyButton(page).click();
     await page.getByRole('heading', { name: 'Add a passkey' }).waitFor();
@@ -519,6 +523,20 @@ describe('adding a passkey', () => {
     await expect.poll(() => problem(page)).toBe('No passkey was added. You can try again whenever you like.');
     await authenticator.setVerified(true);
     await acceptOffer(page, origin);
+  });
+
+  test.each([
+    ['an error of ours', (route: Route) => route.fulfill({ status: 503, json: { error: 'Not just now.' } })],
+    ['that of a proxy', (route: Route) => route.fulfill({ status: 504, body: '<h1>Timeout</h1>' })],
+    ['none at all', (route: Route) => route.abort()],
+  ])('is not taken back where the answer does not say that nothing was added: %s', async (_what, answer) => {
+    const { page, authenticator } = await openTab();
+    await signInByPages(app, page);
+    await page.route('**/passkeys', answer);
+    await authenticator.setPresent(true);
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await expect.poll(() => problem(page)).toContain('The passkey may have been added');
+    expect([await authenticator.credentials(), authenticator.signals]).toEqual([[expect.anything()], []]);
   });
 
   test('adds nothing to somebody else who logs in in another tab meanwhile', async () => {
