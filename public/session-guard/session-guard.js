@@ -6,11 +6,28 @@ const { owner } = page.dataset;
 const [{ responseStatus } = {}] = performance.getEntriesByType('navigation');
 const notice = document.createElement('main');
 const ended = 'Your session has ended';
+const replaced = 'Somebody else has logged in';
 const unreachable = 'This page can’t be shown just now';
 /** What of the page was visible, and where its visitor was. */
 let hiddenParts = [];
 let lastFocused;
 let lastScrollY = 0;
+/** What each notice says where something was typed, and where its link leads. */
+const offerWithEntries = {
+  [ended]: {
+    text: 'What you entered is still on this page. Log in again to continue.',
+    ...{ href: '/login', target: '_blank', label: 'Log in (opens a new tab)' },
+  },
+  // The login form is for nobody who is signed in.
+  [replaced]: {
+    text: 'What you entered is still on this page. To continue, log out, and log in again as before.',
+    ...{ href: '/logout', target: '_blank', label: 'Log out (opens a new tab)' },
+  },
+  [unreachable]: {
+    text: 'What you entered is still on this page. It comes back as soon as this site can be reached.',
+  },
+};
+const offerWithoutEntries = () => ({ text: 'Log in again to see this page.', href: address(), label: 'Log in' });
 const titlePrefix = 'Session ended – ';
 /** While a form is being sent, such as that of "Log out", its answer says what has become of the session. */
 const sendingMs = 1500;
@@ -28,7 +45,7 @@ async function check(options = {}) {
       reveal();
       document.dispatchEvent(new Event('session-confirmed'));
     } else if (!hasEntries() && (ownerNow !== '' || isBack)) loadAnew();
-    else conceal();
+    else conceal(ownerNow === '' ? ended : replaced);
   } catch {
     otherwise();
   }
@@ -57,12 +74,12 @@ function reveal() {
 }
 
 /** Puts a notice in place of the page. What was typed is kept, out of sight, until its owner has logged in again. */
-function conceal(heading = ended) {
+function conceal(heading) {
   page.hidden = false;
   const shown = notice.querySelector('h1')?.textContent;
-  if (notice.isConnected && (shown === ended || shown === heading)) return;
+  if (notice.isConnected && (heading === shown || heading === unreachable)) return;
   writeNotice(heading);
-  if (heading === ended) document.title = titlePrefix + document.title;
+  if (heading !== unreachable && !document.title.startsWith(titlePrefix)) document.title = titlePrefix + document.title;
   if (!notice.isConnected) {
     lastFocused = document.activeElement;
     lastScrollY = scrollY;
@@ -74,22 +91,13 @@ function conceal(heading = ended) {
 }
 
 function writeNotice(heading) {
-  const keepsEntries = hasEntries();
+  const { text, label, ...link } = hasEntries() ? offerWithEntries[heading] : offerWithoutEntries();
   notice.innerHTML = `<section class="card" role="alert">
     <h1 tabindex="-1">${heading}</h1>
-    <p></p>
-    <a class="button primary">Log in</a>
+    <p>${text}</p>
+    ${label ? `<a class="button primary">${label}</a>` : ''}
   </section>`;
-  const [text, link] = [notice.querySelector('p'), notice.querySelector('a')];
-  text.textContent = keepsEntries ? 'What you entered is still on this page. ' : '';
-  if (heading === unreachable) {
-    text.textContent += 'It comes back as soon as this site can be reached.';
-    link.remove();
-    return;
-  }
-  text.textContent += keepsEntries ? 'Log in again to continue.' : 'Log in again to see this page.';
-  link.href = keepsEntries ? '/login' : address();
-  if (keepsEntries) Object.assign(link, { target: '_blank', textContent: 'Log in (opens a new tab)' });
+  if (label) Object.assign(notice.querySelector('a'), link);
 }
 
 function hasEntries() {

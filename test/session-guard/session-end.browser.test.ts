@@ -349,16 +349,24 @@ describe('what was typed into a page whose session has ended', () => {
     expect(await page.title()).toMatch(/^Your sessions/);
   });
 
-  test('is not shown to somebody else who logs in', async () => {
-    const { profile, page } = await typed(newEmail());
+  test('is not shown to somebody else who logs in, and comes back once they have made way for its owner', async () => {
+    const email = newEmail();
+    const { profile, page } = await typed(email);
     const otherTab = await profile.newPage();
     await otherTab.goto(http.origin);
     await logOut(otherTab, http.origin);
     const notice = page.getByRole('alert');
     await expect.poll(() => notice.isVisible()).toBe(true);
-    const answered = page.waitForResponse('**/session-owner');
     await signIn(otherTab, http.origin, newEmail());
-    await (await answered).finished();
-    expect([await notice.isVisible(), await page.getByRole('textbox').isVisible()]).toEqual([true, false]);
+    await notice.getByRole('heading', { name: 'Somebody else has logged in' }).waitFor();
+    expect(await page.getByRole('textbox').isVisible()).toBe(false);
+    const newTab = page.waitForEvent('popup');
+    await notice.getByRole('link', { name: 'Log out (opens a new tab)' }).click();
+    await (await newTab).waitForURL(`${http.origin}/`);
+    await notice.getByRole('heading', { name: 'Your session has ended' }).waitFor();
+    await signIn(await newTab, http.origin, email);
+    await page.getByRole('textbox').waitFor();
+    expect([await page.getByRole('textbox').inputValue(), await notice.count()]).toEqual(['a long letter', 0]);
+    expect(await page.title()).toMatch(/^Your sessions/);
   });
 });
