@@ -16,12 +16,16 @@ let lastScrollY = 0;
 const offerWithEntries = {
   [ended]: {
     text: 'What you entered is still on this page. Log in again to continue.',
-    ...{ href: '/login', target: '_blank', label: 'Log in (opens a new tab)' },
+    href: '/login',
+    target: '_blank',
+    label: 'Log in (opens a new tab)',
   },
   // The login form is for nobody who is signed in.
   [replaced]: {
     text: 'What you entered is still on this page. To continue, log out, and log in again as before.',
-    ...{ href: '/logout', target: '_blank', label: 'Log out (opens a new tab)' },
+    href: '/logout',
+    target: '_blank',
+    label: 'Log out (opens a new tab)',
   },
   [unreachable]: {
     text: 'What you entered is still on this page. It comes back as soon as this site can be reached.',
