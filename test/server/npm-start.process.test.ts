@@ -15,7 +15,7 @@ function edit(file: string, from: string, to: string): void {
   writeFileSync(join(cwd, file), text.replace(from, to));
 }
 
-describe('npm start', { timeout: 60_000 }, () => {
+describe('npm start', { timeout: 120_000 }, () => {
   const command = ['npm', 'start'];
 
   test('in production builds nothing, and tells what to do', async () => {
@@ -48,7 +48,7 @@ describe('npm start', { timeout: 60_000 }, () => {
   });
 });
 
-describe('npm run dev', { timeout: 60_000 }, () => {
+describe('npm run dev', { timeout: 120_000 }, () => {
   test('reloads when a view or the source changes, and passes a SIGTERM on', async () => {
     const server = await startServer({ cwd, command: ['npm', 'run', 'dev'] });
     const textOf = async (path: string) => (await new Visitor(server.url()).get(path).catch(() => undefined))?.text;

@@ -183,9 +183,10 @@ describe('a tab with the login form, once another tab has logged in', () => {
     await waiting.goto(http.origin + path);
     return { waiting, other };
   }
-  const answersOf = (page: Page) => {
+  /** The pages that it loads from now on; icons may still be on their way. */
+  const loadedBy = (page: Page) => {
     const urls: string[] = [];
-    page.on('response', (response) => urls.push(response.url()));
+    page.on('request', (request) => request.isNavigationRequest() && urls.push(request.url()));
     return urls;
   };
 
@@ -219,7 +220,7 @@ describe('a tab with the login form, once another tab has logged in', () => {
     await waiting.getByLabel('E-mail address').fill(email);
     const idle = await waiting.context().newPage();
     await idle.goto(`${http.origin}/login`);
-    const loaded = [answersOf(waiting), answersOf(refused), answersOf(lapsed)];
+    const loaded = [loadedBy(waiting), loadedBy(refused), loadedBy(lapsed)];
     await signIn(other, http.origin, newEmail());
     // By then, each has had the message.
     await idle.waitForURL(`${http.origin}/admin`);

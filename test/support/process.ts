@@ -45,7 +45,8 @@ export type RunningServer = RunningProcess & {
 };
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
-const readyWithinMs = 40_000;
+/** `npm start` builds first, and checks the types, beside whatever else runs. */
+const readyWithinMs = 90_000;
 const builtWithinMs = 120_000;
 
 /** A process with a clean environment and a directory of its own; killed after the file's last test. */
