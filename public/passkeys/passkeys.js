@@ -11,6 +11,7 @@ const renewMs = 240_000;
 const answerMs = 15_000;
 const offline = 'That did not work just now. Check your connection, then try again.';
 const unavailable = 'That did not work just now. Please try again in a few seconds.';
+const mayBeAdded = 'The passkey may have been added. Before you try again, look at the list of your passkeys.';
 const waiting = { note: 'One moment…' };
 
 async function post(path, body = {}) {
@@ -160,14 +161,11 @@ function offerAdding(box) {
     const publicKey = passkeys.parseCreationOptionsFromJSON(options);
     const credential = await navigator.credentials.create({ publicKey });
     show({ note: 'Adding your passkey…' });
-    const lost = { hasFailed: true, answer: { error: offline } };
-    const added = await post('/passkeys', { owner, next, credential: credential.toJSON() }).catch(() => lost);
+    const noAnswer = () => ({ hasFailed: true });
+    const added = await post('/passkeys', { owner, next, credential: credential.toJSON() }).catch(noAnswer);
     if (added.ok) return location.assign(added.answer.next);
-    // It may have been added all the same, so it must not be forgotten. The list tells the provider which ones there are.
-    if (added.hasFailed) {
-      const advice = 'The passkey may have been added: look at the list of your passkeys.';
-      return show({ error: `${added.answer.error} ${advice}` });
-    }
+    // It may have been added all the same, so the device keeps it. The list tells the provider which ones there are.
+    if (added.hasFailed) return show({ error: mayBeAdded });
     signalUnknown({ rpId: options.rp.id, credentialId: credential.id });
     if (added.isLoginNeeded) return logInAgain();
     show({ error: added.answer.error });

@@ -22,13 +22,13 @@ const offerWithEntries = {
   },
   // The login form is for nobody who is signed in.
   [replaced]: {
-    text: 'What you entered is still on this page. To continue, log out, and log in again as before.',
+    text: 'What you entered is still on this page. To continue, log out, then log in with the address that you used here.',
     href: '/logout',
     target: '_blank',
     label: 'Log out (opens a new tab)',
   },
   [unreachable]: {
-    text: 'What you entered is still on this page. It comes back as soon as this site can be reached.',
+    text: 'What you entered is still on this page. It comes back by itself, at most two minutes after this site can be reached again.',
   },
 };
 const offerWithoutEntries = () => ({ text: 'Log in again to see this page.', href: address(), label: 'Log in' });
@@ -55,7 +55,7 @@ async function check(options = {}) {
   }
 }
 
-/** For when somebody has said that the session has changed. */
+/** Asks until there is an answer: the session is said to have changed, or the site could not be reached. */
 function checkUntilAnswered(delayMs) {
   const again = () => checkUntilAnswered(Math.min(delayMs * 2, 60_000));
   void check({ otherwise: () => setTimeout(again, delayMs * (0.5 + Math.random())) });
@@ -77,7 +77,7 @@ function reveal() {
   scrollTo({ top: lastScrollY, behavior: 'instant' });
 }
 
-/** Puts a notice in place of the page. What was typed is kept, out of sight, until its owner has logged in again. */
+/** Puts a notice in place of the page. What was typed is kept, out of sight, until the page is shown again. */
 function conceal(heading) {
   page.hidden = false;
   const shown = notice.querySelector('h1')?.textContent;
@@ -152,7 +152,7 @@ function leaveLogin({ data }) {
   if (responseStatus === 200 || (responseStatus === 401 && leadsBack(form))) loadAnew();
 }
 
-/** Whether the form stands in place of a page that was only opened: it leads to the address at which it is. */
+/** Whether logging in leads to this very address. What a form that was sent here would lose counts as an entry. */
 function leadsBack({ elements }) {
   return (elements.next?.value ?? '/admin') === location.pathname + location.search;
 }
@@ -170,6 +170,7 @@ if (owner) {
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') void check();
   });
+  addEventListener('online', () => notice.isConnected && void check());
   addEventListener('submit', ({ defaultPrevented }) => {
     if (!defaultPrevented) sentAt = performance.now();
   });

@@ -57,11 +57,17 @@ test('shows a sign-in from the request to the mail server, with the queue id and
 });
 
 test('shows a mail that was delivered while the app stopped', async () => {
-  const slow = await startMailServer({ onRcptTo: (_address, _session, done) => setTimeout(done, 300) });
+  let accept: (() => void) | undefined;
+  const slow = await startMailServer({
+    onRcptTo: (_address, _session, done) => {
+      accept = done;
+    },
+  });
   const stopping = await startCodeApp({ mails: slow });
   const email = newAddress();
   await askForCode(newBrowser(stopping.url), email);
-  await expect.poll(() => slow.seen).toContain('sender');
+  await expect.poll(() => accept).toBeDefined();
+  stopping.server.once('close', () => accept?.());
   await stopping.close();
   const entries = await new History(stopping.redis).read(tagOf(email));
   expect(entries.map(({ what }) => what)).toEqual([expect.stringMatching(/^mail delivered: code/), 'code asked for']);

@@ -310,7 +310,9 @@ describe('the login page on the way to a site', () => {
     await browser.post(`${login}/login`, { email: 'ann@example.com' });
     await failing.redis.sendCommand(['SHUTDOWN', 'NOSAVE']).catch(() => {});
     const next = `/gate?site=${encodeURIComponent(reports)}`;
-    for (const path of ['/login', '/login/code']) {
+    const paths = ['/login'];
+    paths.push('/login/code'); // feature: email-code
+    for (const path of paths) {
       const { status, headers } = await browser.post(login + path, { next }, { Accept: 'text/html' });
       expect({ path, status, target: formAction(headers) }).toEqual({ path, status: 503, target: `'self' ${reports}` });
     }

@@ -100,7 +100,7 @@ describe('a page whose session was ended elsewhere', () => {
   });
 });
 
-test('the other tabs hear that nobody is signed in as a signed-out page says it: a login form stays as it is', async () => {
+test('the other tabs are told that nobody is signed in as signed-out pages tell it, and login forms stay as they are', async () => {
   const { profile, page, email } = await listening();
   const otherTab = await profile.newPage();
   await otherTab.goto(`${url}/livez`);
@@ -108,7 +108,7 @@ test('the other tabs hear that nobody is signed in as a signed-out page says it:
     new BroadcastChannel('session-owner').onmessage = ({ data }) => heard.push(data)`);
   await endElsewhere(email);
   await notice(page).waitFor();
-  expect(await otherTab.evaluate('heard')).toEqual(['']);
+  await expect.poll(() => otherTab.evaluate('heard')).toEqual(['']);
 });
 
 test('a page listens again after a false alarm', async () => {

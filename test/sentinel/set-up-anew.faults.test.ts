@@ -1,20 +1,52 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { connectUrl } from '../support/app.ts';
 import { password } from '../support/redis-password.ts';
-import { startRedisServer } from '../support/redis-server.ts';
+import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { sentinelUrl, startSentinel } from './watched.ts';
 
-test('Sentinels that were set up anew, and count their failovers from 0 again, are followed', async () => {
+const name = 'watched';
+
+/** Two servers that say which of them answers. */
+async function startServers(): Promise<Record<'before' | 'after', RedisServer>> {
   const [before, after] = [await startRedisServer(password), await startRedisServer(password)];
-  const name = 'watched';
-  const sentinel = await startSentinel(before.port, name, 7);
-  const redis = await connectUrl(sentinelUrl([sentinel], name));
-  await redis.set('where', 'before');
+  await before.client((client) => client.set('where', 'before'));
   await after.client((client) => client.set('where', 'after'));
-  await sentinel.client(async (client) => {
-    await client.sendCommand(['SENTINEL', 'REMOVE', name]);
-    await client.sendCommand(['SENTINEL', 'MONITOR', name, '127.0.0.1', String(after.port), '2']);
+  return { before, after };
+}
+
+describe('Sentinels that count their failovers from 0 again', { timeout: 60_000 }, () => {
+  test('were set up anew, and are followed', async () => {
+    const { before, after } = await startServers();
+    const sentinel = await startSentinel(before.port, name, 7);
+    const redis = await connectUrl(sentinelUrl([sentinel], name));
+    expect(await redis.get('where')).toBe('before');
+    await sentinel.client(async (client) => {
+      await client.sendCommand(['SENTINEL', 'REMOVE', name]);
+      await client.sendCommand(['SENTINEL', 'MONITOR', name, '127.0.0.1', String(after.port), '2']);
+    });
+    await expect.poll(() => redis.get('where'), { timeout: 20_000 }).toBe('after');
+    redis.destroy();
   });
-  await expect.poll(() => redis.get('where'), { timeout: 20_000 }).toBe('after');
-  redis.destroy();
+
+  test('are not followed while another one does not answer: they may have been cut off', async () => {
+    const { before, after } = await startServers();
+    const [ahead, behind] = [await startSentinel(before.port, name, 7), await startSentinel(after.port, name, 0)];
+    const redis = await connectUrl(sentinelUrl([ahead, behind], name));
+    expect(await redis.get('where')).toBe('before');
+    await ahead.kill();
+    const asked = await timesAsked(behind);
+    const askedSince = async () => {
+      expect(await redis.get('where')).toBe('before');
+      return (await timesAsked(behind)) - asked;
+    };
+    await expect.poll(askedSince, { timeout: 20_000, interval: 50 }).toBeGreaterThan(3);
+    expect(await redis.get('where')).toBe('before');
+    redis.destroy();
+  });
 });
+
+/** How often a Sentinel has said which primary it knows. */
+async function timesAsked(sentinel: RedisServer): Promise<number> {
+  const stats = await sentinel.client((client) => client.info('commandstats'));
+  return Number(/^cmdstat_sentinel\|master:calls=(\d+)/m.exec(stats)?.[1] ?? 0);
+}

@@ -24,7 +24,7 @@ export function requireRole(
 
 /**
  * Lets visitors through who logged in a short time ago, for what a stolen or forgotten session must not do (ASVS 7.5.1).
- * @throws {HttpError} 401, with the form to log in once more
+ * @throws {HttpError} 401, with the form to log in once more; `res.locals.remember` has the choice to stay signed in
  */
 export function requireFreshLogin({ withinSeconds }: { withinSeconds: number }): RequestHandler {
   if (!(withinSeconds > 0)) throw new RangeError('withinSeconds must be a positive number');

@@ -57,7 +57,7 @@ export class Refusals {
     try {
       if (!isTry || !(await isSecondTry(redis, sessionId, patienceMs))) return;
       await mails?.send(refused, req).catch(async (error: unknown) => {
-        await forgetTries(redis, sessionId);
+        await forgetTries(redis, sessionId).catch(() => {});
         throw error;
       });
     } catch (err) {

@@ -37,7 +37,7 @@ return tries - weight < 2 and tries >= 2 and 1 or 0`;
 /**
  * Counts a request that came without proof.
  * @param patienceMs for how long the owner's own browser may come like this; 0 if it never does. After a proof, 30 s at most
- * @returns whether it makes the second try: true once a day at most
+ * @returns whether it makes the second try: true once a day at most, unless they are forgotten
  * @throws {RedisUnavailable}
  */
 export async function isSecondTry(redis: RedisClient, sessionId: string, patienceMs: number): Promise<boolean> {
@@ -47,7 +47,7 @@ export async function isSecondTry(redis: RedisClient, sessionId: string, patienc
 }
 
 /**
- * Begins to count anew, where the owner could not be told.
+ * Counts from zero again, because the owner could not be told: the second try from now on is reported.
  * @throws {RedisUnavailable}
  */
 export async function forgetTries(redis: RedisClient, sessionId: string): Promise<void> {

@@ -14,7 +14,10 @@ import { openSites } from './sites.ts';
 import { Tickets } from './tickets.ts';
 
 export type Gate = {
-  /** Answers the checks of proxies, and everything on the hosts of sites. Passes on all that is for the login site. */
+  /**
+   * Answers the checks of proxies, and everything on the hosts of sites. Passes on all that is for the login site, whose
+   * views can then name the site that a form leads on to.
+   */
   serve: RequestHandler[];
   /** What requests on the hosts of sites pass first. */
   beforePages: Router;

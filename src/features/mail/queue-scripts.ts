@@ -58,7 +58,8 @@ enqueue(id, mail, now + tonumber(ARGV[8]))`;
 
 /**
  * Renews the leases of a process, takes over expired ones and those that the process has not learnt of because a reply
- * was lost, and leases mails that are due: lane by lane, the domains in turn, within the limits.
+ * was lost, and leases mails that are due: lane by lane, the domains in turn, within the limits. Forgets the oldest mails
+ * that have expired.
  *
  * ARGV: owner, leaseMs, limit, limit for all lanes but `high`, limit per domain, ms between mails (0: no minimum),
  * whether to lease at all, the ids of mails not to lease (separated by spaces), then the ids of mails that this process
@@ -171,16 +172,16 @@ for _, lane in ipairs({'high', 'normal', 'slow', 'withheld'}) do
   soonest(key('turns', lane))
 end
 soonest(key('leases'))
--- When the oldest was requested. What has expired while no process was there may be in no queue.
-local function oldestIn(set)
-  while true do
-    local id, asked = unpack(redis.call('ZRANGE', key(set), 0, 0, 'WITHSCORES'))
-    if mailOf(id or '') or not id then return asked end
+-- Forgets the oldest that have expired: they may be in no queue. Returns when the first of the others was requested.
+local function forgetExpired(set)
+  for _ = 1, 100 do
+    local id, requestedAt = unpack(redis.call('ZRANGE', key(set), 0, 0, 'WITHSCORES'))
+    if not id or mailOf(id) then return requestedAt end
     forget(id)
   end
 end
-oldestIn('withheld')
-local oldest = oldestIn('waiting')
+forgetExpired('withheld')
+local oldest = forgetExpired('waiting')
 return {
   jobs, waiting.high or 0, waiting.normal or 0, nextAt and math.ceil(nextAt - now) or -1, leased,
   redis.call('ZCARD', key('waiting')), oldest and now - oldest or 0

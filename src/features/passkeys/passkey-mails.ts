@@ -53,7 +53,7 @@ export function passkeyMails({ outbox, templates, links, redis, log }: Parts) {
         if ((await withDeadline(deadlineMs, redis.set(key, '', options))) !== 'OK') return;
         await send('counter', owned, cause).catch(async (error: unknown) => {
           // The next sign-in should be reported.
-          await withDeadline(deadlineMs, redis.del(key));
+          await withDeadline(deadlineMs, redis.del(key)).catch(() => {});
           throw error;
         });
       } catch (err) {

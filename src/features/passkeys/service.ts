@@ -202,7 +202,7 @@ export class PasskeyService {
       await mails.sendAdded({ email, userHandle, passkey }, client);
       return { outcome, passkey };
     } catch (error) {
-      // Nobody must have a passkey that the owner of the address is not told of, and it may have been stored.
+      // Its owner was not told, so it must not stay; it may be stored whichever step failed. If this fails as well, it can.
       const wasThere = passkeys.some(({ id }) => id === passkey.id);
       if (!wasThere) await accounts.remove(email, handleOf(passkey.id));
       throw error;

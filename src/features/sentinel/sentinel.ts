@@ -72,10 +72,10 @@ function sentinelResolver(target: SentinelTarget, { log, ca }: RedisOptions): Pr
       if (heard.length > 0) status.back();
       else if (latest) status.lost(lastError);
       if (heard.length > 0 && !named) lastError = new Error(`no Sentinel knows a primary named ${primaryName}`);
-      // A Sentinel that was cut off may still name a primary that has been replaced. All of them together know better
-      // than what was heard before: if they were set up anew, they count from 0 again.
-      const areAll = known.length === sentinels.length;
-      if (named && (areAll || named.epoch >= (latest?.epoch ?? 0))) latest = named;
+      // A Sentinel that was cut off may still name a primary that has been replaced. If all of them name one, that counts
+      // whatever was heard before: Sentinels that were set up anew count from 0.
+      const haveAllNamedOne = known.length === sentinels.length;
+      if (named && (haveAllNamedOne || named.epoch >= (latest?.epoch ?? 0))) latest = named;
       return latest && { host: latest.host, port: latest.port };
     },
     failoverGraceMs,
