@@ -100,7 +100,7 @@ describe('a page whose session was ended elsewhere', () => {
   });
 });
 
-test('the other tabs are told that nobody is signed in as signed-out pages tell it, and login forms stay as they are', async () => {
+test('the other tabs are told that nobody is signed in with the word that signed-out pages use', async () => {
   const { profile, page, email } = await listening();
   const otherTab = await profile.newPage();
   await otherTab.goto(`${url}/livez`);

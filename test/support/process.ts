@@ -45,8 +45,7 @@ export type RunningServer = RunningProcess & {
 };
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
-/** `npm start` builds first, and checks the types, beside whatever else runs. */
-const readyWithinMs = 90_000;
+const readyWithinMs = 40_000;
 const builtWithinMs = 120_000;
 
 /** A process with a clean environment and a directory of its own; killed after the file's last test. */
@@ -105,8 +104,11 @@ export function startServerAhead(minutes: number, options: ProcessOptions = {}):
   });
 }
 
-/** The real server in a process of its own, listening on a free port. */
-export async function startServer(options: ProcessOptions = {}): Promise<RunningServer> {
+/**
+ * The real server in a process of its own, listening on a free port.
+ * @param options.patienceMs for a command that builds first
+ */
+export async function startServer(options: ProcessOptions & { patienceMs?: number } = {}): Promise<RunningServer> {
   const server = startProcess({ ...options, env: { PORT: '0', SIGN_IN: 'trust', ...options.env } });
   const url = () => {
     const port = server.logged('listening').at(-1)?.port;
@@ -116,7 +118,7 @@ export async function startServer(options: ProcessOptions = {}): Promise<Running
   const tooEarly = server.ended.then(({ code }) => {
     throw new Error(`it ended with code ${code}, and has printed:\n${server.printed()}`);
   });
-  await Promise.race([vi.waitFor(url, { timeout: readyWithinMs, interval: 20 }), tooEarly]);
+  await Promise.race([vi.waitFor(url, { timeout: options.patienceMs ?? readyWithinMs, interval: 20 }), tooEarly]);
   // What it does later is for the test to see.
   tooEarly.catch(() => {});
   return { ...server, url };
