@@ -87,10 +87,9 @@ test('says why no mail came, and why a code was refused', async () => {
   await askForCode(browser, busy);
   await enterCode(browser, '00000000');
   await vi.waitFor(async () => {
-    expect((await whatOf(busy)).slice(-2)).toEqual([
-      'code withheld: enough mail for now',
-      'sign-in refused: wrong code',
-    ]);
+    // The mails before may be delivered meanwhile.
+    const others = (await whatOf(busy)).filter((what) => !what.startsWith('mail delivered'));
+    expect(others.slice(-2)).toEqual(['code withheld: enough mail for now', 'sign-in refused: wrong code']);
   }, 10_000);
   expect((await latchkey('why', newAddress())).text).toContain('Nothing has happened');
 });
@@ -100,9 +99,8 @@ test('keeps 20 entries for seven days, in which a stranger who repeats the same 
   await signInByCode(app, newBrowser(app.url), email);
   for (let tries = 0; tries < 25; tries += 1) await askForCode(newBrowser(app.url), email);
   await vi.waitFor(async () => {
-    const [latest] = (await historyOf(email)).toReversed();
-    expect(latest).toMatchObject({ what: 'code withheld: enough mail for now', times: expect.any(Number) });
-    expect(latest?.times).toBeGreaterThan(10);
+    const withheld = (await historyOf(email)).filter(({ what }) => what === 'code withheld: enough mail for now');
+    expect(withheld.map(({ times = 0 }) => times > 10)).toEqual([true]);
   }, 10_000);
   expect(await whatOf(email)).toContainEqual(expect.stringMatching(/^signed in: /));
   const key = `h:{${tagOf(email)}}`;
