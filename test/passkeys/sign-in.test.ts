@@ -12,6 +12,7 @@ import { askForCode, newAddress, newIp, noMoreMail, outcomes, untilKnown } from 
 import { afterwards } from '../support/afterwards.ts';
 import { testSecret } from '../support/app.ts';
 import { countKeys } from '../support/commands.ts';
+import { keepOutOfLogs } from '../support/secrets.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { testRedis } from '../support/test-redis.ts';
 import type { Visitor } from '../support/visitor.ts';
@@ -333,6 +334,20 @@ test('a browser that is new to the address is reported, and known from then on',
   await signInWith(visitor, key);
   await noMoreMail(app);
   await app.mails.mailTo(person, 'notice', 2);
+});
+
+test('the link of its notice leads to pages that tell of passkeys, and not of mail alone', async () => {
+  const { visitor, email: person } = await newMember(app);
+  await signInWith(newVisitor(app), await addPasskey(visitor));
+  const notice = await app.mails.mailTo(person, 'notice', 2);
+  const [, path = '', token = ''] = /(\/end-session\?token=(\S+))/.exec(notice.text ?? '') ?? [];
+  keepOutOfLogs(token);
+  const reader = newVisitor(app);
+  expect((await reader.get(path)).text).toContain('with a new code from your mail, or with a passkey of yours.');
+  const { text } = await reader.post('/end-session', { form: { token } });
+  expect(text).toContain('somebody else can read your mail, or has a passkey of yours.');
+  expect(text).toContain('your other sessions and your passkeys');
+  expect(text).not.toContain('because the code was sent there');
 });
 
 test('nobody is signed in from a new browser whose notice could not be prepared', async () => {
