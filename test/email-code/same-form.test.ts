@@ -212,4 +212,18 @@ describe('the login form, sent again by the same browser', () => {
     expect(sessionOf(await enterCode(senders[4] as Visitor, code))).toBeDefined();
     expect(await redis.get(counterKey(email, 'mail:3600'))).toBe('2');
   });
+
+  test('for a new code, because the first answer was lost, brings that answer', async () => {
+    const { email, browser } = await askedBrowser(app, { next: '/admin?page=2' });
+    const [first, second, elsewhere] = copies(browser, 3);
+    const again = { form: { email } };
+    await first?.post('/login/code/again', again);
+    expect((await second?.post('/login/code/again', again))?.location).toBe('/login/code?sent=again');
+    const code = await mails.codeFor(email, 2);
+    const entered = await enterCode(second as Visitor, code);
+    expect([sessionOf(entered), entered.location]).toEqual([expect.any(String), '/admin?page=2']);
+    expect(await redis.get(counterKey(email, 'mail:3600'))).toBe('2');
+    const answer = await elsewhere?.post('/login/code/again', { ...again, headers: { 'X-Forwarded-For': newIp() } });
+    expect(answer && isOver(answer)).toBe(true);
+  });
 });

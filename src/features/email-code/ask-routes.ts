@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { RedisUnavailable } from '../../redis/deadline.ts';
 import { readLoginForm, refuseAddress } from '../../routes/login.ts';
@@ -8,7 +8,10 @@ import { auditRefused, requireSecure } from '../../session/sign-in.ts';
 import { answerTooOften } from '../rate-limits/too-often.ts';
 import { formSeed } from '../repeated-forms/form-id.ts';
 import { codePath } from './answers.ts';
-import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries } from './code-request.ts';
+import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries, wantedEmail } from './code-request.ts';
+import type { WaitingEntry } from './cookies.ts';
+
+const againPath = `${codePath}?sent=again`;
 
 /**
  * Lets the pages with the login form mention a sign-in that waits for its code in this browser. Without Redis there is
@@ -65,7 +68,7 @@ export function askForCodeAgain(parts: CodeRoutes): RequestHandler {
   return async function askForCodeAgain(req, res) {
     const entries = selectEntries(parts, req);
     const [waiting] = await service.waiting(entries.map(({ id }) => id));
-    if (!waiting) return answerOver(parts, req, res, entries);
+    if (!waiting) return answerRepeated(parts, req, res, entries);
     if (https) requireSecure(req);
     const { id: previousId, email, remember } = waiting;
     const next = nextOf(entries, waiting) ?? safeReturnPath(undefined);
@@ -77,9 +80,21 @@ export function askForCodeAgain(parts: CodeRoutes): RequestHandler {
         return answers.tooOften(req, res, { waiting, next }, asked.waitSeconds);
       case 'asked':
         cookies.addWaiting(req, res, { id: asked.id, next });
-        return answers.codeNeeded(req, res, `${codePath}?sent=again`);
+        return answers.codeNeeded(req, res, againPath);
     }
   };
+}
+
+/** The same form once more, from a browser that did not get the answer to the first one; or one that comes too late. */
+async function answerRepeated(parts: CodeRoutes, req: Request, res: Response, entries: WaitingEntry[]): Promise<void> {
+  const { service, cookies, answers } = parts;
+  const email = wantedEmail(req);
+  const [entry] = entries;
+  const id = email && entry && service.idFor(email, formSeed(req, entry.id));
+  const [begun] = id === undefined ? [] : await service.waiting([id]);
+  if (!entry || !begun) return answerOver(parts, req, res, entries);
+  cookies.addWaiting(req, res, { id: begun.id, next: entry.next });
+  answers.codeNeeded(req, res, againPath);
 }
 
 function ifUnavailable(error: unknown): [] {

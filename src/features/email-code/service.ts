@@ -98,6 +98,11 @@ export class EmailCodeService {
     return { outcome: 'asked', id };
   }
 
+  /** The id of the sign-in that a form begins: the same for each copy of it, which is what `seed` stands for. */
+  idFor(email: EmailAddress, seed: string | undefined): string {
+    return this.#parts.challenges.idFor(email, seed);
+  }
+
   /** The sign-ins with these ids that still wait for their codes, in the same order; one Redis command for each. */
   async waiting(ids: readonly string[]): Promise<Challenge[]> {
     const found = await Promise.all(ids.map((id) => this.#parts.challenges.find(id)));
