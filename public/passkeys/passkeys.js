@@ -29,6 +29,34 @@ async function post(path, body = {}) {
   return { ok: response.ok, hasFailed, isLoginNeeded: response.status === 401, answer: answer ?? { error } };
 }
 
+/**
+ * What the server reads of a credential. Extensions of password managers answer with objects of their own, on which
+ * `toJSON()` and whatever else they did not think of throws.
+ */
+function toJson(credential) {
+  try {
+    return credential.toJSON();
+  } catch {
+    const { id, type, response } = credential;
+    const names = ['clientDataJSON', 'attestationObject', 'authenticatorData', 'signature', 'userHandle'];
+    const parts = names.map((name) => [name, attempt(() => toBase64url(response[name]))]);
+    const transports = attempt(() => response.getTransports());
+    return { id, rawId: id, type, response: { ...Object.fromEntries(parts), transports } };
+  }
+}
+
+/** @returns undefined if it throws */
+function attempt(read) {
+  try {
+    return read();
+  } catch {}
+}
+
+function toBase64url(buffer) {
+  const text = btoa(String.fromCharCode(...new Uint8Array(buffer)));
+  return text.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '') || undefined;
+}
+
 /** Tells the provider that a passkey is no longer known here, so that it stops offering it. */
 function signalUnknown(credential) {
   void passkeys.signalUnknownCredential?.(credential).catch(() => {});
@@ -91,7 +119,7 @@ function offerLogin(box) {
   async function logIn(credential) {
     const next = form.elements.next?.value;
     const remember = form.elements.remember.checked;
-    const { ok, answer } = await post('/login/passkey', { credential: credential.toJSON(), next, remember });
+    const { ok, answer } = await post('/login/passkey', { credential: toJson(credential), next, remember });
     if (answer.unknownCredential) signalUnknown(answer.unknownCredential);
     if (!ok) return answer.error;
     // A form that is kept on this page is still to be sent; what logs in opens a new tab then.
@@ -162,7 +190,7 @@ function offerAdding(box) {
     const credential = await navigator.credentials.create({ publicKey });
     show({ note: 'Adding your passkey…' });
     const noAnswer = () => ({ hasFailed: true });
-    const added = await post('/passkeys', { owner, next, credential: credential.toJSON() }).catch(noAnswer);
+    const added = await post('/passkeys', { owner, next, credential: toJson(credential) }).catch(noAnswer);
     if (added.ok) return location.assign(added.answer.next);
     // It may have been added all the same, so the device keeps it. The list tells the provider which ones there are.
     if (added.hasFailed) return show({ error: mayBeAdded });

@@ -570,6 +570,37 @@ describe('adding a passkey', () => {
   });
 });
 
+/**
+ * Answers as extensions of password managers do: with objects that look like the browser's own, and on which its methods
+ * throw, such as `toJSON()` and `getTransports()`.
+ */
+const likeAnExtension = `
+  const parts = ['clientDataJSON', 'attestationObject', 'authenticatorData', 'signature', 'userHandle'];
+  const imitate = (original, values) => Object.setPrototypeOf(
+    Object.defineProperties({}, Object.getOwnPropertyDescriptors(values)), Object.getPrototypeOf(original));
+  for (const method of ['create', 'get']) {
+    const ask = CredentialsContainer.prototype[method];
+    CredentialsContainer.prototype[method] = async function (options) {
+      const credential = await ask.call(this, options);
+      const { id, rawId, type, response } = credential;
+      const own = parts.filter((name) => response[name]).map((name) => [name, response[name]]);
+      return imitate(credential, { id, rawId, type, response: imitate(response, Object.fromEntries(own)) });
+    };
+  }`;
+
+test('a password manager whose answers are objects of its own adds a passkey, and logs in with it', async () => {
+  const { page, authenticator } = await openTab();
+  await page.addInitScript(likeAnExtension);
+  const email = await signInByPages(app, page);
+  await authenticator.setPresent(true);
+  await acceptOffer(page, origin);
+  await authenticator.setPresent(false);
+  await page.getByRole('navigation').getByRole('button', { name: 'Log out' }).click();
+  await page.waitForURL(`${origin}/`);
+  await logInByButton(page, authenticator);
+  await page.getByRole('heading', { name: `Hello ${email}` }).waitFor();
+});
+
 test('without JavaScript, passkeys are renamed and removed, and the page says what adding takes', async () => {
   const { email } = await member();
   const { page } = await openTab({ javaScriptEnabled: false });
