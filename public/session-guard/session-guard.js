@@ -12,6 +12,9 @@ const unreachable = 'This page can’t be shown just now';
 let hiddenParts = [];
 let lastFocused;
 let lastScrollY = 0;
+/** What the notice and the title said as they were written: a browser that translates pages changes both. */
+let shownHeading = '';
+let lastTitle = '';
 /** What each notice says where something was typed, and where its link leads. */
 const offerWithEntries = {
   [ended]: {
@@ -36,15 +39,25 @@ const titlePrefix = 'Session ended – ';
 /** While a form is being sent, such as that of "Log out", its answer says what has become of the session. */
 const sendingMs = 1500;
 let sentAt = Number.NEGATIVE_INFINITY;
+/** A network may take a question and never answer it. */
+const answerMs = 15_000;
+/** How many questions were asked, and which is the latest that was answered: what was asked before it is out of date. */
+let asked = 0;
+let answered = 0;
 
 /** Shows the page only if it belongs to whoever is signed in now. */
 async function check(options = {}) {
   const { otherwise = () => {}, isBack = false } = options;
   if (performance.now() - sentAt < sendingMs) return setTimeout(check, sendingMs, options);
+  asked += 1;
+  const question = asked;
   try {
-    const response = await fetch('/session-owner', { cache: 'no-store' });
-    if (!response.ok) return otherwise();
+    const response = await fetch('/session-owner', { cache: 'no-store', signal: AbortSignal.timeout?.(answerMs) });
     const ownerNow = await response.text();
+    // A page comes from the proxy in front of the server, or from whoever offers the network.
+    if (!response.ok || !/^[\w-]*$/.test(ownerNow)) return otherwise();
+    if (question < answered) return;
+    answered = question;
     if (ownerNow === owner) {
       reveal();
       document.dispatchEvent(new Event('session-confirmed'));
@@ -71,7 +84,7 @@ function reveal() {
   page.hidden = false;
   if (!notice.isConnected) return;
   notice.remove();
-  document.title = document.title.replace(titlePrefix, '');
+  document.title = lastTitle;
   for (const part of hiddenParts) part.hidden = false;
   lastFocused?.focus({ preventScroll: true });
   scrollTo({ top: lastScrollY, behavior: 'instant' });
@@ -80,21 +93,22 @@ function reveal() {
 /** Puts a notice in place of the page. What was typed is kept, out of sight, until the page is shown again. */
 function conceal(heading) {
   page.hidden = false;
-  const shown = notice.querySelector('h1')?.textContent;
-  if (notice.isConnected && (heading === shown || heading === unreachable)) return;
+  if (notice.isConnected && (heading === shownHeading || heading === unreachable)) return;
   writeNotice(heading);
-  if (heading !== unreachable && !document.title.startsWith(titlePrefix)) document.title = titlePrefix + document.title;
   if (!notice.isConnected) {
+    lastTitle = document.title;
     lastFocused = document.activeElement;
     lastScrollY = scrollY;
     hiddenParts = [...document.body.children].filter((part) => !part.hidden);
     for (const part of hiddenParts) part.hidden = true;
     document.body.append(notice);
   }
+  if (heading !== unreachable) document.title = titlePrefix + lastTitle;
   notice.querySelector('h1').focus({ focusVisible: false });
 }
 
 function writeNotice(heading) {
+  shownHeading = heading;
   const { text, label, ...link } = hasEntries() ? offerWithEntries[heading] : offerWithoutEntries();
   notice.innerHTML = `<section class="card" role="alert">
     <h1 tabindex="-1">${heading}</h1>

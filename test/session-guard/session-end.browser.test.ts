@@ -16,7 +16,7 @@ import { Visitor } from '../support/visitor.ts';
 const redisAddress = await testRedis();
 const certificate = certificateFor('127.0.0.1');
 /** What happens to a question for the owner of the session before it reaches the app. */
-let onQuestion: () => Promise<'pass' | 'fail'> = async () => 'pass';
+let onQuestion: () => Promise<'pass' | 'fail' | 'lose' | 'page'> = async () => 'pass';
 const http = await startBehindProxy('http');
 const https = await startBehindProxy('https');
 const openProfile = useChromium(() => [http.origin, https.origin], { keepsPages: true, trusts: certificate });
@@ -24,7 +24,10 @@ const openProfile = useChromium(() => [http.origin, https.origin], { keepsPages:
 async function startBehindProxy(scheme: 'http' | 'https'): Promise<{ origin: string; app: TestApp }> {
   let app: TestApp | undefined;
   const forward: RequestListener = async (req, res) => {
-    if (req.url === '/session-owner' && (await onQuestion()) === 'fail') return void res.writeHead(503).end();
+    const fate = req.url === '/session-owner' ? await onQuestion() : 'pass';
+    if (fate === 'fail') return void res.writeHead(503).end();
+    if (fate === 'page') return void res.writeHead(200, { 'Content-Type': 'text/html' }).end('<h1>Welcome</h1>');
+    if (fate === 'lose') return;
     const { method, url } = req;
     const headers = { ...req.headers, 'x-forwarded-proto': scheme };
     const asked = ask(`${app?.url}${url}`, { method, headers }, (answer) => {
@@ -112,6 +115,29 @@ test('a tab that is told while it sends a form asks until it gets an answer', as
     new BroadcastChannel('session-owner').postMessage('')`);
   await expectNotice(page);
   expect(questions).toBe(2);
+});
+
+test('an answer that comes late does not show a page again whose session has ended since', async () => {
+  const email = newEmail();
+  const { page } = await signedIn(http.origin, email);
+  const late = gate();
+  let questions = 0;
+  await page.route('**/session-owner', async (route) => {
+    const response = await route.fetch();
+    questions += 1;
+    if (questions === 1) await late.opened;
+    await route.fulfill({ response });
+  });
+  await becomeVisible(page);
+  await expect.poll(() => questions).toBe(1);
+  await endElsewhere(email);
+  await becomeVisible(page);
+  const notice = page.getByRole('alert').getByRole('heading', { name: 'Your session has ended' });
+  await notice.waitFor();
+  late.open();
+  // Its answer comes after the late one.
+  await page.evaluate(`fetch('/session-owner').then((response) => response.text())`);
+  expect([await notice.isVisible(), await page.getByText('Hello').isVisible()]).toEqual([true, false]);
 });
 
 // ASVS 14.3.2, whatwg/html#7189
@@ -314,11 +340,37 @@ describe('what was typed into a page whose session has ended', () => {
     expect(await page.locator('[name=letter]').inputValue()).toBe('a long letter');
   });
 
-  test('is kept on Back while the browser cannot find out, and comes back once it can', async () => {
+  test('comes back with its title in a browser that translates pages', async () => {
+    const email = newEmail();
+    const { page } = await typed(email);
+    await page.evaluate(`document.title = 'A letter'`);
+    await endElsewhere(email);
+    await becomeVisible(page);
+    const notice = page.getByRole('alert');
+    await notice.getByRole('heading', { name: 'Your session has ended' }).waitFor();
+    await page.evaluate(`document.querySelector('[role=alert] h1').innerHTML = '<font>Ihre Sitzung ist zu Ende</font>';
+      document.title = 'Sitzung beendet – Ein Brief'`);
+    const answer = page.waitForResponse('**/session-owner');
+    await becomeVisible(page);
+    await (await answer).finished();
+    expect(await notice.getByRole('heading').textContent()).toBe('Ihre Sitzung ist zu Ende');
+    expect(await page.title()).toBe('Sitzung beendet – Ein Brief');
+    await signIn(await page.context().newPage(), http.origin, email);
+    await page.getByRole('textbox').waitFor();
+    expect(await page.title()).toBe('A letter');
+  });
+
+  test.each([
+    ['fails', 'fail'],
+    ['gets no answer', 'lose'],
+    ['is answered by somebody else', 'page'],
+  ] as const)('is kept on Back where the question %s, and comes back', async (_how, fate) => {
     const { page } = await typed(newEmail());
+    await page.evaluate(`const { timeout } = AbortSignal;
+      AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms === 15_000 ? 300 : ms)`);
     await page.goto(`${http.origin}/livez`);
     let isReachable = false;
-    onQuestion = async () => (isReachable ? 'pass' : 'fail');
+    onQuestion = async () => (isReachable ? 'pass' : fate);
     await goBack(page);
     await page.getByRole('alert').getByRole('heading', { name: 'This page can’t be shown just now' }).waitFor();
     expect([await page.getByRole('textbox').isVisible(), await page.getByText('Hello').isVisible()]).toEqual([
