@@ -91,12 +91,25 @@ describe('a name', () => {
     ['', 'Enter a name.'],
     ['x'.repeat(61), 'up to 60 characters'],
     ['pho\u200bne', 'characters that nobody can see'],
+    ['phone\u202e', 'characters that nobody can see'],
+    ['\u200d\ufe0f', 'characters that nobody can see'],
   ])('such as %j is refused at its field', async (name, problem) => {
     const { visitor, handle } = await memberWithPasskey();
     const { status, text } = await visitor.post('/passkeys/rename', { form: { passkey: handle, name } });
     expect(status).toBe(422);
     expect(text).toContain(problem);
     expect(text).toContain('aria-describedby="name-problem"');
+  });
+
+  test.each([
+    ['an emoji with a choice of its look', '\u2764\ufe0f phone'],
+    ['an emoji that is made of several', '\u2764\ufe0f\u200d\u{1f525} \u{1f469}\u200d\u{1f4bb}'],
+    ['a Persian word with a joiner', '\u06af\u0648\u0634\u06cc\u200c\u0645\u0646'],
+    ['60 emojis', '\u{1f4f1}'.repeat(60)],
+  ])('may have %s', async (_what, name) => {
+    const { visitor, handle } = await memberWithPasskey();
+    expect((await visitor.post('/passkeys/rename', { form: { passkey: handle, name } })).status).toBe(303);
+    expect((await visitor.get('/passkeys')).text).toContain(`<strong>${name}</strong>`);
   });
 
   test('of somebody else’s passkey cannot be changed', async () => {

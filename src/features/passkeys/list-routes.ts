@@ -106,10 +106,14 @@ function listed(account: Account | undefined): ListedPasskey[] {
   }));
 }
 
+// What joins letters and emojis, or chooses how they look, is a part of those: Persian words and many emojis have it.
+const joiners = /(?<=[^\s\p{C}\p{DI}])[\p{Join_Control}\p{Variation_Selector}]+/gu;
+
 function problemOf(name: string): string | undefined {
   if (name === '') return 'Enter a name.';
-  if (name.length > maxNameLength) return `That name is too long. It can have up to ${maxNameLength} characters.`;
-  return /[\p{C}\p{DI}]/u.test(name) ? 'That name has characters that nobody can see.' : undefined;
+  if ([...name].length > maxNameLength) return `That name is too long. It can have up to ${maxNameLength} characters.`;
+  const isVisible = !/[\p{C}\p{DI}]/u.test(name.replace(joiners, ''));
+  return isVisible ? undefined : 'That name has characters that nobody can see.';
 }
 
 function handleIn(req: Request): string {
