@@ -231,6 +231,14 @@ describe('after a sign-in by code', () => {
     });
   });
 
+  test('a code that comes from another tab, long after the sign-in, is no reason to log in again', async () => {
+    const { visitor } = await newMember(app);
+    await askToSignIn(visitor);
+    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.setSystemTime(Date.now() + 601_000);
+    expect((await enterCode(visitor, '12345678')).location).toBe('/admin');
+  });
+
   test('the offer leads to paths of this site only', async () => {
     const { visitor } = await newMember(app);
     const { text } = await visitor.get('/passkeys/add?next=//evil.example');

@@ -1,4 +1,5 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
+import { now } from '../../clock.ts';
 import type { AdminSection, Core, SignInWay } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import { requireLogin } from '../../middleware/require-login.ts';
@@ -33,7 +34,8 @@ export type PasskeysFeature = {
 };
 
 /** Adding and removing passkeys takes a login of at most ten minutes ago (ASVS 7.5.1). */
-const requireFresh = requireFreshLogin({ withinSeconds: 600 });
+const freshSeconds = 600;
+const requireFresh = requireFreshLogin({ withinSeconds: freshSeconds });
 
 /**
  * Passkeys: a second way in, for addresses that were proved by the first. There are none where addresses are trusted: one
@@ -64,7 +66,9 @@ export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: Sig
     personalKeys,
     adminSections: [{ view: 'passkeys/admin-section', load: async () => ({}) }],
     pageAfterSignIn(req, res, next) {
-      const isLater = cookies.wasOffered(req) || next.startsWith(listPath);
+      // In a second tab, a code may come long after the sign-in: the offer would ask for another one.
+      const isFresh = now() - (req.session.signedInAt ?? 0) < freshSeconds * 1000;
+      const isLater = !isFresh || cookies.wasOffered(req) || next.startsWith(listPath);
       // Only a script that found passkeys to work has asked for that cookie.
       if (isLater || !partyOf(req) || cookies.readBrowser(req) === undefined) return next;
       cookies.noteOffered(res);
