@@ -27,15 +27,18 @@ function watchField() {
   });
 }
 
-// Counts by `performance.now()`: the system clock may be set meanwhile.
+// Counts by `performance.now()`: the system clock may be set meanwhile. A browser that translates pages may have changed
+// the words of the button, so these stay as they are.
 function countDown() {
-  const label = again.textContent;
+  const rest = again.appendChild(document.createElement('span'));
+  // The button lays out its parts one by one, without the spaces between them.
+  rest.style.whiteSpace = 'pre';
   const end = performance.now() + Number(again.dataset.waitSeconds) * 1000;
   const timer = setInterval(show, 250);
   function show() {
     const seconds = Math.ceil((end - performance.now()) / 1000);
     again.disabled = seconds > 0;
-    again.textContent = seconds > 0 ? `${label} in ${seconds} s` : label;
+    rest.textContent = seconds > 0 ? ` in ${seconds} s` : '';
     if (seconds <= 0) clearInterval(timer);
   }
   show();
