@@ -79,6 +79,23 @@ describe('a recipient', () => {
     expect([logged('mail cannot be sent'), server.inbox.length]).toEqual([[], 1]);
   });
 
+  test('that is greylisted gets the mail also if Redis has become full meanwhile', async () => {
+    server.failure = { at: 'recipient', answer: 450 };
+    const { enqueue, accepted, logged } = start();
+    await enqueue();
+    await expect.poll(() => logged('mail deferred').length, soon).toBeGreaterThan(0);
+    await node.configSet('maxmemory', '1');
+    try {
+      const before = logged('mail deferred').length;
+      await expect.poll(() => logged('mail deferred').length, soon).toBeGreaterThan(before + 2);
+      server.failure = undefined;
+      await expect.poll(() => accepted, soon).toHaveLength(1);
+      expect(logged('outbox is waiting for Redis')).toEqual([]);
+    } finally {
+      await node.configSet('maxmemory', '0');
+    }
+  });
+
   test.each<Failure>([
     { at: 'recipient', answer: 550, words: '5.1.1 user unknown' },
     { at: 'data', answer: 554, words: '5.6.0 looks like spam' },

@@ -369,13 +369,20 @@ describe('several processes', () => {
     expect((await queue.claim([], limits, ['unreadable'])).isWaiting.high).toBe(true);
   });
 
-  test('keep their leases while they deliver', async () => {
+  test('keep their leases while they deliver, even if Redis becomes full', async () => {
     const slow = start({ courier: neverAnswers() });
     await slow.enqueue();
     await expect.poll(() => node.zCard('{outbox}:leases'), soon).toBe(1);
-    const [first] = await node.zRangeWithScores('{outbox}:leases', 0, -1);
-    const renewed = async () => (await node.zRangeWithScores('{outbox}:leases', 0, -1))[0]?.score ?? 0;
-    await expect.poll(renewed, soon).toBeGreaterThan(first?.score ?? 0);
+    const leasedUntil = async () => (await node.zRangeWithScores('{outbox}:leases', 0, -1))[0]?.score ?? 0;
+    for (const maxmemory of ['0', '1']) {
+      await node.configSet('maxmemory', maxmemory);
+      try {
+        const first = await leasedUntil();
+        await expect.poll(leasedUntil, soon).toBeGreaterThan(first);
+      } finally {
+        await node.configSet('maxmemory', '0');
+      }
+    }
   });
 });
 

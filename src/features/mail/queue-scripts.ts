@@ -1,3 +1,5 @@
+import { evenWhenFull } from '../../shared/even-when-full.ts';
+
 /**
  * The outbox in Redis, as Lua scripts. All keys begin with KEYS[1], which has a hash tag, so that they share a Cluster
  * slot. All times are in milliseconds of Redis's clock.
@@ -10,6 +12,8 @@
  * | `leases`                | ids of mails that are being delivered, by when their leases expire          |
  * | `waiting`, `withheld`   | ids of all undelivered mails, and of decoys, by when they were requested    |
  * | `rate`, `decoy`         | when the rate limit allows the next mail                                    |
+ *
+ * A full Redis takes no new mail. What was promised before is delivered all the same, which makes room.
  */
 const common = `
 local time = redis.call('TIME')
@@ -69,7 +73,8 @@ enqueue(id, mail, now + tonumber(ARGV[8]))`;
  * until the next check (-1: nothing to wait for), how many mails are leased, how many are undelivered, and the age of
  * the oldest.
  */
-export const claimScript = `${common}
+export const claimScript = `${evenWhenFull}
+${common}
 local owner, leaseMs, maxLeased, maxOrdinary, maxPerDomain = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local interval, mayLease = tonumber(ARGV[6]), ARGV[7] == '1'
 local maxWithheld = 50
@@ -192,7 +197,8 @@ export const finishScript = `${common}
 return forget(ARGV[1])`;
 
 /** ARGV: id, owner, delayMs (-1: its old position), lane. */
-export const deferScript = `${common}
+export const deferScript = `${evenWhenFull}
+${common}
 local id, delay = ARGV[1], tonumber(ARGV[3])
 local mail = mailOf(id)
 if not mail or mail.owner ~= ARGV[2] then return 0 end
