@@ -67,3 +67,12 @@ test('doctor says what is wrong with the mail server', async () => {
   const away = await doctor('smtp://localhost:9');
   expect(away('mail server')).toMatchObject({ ok: false, problem: expect.stringContaining('localhost:9') });
 });
+
+test('doctor says that the mail server has no SMTPUTF8, if the address needs it', async () => {
+  const ascii = await startMailServer({ hideSMTPUTF8: true });
+  const found = await doctor(ascii.url, '--mail', 'jörg@example.com');
+  expect(found('mail')).toMatchObject({
+    ok: false,
+    problem: 'the address has non-ASCII characters, and the mail server does not support SMTPUTF8',
+  });
+});

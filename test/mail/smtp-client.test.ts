@@ -1,9 +1,11 @@
+import { type AddressInfo, createServer } from 'node:net';
 import type { SMTPServerOptions } from 'smtp-server';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { SmtpClient } from '../../src/features/mail/smtp-client.ts';
 import { explainProblem } from '../../src/features/mail/smtp-replies.ts';
 import { parseAddress } from '../../src/session/email-address.ts';
+import { afterwards } from '../support/afterwards.ts';
 import { certificateFor } from '../support/certificate.ts';
 import { freePort } from '../support/process.ts';
 import { deliver, mail, newSmtpClient, sealed, smtpOptions, testKeys } from './courier.ts';
@@ -147,13 +149,43 @@ describe('the check of the mail server finds', () => {
     expect(await problemOf(`smtp://localhost:${tls.port}`, { openMs: 500 })).toContain('use smtps://');
   });
 
-  test('a wrong password', async () => {
+  test.each(['* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] no certificate needed', '+OK POP3', 'SSH-2.0-OpenSSH_9.2'])(
+    'a server that speaks something else: %s',
+    async (greeting) => {
+      const other = createServer((socket) => socket.on('error', () => {}).write(`${greeting}\r\n`));
+      await new Promise<void>((listening) => other.listen(0, '127.0.0.1', listening));
+      afterwards(() => void other.close());
+      const { port } = other.address() as AddressInfo;
+      const problem = `127.0.0.1:${port} does not speak SMTP: check host and port in SMTP_URL`;
+      expect(await problemOf(`smtp://127.0.0.1:${port}`)).toBe(problem);
+    },
+  );
+
+  test.each(['STARTTLS', 'smtps'])('a server whose versions of TLS are too old (%s)', async (way) => {
+    const old = await startMailServer({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', secure: way === 'smtps' });
+    const url = `${way === 'smtps' ? 'smtps' : 'smtp'}://${ownAddress}:${old.port}`;
+    expect(await problemOf(url)).toBe(`the TLS handshake with ${ownAddress}:${old.port} fails`);
+  });
+
+  test.each([
+    [535, 'rejects the user or password in SMTP_URL'],
+    [454, "can't check the password at the moment"],
+    [504, 'offers none of the ways to log in that are supported: PLAIN, LOGIN, CRAM-MD5'],
+    [538, 'takes the user and password in SMTP_URL over TLS only'],
+  ])('a login that is answered %i', async (responseCode, problem) => {
     const strict = await startMailServer({
-      onAuth: (_auth, _session, done) => done(Object.assign(new Error('no'), { responseCode: 535 })),
+      onAuth: (_auth, _session, done) => done(Object.assign(new Error('no'), { responseCode })),
     });
-    expect(await problemOf(`smtp://ann:wrong@localhost:${strict.port}`)).toBe(
-      `localhost:${strict.port} rejects the user or password in SMTP_URL`,
-    );
+    expect(await problemOf(`smtp://ann:wrong@localhost:${strict.port}`)).toBe(`localhost:${strict.port} ${problem}`);
+  });
+
+  test('what the server says in a reply is not taken for the failure of a certificate', async () => {
+    server.failure = { at: 'sender', answer: 550, words: 'client certificate required' };
+    expect(await deliver(newSmtpClient({ port: server.port }))).toMatchObject({
+      outcome: 'unavailable',
+      problem: expect.stringContaining('rejects the sender (550)'),
+    });
+    server.failure = undefined;
   });
 
   test('a server that turns clients away', async () => {
@@ -254,6 +286,18 @@ describe('a mail', () => {
       reply: { code: 'ESMTPUTF8' },
     });
     expect([ascii.inbox, ascii.seen]).toEqual([[], ['greeting']]);
+  });
+
+  test('from a non-ASCII local part waits for a server with SMTPUTF8, and the operator is told', async () => {
+    const ascii = await startMailServer({ hideSMTPUTF8: true });
+    const client = clientOf({ SMTP_URL: ascii.url, MAIL_FROM: 'jürgen@example.com' });
+    expect(await deliver(client)).toMatchObject({
+      outcome: 'unavailable',
+      problem: `localhost:${ascii.port} does not support SMTPUTF8, which the address in MAIL_FROM needs`,
+    });
+    const international = clientOf({ SMTP_URL: server.url, MAIL_FROM: 'jürgen@example.com' });
+    expect(await deliver(international)).toMatchObject({ outcome: 'accepted' });
+    expect(await lastMail()).toMatchObject({ from: 'jürgen@example.com' });
   });
 
   test('to a non-ASCII local part is refused alone if the server rejects SMTPUTF8 at MAIL FROM', async () => {

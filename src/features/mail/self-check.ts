@@ -39,6 +39,9 @@ function problemOf(delivered: Delivered): string | undefined {
   if (delivered.outcome === 'accepted') return undefined;
   const { words, reply, outcome } = delivered;
   const said = words === undefined ? outcome : `the mail server says "${words}"`;
+  if (reply.code === 'ESMTPUTF8' && outcome === 'refused') {
+    return 'the address has non-ASCII characters, and the mail server does not support SMTPUTF8';
+  }
   if ('problem' in delivered) return words === undefined ? delivered.problem : `${delivered.problem}; ${said}`;
   // Security and policy (RFC 3463, 3.8).
   return reply.enhanced?.startsWith('5.7.') || /\brelay/i.test(words ?? '')

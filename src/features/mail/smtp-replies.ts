@@ -71,8 +71,13 @@ export function judgeOpening(failure: unknown, server: SmtpServer): Outcome {
  */
 export function judgeAttempt(failure: unknown, server: SmtpServer, to: string): Outcome {
   if (failure instanceof BrokenOff) return { outcome: 'slow' };
-  if (failure instanceof Unsupported) return { outcome: 'refused' };
   const { code, command, responseCode = 0 } = errorOf(failure);
+  // Where the address in MAIL_FROM needs it, every mail does.
+  if (failure instanceof Unsupported) {
+    return needsSmtpUtf8(to)
+      ? { outcome: 'refused' }
+      : { outcome: 'unavailable', problem: explainProblem(failure, server) };
+  }
   // At MAIL FROM the server doesn't know the recipient yet, except that it needs SMTPUTF8. 530: it requires
   // authentication (RFC 4954, 6).
   if ((command === 'MAIL FROM' && !needsSmtpUtf8(to)) || responseCode === 530) {
@@ -86,24 +91,25 @@ export function judgeAttempt(failure: unknown, server: SmtpServer, to: string): 
 
 /** What is wrong with the mail server, and how to fix it. */
 export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer): string {
-  const { code, originalCode, command, responseCode, timeoutType, message = '' } = errorOf(failure);
+  const { code, originalCode, command, response, responseCode, timeoutType, message = '' } = errorOf(failure);
   const where = `${host}:${port}`;
-  if (code === 'EAUTH') {
-    return responseCode !== undefined && responseCode < 500
-      ? `${where} can't check the password at the moment`
-      : `${where} rejects the user or password in SMTP_URL`;
-  }
+  if (code === 'EAUTH') return explainLogin(where, responseCode);
   if (code === 'ENOAUTH')
     return `${where} offers no authentication on this connection, but SMTP_URL has a user: remove it, or use TLS`;
   if (originalCode === 'ENOTFOUND') return `there is no host named ${host}: check SMTP_URL`;
   if (code === 'EDNS') return `the address of ${host} cannot be looked up (${originalCode}): check DNS`;
+  if (code === 'ESMTPUTF8') return `${where} does not support SMTPUTF8, which the address in MAIL_FROM needs`;
+  if (code === 'EPROTOCOL' && responseCode === undefined) {
+    return `${where} does not speak SMTP: check host and port in SMTP_URL`;
+  }
   if (/wrong version number|packet length too long/i.test(message)) {
     return `${where} does not use TLS from the start: use smtp:// instead of smtps://, or the server's port for smtps (465)`;
   }
-  if (/certificate|self.signed|altnames|unable to verify/i.test(message)) {
+  // The message of a reply has the server's own words in it.
+  if (response === undefined && /certificate|self.signed|altnames|unable to verify/i.test(message)) {
     return explainCertificate(where, originalCode ?? code);
   }
-  if (code === 'ETLS') {
+  if (code === 'ETLS' || /^(?:ERR_SSL_|EPROTO$)/.test(originalCode ?? '')) {
     return command === 'STARTTLS' && responseCode !== undefined
       ? `${where} does not offer STARTTLS: use smtps://, or ?tls=optional if the network is trusted`
       : `the TLS handshake with ${where} fails`;
@@ -124,6 +130,16 @@ export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer
   if (responseCode === 530) return `${where} requires authentication or TLS: add a user and a password to SMTP_URL`;
   if (responseCode === undefined) return `${where} closes the connection`;
   return `${where} accepts no mail${responseCode < 500 ? ' at the moment' : ''} (${responseCode})`;
+}
+
+// RFC 4954, 4 and 6.
+function explainLogin(where: string, responseCode = 500): string {
+  if (responseCode < 500) return `${where} can't check the password at the moment`;
+  if (responseCode === 504)
+    return `${where} offers none of the ways to log in that are supported: PLAIN, LOGIN, CRAM-MD5`;
+  return responseCode === 530 || responseCode === 538
+    ? `${where} takes the user and password in SMTP_URL over TLS only`
+    : `${where} rejects the user or password in SMTP_URL`;
 }
 
 function explainCertificate(where: string, code: string | undefined): string {
