@@ -150,6 +150,7 @@ export function createApp(parts: AppParts) {
   operations.personalKeys.push(...gate.personalKeys);
   services.push(mail.service); // Stopped first, so that the others still note what becomes of its last mails.
   gate.beforePages.use(requestLog(log));
+  gate.beforePages.use(proxies.readAddresses);
   const adminSections: AdminSection[] = [];
   adminSections.push(...gate.adminSections);
 

@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import type { Core, Service } from '../../core.ts';
 import { InsecureRequest } from '../../session/sign-in.ts';
 import { isFromProxy } from '../../shared/from-proxy.ts';
+import { readForwardedAddresses } from './forwarded-addresses.ts';
 import { readForwardedScheme } from './forwarded-scheme.ts';
 import { findProxyRanges } from './proxies.ts';
 
@@ -9,6 +10,8 @@ import { findProxyRanges } from './proxies.ts';
 export function proxyHeaders({ config, log }: Core): {
   /** Comes before everything that reads `req.protocol` or `req.secure`. Empty where nothing has to be read. */
   read: RequestHandler[];
+  /** The part of it that is for requests on other hosts as well. */
+  readAddresses: RequestHandler;
   /** Says in words of the settings why a sign-in failed because the request was not secure, for the log. */
   explain: ErrorRequestHandler;
   service: Service;
@@ -35,9 +38,10 @@ export function proxyHeaders({ config, log }: Core): {
 
   return {
     read: [
-      ...(config.trustProxy === false ? [] : [readForwardedScheme(log)]),
+      ...(config.trustProxy === false ? [] : [readForwardedAddresses, readForwardedScheme(log)]),
       ...(config.https ? [warnIfInsecure] : []),
     ],
+    readAddresses: readForwardedAddresses,
     explain(error, req, _res, next) {
       if (error instanceof InsecureRequest) {
         error.message = `BASE_URL is https, but this request arrived as http: ${explainInsecure(req)}`;
