@@ -56,6 +56,13 @@ describe('deploy/systemd/latchkey', () => {
     expect(runScript([], { REDIS_URL_FILE: '/no/file' }).stderr).toContain('/no/file');
   });
 
+  // feature: metrics
+  test('takes a METRICS_HOST, whose port the unit names', () => {
+    const { status, stdout, stderr } = runScript(['METRICS_HOST=127.0.0.2']);
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: expect.stringContaining('unit@'), stderr: '' });
+  });
+  // end: metrics
+
   // feature: mail
   test('takes the mail server, which the tests above do without', () => {
     writeFileSync(join(settings, 'secrets/smtp-url'), 'https://mail.example.com');
