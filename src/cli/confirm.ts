@@ -11,8 +11,12 @@ export async function confirm(what: string): Promise<void> {
     throw new NotConfirmed(`${what} This can't be undone. There is no terminal to confirm on; pass --yes.`);
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-C and Ctrl-D close it. Some versions of Node then never answer the question, and the process would end with 0.
+  const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('\n')));
+  const question = `${what} This can't be undone. Type yes to continue: `;
   try {
-    const answer = await terminal.question(`${what} This can't be undone. Type yes to continue: `);
+    const answer = await Promise.race([terminal.question(question).catch(() => closed), closed]);
+    if (answer === '\n') process.stderr.write(answer);
     if (answer.trim() !== 'yes') throw new NotConfirmed('Nothing was done.');
   } finally {
     terminal.close();

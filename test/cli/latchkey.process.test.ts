@@ -5,7 +5,7 @@ import { signedIn } from '../support/client.ts';
 import { builtFile } from '../support/process.ts';
 import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
-import { runLatchkey } from './run-latchkey.ts';
+import { runLatchkey, typeToLatchkey } from './run-latchkey.ts';
 
 // Built here, so that the build does not use up the first test's time limit.
 builtFile('cli/latchkey.js');
@@ -35,6 +35,25 @@ test("what can't be undone needs a terminal to ask on, or --yes", async () => {
   });
   expect((await ann.get('/admin')).status).toBe(200);
   expect(await runLatchkey(['end', '--everyone', '--yes'], env)).toMatchObject({ code: 0 });
+  expect((await ann.get('/admin')).status).toBe(401);
+});
+
+test.each([
+  ['no', 'no\r'],
+  ['nothing but Enter', '\r'],
+  ['Ctrl-C', '\x03'],
+  ['Ctrl-D', '\x04'],
+])('on a terminal, %s confirms nothing', async (_, keys) => {
+  const ann = await signedIn(url);
+  const { code, stdout } = await typeToLatchkey(keys, ['end', '--everyone'], env);
+  expect(stdout).toMatch(/continue: [\s\S]*\nlatchkey: Nothing was done\.\r\n$/);
+  expect(code).toBe(3);
+  expect((await ann.get('/admin')).status).toBe(200);
+});
+
+test('on a terminal, yes confirms', async () => {
+  const ann = await signedIn(url);
+  expect(await typeToLatchkey('yes\r', ['end', '--everyone'], env)).toMatchObject({ code: 0 });
   expect((await ann.get('/admin')).status).toBe(401);
 });
 

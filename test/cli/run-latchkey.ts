@@ -30,6 +30,29 @@ export function runLatchkey(words: string[], env: Record<string, string>): Promi
   return new Promise((done) => child.once('close', (code) => done({ ...ended, code })));
 }
 
+/** Runs the built `latchkey` on a terminal, where these keys are pressed once it asks for something. */
+export function typeToLatchkey(
+  keys: string,
+  words: string[],
+  env: Record<string, string>,
+): Promise<Omit<Ended, 'stderr'>> {
+  const command = [process.execPath, builtFile('cli/latchkey.js'), ...words].map((word) => `'${word}'`).join(' ');
+  // Ends with the exit code of the command.
+  const child = spawn('script', ['-q', '-e', '-c', command, '/dev/null'], {
+    cwd: newDirectory('cli-'),
+    env: { ...systemEnvironment(), SESSION_SECRET: cliSecret, ...env },
+  });
+  let shown = '';
+  let isAsked = false;
+  child.stdout.on('data', (chunk) => {
+    shown += chunk;
+    if (isAsked || !shown.includes('continue: ')) return;
+    isAsked = true;
+    child.stdin.write(keys);
+  });
+  return new Promise((done) => child.once('close', (code) => done({ code, stdout: shown })));
+}
+
 /** Runs commands in this process, on the Redis at this unix socket. */
 export function latchkeyOn(
   redisUrl: string,
