@@ -90,6 +90,22 @@ test('an assertion is signed once a minute, and is good for at least four when a
   }
 });
 
+test('an assertion is still good for minutes after the clock of the machine was set back', async () => {
+  const browser = new GateBrowser(app);
+  await browser.openAs('ann@example.com', `${wiki}/`);
+  vi.useFakeTimers({ toFake: ['Date'] });
+  try {
+    const first = await assertionFor(browser, wiki);
+    vi.setSystemTime(Date.now() - 600_000);
+    const second = await assertionFor(browser, wiki);
+    expect((decodeJwt(second).exp ?? 0) - (decodeJwt(first).exp ?? 0)).toBeLessThanOrEqual(-600);
+    vi.setSystemTime(Date.now() + 59_000);
+    expect(await assertionFor(browser, wiki)).toBe(second);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test('the keys cost Redis nothing', async () => {
   expect(await commandsFor(app.redis, () => keysOf(app))).toEqual({});
 });
