@@ -226,6 +226,31 @@ test('a shutdown during a reload waits for the worker that is being replaced', a
   expect(server.logged('closed').map(({ pid }) => pid)).toContain(retiring);
 }, 60_000);
 
+/** Workers don't ask for what they inherit while the file `hold` is in their directory, unless `go` is. */
+const heldCommand = () =>
+  commandWith(`if (cluster.isWorker) {
+    const send = process.send.bind(process);
+    process.send = async (message, ...others) => {
+      while (typeof message === 'string' && existsSync('hold') && !existsSync('go')) await new Promise((done) => setTimeout(done, 10));
+      return send(message, ...others);
+    };
+  }`);
+
+test('a worker that dies while a reload starts its successor is replaced by that one alone', async () => {
+  const cwd = newDirectory('workers-');
+  const server = await startWorkers({}, { cwd, command: heldCommand() });
+  writeFileSync(join(cwd, 'hold'), '');
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload: replacing all workers'), soon).toHaveLength(1);
+  for (const worker of [server.logged('workers are running')[0]?.workers].flat())
+    process.kill(Number(worker), 'SIGKILL');
+  await expect.poll(() => server.logged('worker died'), soon).toHaveLength(2);
+  writeFileSync(join(cwd, 'go'), '');
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
+  await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
+  expect(server.logged('listening')).toHaveLength(4);
+}, 60_000);
+
 test('a message to a worker that has just died harms nobody', async () => {
   const strike = `process.on('SIGUSR2', () => {
     const [worker] = Object.values(cluster.workers);
@@ -314,16 +339,6 @@ test('a worker that ends before it has answered does not hold up a reading of th
   process.kill(frozen, 'SIGKILL');
   expect((await reading).status).toBe(200);
 }, 60_000);
-
-/** Workers don't ask for what they inherit while the file `hold` is in their directory, unless `go` is. */
-const heldCommand = () =>
-  commandWith(`if (cluster.isWorker) {
-    const send = process.send.bind(process);
-    process.send = async (message, ...others) => {
-      while (typeof message === 'string' && existsSync('hold') && !existsSync('go')) await new Promise((done) => setTimeout(done, 10));
-      return send(message, ...others);
-    };
-  }`);
 
 test('metrics can be read while a worker starts, which still gets what it inherits', async () => {
   const metricsPort = await freePort();

@@ -95,6 +95,8 @@ class Supervisor {
   readonly #workers = new Set<Worker>();
   /** The settings of the last reload that replaced every worker. */
   #latest: Config;
+  /** The worker whose successor a reload is starting. */
+  #replacing: Worker | undefined;
   #isStopping = false;
   #reload: Promise<void> | undefined;
   #restartDelayMs = 0;
@@ -149,7 +151,7 @@ class Supervisor {
       if (!this.#workers.delete(worker) || this.#isStopping) return;
       this.#log.error({ worker: worker.process.pid, code, signal }, 'worker died');
       if (performance.now() - startedAt > stableAfterMs) this.#restartDelayMs = 0;
-      void this.#restart();
+      if (worker !== this.#replacing) void this.#restart();
     });
     return worker;
   }
@@ -184,11 +186,17 @@ class Supervisor {
     this.#log.info('reload: replacing all workers');
     for (const old of [...this.#workers]) {
       if (this.#isStopping) return;
+      // It has died meanwhile, and what replaces it has the new settings.
+      if (!this.#workers.has(old)) continue;
+      this.#replacing = old;
       try {
         await this.#add();
       } catch (error) {
         this.#log.error({ problems: problemsIn(error) }, 'reload stopped, and the other workers stay as they were');
+        if (!this.#workers.has(old)) void this.#restart();
         return;
+      } finally {
+        this.#replacing = undefined;
       }
       this.#workers.delete(old);
       await this.#end(old, config.shutdownDelaySeconds, () => retire(old));
