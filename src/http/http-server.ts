@@ -32,8 +32,8 @@ export function createHttpServer(app: http.RequestListener, options: http.Server
   server.on('request', (req, res) => {
     // A listener before this one may have refused it.
     if (res.writableEnded || req.socket.destroyed) return;
-    // `OPTIONS *` names no page. Express-session would skip it, and every page relies on a session.
-    if (req.url?.startsWith('*')) req.url = `/${req.url}`;
+    // Express-session would skip `OPTIONS *`, and Express itself whatever it can't parse, such as `http://[/`.
+    if (!req.url?.startsWith('/')) req.url = `/${req.url?.replace(/^[a-z]+:\/\/[^/?]*\/?/i, '')}`;
     app(req, res);
   });
   return server;
