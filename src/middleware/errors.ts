@@ -76,6 +76,8 @@ export function errorPage({ log, noteOutage, extendStep = (step) => step }: Erro
       if (!res.writableEnded) res.destroy();
       return;
     }
+    // What was said of the page that is not sent.
+    for (const name of res.getHeaderNames()) if (/^(content-(?!sec)|etag|last-)/.test(name)) res.removeHeader(name);
     if (status === 503) res.set('Retry-After', String(retryAfterSeconds));
     res.status(status).set({ 'Cache-Control': 'no-store', ...details.headers });
     const sendText = () => res.type('text').send(`${message}\n`);

@@ -12,6 +12,18 @@ describe('static files', async () => {
     expect(Number(headers['content-length'])).toBeGreaterThan(0);
   });
 
+  test.each([{ Range: 'bytes=99999999-' }, { 'If-Match': '"another"' }])(
+    'that do not meet the condition %j are answered with an error page, not as the file',
+    async (condition) => {
+      const asked = request(url)
+        .get('/style.css')
+        .set({ Accept: 'text/html', ...condition });
+      const { status, headers } = await asked;
+      expect([416, 412]).toContain(status);
+      expect([headers['content-type'], headers.etag]).toEqual(['text/html; charset=utf-8', undefined]);
+    },
+  );
+
   test.each(['/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json', '/.env', '/..%5cpackage.json'])(
     'never come from outside their directory: %s is 404',
     async (path) => {

@@ -223,6 +223,11 @@ describe('an unexpected error', () => {
     app.get('/expected', () => {
       throw new HttpError(422, 'Words for the visitor.', { link: { href: '/form', label: 'Back' } });
     });
+    app.get('/prepared', (_req, res) => {
+      res.attachment('notes.csv').set({ ETag: '"1"', 'Last-Modified': new Date(0).toUTCString(), 'X-Own': 'kept' });
+      res.set({ 'Content-Encoding': 'identity', 'Content-Language': 'de', 'Content-Security-Policy': 'kept' });
+      throw new Error(detail);
+    });
     app.get('/unrenderable', (_req, res) => {
       res.locals.asset = () => expect.fail(detail);
       throw new HttpError(422, 'Words for the visitor.');
@@ -285,6 +290,16 @@ describe('an unexpected error', () => {
     expect(lines).toEqual([]);
     const { text } = await request(app).get('/expected').set(clients.html).expect(422);
     expect(offersOf(text)).toEqual({ links: [['Back', '/form']], forms: [] });
+  });
+
+  test.each(['html', 'text', 'json'] as const)('as %s says nothing of the page that is not sent', async (kind) => {
+    const [failed, plain] = await Promise.all(
+      ['/prepared', '/throws'].map((path) => request(app).get(path).set(clients[kind]).expect(500)),
+    );
+    const { 'x-own': own, 'content-security-policy': policy, ...others } = failed?.headers ?? {};
+    expect([own, policy]).toEqual(['kept', 'kept']);
+    expect(Object.keys(others).sort()).toEqual(Object.keys(plain?.headers ?? {}).sort());
+    expect(others['content-type']).toBe(plain?.headers['content-type']);
   });
 
   test('cuts off an open response, so that nobody takes it for complete', async () => {
