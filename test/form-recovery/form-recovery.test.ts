@@ -62,10 +62,13 @@ const mayGoOn = gate();
 const forkUrl = await startFork(
   app.redis,
   (fork) => {
-    showErrorData(fork, ['status', 'loginForm', 'section']);
+    showErrorData(fork, ['status', 'loginForm', 'section', 'action', 'link']);
     fork.locals.signInForm = { button: 'Go' };
     fork.use(express.urlencoded({ extended: false }));
     fork.use('/guarded', requireLogin);
+    fork.post('/fails', () => {
+      throw new Error('a fault');
+    });
     fork.post('/slow', async (req, res) => {
       arrived.open();
       await mayGoOn.opened;
@@ -127,6 +130,24 @@ describe('a form that outlived its session', () => {
     ]) {
       const { loginForm, section } = JSON.parse(visit.text);
       expect([visit.status, loginForm.target, section]).toEqual([401, undefined, undefined]);
+    }
+  });
+});
+
+describe("a form that can't be kept is not sent again empty", () => {
+  const boundary = 'multipart/form-data; boundary=x';
+  test.each([
+    ['a file', 500, boundary, '--x\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\na\r\n--x--\r\n'],
+    ['too much', 413, 'application/x-www-form-urlencoded', `text=${'x'.repeat(200_000)}`],
+  ])('with %s it leads back to its page, where that is known', async (_, status, type, body) => {
+    for (const [referer, link] of [
+      [`${forkUrl}/pictures/new?a=1`, { href: '/pictures/new?a=1', label: 'Back to the form' }],
+      [`${forkUrl}//evil.example/`, { href: '/evil.example/', label: 'Back to the form' }],
+      ['https://evil.example/', undefined],
+    ] as const) {
+      const headers = { 'Content-Type': type, Referer: referer };
+      const visit = await new Visitor(forkUrl).post('/fails', { body, headers });
+      expect([visit.status, JSON.parse(visit.text)]).toEqual([status, { status, link }]);
     }
   });
 });

@@ -24,6 +24,8 @@ declare module '../../middleware/errors.ts' {
 export function recoverForm(step: ErrorStep, status: number, req: Request): ErrorStep {
   if (req.method !== 'POST') return step;
   if (status === 401) return afterLogin(step, req);
+  // What was sent is not here: a file, or more than this site reads. A button would send an empty form.
+  if (status === 413 || (status >= 500 && req.is('multipart'))) return leadBack(step, req);
   return status >= 500 ? retry(req) : step;
 }
 
@@ -37,6 +39,12 @@ function afterLogin(step: ErrorStep, req: Request): ErrorStep {
     loginForm: { ...loginForm, submitLabel, target: '_blank' },
     section: { view: 'form-recovery/resend', data: { action: pathOf(req), fields } },
   };
+}
+
+function leadBack(step: ErrorStep, req: Request): ErrorStep {
+  // Two slashes would lead to another site.
+  const href = pageOfForm(req)?.replace(/^\/+/, '/');
+  return href === undefined ? step : { ...step, link: { href, label: 'Back to the form' } };
 }
 
 function retry(req: Request): ErrorStep {
