@@ -50,6 +50,10 @@ async function start(wrapLoading?: SessionsOptions['wrapLoading'], sessionStore 
     req.session.testColor = 'blue';
     res.json({ testColor: 'blue' });
   });
+  app.get('/paint-raw', (req, res) => {
+    req.session.testColor = 'blue';
+    res.writeHead(200, { 'Content-Type': 'text/plain' }).end('blue');
+  });
   app.get('/sign-in', async (req, res) => {
     await signIn(req, address('ann@example.com'), { remember: req.query.remember === 'on' });
     res.send('done');
@@ -157,6 +161,7 @@ function otherCharacter(text: string, position: number): string {
 test.each([
   ['what a page changes', ['/sign-in', '/paint', '/']],
   ['what a page keeps of somebody without a session', ['/paint', '/']],
+  ['what a page keeps that writes its own head', ['/paint-raw', '/']],
   ['a sign-in by somebody who has signed in', ['/sign-in', '/sign-in', '/']],
   ['a sign-in that is remembered', ['/paint', '/sign-in?remember=on', '/']],
   ['a session after logout', ['/sign-in', '/sign-out', '/', '/paint', '/']],

@@ -43,7 +43,9 @@ export function loadStoredSessions(
     const { writeHead } = res;
     res.writeHead = ((...args: unknown[]) => {
       const { session } = req;
-      const isNew = req.sessionID !== sessionId && session?.signedInAt !== undefined;
+      // It is stored already, or will be before the headers leave.
+      const isBegun = session?.signedInAt !== undefined || store.hasChanges(session);
+      const isNew = req.sessionID !== sessionId && isBegun;
       if (isNew && (req.secure || !session.cookie.secure)) renewCookie(req, res, secrets[0]);
       return Reflect.apply(writeHead, res, args);
     }) as Response['writeHead'];
