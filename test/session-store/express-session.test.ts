@@ -27,6 +27,10 @@ const actions = {
   },
   touch: (req) => void req.session.touch(),
   regenerate: (req) => called((done) => req.session.regenerate(done)),
+  async leaveWithMessage(req) {
+    await called((done) => req.session.regenerate(done));
+    keep('goodbye')(req);
+  },
   destroy: (req) => called((done) => req.session.destroy(done)),
   save(req) {
     keep('saved')(req);
@@ -167,6 +171,8 @@ const rows: Record<string, () => void | Promise<void>> = {
     expect((await after('regenerate', visitor)).seen).toEqual([null, null]);
     expect(visitor.sessionId).not.toBe(old.sessionId);
     expect(await redis.keys('*')).toEqual([]);
+    const leaving = await signedIn();
+    expect((await after('leaveWithMessage', leaving)).seen).toEqual([null, 'goodbye']);
   },
   async '`req.session.destroy()`'() {
     for (const [action, cookies] of [

@@ -65,6 +65,7 @@ describe('options are checked at once', () => {
     { idleSeconds: 0 },
     { idleSeconds: -1 },
     { idleSeconds: '1800' },
+    { idleSeconds: 10_000 / 7 },
     { rememberAbsoluteSeconds: Number.POSITIVE_INFINITY },
     { rememberAbsoluteSeconds: 30 * 86_400_000 },
     { minSignedInAt: Date.now() },
@@ -145,7 +146,7 @@ describe('options are checked at once', () => {
         '  - limits.absoluteSecs is no option: there are idleSeconds, absoluteSeconds, rememberIdleSeconds, rememberAbsoluteSeconds, minSignedInAt',
         ...['absoluteSeconds', 'rememberIdleSeconds', 'rememberAbsoluteSeconds'].map(
           (name) =>
-            `  - limits.${name} is missing: it takes seconds, more than 0 and at most 400 days (34560000), for which browsers keep a cookie`,
+            `  - limits.${name} is missing: it takes seconds, with three decimals at most, more than 0 and at most 400 days (34560000), for which browsers keep a cookie`,
         ),
       ].join('\n'),
     );
