@@ -131,7 +131,7 @@ test.each([
   ['twice, the genuine one first', (cookie: string) => `${cookie}; session=forged`, true],
   ['twice, the genuine one second', (cookie: string) => `session=forged; ${cookie}`, false],
   ['twice, the first behind a tab', (cookie: string) => `a=1;\tsession=forged; ${cookie}`, false],
-  ['twice, the first before a space', (cookie: string) => `session =forged; ${cookie}`, false],
+  ['twice, the first before a space', (cookie: string) => `${cookie.replace(/=.*/, ' =forged')}; ${cookie}`, false],
   ['behind nothing', (cookie: string) => `; ${cookie}`, true],
   ['with something else behind its name', (cookie: string) => cookie.replace('=', '-'), false],
   ['with another signature', (cookie: string) => otherCharacter(cookie, -1), false],

@@ -1,4 +1,5 @@
 import { Agent, type RequestOptions, request } from 'node:http';
+import { cookieName } from '../../src/session/cookie.ts';
 import { keepOutOfLogs } from './secrets.ts';
 
 export type VisitOptions = {
@@ -19,6 +20,8 @@ export type Visit = {
   text: string;
   location: string | null;
 };
+
+const sessionCookies = [cookieName(false), cookieName(true)];
 
 /** Somebody with cookies, over real HTTP; redirects are not followed. */
 export class Visitor {
@@ -49,7 +52,7 @@ export class Visitor {
 
   /** The session cookie's value, decoded: `s:ID.SIGNATURE`. */
   get sessionCookie(): string | undefined {
-    const value = this.cookies.get('session') ?? this.cookies.get('__Host-session');
+    const value = sessionCookies.map((name) => this.cookies.get(name)).find((found) => found !== undefined);
     return value && decodeURIComponent(value);
   }
 
@@ -98,7 +101,7 @@ export class Visitor {
     }
     this.cookies.set(name, value);
     if (value !== '') keepOutOfLogs(value, decodeURIComponent(value));
-    if (name.endsWith('session') && value !== '') keepOutOfLogs(this.sessionId);
+    if (sessionCookies.includes(name) && value !== '') keepOutOfLogs(this.sessionId);
   }
 }
 
