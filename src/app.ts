@@ -172,9 +172,8 @@ export function createApp(parts: AppParts) {
 
   const app = express();
   // Express reads NODE_ENV itself, but not from `.env`. Outside production its own error handler shows stack traces.
-  app.set('env', production ? 'production' : 'development');
+  app.set('env', production ? 'production' : 'development').set('trust proxy', config.trustProxy);
   app.disable('x-powered-by').disable('etag'); // Pages are not stored, so nobody could use it; static files have their own.
-  app.set('trust proxy', config.trustProxy);
   const assets = {
     serve: express.static(publicDirectory, { index: false, redirect: false }),
     urlOf: (name: string) => `/${name}`,

@@ -7,6 +7,7 @@ import { ask, clients, type Method, signedIn } from '../support/client.ts';
 import { showErrorData } from '../support/error-data.ts';
 import { gate, startFork } from '../support/fork.ts';
 import { offersOf } from '../support/offers.ts';
+import { connect } from '../support/process.ts';
 import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
 
@@ -54,6 +55,15 @@ test('after a form whose session has ended, the login leads to the page of the f
     const [login] = offersOf(text).forms;
     expect(login).toMatchObject({ action: '/login', fields: { next: '/admin?page=2' } });
   }
+});
+
+test('a form in HTTP/1.0, which needs no Host, gets its page as well', async () => {
+  // Elsewhere, a request that names no host is refused.
+  const { url } = await startApp({ redisAddress, config: { production: true, https: true } });
+  const { received, closed } = await connect(url, 'POST /admin/end-session HTTP/1.0\r\nContent-Length: 0\r\n\r\n');
+  await closed;
+  expect(received()).toMatch(/^HTTP\/1\.1 401 /);
+  expect(received()).toContain('Please login first.');
 });
 
 const submitLabel = 'Go (opens a new tab)';
