@@ -8,10 +8,10 @@ type LoadOptions = {
   cookie: string;
   /** What each request carries besides. */
   headers?: Record<string, string>;
-  /** Every answer must be a 200 that holds this, so that nobody measures an error page. */
+  /** Every answer must hold this, and be a 200, or a 303 to a form, so that nobody measures an error page. */
   expect: string;
   connections: number;
-} & ({ seconds: number } | { requests: number });
+} & ({ seconds: number } | { requests: number } | { forms: string[] });
 
 /** What was answered, and in how many milliseconds. */
 type LoadResult = { requests: number; seconds: number; p50: number; p99: number };
@@ -39,26 +39,41 @@ if (process.argv[2] === '--generate-load') {
 async function generate(options: LoadOptions): Promise<LoadResult | { problem: string }> {
   const { url, cookie, headers, expect, connections } = options;
   const milliseconds: number[] = [];
+  const answers = 'forms' in options ? 303 : 200;
+  let refusals = 0;
   const startedAt = performance.now();
-  const { errors, non2xx, mismatches } = await new Promise<autocannon.Result>((done, fail) => {
+  const { errors, mismatches } = await new Promise<autocannon.Result>((done, fail) => {
     const run = autocannon(
       {
         url,
         connections,
-        ...('seconds' in options ? { duration: options.seconds } : { amount: options.requests }),
+        ...amountOf(options),
         headers: { ...(cookie !== '' && { cookie }), ...headers },
         verifyBody: (body) => String(body).includes(expect),
       },
       (error: unknown, result) => (error ? fail(error) : done(result)),
     );
     // autocannon's own histogram knows whole milliseconds only.
-    run.on('response', (_client, _status, _bytes, responseTime) => milliseconds.push(responseTime));
+    run.on('response', (_client, status, _bytes, responseTime) => {
+      milliseconds.push(responseTime);
+      if (status !== answers) refusals += 1;
+    });
   });
   const seconds = (performance.now() - startedAt) / 1000;
-  if (errors + non2xx + mismatches > 0 || milliseconds.length === 0) {
-    return { problem: `${errors} errors, ${non2xx} refusals and ${mismatches} wrong pages` };
+  if (errors + refusals + mismatches > 0 || milliseconds.length === 0) {
+    return { problem: `${errors} errors, ${refusals} refusals and ${mismatches} wrong pages` };
   }
   milliseconds.sort((a, b) => a - b);
   const at = (share: number): number => milliseconds[Math.floor(milliseconds.length * share)] ?? 0;
   return { requests: milliseconds.length, seconds, p50: at(0.5), p99: at(0.99) };
+}
+
+/** For how long to load, or how often; each of the forms is sent once. */
+function amountOf(options: LoadOptions): Partial<autocannon.Options> {
+  if ('seconds' in options) return { duration: options.seconds };
+  if ('requests' in options) return { amount: options.requests };
+  const left = options.forms.values();
+  const form = { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' } } as const;
+  const setupRequest = (request: autocannon.Request) => ({ ...request, body: left.next().value ?? '' });
+  return { amount: options.forms.length, requests: [{ ...form, setupRequest }] };
 }

@@ -35,6 +35,9 @@ function speed(): Fill[] {
       const kind = what.endsWith(' a code') ? 'paths-code' : 'paths';
       return nodes.map((version) => measured(`${kind}-node${version}`, what)[0]?.[1]);
     }),
+    rows(page, 'beside 0.1 | Node 20 | Node 22 | Node 24', (what) =>
+      nodes.map((version) => measured(`paths-node${version}`, what)[0]?.[4]),
+    ),
     sentence(
       page,
       '`/admin` costs some * µs more than a signed-in page, and some * µs for each further session on it',

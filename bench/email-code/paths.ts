@@ -73,17 +73,20 @@ export async function codePaths(bench: Bench): Promise<void> {
     const cookie = await signIn(page);
     const { connections, seconds } = bench;
     const load = { url: server.url, cookie, expect: page, connections, seconds };
+    const others = [ask, enter].map((path) => ({
+      ...path,
+      async before() {
+        await until(delivered, deliveredWithinMs);
+        hold();
+      },
+      after: () => release(),
+    }));
     await comparePaths(bench, {
-      server,
-      page: { name: 'signed-in page', run: async () => (await bench.loader.run(load)).requests },
-      others: [ask, enter].map((path) => ({
-        ...path,
-        async before() {
-          await until(delivered, deliveredWithinMs);
-          hold();
-        },
-        after: () => release(),
-      })),
+      subject: {
+        server,
+        page: { name: 'signed-in page', run: async () => (await bench.loader.run(load)).requests },
+        others,
+      },
       file: `paths-code-node${bench.node.major}.md`,
       title: 'Sign-in by code, in signed-in pages,',
       notes: `Each of ${signInsPerRound} new browsers asks for a code and enters it over ${bench.connections} connections. The mails are stored, and sent only once the time is taken.`,

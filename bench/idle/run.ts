@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Closers, withCleanup } from '../../scripts/cleanup.ts';
 import { findNode } from '../../scripts/nodes.ts';
-import { fetchPreviousRelease } from '../../scripts/previous-release.ts';
+import { buildPreviousRelease } from '../../scripts/previous-release.ts';
 import { median, publish, samples, type Table } from '../bench.ts';
 import { cpuSecondsOf, residentBytes } from '../process.ts';
 import { type BenchRedis, freePort, startBenchRedis } from '../redis.ts';
@@ -42,13 +42,7 @@ type Idle = { megabytes: number; cpuPercent: number; commandsPerDay: number };
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'latchkey-bench-'));
 try {
-  fetchPreviousRelease(directory);
-  // The types of its dependencies are not there.
-  const compiler = join(project, 'node_modules/.bin/tsc');
-  execFileSync(compiler, ['-p', 'tsconfig.build.json', '--noCheck', '--types', ''], {
-    cwd: directory,
-    stdio: 'inherit',
-  });
+  buildPreviousRelease(directory);
   const programs: Program[] = [
     { name: 'this version', cwd: project, flags: [] },
     { name: 'version 0.1', cwd: directory, flags: ['--enable-source-maps'] },
