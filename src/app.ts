@@ -170,9 +170,9 @@ export function createApp(parts: AppParts) {
   const security = { setHeaders: securityHeaders({ https, identityProvider: signInWay.identityProvider }) };
   security.setHeaders = tuneHeaders(security.setHeaders);
 
-  const app = express();
+  const app = express().set('trust proxy', config.trustProxy);
   // Express reads NODE_ENV itself, but not from `.env`. Outside production its own error handler shows stack traces.
-  app.set('env', production ? 'production' : 'development').set('trust proxy', config.trustProxy);
+  app.set('env', production ? 'production' : 'development');
   app.disable('x-powered-by').disable('etag'); // Pages are not stored, so nobody could use it; static files have their own.
   const assets = {
     serve: express.static(publicDirectory, { index: false, redirect: false }),

@@ -51,12 +51,14 @@ async function check(options = {}) {
   if (performance.now() - sentAt < sendingMs) return setTimeout(check, sendingMs, options);
   asked += 1;
   const question = asked;
+  const isOutdated = () => question < answered;
+  const fail = () => isOutdated() || otherwise();
   try {
     const response = await fetch('/session-owner', { cache: 'no-store', signal: AbortSignal.timeout?.(answerMs) });
     const ownerNow = await response.text();
     // A page comes from the proxy in front of the server, or from whoever offers the network.
-    if (!response.ok || !/^[\w-]*$/.test(ownerNow)) return otherwise();
-    if (question < answered) return;
+    if (!response.ok || !/^[\w-]*$/.test(ownerNow)) return fail();
+    if (isOutdated()) return;
     answered = question;
     if (ownerNow === owner) {
       reveal();
@@ -64,7 +66,7 @@ async function check(options = {}) {
     } else if (!hasEntries() && (ownerNow !== '' || isBack)) loadAnew();
     else conceal(ownerNow === '' ? ended : replaced);
   } catch {
-    otherwise();
+    fail();
   }
 }
 

@@ -32,8 +32,9 @@ export function createHttpServer(app: http.RequestListener, options: http.Server
   server.on('request', (req, res) => {
     // A listener before this one may have refused it.
     if (res.writableEnded || req.socket.destroyed) return;
-    // Express-session would skip `OPTIONS *`, and Express itself whatever it can't parse, such as `http://[/`.
-    if (!req.url?.startsWith('/')) req.url = `/${req.url?.replace(/^[a-z]+:\/\/[^/?]*\/?/i, '')}`;
+    const { url = '' } = req;
+    // Express-session would skip `OPTIONS *`. Express answers by itself what it can't parse: `http://[/`, `//a@[#`.
+    if (/^[^/]|#/.test(url)) req.url = `/${url.replace(/^\/|^[a-z]+:\/\/[^/?]*\/?|#.*/gi, '')}`;
     app(req, res);
   });
   return server;

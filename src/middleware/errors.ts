@@ -76,8 +76,9 @@ export function errorPage({ log, noteOutage, extendStep = (step) => step }: Erro
       if (!res.writableEnded) res.destroy();
       return;
     }
-    // What was said of the page that is not sent.
-    for (const name of res.getHeaderNames()) if (/^(content-(?!sec)|etag|last-)/.test(name)) res.removeHeader(name);
+    // What was said of the page that is not sent, but for Content-Range: a 416 says with it how long the file is.
+    const ofPage = /^(content-(?!sec|range)|etag|last-|accept-ranges)/;
+    for (const name of res.getHeaderNames()) if (ofPage.test(name)) res.removeHeader(name);
     if (status === 503) res.set('Retry-After', String(retryAfterSeconds));
     res.status(status).set({ 'Cache-Control': 'no-store', ...details.headers });
     const sendText = () => res.type('text').send(`${message}\n`);

@@ -9,9 +9,6 @@ export class RedisUnavailable extends Error {
   readonly status = 503;
 }
 
-/** Whether a call failed because its key holds something of another type. */
-export const isWrongType = (error: unknown): boolean => isRefusal(error, /^WRONGTYPE /);
-
 /** Whether Redis itself answered with an error; by its text, since an app may have a redis package of another version. */
 export function isRefusal(error: unknown, text = /^[A-Z]{2,} /): error is RedisUnavailable {
   return error instanceof RedisUnavailable && error.cause instanceof Error && text.test(error.cause.message);

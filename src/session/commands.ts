@@ -1,5 +1,5 @@
 import { HttpError } from '../http/http-error.ts';
-import { isWrongType, deadlineMs as usualDeadlineMs, withDeadline } from '../redis/deadline.ts';
+import { isRefusal, deadlineMs as usualDeadlineMs, withDeadline } from '../redis/deadline.ts';
 
 /** What sessions need of a Redis client; any client of the `redis` package fits. */
 export type SessionRedis = {
@@ -24,7 +24,7 @@ export function sessionCommands(redis: SessionRedis, deadlineMs = usualDeadlineM
     /** The text at a key; null if there is none, and empty if the key holds something else. */
     read(key: string): Promise<string | null> {
       return withDeadline(deadlineMs, redis.get(key)).catch((error: unknown) => {
-        if (isWrongType(error)) return '';
+        if (isRefusal(error, /^WRONGTYPE /)) return '';
         throw error;
       });
     },

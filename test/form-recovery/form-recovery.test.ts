@@ -154,6 +154,7 @@ describe("a form that can't be kept is not sent again empty", () => {
       [`${forkUrl}/pictures/new?a=1`, { href: '/pictures/new?a=1', label: 'Back to the form' }],
       [`${forkUrl}//evil.example/`, { href: '/evil.example/', label: 'Back to the form' }],
       ['https://evil.example/', undefined],
+      [`${forkUrl.replace('http', 'x')}/\\evil.example`, undefined],
     ] as const) {
       const headers = { 'Content-Type': type, Referer: referer };
       const visit = await new Visitor(forkUrl).post('/fails', { body, headers });

@@ -131,7 +131,9 @@ test.each([
   ['http://xn--/nowhere', 404],
   ['https://a:b/livez', 200],
   ['foo://elsewhere.example/livez', 200],
-])('an absolute target, %s, gets what its path names, with the headers of every response', async (target, status) => {
+  ['//a@[#', 404],
+  ['/livez#b', 200],
+])('the target %j gets what its path names, with the headers of every response', async (target, status) => {
   const { url } = await startApp();
   for (const method of ['GET', 'OPTIONS']) {
     const head = `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;

@@ -140,6 +140,33 @@ test('an answer that comes late does not show a page again whose session has end
   expect([await notice.isVisible(), await page.getByText('Hello').isVisible()]).toEqual([true, false]);
 });
 
+test('a question that fails late does not hide a page that was confirmed meanwhile', async () => {
+  const { page } = await signedIn(http.origin, newEmail());
+  const late = gate();
+  let questions = 0;
+  await page.route('**/session-owner', async (route) => {
+    questions += 1;
+    if (questions > 1) return route.continue();
+    await late.opened;
+    await route.fulfill({ status: 503 });
+  });
+  await page.goto(`${http.origin}/livez`);
+  await goBack(page);
+  await expect.poll(() => questions).toBeGreaterThan(0);
+  await becomeVisible(page);
+  await page.getByText('Hello').waitFor();
+  const marked = `document.documentElement.dataset.kept = 'yes'`;
+  await page.evaluate(marked);
+  const failed = page.waitForResponse((response) => response.status() === 503);
+  late.open();
+  await (await failed).finished();
+  await page.evaluate(`fetch('/session-owner').then((response) => response.text())`);
+  expect([await page.getByText('Hello').isVisible(), await page.locator('html[data-kept=yes]').count()]).toEqual([
+    true,
+    1,
+  ]);
+});
+
 // ASVS 14.3.2, whatwg/html#7189
 describe.each([
   ['http', http.origin],

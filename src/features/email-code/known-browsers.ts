@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { SessionSecrets } from '../../config.ts';
 import type { RedisClient } from '../../redis/client.ts';
-import { deadlineMs, isWrongType, withDeadline } from '../../redis/deadline.ts';
+import { deadlineMs, isRefusal, withDeadline } from '../../redis/deadline.ts';
 
 /** The longest that browsers keep a cookie (RFC 6265bis, 5.5). */
 export const cookieMaxAgeMs = 400 * 86_400_000;
@@ -66,7 +66,7 @@ export class KnownBrowsers {
     try {
       return (await withDeadline(deadlineMs, this.#redis.get(unknownKey(tag, id)))) === null;
     } catch (error) {
-      if (isWrongType(error)) return false;
+      if (isRefusal(error, /^WRONGTYPE /)) return false;
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import type { RedisClient } from '../../redis/client.ts';
-import { deadlineMs, isWrongType, withDeadline } from '../../redis/deadline.ts';
+import { deadlineMs, isRefusal, withDeadline } from '../../redis/deadline.ts';
 
 /**
  * The text at a key; undefined if there is none, or something of another type.
@@ -9,7 +9,7 @@ export async function readStoredText(redis: RedisClient, key: string): Promise<s
   try {
     return (await withDeadline(deadlineMs, redis.get(key))) ?? undefined;
   } catch (error) {
-    if (isWrongType(error)) return undefined;
+    if (isRefusal(error, /^WRONGTYPE /)) return undefined;
     throw error;
   }
 }

@@ -66,6 +66,6 @@ function sentFields(req: Request): [name: string, value: string][] {
 // The target of a form need not be a page itself. Only the path is used, so a forged Referer leads nowhere else.
 function pageOfForm(req: Request): string | undefined {
   const page = parseUrl(req.headers.referer ?? '');
-  // HTTP/1.0 may leave out the host.
-  return page && page.host === req.host ? page.pathname + page.search : undefined;
+  // HTTP/1.0 may leave out the host. Other protocols take a backslash for a part of the path, which browsers don't.
+  return page && page.host === req.host && /^https?:$/.test(page.protocol) ? page.pathname + page.search : undefined;
 }
