@@ -58,6 +58,10 @@ describe('a host name', () => {
     expect(isHost(hostOf(text))).toBe(false);
   });
 
+  test.each(['a[::1]', '[::1]a'])('cannot be %s, which no URL has', (hostname) => {
+    expect(isHost(hostname)).toBe(false);
+  });
+
   test.each(['localhost', '[::1]', '127.0.0.1', '127.12.34.255'])('%s is this machine', (hostname) => {
     expect(isLoopback(hostname)).toBe(true);
   });
