@@ -76,7 +76,11 @@ describe('asking for a code', () => {
     expect([refused.status, refused.text.includes('Open it over https to log in.')]).toEqual([403, true]);
     expect((await askForCode(byHttps, newAddress())).status).toBe(303);
     expect((await byHttps.copy().post('/login/code/again', { headers })).status).toBe(403);
-    expect((await byHttps.post('/login/code/again')).status).toBe(303);
+    const email = newAddress();
+    await askForCode(byHttps, email);
+    const withoutAnswer = byHttps.copy();
+    expect((await byHttps.post('/login/code/again', { form: { email } })).status).toBe(303);
+    expect((await withoutAnswer.post('/login/code/again', { form: { email }, headers })).status).toBe(403);
   });
 
   test('costs as many commands for an address that has a sign-in waiting in another browser', async () => {

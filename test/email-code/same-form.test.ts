@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { triesPerCode } from '../../src/features/email-code/challenges.ts';
+import { rateLimits } from '../../src/features/email-code/rate-limits.ts';
+import { repeatSeconds } from '../../src/features/repeated-forms/repeated-forms.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -225,5 +227,34 @@ describe('the login form, sent again by the same browser', () => {
     expect(await redis.get(counterKey(email, 'mail:3600'))).toBe('2');
     const answer = await elsewhere?.post('/login/code/again', { ...again, headers: { 'X-Forwarded-For': newIp() } });
     expect(answer && isOver(answer)).toBe(true);
+  });
+
+  test('for a new code, because the first answer was lost, mails one more after half a minute', async () => {
+    const { email, browser } = await askedBrowser(app, { next: '/admin?page=2' });
+    const [first, second] = copies(browser, 2) as [Visitor, Visitor];
+    const again = { form: { email } };
+    await first.post('/login/code/again', again);
+    const earlier = await mails.codeFor(email, 2);
+    const [key = ''] = challengeKeys(first);
+    await redis.pExpire(key, (await redis.pTTL(key)) - (repeatSeconds + 1) * 1000);
+    expect((await second.post('/login/code/again', again)).location).toBe('/login/code?sent=again');
+    const code = await mails.codeFor(email, 3);
+    expect(await redis.get(counterKey(email, 'mail:3600'))).toBe('3');
+    expect((await enterCode(second, earlier)).text).toContain('That is not the code.');
+    const entered = await enterCode(second, code);
+    expect([sessionOf(entered), entered.location]).toEqual([expect.any(String), '/admin?page=2']);
+  });
+
+  test('for a new code too often, because the first answer was lost, leaves the code of that answer good', async () => {
+    const { email, browser } = await askedBrowser(app);
+    const [first, second] = copies(browser, 2) as [Visitor, Visitor];
+    const again = { form: { email } };
+    await first.post('/login/code/again', again);
+    const code = await mails.codeFor(email, 2);
+    const [{ points }] = rateLimits.asksPerClient;
+    for (let times = 3; times <= points; times += 1)
+      await browser.copy().post('/login', { form: { email: newAddress() } });
+    expect((await second.post('/login/code/again', again)).status).toBe(429);
+    expect(sessionOf(await enterCode(second, code))).toBeDefined();
   });
 });

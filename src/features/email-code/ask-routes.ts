@@ -1,4 +1,4 @@
-import type { Request, RequestHandler, Response } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { safeReturnPath } from '../../http/return-path.ts';
 import { RedisUnavailable } from '../../redis/deadline.ts';
 import { readLoginForm, refuseAddress } from '../../routes/login.ts';
@@ -8,6 +8,7 @@ import { auditRefused, requireSecure } from '../../session/sign-in.ts';
 import { answerTooOften } from '../rate-limits/too-often.ts';
 import { formSeed } from '../repeated-forms/form-id.ts';
 import { codePath } from './answers.ts';
+import type { Challenge } from './challenges.ts';
 import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries, wantedEmail } from './code-request.ts';
 import type { WaitingEntry } from './cookies.ts';
 
@@ -67,16 +68,19 @@ export function askForCodeAgain(parts: CodeRoutes): RequestHandler {
 
   return async function askForCodeAgain(req, res) {
     const entries = selectEntries(parts, req);
-    const [waiting] = await service.waiting(entries.map(({ id }) => id));
-    if (!waiting) return answerRepeated(parts, req, res, entries);
+    const [entry] = entries;
+    const [own] = await service.waiting(entries.map(({ id }) => id));
+    const waiting = own ?? (await begunBefore(parts, req, entry));
+    if (!waiting) return answerOver(parts, req, res, entries);
     if (https) requireSecure(req);
     const { id: previousId, email, remember } = waiting;
-    const next = nextOf(entries, waiting) ?? safeReturnPath(undefined);
-    const seed = formSeed(req, previousId);
+    const next = (own ? nextOf(entries, own) : entry?.next) ?? safeReturnPath(undefined);
+    const seed = formSeed(req, own ? own.id : entry?.id);
     const asked = await service.ask({ email, remember, previousId, seed }, clientOf(parts, req));
     switch (asked.outcome) {
       case 'too often':
         auditRefused(log, req, 'too often', email);
+        if (!own) cookies.addWaiting(req, res, { id: previousId, next });
         return answers.tooOften(req, res, { waiting, next }, asked.waitSeconds);
       case 'asked':
         cookies.addWaiting(req, res, { id: asked.id, next });
@@ -85,16 +89,16 @@ export function askForCodeAgain(parts: CodeRoutes): RequestHandler {
   };
 }
 
-/** The same form once more, from a browser that did not get the answer to the first one; or one that comes too late. */
-async function answerRepeated(parts: CodeRoutes, req: Request, res: Response, entries: WaitingEntry[]): Promise<void> {
-  const { service, cookies, answers } = parts;
+/** The sign-in that an earlier copy of this form has begun, if the browser did not get the answer to it. */
+async function begunBefore(
+  { service }: CodeRoutes,
+  req: Request,
+  entry: WaitingEntry | undefined,
+): Promise<Challenge | undefined> {
   const email = wantedEmail(req);
-  const [entry] = entries;
-  const id = email && entry && service.idFor(email, formSeed(req, entry.id));
-  const [begun] = id === undefined ? [] : await service.waiting([id]);
-  if (!entry || !begun) return answerOver(parts, req, res, entries);
-  cookies.addWaiting(req, res, { id: begun.id, next: entry.next });
-  answers.codeNeeded(req, res, againPath);
+  if (!email || !entry) return undefined;
+  const [begun] = await service.waiting([service.idFor(email, formSeed(req, entry.id))]);
+  return begun;
 }
 
 function ifUnavailable(error: unknown): [] {
