@@ -24,6 +24,22 @@ test('a code that the mail server refuses does not use up the address’s allowa
   await signInByCode(app, newBrowser(url), email);
 });
 
+test('nor does one that it refuses while Redis is full', async () => {
+  const email = newAddress();
+  mails.failure = { at: 'recipient', answer: 450 };
+  await askForCode(newBrowser(url), email);
+  await expect.poll(() => outcomesOf(email, 'mail deferred', 'code'), soon).toBeGreaterThan(0);
+  await redis.configSet('maxmemory', '1');
+  try {
+    mails.failure = { at: 'recipient', answer: 550, words: '5.1.1 user unknown' };
+    await expect.poll(() => outcomesOf(email, 'mail not sent', 'code'), soon).toBe(1);
+    await expect.poll(() => redis.get(`l:{${tagOf(email)}}mail:3600`), soon).toBe('0');
+  } finally {
+    await redis.configSet('maxmemory', '0');
+    mails.failure = undefined;
+  }
+});
+
 test('a browser is known once its notice is accepted, and until then each sign-in raises one', async () => {
   const email = newAddress();
   const browser = newBrowser(url);

@@ -1,8 +1,9 @@
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
+import { evenWhenFull } from '../../shared/even-when-full.ts';
 import type { Counter } from '../rate-limits/take-points.ts';
 
-const giveBackScript = `
+const giveBackScript = `${evenWhenFull}
 for _, key in ipairs(KEYS) do
   local used = redis.pcall('GET', key)
   if type(used) == 'string' and string.match(used, '^[1-9]%d*$') then redis.call('DECRBY', key, ARGV[1]) end
