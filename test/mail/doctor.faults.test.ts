@@ -73,6 +73,7 @@ test('doctor says that the mail server has no SMTPUTF8, if the address needs it'
   const found = await doctor(ascii.url, '--mail', 'jörg@example.com');
   expect(found('mail')).toMatchObject({
     ok: false,
-    problem: 'the address has non-ASCII characters, and the mail server does not support SMTPUTF8',
+    problem:
+      'the part of the address before the @ has non-ASCII characters, and the mail server does not support SMTPUTF8',
   });
 });

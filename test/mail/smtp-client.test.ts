@@ -136,6 +136,13 @@ describe('the check of the mail server finds', () => {
     expect(explainProblem(failure, smtp)).toContain(problem);
   });
 
+  test('no fault in TLS where the server only uses the words of one', () => {
+    const response = '550 5.7.1 the packet length too long';
+    const failure = Object.assign(new Error(response), { code: 'EENVELOPE', response, responseCode: 550 });
+    const { server: smtp } = smtpOptions({ host: 'mail.example.com', port: 587 });
+    expect(explainProblem(failure, smtp)).toBe('mail.example.com:587 accepts no mail (550)');
+  });
+
   test('a port on which nothing listens', async () => {
     const port = await freePort();
     expect(await problemOf(`smtp://127.0.0.1:${port}`)).toBe(
@@ -291,10 +298,12 @@ describe('a mail', () => {
   test('from a non-ASCII local part waits for a server with SMTPUTF8, and the operator is told', async () => {
     const ascii = await startMailServer({ hideSMTPUTF8: true });
     const client = clientOf({ SMTP_URL: ascii.url, MAIL_FROM: 'jürgen@example.com' });
-    expect(await deliver(client)).toMatchObject({
-      outcome: 'unavailable',
-      problem: `localhost:${ascii.port} does not support SMTPUTF8, which the address in MAIL_FROM needs`,
-    });
+    for (const to of ['ann@example.com', 'jörg@example.com']) {
+      expect(await deliver(client, { to })).toMatchObject({
+        outcome: 'unavailable',
+        problem: `localhost:${ascii.port} does not support SMTPUTF8, which the address in MAIL_FROM needs`,
+      });
+    }
     const international = clientOf({ SMTP_URL: server.url, MAIL_FROM: 'jürgen@example.com' });
     expect(await deliver(international)).toMatchObject({ outcome: 'accepted' });
     expect(await lastMail()).toMatchObject({ from: 'jürgen@example.com' });

@@ -27,6 +27,10 @@ export type Reply = {
   command?: string;
 };
 
+/** Why a mail with the code ESMTPUTF8 is refused. */
+export const needsSmtpUtf8Text =
+  'the part of the address before the @ has non-ASCII characters, and the mail server does not support SMTPUTF8';
+
 /** The result of an attempt to deliver a mail. */
 export type Outcome =
   | { outcome: 'accepted' }

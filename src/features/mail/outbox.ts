@@ -2,7 +2,14 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { personEvents } from '../../shared/person-events.ts';
-import { type Courier, type Delivered, type Envelope, errorWithoutMessage, type Mail } from './delivery.ts';
+import {
+  type Courier,
+  type Delivered,
+  type Envelope,
+  errorWithoutMessage,
+  type Mail,
+  needsSmtpUtf8Text,
+} from './delivery.ts';
 import { Dispatcher, type Recorder } from './dispatcher.ts';
 import { publishAvailable, publishDeferred, publishFailed, publishSent, publishZeros } from './figures.ts';
 import { type Job, Queue } from './queue.ts';
@@ -233,9 +240,7 @@ function logFieldsOf({ kind, about }: Omit<Envelope, 'mail'>): Record<string, st
 function explainFailure({ leftMs }: Job, { outcome, reply }: Delivered): string {
   if (outcome === 'unreadable')
     return 'no secret in SESSION_SECRET decrypts it: keep old secrets until queued mail is sent';
-  if (reply.code === 'ESMTPUTF8') {
-    return 'the address has non-ASCII characters, and the mail server does not support SMTPUTF8';
-  }
+  if (reply.code === 'ESMTPUTF8') return needsSmtpUtf8Text;
   if (outcome === 'refused') return 'the mail server refused the mail or its recipient';
   return leftMs <= 0 ? 'it could not be delivered in time' : outcome;
 }

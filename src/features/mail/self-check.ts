@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Config } from '../../config.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import type { Finding, SelfCheck } from '../../shared/operations.ts';
-import type { Courier, Delivered } from './delivery.ts';
+import { type Courier, type Delivered, needsSmtpUtf8Text } from './delivery.ts';
 import { type SealKeys, seal } from './seal.ts';
 
 /** Whether the mail server can be reached, by TLS, with the password, and takes a mail. */
@@ -38,10 +38,8 @@ async function sendMail(courier: Courier, keys: SealKeys, to: EmailAddress, site
 function problemOf(delivered: Delivered): string | undefined {
   if (delivered.outcome === 'accepted') return undefined;
   const { words, reply, outcome } = delivered;
+  if (reply.code === 'ESMTPUTF8' && outcome === 'refused') return needsSmtpUtf8Text;
   const said = words === undefined ? outcome : `the mail server says "${words}"`;
-  if (reply.code === 'ESMTPUTF8' && outcome === 'refused') {
-    return 'the address has non-ASCII characters, and the mail server does not support SMTPUTF8';
-  }
   if ('problem' in delivered) return words === undefined ? delivered.problem : `${delivered.problem}; ${said}`;
   // Security and policy (RFC 3463, 3.8).
   return reply.enhanced?.startsWith('5.7.') || /\brelay/i.test(words ?? '')

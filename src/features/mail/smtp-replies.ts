@@ -72,11 +72,10 @@ export function judgeOpening(failure: unknown, server: SmtpServer): Outcome {
 export function judgeAttempt(failure: unknown, server: SmtpServer, to: string): Outcome {
   if (failure instanceof BrokenOff) return { outcome: 'slow' };
   const { code, command, responseCode = 0 } = errorOf(failure);
-  // Where the address in MAIL_FROM needs it, every mail does.
   if (failure instanceof Unsupported) {
-    return needsSmtpUtf8(to)
-      ? { outcome: 'refused' }
-      : { outcome: 'unavailable', problem: explainProblem(failure, server) };
+    return failure.isOurs
+      ? { outcome: 'unavailable', problem: explainProblem(failure, server) }
+      : { outcome: 'refused' };
   }
   // At MAIL FROM the server doesn't know the recipient yet, except that it needs SMTPUTF8. 530: it requires
   // authentication (RFC 4954, 6).
@@ -102,12 +101,14 @@ export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer
   if (code === 'EPROTOCOL' && responseCode === undefined) {
     return `${where} does not speak SMTP: check host and port in SMTP_URL`;
   }
-  if (/wrong version number|packet length too long/i.test(message)) {
-    return `${where} does not use TLS from the start: use smtp:// instead of smtps://, or the server's port for smtps (465)`;
-  }
   // The message of a reply has the server's own words in it.
-  if (response === undefined && /certificate|self.signed|altnames|unable to verify/i.test(message)) {
-    return explainCertificate(where, originalCode ?? code);
+  if (response === undefined) {
+    if (/wrong version number|packet length too long/i.test(message)) {
+      return `${where} does not use TLS from the start: use smtp:// instead of smtps://, or the server's port for smtps (465)`;
+    }
+    if (/certificate|self.signed|altnames|unable to verify/i.test(message)) {
+      return explainCertificate(where, originalCode ?? code);
+    }
   }
   if (code === 'ETLS' || /^(?:ERR_SSL_|EPROTO$)/.test(originalCode ?? '')) {
     return command === 'STARTTLS' && responseCode !== undefined
@@ -132,7 +133,7 @@ export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer
   return `${where} accepts no mail${responseCode < 500 ? ' at the moment' : ''} (${responseCode})`;
 }
 
-// RFC 4954, 4 and 6.
+// RFC 4954, 4 and 6; for 530 also RFC 3207, 4.
 function explainLogin(where: string, responseCode = 500): string {
   if (responseCode < 500) return `${where} can't check the password at the moment`;
   if (responseCode === 504)

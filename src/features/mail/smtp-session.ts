@@ -36,6 +36,13 @@ export class BrokenOff extends Error {}
 /** The server lacks an extension that this mail needs. */
 export class Unsupported extends Error {
   readonly code = 'ESMTPUTF8';
+  /** Whether the address in MAIL_FROM needs it. */
+  readonly isOurs: boolean;
+
+  constructor(isOurs: boolean) {
+    super('the server does not accept addresses with non-ASCII characters (SMTPUTF8)');
+    this.isOurs = isOurs;
+  }
 }
 
 export type Letter = { from: string; to: string; message: Buffer };
@@ -123,7 +130,7 @@ export class SmtpSession {
    */
   async send({ from, to, message }: Letter, progress: { signal: AbortSignal; isBodySent: boolean }): Promise<string> {
     if (needsSmtpUtf8(from + to) && !/^250[ -]SMTPUTF8\b/im.test(this.#extensions)) {
-      throw new Unsupported('the server does not accept addresses with non-ASCII characters (SMTPUTF8)');
+      throw new Unsupported(needsSmtpUtf8(from));
     }
     if (progress.signal.aborted) throw new BrokenOff();
     const { envelopeMs, bodyMs } = this.#timeouts;
