@@ -16,8 +16,8 @@ type Lifetime = Remember & Pick<StoredSession, 'signedInAt' | 'lastSeenAt'>;
 
 /** When a session ends, by its idle or its absolute limit (ASVS 7.3.1, 7.3.2). Milliseconds since the epoch. */
 export function endOf(session: Lifetime, limits: SessionLimits): number {
-  if (session.signedInAt < minSignedInAt(limits)) return 0;
-  return Math.min(session.lastSeenAt + idleSecondsOf(session, limits) * 1000, absoluteEndOf(session, limits));
+  const idleEnd = session.lastSeenAt + Math.round(idleSecondsOf(session, limits) * 1000);
+  return session.signedInAt < minSignedInAt(limits) ? 0 : Math.min(idleEnd, absoluteEndOf(session, limits));
 }
 
 /** When a session must have signed in at the earliest. Milliseconds since the epoch. */
@@ -28,7 +28,7 @@ export function minSignedInAt(limits: SessionLimits): number {
 /** When a session ends at the latest, however much it is used. Milliseconds since the epoch. */
 export function absoluteEndOf(session: Omit<Lifetime, 'lastSeenAt'>, limits: SessionLimits): number {
   const seconds = session.remember ? limits.rememberAbsoluteSeconds : limits.absoluteSeconds;
-  return session.signedInAt + seconds * 1000;
+  return session.signedInAt + Math.round(seconds * 1000);
 }
 
 /** The idle limit that applies to a session. */

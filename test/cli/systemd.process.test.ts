@@ -57,7 +57,7 @@ describe('deploy/systemd/latchkey', () => {
   });
 
   // feature: metrics
-  test('takes a METRICS_HOST, whose port the unit names', () => {
+  test('takes a METRICS_HOST without a METRICS_PORT in latchkey.env', () => {
     const { status, stdout, stderr } = runScript(['METRICS_HOST=127.0.0.2']);
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: expect.stringContaining('unit@'), stderr: '' });
   });

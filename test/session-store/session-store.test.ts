@@ -49,6 +49,18 @@ test('an address has 50 sessions where nothing else is said, even by `undefined`
   expect(await store.index.end(email, handle)).toBe(true);
 });
 
+test('limits may have fractions of a millisecond, which Redis does not take', async () => {
+  const [idleSeconds, absoluteSeconds] = [10_000 / 7, 20_000 / 7];
+  const fractions = { idleSeconds, absoluteSeconds, rememberIdleSeconds: idleSeconds, rememberAbsoluteSeconds: 9000 };
+  const store = new SessionStore({ redis, limits: fractions, https: false });
+  const id = newSessionId(tagOf(email));
+  for (const remember of [false, true]) {
+    const times = { signedInAt: Date.now(), lastSeenAt: Date.now() };
+    await store.set(id, { ...plainData(), email, ...times, remember });
+    await store.destroy(id);
+  }
+});
+
 describe('options are checked at once', () => {
   test.each([[[]], [['']], [['short']], [['x'.repeat(32), 'short']], [[undefined]], ['x'.repeat(32)], [undefined]])(
     'secrets %j',
@@ -65,7 +77,7 @@ describe('options are checked at once', () => {
     { idleSeconds: 0 },
     { idleSeconds: -1 },
     { idleSeconds: '1800' },
-    { idleSeconds: 10_000 / 7 },
+    { idleSeconds: 0.0009 },
     { rememberAbsoluteSeconds: Number.POSITIVE_INFINITY },
     { rememberAbsoluteSeconds: 30 * 86_400_000 },
     { minSignedInAt: Date.now() },
@@ -146,7 +158,7 @@ describe('options are checked at once', () => {
         '  - limits.absoluteSecs is no option: there are idleSeconds, absoluteSeconds, rememberIdleSeconds, rememberAbsoluteSeconds, minSignedInAt',
         ...['absoluteSeconds', 'rememberIdleSeconds', 'rememberAbsoluteSeconds'].map(
           (name) =>
-            `  - limits.${name} is missing: it takes seconds, with three decimals at most, more than 0 and at most 400 days (34560000), for which browsers keep a cookie`,
+            `  - limits.${name} is missing: it takes seconds, at least 0.001 and at most 400 days (34560000), for which browsers keep a cookie`,
         ),
       ].join('\n'),
     );

@@ -78,7 +78,7 @@ export class SiteSessions {
   assertion(session: SiteSession, email: string): Promise<string> {
     const now = Date.now();
     const last = session.assertion;
-    // After the clock was set back, an old one would otherwise be used until it had caught up.
+    // After the clock was set back, an old one would otherwise be used until the clock had caught up with it.
     if (last?.email === email && Math.abs(now - last.madeAt) < assertionMaxAgeMs) return last.token;
     const token = this.#assertions.sign(email, session.site.origin);
     session.assertion = { email, madeAt: now, token };

@@ -10,7 +10,7 @@ import { findProxyRanges } from './proxies.ts';
 export function proxyHeaders({ config, log }: Core): {
   /** Comes before everything that reads `req.protocol` or `req.secure`. Empty where nothing has to be read. */
   read: RequestHandler[];
-  /** The part of it that is for requests on other hosts as well. */
+  /** The part of `read` that requests for other sites pass, too. */
   readAddresses: RequestHandler;
   /** Says in words of the settings why a sign-in failed because the request was not secure, for the log. */
   explain: ErrorRequestHandler;

@@ -11,11 +11,8 @@ const maxLimitSeconds = 400 * 86_400;
 
 const aFunction = (takes: string): Option => ({ takes, accepts: (value) => typeof value === 'function' });
 const seconds: Option = {
-  // Redis takes no part of a millisecond.
-  takes:
-    'seconds, with three decimals at most, more than 0 and at most 400 days (34560000), for which browsers keep a cookie',
-  accepts: (value) =>
-    typeof value === 'number' && value > 0 && value <= maxLimitSeconds && Number.isInteger(value * 1000),
+  takes: 'seconds, at least 0.001 and at most 400 days (34560000), for which browsers keep a cookie',
+  accepts: (value) => typeof value === 'number' && value >= 0.001 && value <= maxLimitSeconds,
   isRequired: true,
 };
 

@@ -87,6 +87,9 @@ function endOf(worker: Worker): Promise<Ending> {
   return new Promise((resolve) => worker.once('exit', (code, signal) => resolve({ code, signal })));
 }
 
+/** A worker ended before it listened, and a reload has started its successor. */
+class Superseded extends Error {}
+
 class Supervisor {
   readonly #config: Config;
   readonly #log: Logger;
@@ -143,8 +146,8 @@ class Supervisor {
     const failed = failureOf(worker, ended);
     const failure = await Promise.race([listening, failed]);
     if (failure !== undefined) {
-      this.#workers.delete(worker);
-      throw new Error(failure);
+      const hasSuccessor = !this.#workers.delete(worker) || worker === this.#replacing;
+      throw hasSuccessor ? new Superseded(failure) : new Error(failure);
     }
     void ended.then(({ code, signal }) => {
       // A worker that is no longer listed was asked to stop.
@@ -166,6 +169,7 @@ class Supervisor {
         this.#log.info({ worker: worker.process.pid }, 'worker replaced');
         return;
       } catch (error) {
+        if (error instanceof Superseded) return;
         this.#log.error({ problems: problemsIn(error), retryInMs: this.#restartDelayMs }, 'worker not replaced');
       }
     }
