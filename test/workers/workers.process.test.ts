@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
@@ -249,6 +249,30 @@ test('a worker that dies while a reload starts its successor is replaced by that
   await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
   await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
   expect(server.logged('listening')).toHaveLength(4);
+}, 60_000);
+
+test('a worker that dies while it and its successor start is replaced by that one alone', async () => {
+  const cwd = newDirectory('workers-');
+  const server = await startWorkers({}, { cwd, command: heldCommand() });
+  const children = () => readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').trim().split(' ');
+  const before = children();
+  writeFileSync(join(cwd, 'hold'), '');
+  for (const worker of [server.logged('workers are running')[0]?.workers].flat())
+    process.kill(Number(worker), 'SIGKILL');
+  const starting = () => children().filter((child) => !before.includes(child));
+  await expect.poll(starting, soon).toHaveLength(2);
+  const both = starting();
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload: replacing all workers'), soon).toHaveLength(1);
+  for (const worker of both) process.kill(Number(worker), 'SIGKILL');
+  await expect.poll(() => server.logged('worker not replaced'), soon).toHaveLength(1);
+  writeFileSync(join(cwd, 'go'), '');
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
+  await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
+  // One worker too many would be replaced as well.
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(2);
+  expect(server.logged('listening')).toHaveLength(6);
 }, 60_000);
 
 test('a message to a worker that has just died harms nobody', async () => {
