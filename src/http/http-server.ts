@@ -16,10 +16,11 @@ const maxConnections = 10_000; // About 150 MB when all are idle.
 const closeWithinMs = 5000;
 const newcomerGraceMs = 500;
 
+type App = (...given: [...Parameters<http.RequestListener>, next?: () => void]) => unknown;
 const connections = new WeakMap<http.Server, Set<Socket>>();
 
 /** An HTTP server for an Express app, or for a plain listener. */
-export function createHttpServer(app: http.RequestListener, options: http.ServerOptions = {}): http.Server {
+export function createHttpServer(app: App, options: http.ServerOptions = {}): http.Server {
   const server = http.createServer({ ...limits, ...options });
   server.timeout = maxSilenceMs;
   server.maxConnections = maxConnections;
@@ -32,10 +33,11 @@ export function createHttpServer(app: http.RequestListener, options: http.Server
   server.on('request', (req, res) => {
     // A listener before this one may have refused it.
     if (res.writableEnded || req.socket.destroyed) return;
-    const { url = '' } = req;
-    // Express-session would skip `OPTIONS *`. Express answers by itself what it can't parse: `http://[/`, `//a@[#`.
-    if (/^[^/]|#/.test(url)) req.url = `/${url.replace(/^\/|^[a-z]+:\/\/[^/?]*\/?|#.*/gi, '')}`;
-    app(req, res);
+    // `OPTIONS *` names no page. Express-session would skip it, and every page relies on a session.
+    if (req.url?.startsWith('*')) req.url = `/${req.url}`;
+    // What Express can't parse, such as `http://[/`, it would answer by itself. Read as a path, it gets a page like any other.
+    const readAsPath = () => app(Object.assign(req, { url: `/${req.url}` }), res);
+    app(req, res, /^\/[^#]*$/.test(req.url ?? '') ? undefined : readAsPath);
   });
   return server;
 }

@@ -124,25 +124,24 @@ test.each(['*', '*x', '**/..', '*?x=%'])('a target that is not a path, %j, still
 
 // Express answers by itself, without any of our headers, where it can't parse the target.
 test.each([
-  ['http://elsewhere.example/nowhere', 404],
+  ['http://elsewhere.example/livez', 200],
   ['http://elsewhere.example?a=b', 200],
-  ['http://[/nowhere', 404],
-  ['http://[::1', 200],
-  ['http://xn--/nowhere', 404],
-  ['https://a:b/livez', 200],
   ['foo://elsewhere.example/livez', 200],
-  ['http://elsewhere.example/admin/end-session', 401],
-  ['/http://elsewhere.example/livez#', 404],
-  ['//a@[#', 404],
   ['/livez#b', 200],
-])('the target %j gets what its path names, with the headers of every response', async (target, status) => {
+  ['http://elsewhere.example/nowhere', 404],
+  ['http://[/livez', 404],
+  ['http://[::1', 404],
+  ['http://xn--/livez', 404],
+  ['//a@[#', 404],
+])('the target %s gets a page, with the headers of every response', async (target, status) => {
   const { url } = await startApp();
   for (const method of ['GET', 'OPTIONS']) {
     const head = `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
     const { received, closed } = await connect(url, head);
     await closed;
-    expect(received()).toMatch(new RegExp(`^HTTP/1.1 ${method === 'GET' || status > 400 ? status : 204} `));
+    expect(received()).toMatch(new RegExp(`^HTTP/1.1 ${method === 'GET' || status === 404 ? status : 204} `));
     expect(received()).toContain("frame-ancestors 'none'");
+    expect(received()).toMatch(status === 404 ? /^x-request-id: /im : /^/);
   }
 });
 
