@@ -76,17 +76,3 @@ async function costOf(path: Path, server: Subject['server']): Promise<number> {
   path.after?.();
   return cost;
 }
-
-/** Does something for each of these, several at a time as the load of a page does, and says for how many. */
-export async function forEachConcurrently<Item>(
-  items: Item[],
-  bench: Bench,
-  work: (item: Item) => Promise<unknown>,
-): Promise<number> {
-  const left = items.values();
-  async function worker(): Promise<void> {
-    for (const item of left) await work(item);
-  }
-  await Promise.all(Array.from({ length: bench.connections }, worker));
-  return items.length;
-}

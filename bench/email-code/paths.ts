@@ -1,5 +1,5 @@
 import type { Bench } from '../bench.ts';
-import { comparePaths, forEachConcurrently, type Path } from '../paths.ts';
+import { comparePaths, type Path } from '../paths.ts';
 import { startModule } from '../servers.ts';
 import { startRelay } from './relay.ts';
 import { Browser, newAddress, until } from './visitors.ts';
@@ -96,4 +96,18 @@ export async function codePaths(bench: Bench): Promise<void> {
     await server.stop();
     await relay.stop();
   }
+}
+
+/** Does something for each of these, several at a time as the load of a page does, and says for how many. */
+async function forEachConcurrently<Item>(
+  items: Item[],
+  bench: Bench,
+  work: (item: Item) => Promise<unknown>,
+): Promise<number> {
+  const left = items.values();
+  async function worker(): Promise<void> {
+    for (const item of left) await work(item);
+  }
+  await Promise.all(Array.from({ length: bench.connections }, worker));
+  return items.length;
 }

@@ -240,8 +240,7 @@ function logFieldsOf({ kind, about }: Omit<Envelope, 'mail'>): Record<string, st
 function explainFailure({ leftMs }: Job, { outcome, reply }: Delivered): string {
   if (outcome === 'unreadable')
     return 'no secret in SESSION_SECRET decrypts it: keep old secrets until queued mail is sent';
-  // Otherwise the address in MAIL_FROM needs it.
-  if (outcome === 'refused' && reply.code === 'ESMTPUTF8') return needsSmtpUtf8Text;
+  if (outcome === 'refused' && reply.code === 'ESMTPUTF8') return needsSmtpUtf8Text; // Else MAIL_FROM needs it.
   if (outcome === 'refused') return 'the mail server refused the mail or its recipient';
   return leftMs <= 0 ? 'it could not be delivered in time' : outcome;
 }
