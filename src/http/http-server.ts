@@ -36,7 +36,7 @@ export function createHttpServer(app: App, options: http.ServerOptions = {}): ht
     // `OPTIONS *` names no page. Express-session would skip it, and every page relies on a session.
     if (req.url?.startsWith('*')) req.url = `/${req.url}`;
     // What Express can't parse, such as `http://[/`, it would answer by itself. Read as a path, it gets a page like any other.
-    const readAsPath = () => app(Object.assign(req, { url: `/${req.url}` }), res);
+    const readAsPath = () => app(Object.assign(req, { url: `/${req.url}`, originalUrl: undefined }), res);
     app(req, res, /^\/[^#]*$/.test(req.url ?? '') ? undefined : readAsPath);
   });
   return server;
