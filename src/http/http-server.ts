@@ -35,7 +35,7 @@ export function createHttpServer(app: App, options: http.ServerOptions = {}): ht
     if (res.writableEnded || req.socket.destroyed) return;
     // `OPTIONS *` names no page. Express-session would skip it, and every page relies on a session.
     if (req.url?.startsWith('*')) req.url = `/${req.url}`;
-    // What Express can't parse, such as `http://[/`, it would answer by itself. Read as a path, it gets a page like any other.
+    // Express would answer by itself what it can't parse, such as `http://[/`. Read as a path, it gets a page of ours.
     const readAsPath = () => app(Object.assign(req, { url: `/${req.url}`, originalUrl: undefined }), res);
     app(req, res, /^\/[^#]*$/.test(req.url ?? '') ? undefined : readAsPath);
   });

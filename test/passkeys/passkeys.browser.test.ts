@@ -54,8 +54,10 @@ const noteRequests = (holdsField: boolean) => `
 /** Somebody who has signed in by code, and has added a passkey where that was offered; signed out again. */
 async function member(
   options: Parameters<typeof openTab>[1] = {},
+  prepare: (page: Page) => Promise<unknown> = async () => {},
 ): Promise<{ page: Page; authenticator: VirtualAuthenticator; email: string }> {
   const { page, authenticator } = await openTab({}, options);
+  await prepare(page);
   const email = await signInByPages(app, page);
   await authenticator.setPresent(true);
   await acceptOffer(page, origin);
@@ -589,14 +591,7 @@ const likeAnExtension = `
   }`;
 
 test('a password manager whose answers are objects of its own adds a passkey, and logs in with it', async () => {
-  const { page, authenticator } = await openTab();
-  await page.addInitScript(likeAnExtension);
-  const email = await signInByPages(app, page);
-  await authenticator.setPresent(true);
-  await acceptOffer(page, origin);
-  await authenticator.setPresent(false);
-  await page.getByRole('navigation').getByRole('button', { name: 'Log out' }).click();
-  await page.waitForURL(`${origin}/`);
+  const { page, authenticator, email } = await member({}, (page) => page.addInitScript(likeAnExtension));
   await logInByButton(page, authenticator);
   await page.getByRole('heading', { name: `Hello ${email}` }).waitFor();
 });
