@@ -22,9 +22,9 @@ export function formatDuration(seconds: number): string {
   return formatCount(seconds, unit);
 }
 
-/** How long ago a moment was, such as "5 minutes ago"; "just now" within the precision of a session's last touch. */
-export function formatAgo(millisecondsSinceEpoch: number): string {
-  const seconds = Math.floor((now() - millisecondsSinceEpoch) / 1000);
+/** How long before `nowMs` a moment was, such as "5 minutes ago"; "just now" within the precision of a session's last touch. */
+export function formatAgo(momentMs: number, nowMs = now()): string {
+  const seconds = Math.floor((nowMs - momentMs) / 1000);
   const unit = units.find((candidate) => seconds >= candidate.seconds);
   return seconds < 90 ? 'just now' : `${formatCount(seconds, unit)} ago`;
 }

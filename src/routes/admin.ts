@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { now } from '../clock.ts';
 import type { AdminSection } from '../core.ts';
 import { HttpError } from '../http/http-error.ts';
 import { type Logger, requestFields } from '../log.ts';
@@ -31,6 +32,7 @@ export function showAdmin({ index, listSessions, limits, sections: all }: Parts)
       all.map(async ({ view, load }) => ({ view, data: await load({ email, sessions }) })),
     );
     res.render('admin', {
+      shownAt: now(),
       signedInAt,
       endsAt: absoluteEndOf({ signedInAt, remember }, limits),
       idleSeconds: idleSecondsOf({ remember }, limits),

@@ -16,7 +16,7 @@ export type ListEntry = { sessionId: string; session: StoredSession };
 export class SessionIndex {
   /** Every end of a session runs it, except by expiry; a feature may announce the ends. */
   endScript = endScript;
-  /** Reads each reply of `listScript`; a feature may remember what the latest ones held. */
+  /** Reads each reply of `listScript`, the most recently used first; a feature may remember what the latest ones held. */
   readList: (tag: string, reply: string) => readonly ListEntry[] = readList;
   /** What is shown of an entry; a feature may remember it. */
   toListed: (entry: ListEntry) => ListedSession = toListed;
@@ -77,7 +77,7 @@ export class SessionIndex {
   async #live(tag: string, ownId?: string): Promise<ListEntry[]> {
     const entries = this.readList(tag, await this.#read(tag, ownId));
     const listedAt = now();
-    return entries.filter(({ session }) => endOf(session, this.#limits) > listedAt).sort(latestFirst);
+    return entries.filter(({ session }) => endOf(session, this.#limits) > listedAt);
   }
 
   async #read(tag: string, ownId?: string): Promise<string> {
@@ -99,10 +99,8 @@ function splitList(tag: string, reply: string): { sessionId: string; record: str
 }
 
 function readList(tag: string, reply: string): ListEntry[] {
-  return splitList(tag, reply).flatMap(({ sessionId, record }) => {
-    const session = decode(record);
-    return session ? { sessionId, session } : [];
-  });
+  const decoded = splitList(tag, reply).map(({ sessionId, record }) => ({ sessionId, session: decode(record) }));
+  return decoded.flatMap(({ sessionId, session }) => (session ? { sessionId, session } : [])).sort(latestFirst);
 }
 
 function toListed({ sessionId, session: { device, signedInAt, lastSeenAt } }: ListEntry) {

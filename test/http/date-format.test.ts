@@ -59,4 +59,8 @@ describe('formatAgo', () => {
   test('takes a moment of a clock ahead of ours for now', () => {
     expect(formatAgo(now + 5000)).toBe('just now');
   });
+
+  test('counts up to another moment than now if it is given one', () => {
+    expect(formatAgo(now, now + 150_000)).toBe('2 minutes ago');
+  });
 });

@@ -6,7 +6,7 @@ import { describeViews, pageOf } from '../http/view-tests.ts';
 
 function register(app: Express, options: { directory: string; reload: boolean }): void {
   registerEjs(app, options);
-  compileViews(app, options);
+  compileViews(app, { ...options, remembered: { '/remembered': 'key' } });
 }
 
 describeViews(register);
@@ -18,6 +18,18 @@ describe('a compiled view', () => {
     page.write("<%- include('/part', { title: '<b>', name: 'Bob' }) %><%- include('/part') %><%= locals.title %>");
     expect(await page.read()).toBe('Bob &lt;b&gt;;Ann ;');
   });
+
+  test.each([true, false])(
+    'that is remembered sees the locals of its include alone, with reload %s',
+    async (reload) => {
+      const page = pageOf(register, { reload });
+      page.write('<%= locals.key %> <%= locals.name %>;', 'remembered');
+      page.write("<%- include('/remembered', { key: 'a' }) %><%- include('/remembered', { key: 'b', name: 'Bob' }) %>");
+      for (let count = 0; count < 2; count += 1) expect(await page.read()).toBe('a ;b Bob;');
+      page.write('written anew', 'remembered');
+      expect(await page.read()).toBe(reload ? 'written anewwritten anew' : 'a ;b Bob;');
+    },
+  );
 
   test('loses its indentation, blank lines and last line break, but nothing of a value', async () => {
     const page = pageOf(register, { reload: false });

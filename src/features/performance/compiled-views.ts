@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import ejs, { type EscapeCallback } from 'ejs';
 import type { Express } from 'express';
+import { type Locals, rememberIncludes } from './remember-includes.ts';
 
-type Include = (name: string, own?: object) => string;
+type Include = (name: string, own?: Locals) => string;
 type Render = (locals: object, escapeFn: EscapeCallback, include: Include) => string;
-/** A compiled view, and the paths of the views that it includes, by the names that it gives them. */
-type View = { render: Render; included: Map<string, string> };
+type Included = (locals: object, own?: Locals) => string;
+/** A compiled view, and what renders the views that it includes, by the names that it gives them. */
+type View = { render: Render; includes: Map<string, Included> };
 
 /**
  * Renders a view, by its path below the directory of views, such as `/home`. Where the page has no local of a name, that of
@@ -13,23 +15,41 @@ type View = { render: Render; included: Map<string, string> };
  */
 export type RenderView = (name: string, ...locals: object[]) => string;
 
+type CompileOptions = { directory: string; reload: boolean; remembered?: Readonly<Record<string, string>> };
+
 /**
  * Renders views as `registerEjs()` has EJS do it, but copies less: EJS copies all locals, and its options, for each view that
  * a page includes. Here only the page's own locals are copied; those of the app are their prototype. Views lose their
  * indentation, blank lines and trailing newline, which `registerEjs()` keeps; the text of values stays as it is.
  * @param options.reload read the files again for every page, for development
+ * @param options.remembered the views whose HTML is remembered, by the names under which they are included, each with the
+ *   local that is its key in {@link rememberIncludes}. They see no locals but those that their include gives them, and the
+ *   app's.
  */
-export function compileViews(app: Express, { directory, reload }: { directory: string; reload: boolean }): RenderView {
+export function compileViews(app: Express, { directory, reload, remembered = {} }: CompileOptions): RenderView {
   const views = new Map<string, View>();
+  const rememberedViews = new Map(
+    Object.entries(remembered).map(([name, key]) => {
+      const render = (own: Locals) => renderFile(`${directory}${name}.ejs`, withApp(own));
+      return [name, reload ? render : rememberIncludes(key, render)];
+    }),
+  );
 
   function renderFile(path: string, locals: object): string {
     const view = views.get(path) ?? compile(path);
     if (!reload) views.set(path, view);
     return view.render(locals, escapeText, (name, own) => {
-      const included = view.included.get(name) ?? resolveInclude(name, path);
-      view.included.set(name, included);
-      return renderFile(included, own ? withApp(locals, own) : locals);
+      const include = view.includes.get(name) ?? includeOf(name, path);
+      view.includes.set(name, include);
+      return include(locals, own);
     });
+  }
+
+  function includeOf(name: string, from: string): Included {
+    const renderRemembered = rememberedViews.get(name);
+    if (renderRemembered) return (_locals, own = {}) => renderRemembered(own);
+    const path = resolveInclude(name, from);
+    return (locals, own) => renderFile(path, own ? withApp(locals, own) : locals);
   }
 
   // As EJS does it: from the directory of views, or else from the view that includes, and `.ejs` may be left out.
@@ -68,5 +88,5 @@ function compile(path: string): View {
   const template = new ejs.Template(readFileSync(path, 'utf8'), options);
   template.compile();
   const render = new Function('locals', 'escapeFn', 'include', `'use strict';${template.source}`) as Render;
-  return { render, included: new Map() };
+  return { render, includes: new Map() };
 }

@@ -12,14 +12,15 @@ export { listPreloaded } from './preload-lists.ts';
 export { tuneRedis } from './script-hashes.ts';
 
 /**
- * Makes Express cheaper. Two things differ: `res.render()` has sent the page when it returns, so whatever changes the
- * response comes before it; and pages come without the indentation, blank lines and trailing newline of their views, except
- * where EJS renders one again in development because it failed.
+ * Makes Express cheaper. Three things differ: `res.render()` has sent the page when it returns, so whatever changes the
+ * response comes before it; pages come without the indentation, blank lines and trailing newline of their views, except
+ * where EJS renders one again in development because it failed; and the list of sessions sees only the locals that its
+ * include gives it, and those of the app.
  * @returns what the server of the app needs for that
  */
 export function tuneExpress(app: Express, views: { directory: string; reload: boolean }): ServerOptions {
   rememberDates(app.locals.words);
-  const renderView = compileViews(app, views);
+  const renderView = compileViews(app, { ...views, remembered: { '/partials/session-list': 'thisHandle' } });
   sendPages(app, renderView, views);
   return expressPrototypes(app);
 }

@@ -18,9 +18,9 @@ export function preloadList(req: Request, index: SessionIndex): void {
 export async function listPreloaded(req: Request, index: SessionIndex): Promise<ListedSession[]> {
   const sessions = await (preloaded.get(req) ?? index.listFor(req.sessionID));
   const ownHandle = handleOf(req.sessionID);
-  const { lastSeenAt } = req.session;
+  const { lastSeenAt = 0 } = req.session;
   // Loading may have touched the session after the list was read.
   return sessions.map((session) =>
-    session.handle === ownHandle && lastSeenAt !== undefined ? { ...session, lastSeenAt } : session,
+    session.handle === ownHandle && lastSeenAt > session.lastSeenAt ? { ...session, lastSeenAt } : session,
   );
 }
