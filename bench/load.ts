@@ -11,10 +11,13 @@ type LoadOptions = {
   /** Every answer must hold this, and be a 2xx, or a 303 to a form, so that nobody measures an error page. */
   expect: string;
   connections: number;
-} & ({ seconds: number } | { requests: number } | { forms: string[] });
+} & ({ seconds: number } | { requests: number } | { forms: Form[] });
 
-/** What was answered, and in how many milliseconds. */
-type LoadResult = { requests: number; seconds: number; p50: number; p99: number };
+/** A form's fields, and the headers that come with it alone. */
+export type Form = { fields: Record<string, string>; headers?: Record<string, string> };
+
+/** What was answered, in how many milliseconds, and the first cookie that the answer to each form set. */
+type LoadResult = { requests: number; seconds: number; p50: number; p99: number; cookies: string[] };
 
 export type Loader = { run: (options: LoadOptions) => Promise<LoadResult>; stop: () => void };
 
@@ -39,6 +42,7 @@ if (process.argv[2] === '--generate-load') {
 async function generate(options: LoadOptions): Promise<LoadResult | { problem: string }> {
   const { url, cookie, headers, expect, connections } = options;
   const milliseconds: number[] = [];
+  const cookies: string[] = [];
   const isExpected = (status: number) => ('forms' in options ? status === 303 : status >= 200 && status < 300);
   let refusals = 0;
   const startedAt = performance.now();
@@ -47,7 +51,7 @@ async function generate(options: LoadOptions): Promise<LoadResult | { problem: s
       {
         url,
         connections,
-        ...amountOf(options),
+        ...amountOf(options, cookies),
         headers: { ...(cookie !== '' && { cookie }), ...headers },
         verifyBody: (body) => String(body).includes(expect),
       },
@@ -65,15 +69,30 @@ async function generate(options: LoadOptions): Promise<LoadResult | { problem: s
   }
   milliseconds.sort((a, b) => a - b);
   const at = (share: number): number => milliseconds[Math.floor(milliseconds.length * share)] ?? 0;
-  return { requests: milliseconds.length, seconds, p50: at(0.5), p99: at(0.99) };
+  return { requests: milliseconds.length, seconds, p50: at(0.5), p99: at(0.99), cookies };
 }
 
 /** For how long to load, or how often; each of the forms is sent once. */
-function amountOf(options: LoadOptions): Partial<autocannon.Options> {
+function amountOf(options: LoadOptions, cookies: string[]): Partial<autocannon.Options> {
   if ('seconds' in options) return { duration: options.seconds };
   if ('requests' in options) return { amount: options.requests };
-  const left = options.forms.values();
-  const form = { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' } } as const;
-  const setupRequest = (request: autocannon.Request) => ({ ...request, body: left.next().value ?? '' });
-  return { amount: options.forms.length, requests: [{ ...form, setupRequest }] };
+  const left = options.forms.entries();
+  // autocannon makes a new context for each request.
+  const positions = new WeakMap<object, number>();
+  const form: autocannon.Request = {
+    method: 'POST',
+    setupRequest(request, context) {
+      const next = left.next();
+      if (next.done) throw new Error('more requests than forms');
+      const [position, { fields, headers }] = next.value;
+      positions.set(context, position);
+      const body = new URLSearchParams(fields).toString();
+      return { ...request, body, headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers } };
+    },
+    onResponse(_status, _body, context, headers = {}) {
+      const [, setCookie = ''] = Object.entries(headers).find(([name]) => name.toLowerCase() === 'set-cookie') ?? [];
+      cookies[positions.get(context) ?? 0] = String(setCookie).replace(/;.*/, '');
+    },
+  };
+  return { amount: options.forms.length, requests: [form] };
 }

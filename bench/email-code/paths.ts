@@ -1,8 +1,9 @@
 import type { Bench } from '../bench.ts';
+import type { Form } from '../load.ts';
 import { comparePaths, type Path } from '../paths.ts';
 import { startModule } from '../servers.ts';
 import { startRelay } from './relay.ts';
-import { Browser, newAddress, until } from './visitors.ts';
+import { Browser, newAddresses, newIp, until } from './visitors.ts';
 
 /** So many that V8 has compiled their code after the rounds that warm up, as it has that of the page. */
 const signInsPerRound = 2000;
@@ -26,7 +27,8 @@ export async function codePaths(bench: Bench): Promise<void> {
       ...{ SMTP_CONNECTIONS: '1', SMTP_MAILS_PER_MINUTE: '600000', TRUST_PROXY: 'loopback' },
     },
   });
-  let waiting: { browser: Browser; email: string }[] = [];
+  const { connections, seconds } = bench;
+  let waiting: { email: string; ip: string; cookie: string }[] = [];
   let mails = 0;
   const delivered = () => relay.accepted.length >= mails;
 
@@ -47,31 +49,39 @@ export async function codePaths(bench: Bench): Promise<void> {
     read = relay.accepted.length;
     return codes.get(email);
   }
+  /** Each from a client of its own. @returns the cookie that each was answered with */
+  async function sendAll(path: string, next: string, forms: Required<Form>[]): Promise<string[]> {
+    mails += forms.length;
+    const url = server.url + path;
+    return (await bench.loader.run({ url, cookie: '', expect: next, connections, forms })).cookies;
+  }
   /** Delivery would cost CPU time, too: the relay waits until the work is measured. */
   const ask: Path = {
     name: 'ask for a code',
     atMost: 3,
     async run() {
-      waiting = Array.from({ length: signInsPerRound }, () => ({
-        browser: new Browser(server.url),
-        email: newAddress(),
-      }));
-      mails += waiting.length;
-      return forEachConcurrently(waiting, bench, ({ browser, email }) => browser.askForCode(email));
+      const visitors = newAddresses(signInsPerRound).map((email) => ({ email, ip: newIp() }));
+      const forms = visitors.map(({ email, ip }) => ({ fields: { email }, headers: { 'X-Forwarded-For': ip } }));
+      const cookies = await sendAll('/login', '/login/code', forms);
+      waiting = visitors.map((visitor, position) => ({ ...visitor, cookie: cookies[position] ?? '' }));
+      return waiting.length;
     },
   };
   const enter: Path = {
     name: 'enter a code',
     atMost: 6,
     async run() {
-      mails += waiting.length;
-      return forEachConcurrently(waiting, bench, ({ browser, email }) => browser.enterCode(codeFor(email) ?? ''));
+      const forms = waiting.map(({ email, ip, cookie }) => ({
+        fields: { code: codeFor(email) ?? '' },
+        headers: { 'X-Forwarded-For': ip, cookie },
+      }));
+      await sendAll('/login/code', '/admin', forms);
+      return forms.length;
     },
   };
   const page = 'signed-in@example.com';
   try {
     const cookie = await signIn(page);
-    const { connections, seconds } = bench;
     const load = { url: server.url, cookie, expect: page, connections, seconds };
     const others = [ask, enter].map((path) => ({
       ...path,
@@ -84,30 +94,20 @@ export async function codePaths(bench: Bench): Promise<void> {
     await comparePaths(bench, {
       subject: {
         server,
-        page: { name: 'signed-in page', run: async () => (await bench.loader.run(load)).requests },
+        page: {
+          name: 'signed-in page',
+          before: () => until(delivered, deliveredWithinMs),
+          run: async () => (await bench.loader.run(load)).requests,
+        },
         others,
       },
       file: `paths-code-node${bench.node.major}.md`,
       title: 'Sign-in by code, in signed-in pages,',
-      notes: `Each of ${signInsPerRound} new browsers asks for a code and enters it over ${bench.connections} connections. The mails are stored, and sent only once the time is taken.`,
+      notes: `Each of ${signInsPerRound} new browsers asks for a code and enters it, over ${bench.connections} connections. The mails are stored, and sent only once the time is taken.`,
     });
   } finally {
     release();
     await server.stop();
     await relay.stop();
   }
-}
-
-/** Does something for each of these, several at a time as the load of a page does, and says for how many. */
-async function forEachConcurrently<Item>(
-  items: Item[],
-  bench: Bench,
-  work: (item: Item) => Promise<unknown>,
-): Promise<number> {
-  const left = items.values();
-  async function worker(): Promise<void> {
-    for (const item of left) await work(item);
-  }
-  await Promise.all(Array.from({ length: bench.connections }, worker));
-  return items.length;
 }

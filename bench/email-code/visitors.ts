@@ -14,16 +14,20 @@ export function newAddresses(count: number, domain?: string): string[] {
   return Array.from({ length: count }, () => newAddress(domain));
 }
 
+/** The IP address of a client that nobody has been. */
+export function newIp(): string {
+  visitors += 1;
+  return `10.${(visitors >> 16) & 255}.${(visitors >> 8) & 255}.${visitors & 255}`;
+}
+
 /** A browser with cookies, and an IP address of its own. */
 export class Browser {
   readonly #cookies = new Map<string, string>();
-  readonly #ip: string;
+  readonly #ip = newIp();
   readonly #url: string;
 
   constructor(url: string) {
-    visitors += 1;
     this.#url = url;
-    this.#ip = `10.${(visitors >> 16) & 255}.${(visitors >> 8) & 255}.${visitors & 255}`;
   }
 
   /** @returns when it was promised that the code is on its way */

@@ -44,7 +44,9 @@ async function startSubject(bench: Bench, closers: Closers, { name, module, data
   const visits = (path: string, cookie: string, expect: string) => async () =>
     (await bench.loader.run({ url: server.url + path, cookie, expect, connections, seconds })).requests;
   async function signInAll(): Promise<number> {
-    const forms = Array.from({ length: signInsPerRound }, () => `email=visitor-${visitors++}%40example.com`);
+    const forms = Array.from({ length: signInsPerRound }, () => ({
+      fields: { email: `visitor-${visitors++}@example.com` },
+    }));
     return (await bench.loader.run({ url: `${server.url}/login`, cookie: '', expect: '/admin', connections, forms }))
       .requests;
   }
