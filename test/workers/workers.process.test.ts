@@ -165,6 +165,8 @@ test('a worker that cannot start at a reload is logged with the reason, and noth
       .printed()
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('{'));
+  // Each worker says for itself that it is ready.
+  await expect.poll(printed, soon).toHaveLength(2);
   const before = printed();
   reload({ PORT: taken });
   const stopped = () => server.logged('reload stopped, and the other workers stay as they were');
