@@ -91,7 +91,9 @@ function amountOf(options: LoadOptions, cookies: string[]): Partial<autocannon.O
     },
     onResponse(_status, _body, context, headers = {}) {
       const [, setCookie = ''] = Object.entries(headers).find(([name]) => name.toLowerCase() === 'set-cookie') ?? [];
-      cookies[positions.get(context) ?? 0] = String(setCookie).replace(/;.*/, '');
+      const position = positions.get(context);
+      if (position === undefined) throw new Error('an answer to no form');
+      cookies[position] = String(setCookie).replace(/;.*/, '');
     },
   };
   return { amount: options.forms.length, requests: [form] };

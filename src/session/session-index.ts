@@ -16,7 +16,7 @@ export type ListEntry = { sessionId: string; session: StoredSession };
 export class SessionIndex {
   /** Every end of a session runs it, except by expiry; a feature may announce the ends. */
   endScript = endScript;
-  /** Reads each reply of `listScript`, the most recently used first; a feature may remember what the latest ones held. */
+  /** Reads a reply of `listScript`, into entries with the latest used first; a feature may remember the latest replies. */
   readList: (tag: string, reply: string) => readonly ListEntry[] = readList;
   /** What is shown of an entry; a feature may remember it. */
   toListed: (entry: ListEntry) => ListedSession = toListed;

@@ -242,48 +242,53 @@ const heldCommand = () =>
 const childrenOf = ({ pid }: RunningServer) =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
 
-/** Waits for the reload with this number: by its end, a worker too many is among those that run. */
-async function reloadAll(server: RunningServer, number: number): Promise<void> {
-  process.kill(server.pid, 'SIGHUP');
-  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(number);
+/** Starts two workers, and holds back every worker that comes after them. */
+async function startHolding() {
+  const cwd = newDirectory('workers-');
+  const server = await startWorkers({}, { cwd, command: heldCommand() });
+  const before = childrenOf(server);
+  writeFileSync(join(cwd, 'hold'), '');
+  return {
+    server,
+    killWorkers() {
+      for (const worker of [server.logged('workers are running')[0]?.workers].flat())
+        process.kill(Number(worker), 'SIGKILL');
+    },
+    /** The workers that are held back. */
+    held: () => childrenOf(server).filter((child) => !before.includes(child)),
+    /** Lets a reload that is under way finish, and sees that there are as many workers as before it. */
+    async finishReload() {
+      writeFileSync(join(cwd, 'go'), '');
+      const reloads = () => server.logged('reload: all workers replaced');
+      await expect.poll(reloads, soon).toHaveLength(1);
+      await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
+      // By the end of another one, a worker too many is among those that run.
+      process.kill(server.pid, 'SIGHUP');
+      await expect.poll(reloads, soon).toHaveLength(2);
+      expect(childrenOf(server)).toHaveLength(before.length);
+    },
+  };
 }
 
 test('a worker that dies while a reload starts its successor is replaced by that one alone', async () => {
-  const cwd = newDirectory('workers-');
-  const server = await startWorkers({}, { cwd, command: heldCommand() });
-  const before = childrenOf(server);
-  writeFileSync(join(cwd, 'hold'), '');
+  const { server, killWorkers, finishReload } = await startHolding();
   process.kill(server.pid, 'SIGHUP');
   await expect.poll(() => server.logged('reload: replacing all workers'), soon).toHaveLength(1);
-  for (const worker of [server.logged('workers are running')[0]?.workers].flat())
-    process.kill(Number(worker), 'SIGKILL');
+  killWorkers();
   await expect.poll(() => server.logged('worker died'), soon).toHaveLength(2);
-  writeFileSync(join(cwd, 'go'), '');
-  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
-  await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
-  await reloadAll(server, 2);
-  expect(childrenOf(server)).toHaveLength(before.length);
+  await finishReload();
 }, 60_000);
 
 test('a worker that dies while it and its successor start is replaced by that one alone', async () => {
-  const cwd = newDirectory('workers-');
-  const server = await startWorkers({}, { cwd, command: heldCommand() });
-  const before = childrenOf(server);
-  writeFileSync(join(cwd, 'hold'), '');
-  for (const worker of [server.logged('workers are running')[0]?.workers].flat())
-    process.kill(Number(worker), 'SIGKILL');
-  const starting = () => childrenOf(server).filter((child) => !before.includes(child));
-  await expect.poll(starting, soon).toHaveLength(2);
-  const both = starting();
+  const { server, killWorkers, held, finishReload } = await startHolding();
+  killWorkers();
+  await expect.poll(held, soon).toHaveLength(2);
+  const both = held();
   process.kill(server.pid, 'SIGHUP');
   await expect.poll(() => server.logged('reload: replacing all workers'), soon).toHaveLength(1);
   for (const worker of both) process.kill(Number(worker), 'SIGKILL');
   await expect.poll(() => server.logged('worker not replaced'), soon).toHaveLength(1);
-  writeFileSync(join(cwd, 'go'), '');
-  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
-  await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
-  await reloadAll(server, 2);
-  expect(childrenOf(server)).toHaveLength(before.length);
+  await finishReload();
 }, 60_000);
 
 test('a message to a worker that has just died harms nobody', async () => {
