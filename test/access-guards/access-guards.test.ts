@@ -75,9 +75,10 @@ describe('requireRole', () => {
 
 describe('requireFreshLogin', () => {
   test('lets visitors through for as long as it says after their login, and asks them to log in again later', async () => {
-    const visitor = (await signedIn(app.url)).copy(forkUrl);
     const now = Date.now();
-    vi.useFakeTimers({ toFake: ['Date'], now: now + 299_000 });
+    vi.useFakeTimers({ toFake: ['Date'], now });
+    const visitor = (await signedIn(app.url)).copy(forkUrl);
+    vi.setSystemTime(now + 299_000);
     expect((await visitor.get('/fresh')).status).toBe(200);
     vi.setSystemTime(now + 301_000);
     const { status, text } = await visitor.get('/fresh?page=2');

@@ -138,8 +138,8 @@ test('a passkey that another address has is refused', async () => {
 
 describe('adding takes a login of at most ten minutes ago', () => {
   test('a page asks for one, and leads back', async () => {
-    const { visitor } = await newMember(app);
     vi.useFakeTimers({ toFake: ['Date'] });
+    const { visitor } = await newMember(app);
     vi.setSystemTime(Date.now() + 599_000);
     expect((await visitor.get('/passkeys/add')).status).toBe(200);
     const answer = new Authenticator(origin).create(readCreationOptions((await askToAdd(visitor)).text));
