@@ -14,6 +14,7 @@ import { Visitor } from '../support/visitor.ts';
 declare module 'express-session' {
   interface SessionData {
     testTheme?: string;
+    testSize?: string;
     testCart?: string[];
   }
 }
@@ -25,16 +26,16 @@ const { redis } = app;
 const forkUrl = await startFork(redis, (fork) => {
   fork.use(express.urlencoded({ extended: false }));
   fork.post('/choose', (req, res) => {
-    Object.assign(req.session, { testTheme: 'dark', testCart: ['book'] });
+    Object.assign(req.session, { testTheme: 'dark', testSize: 'large', testCart: ['book'] });
     res.send('chosen');
   });
   fork.post('/login', async (req, res) => {
-    await signIn(req, address(req.body.email), { remember: false, keep: ['testTheme'] });
+    await signIn(req, address(req.body.email), { remember: false, keep: ['testTheme', 'testSize'] });
     res.redirect(303, '/');
   });
   fork.get('/', (req, res) => {
-    const { email, testTheme, testCart } = req.session;
-    res.json({ email, testTheme, testCart });
+    const { email, testTheme, testSize, testCart } = req.session;
+    res.json({ email, testTheme, testSize, testCart });
   });
   fork.post('/message', (req, res) => {
     setFlash(req, 'Saved.');
@@ -56,9 +57,9 @@ describe('signIn with `keep`', () => {
     const before = visitor.sessionId;
     await visitor.signIn('ann@example.com');
     expect(visitor.sessionId).not.toBe(before);
-    expect(await seen(visitor)).toEqual({ email: 'ann@example.com', testTheme: 'dark' });
+    expect(await seen(visitor)).toEqual({ email: 'ann@example.com', testTheme: 'dark', testSize: 'large' });
     await visitor.signIn('ann@example.com');
-    expect(await seen(visitor)).toEqual({ email: 'ann@example.com', testTheme: 'dark' });
+    expect(await seen(visitor)).toEqual({ email: 'ann@example.com', testTheme: 'dark', testSize: 'large' });
   });
 
   test("takes nothing along from somebody else's session", async () => {

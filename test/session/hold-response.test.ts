@@ -104,6 +104,12 @@ const forkUrl = await startFork(await connectNode(redisAddress), (fork) => {
     res.cookie('seen', '1').type('text').flushHeaders();
     res.end('flushed');
   });
+  fork.post('/headers-first', async (req, res) => {
+    req.session.testTheme = 'dark';
+    res.flushHeaders();
+    await mayGoOn.opened;
+    res.end('and then the rest');
+  });
   fork.post('/circle', (req, res) => {
     Object.assign(req.session, { circle: req.session });
     res.redirect(303, '/theme');
@@ -158,6 +164,15 @@ describe('a response to a request that changed its session', () => {
 
   test('asks its page to wait until it is stored, as a stream does whose buffer is full', async () => {
     expect((await post('/wait-for-drain')).text).toBe('held write said false');
+  });
+
+  test('sends its headers once it is stored, before its page has more to say', async () => {
+    mayGoOn = gate();
+    const headers = { ...clients.text, Cookie: visitor.cookieHeader, Origin: forkUrl };
+    const response = await fetch(`${forkUrl}/headers-first`, { method: 'POST', headers });
+    expect([response.status, await theme()]).toEqual([200, 'dark']);
+    mayGoOn.open();
+    expect(await response.text()).toBe('and then the rest');
   });
 
   test('arrives whole when its page does not wait', async () => {
