@@ -26,6 +26,7 @@ describe('an original URL', () => {
     [`${wiki}//evil.example/..;/x`, wiki, '//evil.example/..;/x'],
     [`${wiki}/?next=https://evil.example/`, wiki, '/?next=https://evil.example/'],
     [`${wiki}/%0d%0aSet-Cookie:x`, wiki, '/%0d%0aSet-Cookie:x'],
+    [`${wiki}/{a}|^\\/./b/..?x=50%&y="<'>"\``, wiki, '/{a}|^\\/./b/..?x=50%&y="<\'>"`'],
     // As nginx passes on what no browser sends: bytes outside ASCII.
     [`${wiki}/${Buffer.from('п').toString('latin1')}`, wiki, '/%D0%BF'],
   ])('%s is on %s', (text, origin, path) => {
@@ -129,6 +130,10 @@ describe('a path that a link asks for', () => {
         expect(readPath(site, pathname + search)).toBe(pathname + search);
       }),
     );
+    // Browsers leave some characters as they are that `URL` encodes, and others the other way round.
+    const unit = fc.constantFrom(...`abc.%{}|^\\[]"'<>;:@&=+/?\``);
+    const raw = fc.string({ unit }).map((text) => `/${text}`);
+    fc.assert(fc.property(raw, (text) => void expect(readPath(site, text)).toBe(text)));
     const longest = `/${'a'.repeat(maxPathLength - 1)}`;
     expect(readPath(site, longest)).toBe(longest);
     expect(readPath(site, '/My page/ü')).toBe('/My%20page/%C3%BC');
@@ -140,6 +145,8 @@ describe('a path that a link asks for', () => {
     ['/.Latchkey', 'one of the gate'],
     ['/x/../.latchkey/start?to=/', 'one of the gate'],
     ['//.latchkey/logout', 'one of the gate'],
+    ['/.latchkey\\logout', 'one of the gate'],
+    ['/%2e/.latchkey?x', 'one of the gate'],
     ['relative', 'not a path'],
     [['/a', '/b'], 'not a text'],
     [undefined, 'missing'],

@@ -111,9 +111,10 @@ function beginRaw(proxy: RunningProxy, request: string): Promise<string> {
 describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
   test('leads to the login and back to a deep link, and on to a second site', async () => {
     const browser = new ProxiedBrowser(proxy);
-    const deep = `${wiki}/a%2Fb/?q=%D0%BF&x=1%2B2`;
+    const path = '/a%2Fb/?q=%D0%BF&x=1%2B2&y=50%&z={a|b}';
+    const deep = wiki + path;
     expect(await browser.openAs('ann@example.com', deep)).toMatchObject({ url: deep, status: 200 });
-    expect(wikiApp.seen.map(({ method, url }) => `${method} ${url}`)).toEqual(['GET /a%2Fb/?q=%D0%BF&x=1%2B2']);
+    expect(wikiApp.seen.map(({ method, url }) => `${method} ${url}`)).toEqual([`GET ${path}`]);
     const second = await browser.open(`${reports}/q3`);
     expect(second).toMatchObject({ url: `${reports}/q3`, status: 200 });
     expect(second.trail.map((url) => new URL(url).pathname)).not.toContain('/login');

@@ -52,11 +52,11 @@ async function entered(
 test('a person comes back to a deep link, over HTTP/2, and to a second site without logging in again', async () => {
   const profile = await openProfile();
   const page = await profile.newPage();
-  const deep = `${wiki}/caf%C3%A9/a%2Fb?q=%D0%BF+1&x=100%25#part`;
+  const deep = `${wiki}/caf%C3%A9/a%2Fb?q=%D0%BF+1&x=100%25&y=50%#part`;
   await page.goto(deep);
   await logIn(page, 'ann@example.com');
   await page.waitForURL(deep.replace('#part', ''));
-  expect(wikiApp.seen.map(({ url }) => url)).toEqual(['/caf%C3%A9/a%2Fb?q=%D0%BF+1&x=100%25']);
+  expect(wikiApp.seen.map(({ url }) => url)).toEqual(['/caf%C3%A9/a%2Fb?q=%D0%BF+1&x=100%25&y=50%']);
   expect(await page.evaluate("performance.getEntriesByType('navigation')[0].nextHopProtocol")).toBe('h2');
 
   // Without a form in between, the browser keeps the fragment as well.

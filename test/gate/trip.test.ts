@@ -27,6 +27,7 @@ describe('a visitor', () => {
     '/deep/link?q=a%20b&x=1%2B2&y=%26',
     '/caf%C3%A9/%D0%BF?%F0%9F%98%80=1&empty=',
     "/a%2Fb;c=d//e/?next=https://evil.example/&p=100%25&t=~!*()'$,:@",
+    '/?discount=50%&set={a|b}^[c]\\`&end=%',
     `/long?q=${'%D0%BF'.repeat(332)}`,
     `/long?q=${'a&'.repeat(990)}`,
   ];

@@ -6,7 +6,10 @@ export const maxPathLength = 2000;
 
 export type OriginalUrl = {
   site: Site;
-  /** Path and query, percent-encoded; worked out when it is asked for, which most checks never do. */
+  /**
+   * Path and query as they were asked for, but in visible ASCII; worked out when it is asked for, which most checks never
+   * do. Behind the site's origin, whatever begins with a slash stays on the site.
+   */
   readonly path: string;
 };
 
@@ -28,16 +31,16 @@ export function readOriginalUrl(text: string, sites: ReadonlyMap<string, Site>):
     site && {
       site,
       get path() {
-        return canonicalPath(site, rest);
+        return asciiPath(rest);
       },
     }
   );
 }
 
-function canonicalPath(site: Site, rest: string): string {
-  const encoded = rest.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
-  const { pathname, search } = new URL(site.origin + encoded);
-  return pathname + search;
+// Not as `URL` writes it: "{a}" would come back as "%7Ba%7D", which not every app takes for the same.
+function asciiPath(rest: string): string {
+  const [path = ''] = rest.split('#', 1);
+  return path.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /**
@@ -49,5 +52,7 @@ export function readPath(site: Site, wanted: unknown): string {
   if (typeof wanted !== 'string' || !wanted.startsWith('/')) return '/';
   const bytes = Buffer.from(wanted.replaceAll(' ', '%20')).toString('latin1');
   const { path = '/' } = readOriginalUrl(site.origin + bytes, new Map([[site.origin, site]])) ?? {};
-  return path.length > maxPathLength || /^\/+\.latchkey(?:\/|$)/i.test(path) ? '/' : path;
+  // As browsers will read it: without dots such as those of "/x/../.latchkey/", and with "/" for a backslash.
+  const { pathname } = new URL(site.origin + path);
+  return path.length > maxPathLength || /^\/+\.latchkey(?:\/|$)/i.test(pathname) ? '/' : path;
 }

@@ -153,14 +153,22 @@ async function enter(options: PagesOptions, visit: SiteVisit): Promise<void> {
   res.clearCookie(site.startCookie, attributes);
   res.cookie(site.cookie, siteSessions.create(site, sessionId), { ...attributes, ...expires });
   log.info({ ...requestFields(req), session: handleOf(sessionId), site: site.origin }, 'site opened');
-  res.redirect(303, site.origin + path);
+  leadBack(res, site, path);
+}
+
+// `res.redirect` would encode the path once more: "50%" would come back as "50%25".
+function leadBack(res: Response, site: Site, path: string): void {
+  res
+    .status(303)
+    .set('Location', site.origin + path)
+    .end();
 }
 
 // Tickets are spent by going back or reloading, and marks by another tab, which then has opened the site.
 async function startAgain(options: PagesOptions, visit: SiteVisit, trip: Trip, path: string): Promise<void> {
   const { site, res } = visit;
   const { email } = await findVisitor(options, visit);
-  if (email !== undefined && site.admits(email)) res.redirect(303, site.origin + path);
+  if (email !== undefined && site.admits(email)) leadBack(res, site, path);
   else if (!trip.isRetry) res.redirect(303, startUrl(site, path, { isRetry: true }));
   else {
     sendSitePage(res, 400, {
