@@ -132,7 +132,7 @@ export function createApp(parts: AppParts) {
   operations.personalKeys.push(...emailCodeKeys);
   operations.personalKeys.push(repeatedFormKeys);
   core.operations = operations;
-  services.push(serveMetrics(core));
+  services.push(serveMetrics(core, parts.isClosing));
   const incidents = openIncidents(core);
   services.push(incidents.service);
   operations.personalKeys.push(...incidents.personalKeys);

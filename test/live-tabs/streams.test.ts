@@ -92,7 +92,7 @@ describe('a stream', () => {
 
 test('a stream is one line of the log, and no request of the metrics', async () => {
   const own = await startApp({ redisAddress });
-  const registry = measure(); // feature: metrics
+  const registry = measure(() => false); // feature: metrics
   const listener = await listen(own.url, await signedIn(own.url));
   // feature: request-log
   const lines = () => own.logged().filter(({ msg, path }) => msg === 'request' && path === '/session-events');

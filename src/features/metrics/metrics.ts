@@ -45,9 +45,10 @@ redisCommands.push('evalsha'); // feature: performance
 /**
  * What Prometheus reads of this process: its requests, sign-ins and calls to Redis, and what Node says of itself
  * (memory, event loop, garbage). It listens to diagnostics channels, which cost nothing where nobody does.
+ * @param isClosing whether the process is about to stop
  * @param except a server whose requests are not measured
  */
-export function measure(except?: http.Server): Registry {
+export function measure(isClosing: () => boolean, except?: http.Server): Registry {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -71,6 +72,8 @@ export function measure(except?: http.Server): Registry {
     const seconds = (performance.now() - (startedAt.get(request) ?? performance.now())) / 1000;
     // Not the path, which visitors choose: each would become a time series.
     const route = request.route ? `${request.baseUrl ?? ''}${request.route.path}` : 'other';
+    // A process that is about to stop says 503 there, which is no trouble that an alert is for.
+    if (route === '/readyz' && isClosing()) return;
     requestSeconds.observe({ method: request.method ?? '', route, status: response.statusCode }, seconds);
   });
 
@@ -131,16 +134,16 @@ function countRedisCommands(registry: Registry): void {
  * Serves `/metrics` at `METRICS_HOST` and `METRICS_PORT`, which visitors must not reach. A worker only hands its metrics
  * to the primary; see {@link workerMetrics}.
  */
-export function serveMetrics(core: Core): Service {
+export function serveMetrics(core: Core, isClosing: () => boolean): Service {
   const { config, log } = core;
   if (config.metrics.port === undefined) return {};
   if (cluster.isWorker) {
-    const reporter = reportMetrics(measure());
+    const reporter = reportMetrics(measure(isClosing));
     announceTrust(config);
     return together(reporter, countSessions(core));
   }
   const service = serve(config, log, () => registry.metrics());
-  const registry = measure(service.server);
+  const registry = measure(isClosing, service.server);
   announceTrust(config);
   return together(service, countSessions(core));
 }
