@@ -17,13 +17,14 @@ export type CommandLine = {
 };
 
 /**
- * Reads the command line.
+ * Reads the command line. The options that every command takes may also stand before its name.
  * @returns undefined where only help is asked for
  * @throws {UsageError}
  */
 export function readCommandLine(commands: Record<string, Command>, words: string[]): CommandLine | undefined {
-  const [name = '', ...rest] = words;
-  if (['', 'help', '--help', '-h'].includes(name)) return undefined;
+  const at = words.findIndex((word) => !isOption(word, commonOptions));
+  const [name = '', ...rest] = at === -1 ? [] : [words[at], ...words.toSpliced(at, 1)];
+  if (['', 'help'].includes(name)) return undefined;
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) throw new UsageError(`there is no command "${name}"`);
   const { values, positionals } = parse(command, rest);
@@ -52,17 +53,20 @@ function parse({ options = {} }: Command, args: string[]) {
  * What follows an option is its value, even if it looks like a mistyped option, unless it is an option as well.
  */
 function attachValues(args: string[], options: NonNullable<ParseArgsConfig['options']>): string[] {
-  const isOption = (word: string) => word === '-h' || (word.startsWith('--') && Object.hasOwn(options, word.slice(2)));
-  const takesValue = (word: string) => isOption(word) && options[word.slice(2)]?.type === 'string';
+  const takesValue = (word: string) => isOption(word, options) && options[word.slice(2)]?.type === 'string';
   const words: string[] = [];
   for (let at = 0; at < args.length; at += 1) {
     const [word = '', next] = args.slice(at, at + 2);
     if (word === '--') return [...words, ...args.slice(at)];
-    const hasDash = takesValue(word) && next?.startsWith('-') && !isOption(next);
+    const hasDash = takesValue(word) && next?.startsWith('-') && !isOption(next, options);
     words.push(hasDash ? `${word}=${next}` : word);
     if (hasDash) at += 1;
   }
   return words;
+}
+
+function isOption(word: string, options: object): boolean {
+  return word === '-h' || (word.startsWith('--') && Object.hasOwn(options, word.slice(2)));
 }
 
 /** How the commands are typed: all of them, or the one with this name. */

@@ -47,7 +47,8 @@ async function run(): Promise<ExitCode> {
 
 function explain(error: unknown): ExitCode {
   if (error instanceof UsageError) {
-    console.error(`latchkey: ${error.message}\n\n${usageText(commands, words[0])}`);
+    const name = words.find((word) => !word.startsWith('-'));
+    console.error(`latchkey: ${error.message}\n\n${usageText(commands, name)}`);
     return exitCodes.wrongUsage;
   }
   if (error instanceof NotConfirmed) {

@@ -10,6 +10,8 @@ const latchkey = latchkeyOn('unix:///nowhere.sock');
 test.each([
   [['sesions'], /^there is no command "sesions"$/],
   [['toString'], /^there is no command "toString"$/],
+  [['json', 'count'], /^there is no command "json"$/],
+  [['--everyone', 'end'], /^there is no command "--everyone"$/],
   [['sessions'], /^sessions needs an argument$/],
   [['sessions', 'ann'], /^"ann" is not an e-mail address$/],
   [['sessions', 'ann@example.com', 'bob@example.com'], /^unexpected argument "bob@example.com"$/],
@@ -31,9 +33,20 @@ test.each(['-x_1', '--x-', '-', 'x-1'])('the value of an option may begin with a
   });
 });
 
-test.each([[[]], [['--help']], [['end', '--help']], [['help', 'end']]])('asks for help: %j', async (words) => {
-  await expect(latchkey(...words)).rejects.toThrow('only help was asked for');
+test('options that every command takes may stand before its name', () => {
+  expect(readCommandLine(commands, ['--json', 'count', '--yes'])).toMatchObject({
+    name: 'count',
+    json: true,
+    yes: true,
+  });
 });
+
+test.each([[[]], [['--help']], [['end', '--help']], [['help', 'end']], [['-h', 'end']], [['--json']]])(
+  'asks for help: %j',
+  async (words) => {
+    await expect(latchkey(...words)).rejects.toThrow('only help was asked for');
+  },
+);
 
 test('help says what asks for confirmation, and nothing of what does not', () => {
   expect(usageText(commands)).toMatch(/"end --everyone", .*"forget"/); // feature: passkeys

@@ -59,7 +59,7 @@ test('on a terminal, yes confirms', async () => {
 
 test('a wrong command line changes nothing, and shows how it is typed', async () => {
   const ann = await signedIn(url);
-  const { code, stdout, stderr } = await runLatchkey(['end', 'ann@example.com', '--everyone', '--yes'], env);
+  const { code, stdout, stderr } = await runLatchkey(['--yes', 'end', 'ann@example.com', '--everyone'], env);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(/^latchkey: --everyone takes nothing else\n\nUsage:\n {2}latchkey end ADDRESS/);
   expect((await ann.get('/admin')).status).toBe(200);
