@@ -38,7 +38,7 @@ test('METRICS_PORT serves what Prometheus reads, on a port of its own, and nothi
   await visitor.get('/style.css');
   await visitor.post('/login', { form: { email: 'not an address' } });
 
-  const answer = await fetch(`${metricsUrl(server)}/metrics`);
+  const answer = await fetch(`${metricsUrl(server)}/metrics?collect[]=all`);
   const text = await answer.text();
   expect(answer.headers.get('Content-Type')).toContain('text/plain');
   expect(answer.headers.get('X-Content-Type-Options')).toBe('nosniff');
@@ -58,7 +58,9 @@ test('METRICS_PORT serves what Prometheus reads, on a port of its own, and nothi
   expect(read(text, 'nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
   expect(text).not.toMatch(/ann|style\.css/);
 
-  expect((await fetch(`${metricsUrl(server)}/`)).status).toBe(404);
+  for (const path of ['/', '/?/metrics', '/metrics/x']) {
+    expect([path, (await fetch(metricsUrl(server) + path)).status]).toEqual([path, 404]);
+  }
   expect((await visitor.get('/metrics')).status).toBe(404);
   process.kill(server.pid, 'SIGTERM');
   expect(await server.ended).toEqual({ code: 0, signal: null });

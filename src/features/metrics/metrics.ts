@@ -185,7 +185,8 @@ function serve({ metrics }: Config, log: Logger, read: () => Promise<string>): S
   const { host, port = 0 } = metrics;
   const headers = headerValues(securityHeaders({ https: false }));
   const server = createHttpServer(async (req, res) => {
-    if (req.url !== '/metrics') {
+    // Scrapers add parameters (`params` in prometheus.yml).
+    if (req.url?.split('?', 1)[0] !== '/metrics') {
       res.writeHead(404, headers).end();
       return;
     }
