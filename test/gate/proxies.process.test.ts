@@ -108,7 +108,7 @@ function beginRaw(proxy: RunningProxy, request: string): Promise<string> {
   });
 }
 
-describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
+describe.each(proxies)('%s with the shipped files', (name, proxy) => {
   test('leads to the login and back to a deep link, and on to a second site', async () => {
     const browser = new ProxiedBrowser(proxy);
     const path = '/a%2Fb/?q=%D0%BF&x=1%2B2&y=50%&z={a|b}';
@@ -415,6 +415,14 @@ describe.each(proxies)('%s with the shipped files', (_name, proxy) => {
     }
     const { headers } = await askProxy(proxy, { host: hosts.login, path: '/login' });
     expect(headers).toHaveProperty('strict-transport-security');
+  });
+
+  test('redirects nobody from /.latchkey, which is no page of the gate', async () => {
+    const browser = await entered(proxy);
+    const { status, location } = await browser.visit(`${wiki}/.latchkey?x=1`);
+    expect(location).toBeUndefined();
+    // nginx does not pass it on to the app.
+    expect(status).toBe(name === 'nginx' ? 404 : 200);
   });
 
   test('lets nobody into a site by naming another in the same request', async () => {
