@@ -35,7 +35,7 @@ export class SendDelay {
   #note(address: string, dueAt: number): void {
     if (dueAt < (this.#dueAt.get(address) ?? Number.NEGATIVE_INFINITY)) return;
     this.#dueAt.set(address, dueAt);
-    setTimeout(() => this.#forget(address, dueAt), dueAt - performance.now()).unref();
+    setTimeout(() => this.#forget(address, dueAt), Math.max(0, dueAt - performance.now())).unref();
   }
 
   #forget(address: string, dueAt: number): void {
