@@ -319,6 +319,14 @@ describe('a mail', () => {
     const client = newSmtpClient({ port: reluctant.port });
     expect(await deliver(client, { to: 'jürgen@example.com' })).toMatchObject({ outcome: 'refused' });
     expect(await deliver(client)).toMatchObject({ outcome: 'accepted' });
+    // Where the sender needs it as well, every mail is rejected, and the operator is told.
+    const ours = clientOf({ SMTP_URL: reluctant.url, MAIL_FROM: 'jürgen@example.com' });
+    for (const to of ['ann@example.com', 'jörg@example.com']) {
+      expect(await deliver(ours, { to })).toMatchObject({
+        outcome: 'unavailable',
+        problem: expect.stringContaining('rejects the sender (553)'),
+      });
+    }
   });
 
   test.each([

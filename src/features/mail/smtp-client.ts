@@ -114,7 +114,7 @@ export class SmtpClient implements Courier {
         session.end();
         const reply = describeFailure(error);
         if (!known || progress.isBodySent || !isEndOfSession(error)) {
-          return { ...judgeAttempt(error, server, letter.to), reply, words: wordsOf(error) };
+          return { ...judgeAttempt(error, server, letter), reply, words: wordsOf(error) };
         }
         // The server has shown how many mails it accepts in one session.
         if (reply.reply !== undefined) this.#mailsPerSession = Math.max(1, session.sent);

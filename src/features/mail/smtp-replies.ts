@@ -1,5 +1,5 @@
 import type { Outcome, Reply } from './delivery.ts';
-import { BrokenOff, needsSmtpUtf8, type SmtpServer, Unsupported } from './smtp-session.ts';
+import { BrokenOff, type Letter, needsSmtpUtf8, type SmtpServer, Unsupported } from './smtp-session.ts';
 
 type SmtpError = {
   code?: string;
@@ -69,7 +69,7 @@ export function judgeOpening(failure: unknown, server: SmtpServer): Outcome {
  * The outcome of an attempt that failed in a session. Strangers choose recipients, so whatever a recipient can bring
  * about must not count against the server.
  */
-export function judgeAttempt(failure: unknown, server: SmtpServer, to: string): Outcome {
+export function judgeAttempt(failure: unknown, server: SmtpServer, { from, to }: Letter): Outcome {
   if (failure instanceof BrokenOff) return { outcome: 'slow' };
   const { code, command, responseCode = 0 } = errorOf(failure);
   if (failure instanceof Unsupported) {
@@ -77,9 +77,10 @@ export function judgeAttempt(failure: unknown, server: SmtpServer, to: string): 
       ? { outcome: 'unavailable', problem: explainProblem(failure, server) }
       : { outcome: 'refused' };
   }
-  // At MAIL FROM the server doesn't know the recipient yet, except that it needs SMTPUTF8. 530: it requires
-  // authentication (RFC 4954, 6).
-  if ((command === 'MAIL FROM' && !needsSmtpUtf8(to)) || responseCode === 530) {
+  // At MAIL FROM the server doesn't know the recipient yet, except that it needs SMTPUTF8 where the sender does not.
+  // 530: it requires authentication (RFC 4954, 6).
+  const isAboutRecipient = needsSmtpUtf8(to) && !needsSmtpUtf8(from);
+  if ((command === 'MAIL FROM' && !isAboutRecipient) || responseCode === 530) {
     return { outcome: 'unavailable', problem: explainProblem(failure, server) };
   }
   if (responseCode >= 500) return { outcome: 'refused' };
