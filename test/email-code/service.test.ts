@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { signIns } from '../../src/diagnostics.ts';
-import { Challenges } from '../../src/features/email-code/challenges.ts';
+import { Challenges, keyOf } from '../../src/features/email-code/challenges.ts';
 import { readCode } from '../../src/features/email-code/code.ts';
 import { codeMails } from '../../src/features/email-code/code-mails.ts';
 import { KnownBrowsers, newDeviceId } from '../../src/features/email-code/known-browsers.ts';
@@ -15,7 +15,7 @@ import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
 import { startApp, testSecret } from '../support/app.ts';
-import { newAddress, newIp } from './code-login.ts';
+import { newAddress, newIp, wrongCode } from './code-login.ts';
 
 const { redis } = await startApp();
 const log = createLogger('silent');
@@ -73,6 +73,61 @@ test('a form whose mail could not be stored is no repeat when it is sent again',
   await expect(service.ask(wish, visitor)).rejects.toThrow(RedisUnavailable);
   expect((await service.ask(wish, visitor)).outcome).toBe('asked');
   expect(enqueue.mock.lastCall?.[1].withheld).toBe(false);
+});
+
+describe('a new code whose mail could not be stored', () => {
+  const { service, enqueue, ask } = askingService();
+  const full = new RedisUnavailable('full');
+  const enter = (id: string, code: string) => service.enter([id], code, newClient());
+  const again = (email: string, previousId: string) =>
+    service.ask({ ...wishOf(email, 'again'), previousId }, newClient());
+
+  test.each([
+    ['is mailed', 1],
+    ['is withheld', rateLimits.mailsPerAddress[0].points],
+  ])('leaves the one before as it was, if it %s, even in a Redis that is full', async (_what, mails) => {
+    const email = newAddress();
+    for (let count = 1; count < mails; count += 1) await ask(newClient(), email);
+    const { id, code } = await ask(newClient(), email);
+    await enter(id, wrongCode(code));
+    const record = await redis.get(keyOf(id));
+    await redis.pExpire(keyOf(id), 300_000);
+    enqueue.mockImplementationOnce(async () => {
+      await redis.configSet('maxmemory', '1');
+      throw full;
+    });
+    try {
+      await expect(again(email, id)).rejects.toThrow(full);
+    } finally {
+      await redis.configSet('maxmemory', '0');
+    }
+    expect(enqueue.mock.lastCall?.[1].withheld).toBe(mails > 1);
+    expect(await redis.get(keyOf(id))).toBe(record);
+    expect(Math.ceil((await redis.pTTL(keyOf(id))) / 100_000)).toBe(3);
+    expect(await enter(id, code)).toMatchObject({ outcome: 'right', email });
+  });
+
+  test('gives no try back that another copy of its form has used (ASVS 6.6.3)', async () => {
+    const email = newAddress();
+    const { id, code } = await ask(newClient(), email);
+    enqueue.mockImplementationOnce(async () => {
+      await enter(service.idFor(address(email), 'again'), wrongCode(code));
+      throw full;
+    });
+    await expect(again(email, id)).rejects.toThrow(full);
+    expect(await enter(id, code)).toEqual({ outcome: 'not waiting' });
+  });
+
+  test('stays good where only a copy of its form failed', async () => {
+    const email = newAddress();
+    const { id } = await ask(newClient(), email);
+    await again(email, id);
+    const code = readCode(enqueue.mock.lastCall?.[0].subject) ?? '';
+    enqueue.mockRejectedValueOnce(full);
+    await expect(again(email, id)).rejects.toThrow(full);
+    const entered = await enter(service.idFor(address(email), 'again'), code);
+    expect(entered).toMatchObject({ outcome: 'right', email });
+  });
 });
 
 describe('asking for a code', () => {

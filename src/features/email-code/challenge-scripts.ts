@@ -14,7 +14,7 @@ local function read(key)
     string.match(text, '^1 ([wu]) (%S+) (%S+) ([01]) (%S+) (%d+) (%S+) (%d+) (%S+) (.+)$')
   if not state then return nil end
   return {state = state, salt = salt, hash = hash, remember = remember, device = device, tries = tonumber(tries),
-    first = first, second = tonumber(second), last = last, email = email}
+    first = first, second = tonumber(second), last = last, email = email, text = text}
 end
 
 local function write(key, record, ...)
@@ -66,9 +66,25 @@ if mayBeMailed == '0' or refusedBy > 0 then
     record.hash = hashOfNothing
   end
 end
+local previousMs = redis.call('PTTL', KEYS[2])
 if KEYS[2] ~= KEYS[1] then redis.call('DEL', KEYS[2]) end
 write(KEYS[1], record, 'PX', codeMs)
-return {'asked', refusedBy}`;
+return {'asked', refusedBy, previous and previous.text or '', previousMs}`;
+
+/**
+ * Takes back what `askScript` has done, except to the counters. Tries that another copy of the same form has used
+ * meanwhile are not given back: then nothing waits any more.
+ *
+ * Keys: the new record, the one that it has replaced. Arguments: what that was, empty for nothing, and for how many
+ * milliseconds it was to live.
+ */
+export const takeBackScript = `${recordFunctions}
+local record = read(KEYS[1])
+-- First: what follows a deletion is done even in a Redis that is full.
+redis.call('DEL', KEYS[1])
+if ARGV[1] ~= '' and record and record.state == 'w' and record.tries == 0 then
+  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+end`;
 
 /**
  * Enters a code, in one step: however many requests come at once, one of them has the right code accepted, and every

@@ -14,7 +14,7 @@ import {
   tagOf,
 } from '../../session/session-id.ts';
 import { repeatSeconds } from '../repeated-forms/repeated-forms.ts';
-import { askScript, enterScript } from './challenge-scripts.ts';
+import { askScript, enterScript, takeBackScript } from './challenge-scripts.ts';
 import { cookieMaxAgeMs, unknownKey } from './known-browsers.ts';
 import { type Cost, decoyKey } from './rate-limits.ts';
 import { readStoredText } from './stored-text.ts';
@@ -28,8 +28,13 @@ export type Challenge = {
   salt: string;
 };
 
+/** A sign-in that another one has replaced: its id, its record (empty if there was none), and the rest of its life. */
+type Replaced = { id: string; record: string; ms: number };
+
 /** The result of asking for a code: whether it may be mailed, and if not, which counter refused. */
-export type Asked = { outcome: 'repeated' } | { outcome: 'asked'; isMailed: boolean; refusedBy: Cost | undefined };
+export type Asked =
+  | { outcome: 'repeated' }
+  | { outcome: 'asked'; isMailed: boolean; refusedBy: Cost | undefined; replaced: Replaced };
 
 /** The session that a right code stands for. */
 export type Granted = { email: EmailAddress; remember: boolean; deviceId: string; sessionId: string };
@@ -94,7 +99,8 @@ export class Challenges {
     ]);
     if (reply[0] === 'repeated') return { outcome: 'repeated' };
     const refusedBy = counters[Number(reply[1]) - 1];
-    return { outcome: 'asked', isMailed: isAllowed && refusedBy === undefined, refusedBy };
+    const replaced = { id: previousId, record: String(reply[2]), ms: Number(reply[3]) };
+    return { outcome: 'asked', isMailed: isAllowed && refusedBy === undefined, refusedBy, replaced };
   }
 
   /** The sign-in with this id; it is left as it is. */
@@ -152,9 +158,9 @@ export class Challenges {
     await withDeadline(deadlineMs, this.#redis.del(sessionKey(sessionId)));
   }
 
-  /** Stops waiting. */
-  async drop(id: string): Promise<void> {
-    await withDeadline(deadlineMs, this.#redis.del(keyOf(id)));
+  /** Stops waiting for a code that was not mailed, and waits again for the one that it would have replaced. */
+  async takeBack(id: string, { id: previousId, record, ms }: Replaced): Promise<void> {
+    await this.#run(takeBackScript, [keyOf(id), keyOf(previousId)], [], [record, ms]);
   }
 
   async #run(script: string, keys: string[], counters: Cost[], values: (string | number)[]): Promise<unknown[]> {

@@ -90,7 +90,7 @@ export class EmailCodeService {
       ]);
     } catch (error) {
       // Or the same form, sent again, would be told that a code is on its way.
-      await challenges.drop(id).catch(() => {});
+      if (asked.outcome === 'asked') await challenges.takeBack(id, asked.replaced).catch(() => {});
       throw error;
     }
     const reason = reasonOf(asked, { isListed, hasOverall: known || hasOverall });
