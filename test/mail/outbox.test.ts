@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Courier } from '../../src/features/mail/delivery.ts';
+import type { Courier, Delivered } from '../../src/features/mail/delivery.ts';
 import { type Claim, Queue } from '../../src/features/mail/queue.ts';
 import { deriveSealKeys } from '../../src/features/mail/seal.ts';
 import { type Figure, figures } from '../../src/shared/figures.ts';
@@ -459,6 +459,32 @@ describe('the metrics', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(check).toHaveBeenCalledTimes(3);
     expect([logged('mail cannot be sent').length, logged('mail server is ready').length]).toEqual([1, 1]);
+  });
+
+  test('say that the mail server is back once it objects to a recipient alone', async () => {
+    let isAvailable: number | undefined;
+    figures.subscribe((figure) => {
+      if (figure.name === 'latchkey_mail_server_available' && 'set' in figure) isAvailable = figure.set;
+    });
+    const answers: Delivered[] = [
+      { outcome: 'unavailable', problem: 'nothing listens', reply: {} },
+      { outcome: 'deferred', reply: { code: 'ECONNECTION', command: 'CONN' } },
+      { outcome: 'deferred', reply: { reply: 452, command: 'RCPT TO' } },
+      { outcome: 'deferred', reply: { reply: 450, command: 'RCPT TO' } },
+    ];
+    const atAttempt: unknown[] = [];
+    const courier = scripted(async () => {
+      atAttempt.push(isAvailable);
+      return answers.shift() ?? { outcome: 'refused', reply: { reply: 550, command: 'RCPT TO' } };
+    });
+    const { enqueue, logged } = start({ courier });
+    await enqueue();
+    await expect.poll(() => logged('mail not sent'), soon).toHaveLength(1);
+    expect(atAttempt).toEqual([1, 0, 0, 0, 1]);
+    answers.push({ outcome: 'unavailable', problem: 'nothing listens', reply: {} });
+    await enqueue();
+    await expect.poll(() => logged('mail not sent'), soon).toHaveLength(2);
+    expect([atAttempt.slice(5), isAvailable]).toEqual([[1, 0], 1]);
   });
 
   test('follow a queue that empties while the mail server is away', async () => {

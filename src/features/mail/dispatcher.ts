@@ -5,7 +5,7 @@ import { type Courier, type Delivered, errorWithoutMessage, type Sealed } from '
 import { publishQueue } from './figures.ts';
 import type { Claim, Job, Lane, Queue } from './queue.ts';
 import { type RetryPolicy, retryDelayMs } from './retry.ts';
-import { ServerHealth, type ServerLimits } from './server-health.ts';
+import { ServerHealth, type ServerLimits, showsAvailable } from './server-health.ts';
 import { UnreadableMails, unreadableDelayMs } from './unreadable-mails.ts';
 
 /** Is told the outcomes. */
@@ -191,15 +191,14 @@ export class Dispatcher {
   #judge(job: Job, delivered: Delivered, tookMs: number): Settlement {
     const { lane, domain, leftMs } = job;
     if (lane === 'withheld') return { record: () => this.#recorder.accepted(job, delivered) };
-    if (leftMs <= 0) return { record: () => this.#recorder.failed(job, delivered) };
+    if (showsAvailable(delivered)) this.#recorder.available();
+    if (leftMs <= 0 || delivered.outcome === 'refused') return { record: () => this.#recorder.failed(job, delivered) };
     switch (delivered.outcome) {
       case 'accepted':
         this.#timeLimit.noteAccepted(tookMs);
         this.#health.noteAccepted();
         this.#recorder.available();
         return { record: () => this.#recorder.accepted(job, delivered) };
-      case 'refused':
-        return { record: () => this.#recorder.failed(job, delivered) };
       case 'crowded':
       case 'unavailable':
         if (delivered.outcome === 'crowded') this.#health.noteCrowded(this.#others());

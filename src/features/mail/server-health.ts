@@ -1,4 +1,4 @@
-import type { Reply } from './delivery.ts';
+import type { Delivered, Reply } from './delivery.ts';
 import type { Limits } from './queue.ts';
 import { jitter, type RetryPolicy } from './retry.ts';
 
@@ -96,6 +96,11 @@ export class ServerHealth {
     const { minPauseMs, maxPauseMs } = this.#policy;
     return jitter(Math.min(maxPauseMs, minPauseMs * 2 ** Math.min(failures, 10)));
   }
+}
+
+/** Whether the server accepts mail, and has only objected to this recipient. */
+export function showsAvailable({ outcome, reply }: Delivered): boolean {
+  return (outcome === 'deferred' || outcome === 'refused') && reply.command === 'RCPT TO' && !isAboutServer(reply);
 }
 
 // 421: it closes down; 452: out of storage or quota, unless that is the mailbox's (RFC 5321, 4.2.3; RFC 3463, 3.3).
