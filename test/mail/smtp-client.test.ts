@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import type { SMTPServerOptions } from 'smtp-server';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
@@ -84,6 +84,26 @@ describe('the session', () => {
     const old = await startMailServer({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1' });
     expect(await deliver(optional(old.port))).toMatchObject({ outcome: 'accepted' });
     expect(old.inbox).toMatchObject([{ secure: false }]);
+  });
+
+  test('on loopback is unencrypted if the server closes the connection in answer to STARTTLS', async () => {
+    const commands: string[] = [];
+    const inFront = createServer((client) => {
+      const upstream = connect(plain.port, '127.0.0.1');
+      for (const socket of [client, upstream]) socket.on('error', () => {}).on('close', () => client.destroy());
+      upstream.on('data', (text) => client.write(String(text).replace('\r\n250 ', '\r\n250-STARTTLS\r\n250 ')));
+      client.on('data', (text) => {
+        commands.push(String(text).slice(0, 8));
+        if (commands.at(-1) === 'STARTTLS') upstream.destroy();
+        else upstream.write(text);
+      });
+    });
+    await new Promise<void>((listening) => inFront.listen(0, '127.0.0.1', listening));
+    afterwards(() => void inFront.close());
+    const { port } = inFront.address() as AddressInfo;
+    expect(await deliver(clientOf({ SMTP_URL: `smtp://127.0.0.1:${port}` }))).toMatchObject({ outcome: 'accepted' });
+    expect(commands).toContain('STARTTLS');
+    expect(plain.inbox.at(-1)).toMatchObject({ secure: false });
   });
 
   test.each(['STARTTLS', 'smtps'])('trusts the given CA, and no other (%s)', async (way) => {

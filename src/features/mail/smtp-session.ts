@@ -95,7 +95,7 @@ export class SmtpSession {
       const timer = setTimeout(() => fail(timedOut('the session was not open in time')), timeouts.openMs);
       function fail(error: unknown): void {
         clearTimeout(timer);
-        if (connection.upgrading) Object.assign(error as object, { isTlsFailure: true });
+        if (connection.upgrading || awaitsStartTls(connection)) Object.assign(error as object, { isTlsFailure: true });
         // Before the close, which reports an error of its own.
         reject(error);
         connection.close();
@@ -175,6 +175,11 @@ export class SmtpSession {
 /** Whether an address has a non-ASCII local part (RFC 6531). Domains are in A-labels. */
 export function needsSmtpUtf8(address: string): boolean {
   return /\P{ASCII}/u.test(address);
+}
+
+// STARTTLS is sent as soon as it is offered. A server may close the connection in answer to it, or not answer.
+function awaitsStartTls({ secure, lastServerResponse }: SMTPConnection): boolean {
+  return !secure && /^250[ -]STARTTLS\b/im.test(String(lastServerResponse));
 }
 
 function isTlsFailure(error: unknown): boolean {
