@@ -34,7 +34,9 @@ const explanations: { of: RegExp; explain: (failure: Failure, way: Way) => strin
   },
   {
     of: /SELF_SIGNED_CERT|^UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF)/,
-    explain: ({ said }) => `the certificate of the host in REDIS_URL is not trusted (${said}): ${untrusted.fix}`,
+    // Node 24 adds advice of its own after a semicolon.
+    explain: ({ said }) =>
+      `the certificate of the host in REDIS_URL is not trusted (${said.split(';')[0]}): ${untrusted.fix}`,
   },
   {
     of: /^ERR_TLS_CERT_ALTNAME_INVALID$/,

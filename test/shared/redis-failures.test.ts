@@ -18,6 +18,14 @@ test('a host with several addresses, none of which answers, is explained as one 
 
 const withCode = (code: string, more = {}) => Object.assign(new Error(code), { code, ...more });
 
+test('an unknown CA is explained by one advice, also where Node adds its own', () => {
+  const said = 'self-signed certificate; if the root CA is installed locally, try running Node.js with --use-system-ca';
+  const error = withCode('DEPTH_ZERO_SELF_SIGNED_CERT', { message: said });
+  expect(explainRedisFailure(error, { kind: 'redis', tls: true })).toMatchObject({
+    message: expect.stringMatching(/is not trusted \(self-signed certificate\): name the CA that signed it in \w+$/),
+  });
+});
+
 test.each([
   ['WRONGPASS', new SimpleError('WRONGPASS invalid username-password pair or user is disabled.')],
   ['NOPERM', new SimpleError('NOPERM this user has no permissions to run the select command')],
