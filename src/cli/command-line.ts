@@ -23,11 +23,12 @@ export type CommandLine = {
  */
 export function readCommandLine(commands: Record<string, Command>, words: string[]): CommandLine | undefined {
   const at = words.findIndex((word) => !isOption(word, commonOptions));
-  const [name = '', ...rest] = at === -1 ? [] : [words[at], ...words.toSpliced(at, 1)];
-  if (['', 'help'].includes(name)) return undefined;
+  const name = words[at] ?? 'help';
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const asksForHelpFirst = words.slice(0, at).some((word) => word === '--help' || word === '-h');
+  if (name === 'help' || (!command && asksForHelpFirst)) return undefined;
   if (!command) throw new UsageError(`there is no command "${name}"`);
-  const { values, positionals } = parse(command, rest);
+  const { values, positionals } = parse(command, words.toSpliced(at, 1));
   if (values.help === true) return undefined;
   const [min, max] = command.operands;
   if (positionals.length < min) throw new UsageError(`${name} needs ${min === 1 ? 'an argument' : 'more arguments'}`);

@@ -1,5 +1,5 @@
 import type express from 'express';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { requireFreshLogin, requireRole } from '../../src/features/access-guards/access-guards.ts';
 import type { EmailAddress } from '../../src/session/email-address.ts';
 import { currentEmail } from '../../src/session/sign-in.ts';
@@ -77,12 +77,12 @@ describe('requireFreshLogin', () => {
   test('lets visitors through for as long as it says after their login, and asks them to log in again later', async () => {
     const now = Date.now();
     vi.useFakeTimers({ toFake: ['Date'], now });
+    onTestFinished(() => void vi.useRealTimers());
     const visitor = (await signedIn(app.url)).copy(forkUrl);
     vi.setSystemTime(now + 299_000);
     expect((await visitor.get('/fresh')).status).toBe(200);
     vi.setSystemTime(now + 301_000);
     const { status, text } = await visitor.get('/fresh?page=2');
-    vi.useRealTimers();
     expect(status).toBe(401);
     expect(JSON.parse(text)).toMatchObject({
       loginForm: { next: '/fresh?page=2', typed: 'ann@example.com' },

@@ -41,12 +41,17 @@ test('options that every command takes may stand before its name', () => {
   });
 });
 
-test.each([[[]], [['--help']], [['end', '--help']], [['help', 'end']], [['-h', 'end']], [['--json']]])(
-  'asks for help: %j',
-  async (words) => {
-    await expect(latchkey(...words)).rejects.toThrow('only help was asked for');
-  },
-);
+test.each([
+  [[]],
+  [['--help']],
+  [['end', '--help']],
+  [['help', 'end']],
+  [['-h', 'end']],
+  [['--json']],
+  [['--help', 'x']],
+])('asks for help: %j', async (words) => {
+  await expect(latchkey(...words)).rejects.toThrow('only help was asked for');
+});
 
 test('help says what asks for confirmation, and nothing of what does not', () => {
   expect(usageText(commands)).toMatch(/"end --everyone", .*"forget"/); // feature: passkeys

@@ -71,7 +71,7 @@ test('a /48 has four times the allowance of a client, a /56 twice, from however 
     askForCode(newBrowser(url, { 'X-Forwarded-For': ip }), `p${number}@example.com`);
   const visits = async (ips: string[]) => {
     const statuses: number[] = [];
-    // A few at a time: on a busy machine, more of them would wait for Redis for too long, and get a 503.
+    // Few at a time: on a busy machine, more would wait for Redis for over a second and get a 503.
     for (let from = 0; from < ips.length; from += 5) {
       const some = await Promise.all(ips.slice(from, from + 5).map((ip, number) => ask(ip, from + number)));
       statuses.push(...some.map(({ status }) => status));

@@ -90,7 +90,13 @@ describe('the session', () => {
     const commands: string[] = [];
     const inFront = createServer((client) => {
       const upstream = connect(plain.port, '127.0.0.1');
-      for (const socket of [client, upstream]) socket.on('error', () => {}).on('close', () => client.destroy());
+      for (const socket of [client, upstream]) {
+        socket.on('error', () => {});
+        socket.on('close', () => {
+          client.destroy();
+          upstream.destroy();
+        });
+      }
       upstream.on('data', (text) => client.write(String(text).replace('\r\n250 ', '\r\n250-STARTTLS\r\n250 ')));
       client.on('data', (text) => {
         commands.push(String(text).slice(0, 8));

@@ -1,4 +1,5 @@
 import { reserved } from '../../session/scripts.ts';
+import { evenWhenFull } from '../../shared/even-when-full.ts';
 import { takeFunction } from '../rate-limits/take-points.ts';
 import { pending } from './known-browsers.ts';
 
@@ -72,15 +73,15 @@ write(KEYS[1], record, 'PX', codeMs)
 return {'asked', refusedBy, previous and previous.text or '', previousMs}`;
 
 /**
- * Takes back what `askScript` has done, except to the counters. Tries that another copy of the same form has used
- * meanwhile are not given back: then nothing waits any more.
+ * Takes back what `askScript` has done, except to the counters. If another copy of the same form has used a try
+ * meanwhile, the earlier record is not put back, since that would make the try free; then nothing waits any more.
  *
  * Keys: the new record, the one that it has replaced. Arguments: what that was, empty for nothing, and for how many
  * milliseconds it was to live.
  */
-export const takeBackScript = `${recordFunctions}
+export const takeBackScript = `${evenWhenFull}
+${recordFunctions}
 local record = read(KEYS[1])
--- First: what follows a deletion is done even in a Redis that is full.
 redis.call('DEL', KEYS[1])
 if ARGV[1] ~= '' and record and record.state == 'w' and record.tries == 0 then
   redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])

@@ -28,8 +28,8 @@ export type Challenge = {
   salt: string;
 };
 
-/** A sign-in that another one has replaced: its id, its record (empty if there was none), and the rest of its life. */
-type Replaced = { id: string; record: string; ms: number };
+/** A sign-in that another one has replaced: its id, its record (empty if there was none), and how long it had left. */
+type Replaced = { id: string; record: string; leftMs: number };
 
 /** The result of asking for a code: whether it may be mailed, and if not, which counter refused. */
 export type Asked =
@@ -99,7 +99,7 @@ export class Challenges {
     ]);
     if (reply[0] === 'repeated') return { outcome: 'repeated' };
     const refusedBy = counters[Number(reply[1]) - 1];
-    const replaced = { id: previousId, record: String(reply[2]), ms: Number(reply[3]) };
+    const replaced = { id: previousId, record: String(reply[2]), leftMs: Number(reply[3]) };
     return { outcome: 'asked', isMailed: isAllowed && refusedBy === undefined, refusedBy, replaced };
   }
 
@@ -159,8 +159,8 @@ export class Challenges {
   }
 
   /** Stops waiting for a code that was not mailed, and waits again for the one that it would have replaced. */
-  async takeBack(id: string, { id: previousId, record, ms }: Replaced): Promise<void> {
-    await this.#run(takeBackScript, [keyOf(id), keyOf(previousId)], [], [record, ms]);
+  async takeBack(id: string, { id: previousId, record, leftMs }: Replaced): Promise<void> {
+    await this.#run(takeBackScript, [keyOf(id), keyOf(previousId)], [], [record, leftMs]);
   }
 
   async #run(script: string, keys: string[], counters: Cost[], values: (string | number)[]): Promise<unknown[]> {

@@ -7,8 +7,8 @@ export const maxPathLength = 2000;
 export type OriginalUrl = {
   site: Site;
   /**
-   * Path and query as they were asked for, but in visible ASCII; worked out when it is asked for, which most checks never
-   * do. Behind the site's origin, whatever begins with a slash stays on the site.
+   * Path and query as the proxy or the visitor wrote them, with bytes outside ASCII percent-encoded. Begins with a slash,
+   * so it stays on the site when it is appended to its origin. Computed on access, since most checks never need it.
    */
   readonly path: string;
 };
@@ -37,7 +37,7 @@ export function readOriginalUrl(text: string, sites: ReadonlyMap<string, Site>):
   );
 }
 
-// Not as `URL` writes it: "{a}" would come back as "%7Ba%7D", which not every app takes for the same.
+// Not as `URL` writes it: a path "/{a}" would come back as "/%7Ba%7D", which not every app takes for the same.
 function asciiPath(rest: string): string {
   const [path = ''] = rest.split('#', 1);
   return path.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);

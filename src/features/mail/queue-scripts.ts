@@ -114,8 +114,9 @@ end
 local function isFull(lane)
   return leased >= maxLeased or (lane ~= 'high' and ordinary >= maxOrdinary)
 end
--- No later than the interval allows: the clock may have been set back since.
-local nextMailAt = math.min(now + interval, tonumber(redis.call('GET', key('rate')) or 0))
+local nextMailAt = tonumber(redis.call('GET', key('rate')) or 0)
+-- No mail notes a time that far ahead: the clock has been set back since.
+if nextMailAt > now + interval then nextMailAt = now end
 local function isTooSoon() return interval > 0 and nextMailAt > now end
 -- A decoy runs the same commands as a mail, and does not count.
 local function noteRate(lane)

@@ -98,7 +98,7 @@ export class ServerHealth {
   }
 }
 
-/** Whether the server accepts mail, and has only objected to this recipient. */
+/** Whether the reply shows that the server accepts mail: it took the sender, and objected to the recipient alone. */
 export function showsAvailable({ outcome, reply }: Delivered): boolean {
   return (outcome === 'deferred' || outcome === 'refused') && reply.command === 'RCPT TO' && !isAboutServer(reply);
 }

@@ -177,7 +177,7 @@ export function needsSmtpUtf8(address: string): boolean {
   return /\P{ASCII}/u.test(address);
 }
 
-// STARTTLS is sent as soon as it is offered. A server may close the connection in answer to it, or not answer.
+// Whether STARTTLS was sent and not answered: the client sends it as soon as the reply to EHLO offers it.
 function awaitsStartTls({ secure, lastServerResponse }: SMTPConnection): boolean {
   return !secure && /^250[ -]STARTTLS\b/im.test(String(lastServerResponse));
 }

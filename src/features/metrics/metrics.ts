@@ -72,7 +72,7 @@ export function measure(isClosing: () => boolean, except?: http.Server): Registr
     const seconds = (performance.now() - (startedAt.get(request) ?? performance.now())) / 1000;
     // Not the path, which visitors choose: each would become a time series.
     const route = request.route ? `${request.baseUrl ?? ''}${request.route.path}` : 'other';
-    // A process that is about to stop says 503 there, which is no trouble that an alert is for.
+    // A process that is about to stop answers 503 there on purpose, which must not raise an alert.
     if (route === '/readyz' && isClosing()) return;
     requestSeconds.observe({ method: request.method ?? '', route, status: response.statusCode }, seconds);
   });
