@@ -31,6 +31,17 @@ export async function askForNewCode(page: Page): Promise<void> {
   });
 }
 
+/**
+ * Stops the clock of a page's tab before its page is opened: time passes there only as far as `page.clock.runFor()` lets
+ * it. Once installed, Playwright's clock goes on by itself.
+ */
+export async function stopClock(page: Page): Promise<void> {
+  const now = Date.now();
+  await page.clock.install({ time: now });
+  // To a time that it can't have reached meanwhile.
+  await page.clock.pauseAt(now + 600_000);
+}
+
 /** The link in a mail's text; what it carries grants something. */
 export function linkIn(mail: Pick<ParsedMail, 'text'>): string {
   const [link = ''] = /https?:\S+/.exec(mail.text ?? '') ?? [];

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { expectWholeInView, loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
-import { askForCode, askForNewCode, enterCode, fillCode, linkIn } from './browser.ts';
+import { askForCode, askForNewCode, enterCode, fillCode, linkIn, stopClock } from './browser.ts';
 import { newAddress, newIp, startCodeApp, wrongCode } from './code-login.ts';
 
 const { url, server, redis, mails } = await startCodeApp();
@@ -267,7 +267,7 @@ describe('with JavaScript, the code form', () => {
   test('offers a new code again after half a minute, and at once after a wrong one', async () => {
     const profile = await openProfile({ extraHTTPHeaders: { 'X-Forwarded-For': newIp() } });
     const page = await profile.newPage();
-    await page.clock.install();
+    await stopClock(page);
     await askForCode(page, url, newAddress());
     const again = page.getByRole('button', { name: 'Send a new code' });
     expect(await again.isEnabled()).toBe(false);

@@ -2,7 +2,7 @@ import type { BrowserContextOptions, Page, Route } from 'playwright-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Accounts } from '../../src/features/passkeys/accounts.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
-import { enterCode, linkIn } from '../email-code/browser.ts';
+import { enterCode, linkIn, stopClock } from '../email-code/browser.ts';
 import { newAddress, newIp, startCodeApp } from '../email-code/code-login.ts';
 import { address } from '../support/address.ts';
 import { endSessionOnSubmit, loginButton } from '../support/browser.ts';
@@ -342,7 +342,7 @@ describe('logging in', () => {
   test('a page that stays open asks for a new challenge before the old one is too old', async () => {
     const { page } = await openTab();
     const asked = countChallenges(page);
-    await page.clock.install();
+    await stopClock(page);
     await page.goto(`${origin}/login`);
     await expect.poll(asked).toBe(1);
     await page.clock.runFor(239_000);
