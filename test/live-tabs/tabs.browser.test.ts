@@ -127,8 +127,9 @@ test('the next tab listens when the one that did is closed', async () => {
   const open = streamsOf(app);
   const otherTab = await profile.newPage();
   await otherTab.goto(`${url}/admin`);
+  const again = otherTab.waitForRequest('**/session-events');
   await page.close();
-  await expect.poll(() => streamsOf(app)).toBe(open - 1);
+  await again;
   await expect.poll(() => streamsOf(app)).toBe(open);
   await endElsewhere(email);
   await notice(otherTab).waitFor();
