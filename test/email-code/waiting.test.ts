@@ -214,8 +214,8 @@ describe('the pages with the login form', () => {
 describe('a client that has to wait (429)', () => {
   test('keeps the form of a code that is still good, and what it typed', async () => {
     const { browser, emails, ip } = await waitingFor(1);
-    await redis.set(`l:guess:600:{${ip}}`, '30', { expiration: { type: 'EX', value: 600 } });
     const code = await mails.codeFor(emails[0] ?? '');
+    await redis.set(`l:guess:600:{${ip}}`, '30', { expiration: { type: 'EX', value: 600 } });
     const refused = await enterCode(browser, code);
     expect([refused.status, refused.headers.get('Retry-After')]).toEqual([429, '600']);
     expect(shownBy(refused).email).toBe(emails[0]);
