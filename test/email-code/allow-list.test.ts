@@ -43,7 +43,8 @@ describe('ALLOWED_EMAILS, with sign-in by code', () => {
     const visit = await enterCode(there, code);
     expect([visit.status, visit.text.includes('That code can no longer be used.')]).toEqual([422, true]);
     expect(there.cookies.has('session')).toBe(false);
-    expect(await before.redis.keys('[^chln]*')).toEqual([]);
+    // The outbox forgets a mail some time after it has arrived.
+    expect(await before.redis.keys('[^chln{]*')).toEqual([]);
     expect((await enterCode(browser, code)).status).toBe(422);
   });
 
