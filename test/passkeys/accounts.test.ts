@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { Accounts } from '../../src/features/passkeys/accounts.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
 import { tagOf } from '../../src/session/session-id.ts';
@@ -23,9 +23,13 @@ async function accountsBehindLink(): Promise<{ accounts: Accounts; link: TcpProx
   return { accounts: new Accounts(client), link };
 }
 
+afterEach(() => void vi.useRealTimers());
+
 /** A passkey that one process removes and another restores. */
 async function contested() {
   const [remover, restorer] = [await accountsBehindLink(), await accountsBehindLink()];
+  // Else an answer that is held here could miss its deadline.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const email = address(`${crypto.randomUUID()}@example.com`);
   const passkey = newPasskey();
   const handle = handleOf(passkey.id);
