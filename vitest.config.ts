@@ -67,6 +67,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'slow',
+          setupFiles: ['test/support/build-first.ts'],
           include: slow,
           exclude: timed,
           maxWorkers: maxWorkers.slow,
