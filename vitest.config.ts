@@ -67,14 +67,23 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'slow',
-          setupFiles: ['test/support/build-first.ts'],
           include: slow,
           exclude: timed,
+          setupFiles: ['test/support/build-first.ts'],
           maxWorkers: maxWorkers.slow,
           sequence: { groupOrder: 0 },
         },
       },
-      { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 2 } } },
+      {
+        extends: true,
+        test: {
+          name: 'timed',
+          include: timed,
+          setupFiles: ['test/support/build-first.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
       // What can be said only after all the others, such as what the logs hold.
       { extends: true, test: { name: 'afterwards', include: ['test/**/*.after.ts'], sequence: { groupOrder: 3 } } },
     ],
