@@ -314,11 +314,11 @@ describe('several processes', () => {
     const limits = { connections: 6 };
     const parts = Array.from({ length: 3 }, () => start({ courier: newSmtpClient({ port: server.port }), limits }));
     await Promise.all(
-      Array.from({ length: 45 }, (_, count) => parts[count % 3]?.enqueue({ to: `ann@domain-${count}.example` })),
+      Array.from({ length: 90 }, (_, count) => parts[count % 3]?.enqueue({ to: `ann@domain-${count}.example` })),
     );
-    await expect.poll(() => parts.flatMap(({ accepted }) => accepted).length, soon).toBe(45);
-    expect(new Set(server.inbox.flatMap(({ to }) => to)).size).toBe(45);
-    expect(server.inbox).toHaveLength(45);
+    await expect.poll(() => parts.flatMap(({ accepted }) => accepted).length, soon).toBe(90);
+    expect(new Set(server.inbox.flatMap(({ to }) => to)).size).toBe(90);
+    expect(server.inbox).toHaveLength(90);
   });
 
   test('share the limit of connections', async () => {
