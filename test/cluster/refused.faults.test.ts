@@ -17,9 +17,9 @@ test('after a restart that lost the ACL, /readyz and the log say why the node is
   await node.start();
   await expect.poll(readiness, patience).toBe('no connection to Redis: WRONGPASS\n');
   // Logged on its own, which may take longer than the answer.
-  await expect.poll(() => server.logged("Redis can't be reached again"), patience).toMatchObject([
-    { reason: 'WRONGPASS', err: { message: expect.stringMatching(/password in REDIS_URL/) } },
-  ]);
+  await expect
+    .poll(() => server.logged("Redis can't be reached again"), patience)
+    .toMatchObject([{ reason: 'WRONGPASS', err: { message: expect.stringMatching(/password in REDIS_URL/) } }]);
   await allow();
   await expect.poll(readiness, patience).toBe('ok\n');
   await expect.poll(() => server.logged('Redis back'), patience).toHaveLength(1);
