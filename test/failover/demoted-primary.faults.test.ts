@@ -77,6 +77,26 @@ test('a primary that is demoted and promoted again keeps its connection', async 
   await expect.poll(() => messages(app), patience).toContain('Redis back');
 });
 
+test('a connection that is replaced while it still works answers what it was asked', async () => {
+  const { primary, replica } = await startPair();
+  const target = { host: '127.0.0.1', port: primary.port };
+  const link = await startTcpProxy(target);
+  afterwards(link.close);
+  const client = await connectUrl(`redis://:${password}@127.0.0.1:${link.port}`);
+  const [node] = await client.nodes();
+  await failOver(primary, replica);
+  await isReplicated(primary);
+
+  // The old primary answers once it hears of an entry from the new one.
+  const read = node?.sendCommand(['XREAD', 'BLOCK', '0', 'STREAMS', 'stream', '$']);
+  target.port = replica.port;
+  await expect.poll(() => clientsOf(replica), patience).toBe(1);
+  await replica.client((admin) => admin.xAdd('stream', '*', { key: 'value' }));
+  expect(JSON.stringify(await read)).toContain('"key","value"');
+  await expect.poll(link.connections, patience).toBe(1);
+  client.destroy();
+});
+
 test('of several addresses of a name, the one of the primary is used, also when that changes', async () => {
   const { primary, replica } = await startPair();
   // The replica is on the same port as the primary, of another address.

@@ -185,7 +185,7 @@ export class FailoverConnection {
     }
     this.#link = { name, client, askedAt: performance.now(), silentSince: undefined, isReplica: false };
     for (const listener of this.connectListeners) listener();
-    if (before?.client.isOpen) before.client.destroy();
+    if (before) retire(before.client);
     if (before && before.name !== name) this.#log.warn({ primary: name }, 'Redis failed over');
     this.#status.back();
   }
@@ -221,6 +221,13 @@ export class FailoverConnection {
     this.#status.lost(error);
     this.#endPause();
   }
+}
+
+// Lets it answer what it was asked: a replica still reads, and may have become the primary again since it was looked at.
+function retire(client: NodeClient): void {
+  if (!client.isOpen) return;
+  const timer = setTimeout(() => client.destroy(), deadlineMs).unref();
+  void client.close().then(() => clearTimeout(timer));
 }
 
 function nameOf(address: NodeAddress): string {
