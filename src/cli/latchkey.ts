@@ -9,6 +9,7 @@ import { commands } from './commands.ts';
 import { newOperator } from './operator.ts';
 
 const words = process.argv.slice(2);
+const namedCommand = words.find((word) => Object.hasOwn(commands, word));
 void run()
   .catch(explain)
   .then((exitCode) => {
@@ -23,12 +24,7 @@ async function run(): Promise<ExitCode> {
   }
   const line = readCommandLine(commands, words);
   if (!line) {
-    process.stdout.write(
-      usageText(
-        commands,
-        words.find((word) => Object.hasOwn(commands, word)),
-      ),
-    );
+    process.stdout.write(usageText(commands, namedCommand));
     return exitCodes.done;
   }
   const { command, given, json, yes } = line;
@@ -47,8 +43,7 @@ async function run(): Promise<ExitCode> {
 
 function explain(error: unknown): ExitCode {
   if (error instanceof UsageError) {
-    const name = words.find((word) => !word.startsWith('-'));
-    console.error(`latchkey: ${error.message}\n\n${usageText(commands, name)}`);
+    console.error(`latchkey: ${error.message}\n\n${usageText(commands, namedCommand)}`);
     return exitCodes.wrongUsage;
   }
   if (error instanceof NotConfirmed) {

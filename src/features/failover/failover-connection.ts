@@ -223,7 +223,7 @@ export class FailoverConnection {
   }
 }
 
-// Lets it answer what it was asked: a replica still reads, and may have become the primary again since it was looked at.
+// Lets it answer what it was asked: a replica still serves reads, and may have become the primary again since it was looked at.
 function retire(client: NodeClient): void {
   if (!client.isOpen) return;
   const timer = setTimeout(() => client.destroy(), deadlineMs).unref();

@@ -197,7 +197,6 @@ export class Dispatcher {
       case 'accepted':
         this.#timeLimit.noteAccepted(tookMs);
         this.#health.noteAccepted();
-        this.#recorder.available();
         return { record: () => this.#recorder.accepted(job, delivered) };
       case 'crowded':
       case 'unavailable':

@@ -98,8 +98,9 @@ export class ServerHealth {
   }
 }
 
-/** Whether the reply shows that the server accepts mail: it took the sender, and objected to the recipient alone. */
+/** Whether the server accepts mail: it took this one, or took its sender and objected to its recipient alone. */
 export function showsAvailable({ outcome, reply }: Delivered): boolean {
+  if (outcome === 'accepted') return true;
   return (outcome === 'deferred' || outcome === 'refused') && reply.command === 'RCPT TO' && !isAboutServer(reply);
 }
 
