@@ -28,7 +28,7 @@ afterEach(() => void vi.useRealTimers());
 /** A passkey that one process removes and another restores. */
 async function contested() {
   const [remover, restorer] = [await accountsBehindLink(), await accountsBehindLink()];
-  // Else an answer that is held here could miss its deadline.
+  // Otherwise an answer that is held here could miss its deadline.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const email = address(`${crypto.randomUUID()}@example.com`);
   const passkey = newPasskey();
