@@ -263,8 +263,8 @@ describe('the counter', () => {
     const key = await addPasskey(visitor, { counter: 10 });
     await signInWith(newVisitor(failing), key, { counter: 11 });
     await noMoreMail(failing);
-    // All keys but those of the outbox.
-    await failing.redis.sendCommand(['ACL', 'SETUSER', 'default', 'resetkeys', '~[^{]*', '~{[^o]*', '~{o[^u]*']);
+    // All keys but `{outbox}…`: the tag of an address is longer.
+    await failing.redis.sendCommand(['ACL', 'SETUSER', 'default', 'resetkeys', '~[^{]*', '~{??????[^}]*']);
     await signInWith(newVisitor(failing), key, { counter: 7 });
     await failing.redis.sendCommand(['ACL', 'SETUSER', 'default', 'allkeys']);
     await signInWith(newVisitor(failing), key, { counter: 6 });
