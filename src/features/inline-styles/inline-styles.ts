@@ -18,7 +18,9 @@ export function inlineStyles(directory: string, { reload }: { reload: boolean })
   function styleWith(extraCss: string): InlineStyle {
     const known = reload ? undefined : styles.get(extraCss);
     if (known) return known;
-    const css = compact(readFileSync(join(directory, 'style.css'), 'utf8') + extraCss);
+    const text = readFileSync(join(directory, 'style.css'), 'utf8') + extraCss;
+    const css = compacted.get(text) ?? compact(text);
+    compacted.set(text, css);
     const style = { css, source: `'sha256-${createHash('sha256').update(css).digest('base64')}'` };
     styles.set(extraCss, style);
     return style;
@@ -37,6 +39,9 @@ export function inlineStyles(directory: string, { reload }: { reload: boolean })
     next();
   };
 }
+
+/** The compacted style sheets, by their texts. */
+const compacted = new Map<string, string>();
 
 const quoted = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/.source;
 const comment = new RegExp(`(${quoted})|/\\*.*?\\*/`, 'gs');

@@ -15,6 +15,9 @@ type View = { render: Render; includes: Map<string, Included> };
  */
 export type RenderView = (name: string, ...locals: object[]) => string;
 
+/** The compiled views, by their texts. */
+const compiled = new Map<string, Render>();
+
 type CompileOptions = { directory: string; reload: boolean; remembered?: Readonly<Record<string, string>> };
 
 /**
@@ -84,9 +87,14 @@ function escapeText(value: unknown): string {
 }
 
 function compile(path: string): View {
-  const options = { filename: path, strict: true, compileDebug: false, rmWhitespace: true };
-  const template = new ejs.Template(readFileSync(path, 'utf8'), options);
-  template.compile();
-  const render = new Function('locals', 'escapeFn', 'include', `'use strict';${template.source}`) as Render;
+  const text = readFileSync(path, 'utf8');
+  const render = compiled.get(text) ?? compileText(text, path);
+  compiled.set(text, render);
   return { render, includes: new Map() };
+}
+
+function compileText(text: string, filename: string): Render {
+  const template = new ejs.Template(text, { filename, strict: true, compileDebug: false, rmWhitespace: true });
+  template.compile();
+  return new Function('locals', 'escapeFn', 'include', `'use strict';${template.source}`) as Render;
 }
