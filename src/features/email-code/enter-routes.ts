@@ -11,7 +11,7 @@ import type { Granted } from './challenges.ts';
 import { readCode } from './code.ts';
 import { answerOver, type CodeRoutes, clientOf, nextOf, selectEntries, wantedEmail } from './code-request.ts';
 import type { WaitingEntry } from './cookies.ts';
-import type { EnterResult } from './service.ts';
+import type { Client, EnterResult } from './service.ts';
 
 const maxKeptLength = 100;
 
@@ -57,7 +57,8 @@ export function enterCode(parts: CodeRoutes): RequestHandler {
         ...{ problem: 'Enter the eight digits of the code.', typed: kept },
       });
     }
-    await answerEntered(parts, req, res, entries, await service.enter(ids, code, clientOf(parts, req)));
+    const client = clientOf(parts, req);
+    await answerEntered(parts, req, res, { entries, client }, await service.enter(ids, code, client));
   };
 }
 
@@ -65,13 +66,13 @@ async function answerEntered(
   parts: CodeRoutes,
   req: Request,
   res: Response,
-  entries: WaitingEntry[],
+  { entries, client }: { entries: WaitingEntry[]; client: Client },
   entered: EnterResult,
 ): Promise<void> {
   const { service, answers, log } = parts;
   switch (entered.outcome) {
     case 'right':
-      await signInGranted(parts, req, entered);
+      await signInGranted(parts, req, client, entered);
       return answerSignedIn(parts, req, res, entries, entered);
     case 'repeated': {
       if (await resumeSession(req, entered.sessionId, storedWithinMs - entered.ageMs)) {
@@ -79,7 +80,7 @@ async function answerEntered(
       }
       const again = await service.grantAgain(entered);
       if (again) {
-        await signInGranted(parts, req, again);
+        await signInGranted(parts, req, client, again);
         return answerSignedIn(parts, req, res, entries, again);
       }
       auditRefused(log, req, 'code no longer good', entered.email);
@@ -113,11 +114,12 @@ async function answerEntered(
 async function signInGranted(
   parts: CodeRoutes,
   req: Request,
+  client: Client,
   granted: Extract<EnterResult, { outcome: 'right' }>,
 ): Promise<void> {
   const { email, remember, sessionId } = granted;
   const [announce] = await Promise.all([
-    parts.service.prepareSignIn(granted, clientOf(parts, req)),
+    parts.service.prepareSignIn(granted, client),
     signIn(req, email, { remember, sessionId }),
   ]);
   await announce();
