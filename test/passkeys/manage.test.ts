@@ -169,7 +169,8 @@ describe('removing', () => {
     await remove(visitor, handle);
     const mail = await app.mails.mailTo(email, subjects.removed);
     expect(mail.text).toMatch(/Firefox on Linux removed the passkey that was added on \w{3}, /);
-    expect(`${mail.text}${mail.html}`).not.toContain('555');
+    // The token of the link may spell anything.
+    expect(`${mail.text}${mail.html}`.replace(/token=[\w-]+/g, '')).not.toContain('555');
     const { path, token } = await linkFor(email, subjects.removed);
     expect((await newVisitor(app).get(path)).text).toContain('Restore this passkey?');
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
