@@ -7,6 +7,7 @@ import { guessCosts, mailCosts, RateLimits } from '../../src/features/email-code
 import { RevocationLinks } from '../../src/features/email-code/revocation-links.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { tagOf } from '../../src/session/session-id.ts';
+import { keepCodeOutOfLogs } from '../mail/mail-server.ts';
 import { address } from '../support/address.ts';
 import { testSecret } from '../support/app.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
@@ -28,7 +29,7 @@ export async function useRedis(redis: RedisClient): Promise<void> {
     expect(asked).toMatchObject({ outcome: 'asked', isMailed: true });
     return { id, asked };
   };
-  keepOutOfLogs(code);
+  keepCodeOutOfLogs(code);
   const { id: previousId } = await ask(undefined);
   const { id, asked } = await ask(deviceId, previousId);
   expect(await challenges.find(previousId)).toBeUndefined();
