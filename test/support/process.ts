@@ -12,6 +12,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient } from 'redis';
@@ -241,8 +242,13 @@ async function connectToRedis(cwd: string) {
   }
 }
 
-/** Below those that systems give to connections, and each worker has its own. */
-const portsOfWorker = { from: 20_000 + 1000 * (Number(process.env.VITEST_POOL_ID) % 12), count: 1000 };
+/** Below those that systems give to connections, and each worker has its own. Vitest starts one per processor, or a few. */
+const mostWorkers = Math.max(12, availableParallelism());
+const portsEach = Math.floor(12_000 / mostWorkers);
+const portsOfWorker = {
+  from: 20_000 + portsEach * (Number(process.env.VITEST_POOL_ID) % mostWorkers),
+  count: portsEach,
+};
 let portsGiven = Math.floor(Math.random() * portsOfWorker.count);
 
 /** A port that nobody listens on, and that is given to nobody else. */
