@@ -1,10 +1,11 @@
 import type { Page } from 'playwright-core';
 import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
+import { linkIn } from '../mail/mail-server.ts';
 import { longestAddress } from '../support/address.ts';
 import { startApp } from '../support/app.ts';
 import { loginButton } from '../support/browser.ts';
 import type { KnownPage, PageSite } from '../support/contributions.ts';
-import { askForCode, askForNewCode, enterCode, linkIn } from './browser.ts';
+import { askForCode, askForNewCode, enterCode } from './browser.ts';
 import { catchIn } from './caught-mails.ts';
 import {
   newAddress,

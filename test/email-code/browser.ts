@@ -1,7 +1,5 @@
-import type { ParsedMail } from 'mailparser';
 import type { Page } from 'playwright-core';
 import { submitAddress } from '../support/browser.ts';
-import { keepOutOfLogs } from '../support/secrets.ts';
 
 /** Asks for a code through the form of the login page. */
 export async function askForCode(page: Page, origin: string, email: string): Promise<void> {
@@ -40,12 +38,4 @@ export async function stopClock(page: Page): Promise<void> {
   await page.clock.install({ time: now });
   // To a time that it can't have reached meanwhile.
   await page.clock.pauseAt(now + 600_000);
-}
-
-/** The link in a mail's text; what it carries grants something. */
-export function linkIn(mail: Pick<ParsedMail, 'text'>): string {
-  const [link = ''] = /https?:\S+/.exec(mail.text ?? '') ?? [];
-  const token = new URL(link).searchParams.get('token');
-  if (token !== null) keepOutOfLogs(token);
-  return link;
 }

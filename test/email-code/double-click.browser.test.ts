@@ -1,10 +1,10 @@
 import type { Locator, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { tagOf } from '../../src/session/session-id.ts';
+import { linkIn } from '../mail/mail-server.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { linkIn } from './browser.ts';
 import { counterKey, newAddress, newIp, startCodeApp } from './code-login.ts';
 
 const { url: directUrl, redis, mails } = await startCodeApp();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { linkIn } from '../mail/mail-server.ts';
 import { testRedis } from '../support/test-redis.ts';
-import { linkIn } from './browser.ts';
 import {
   askForCode,
   enterCode,

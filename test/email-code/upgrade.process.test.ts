@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
-import { startMailServer } from '../mail/mail-server.ts';
+import { linkIn, startMailServer } from '../mail/mail-server.ts';
 import { preparePreviousRelease } from '../support/previous-release.ts';
 import { startServer } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import type { Visitor } from '../support/visitor.ts';
-import { linkIn } from './browser.ts';
 import { askForCode, enterCode, newAddress, newBrowser, signInByCode, wrongCode } from './code-login.ts';
 
 // Both versions at once on one Redis, as during a rolling upgrade: a balancer may send a browser to either.
