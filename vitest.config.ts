@@ -45,8 +45,6 @@ export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     provide: { runDirectory },
-    // Keeps what TypeScript is turned into, by the content of each file, in node_modules.
-    experimental: { fsModuleCache: true },
     testTimeout: 20_000,
     hookTimeout: 30_000,
     // A test that waits for something must not depend on how busy the machine is.
