@@ -68,6 +68,21 @@ test('one is removed, or all are', async () => {
   expect((await latchkey('passkeys', 'remove@example.com')).json).toMatchObject({ passkeys: [] });
 });
 
+test.each([
+  ['the user handle', () => 'user'],
+  ['the address', () => 'email'],
+  ['how a passkey was used', (handle: string) => `${handle}:use`],
+  ['the name of a passkey', (handle: string) => `${handle}:name`],
+])('what is no passkey is not removed as one: %s', async (what, wordFor) => {
+  const email = `${what.replaceAll(' ', '-')}@example.com`;
+  const [handle = ''] = await addTwo(email);
+  const before = await accounts.load(address(email));
+  const word = wordFor(handle);
+  expect((await latchkey('remove-passkeys', email, '--passkey', word)).json).toMatchObject({ removed: 0 });
+  expect(await accounts.load(address(email))).toEqual(before);
+  expect(await node.exists(`p:id:${word}`)).toBe(0);
+});
+
 test('all that is held about an address is exported and forgotten, and nothing of another one', async () => {
   await addTwo('ann@example.com');
   await addTwo('bob@example.com');

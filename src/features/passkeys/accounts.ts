@@ -14,7 +14,16 @@ import {
   useScript,
 } from './account-scripts.ts';
 import { challengeSeconds } from './challenges.ts';
-import { type Account, decodeAccount, encode, encodeUse, handleOf, type Passkey, type PasskeyUse } from './record.ts';
+import {
+  type Account,
+  decodeAccount,
+  encode,
+  encodeUse,
+  handleOf,
+  isHandle,
+  type Passkey,
+  type PasskeyUse,
+} from './record.ts';
 
 export const maxPasskeys = 20;
 /** For how long a removal can be undone. */
@@ -94,8 +103,9 @@ export class Accounts {
    * Removes a passkey. That it was there is remembered, to tell browsers that still have it.
    * @returns how many are left; undefined if there was no such passkey
    */
-  remove(email: EmailAddress, handle: string): Promise<number | undefined> {
-    return this.#remove(tagOf(email), handle);
+  async remove(email: EmailAddress, handle: string): Promise<number | undefined> {
+    // An operator may have typed anything, such as the name of another field of the account.
+    return isHandle(handle) ? this.#remove(tagOf(email), handle) : undefined;
   }
 
   async #remove(tag: string, handle: string): Promise<number | undefined> {

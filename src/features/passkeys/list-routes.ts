@@ -9,7 +9,7 @@ import { maxPasskeys } from './accounts.ts';
 import { listPath, tooOften } from './add-routes.ts';
 import { causeOf, type PasskeyRoutes, requireParty } from './passkey-request.ts';
 import { providerName } from './providers.ts';
-import { type Account, handleOf, type Passkey } from './record.ts';
+import { type Account, handleOf, isHandle, type Passkey } from './record.ts';
 
 const maxNameLength = 60;
 
@@ -118,10 +118,8 @@ function problemOf(name: string): string | undefined {
 
 function handleIn(req: Request): string {
   const handle = bodyField(req, 'passkey');
-  if (typeof handle !== 'string' || !/^[\w-]{22}$/.test(handle)) {
-    throw new HttpError(422, 'Which passkey? Go back and choose one from the list.');
-  }
-  return handle;
+  if (isHandle(handle)) return handle;
+  throw new HttpError(422, 'Which passkey? Go back and choose one from the list.');
 }
 
 async function answerChanged(req: Request, res: Response, message: string): Promise<void> {

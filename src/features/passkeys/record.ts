@@ -48,6 +48,11 @@ export function handleOf(credentialId: string): string {
   return createHash('sha256').update(credentialId).digest('base64url').slice(0, 22);
 }
 
+/** Whether this could be the public name of a passkey; no other field of an account could. */
+export function isHandle(text: unknown): text is string {
+  return typeof text === 'string' && /^[\w-]{22}$/.test(text);
+}
+
 const useShape = /^(\d+) (\d+) ([01])([01])$/;
 
 /** The fields of a passkey in the hash of its account, by its handle: what it is, how it was used, what it is called. */
@@ -64,7 +69,7 @@ export function encodeUse({ counter, lastUsedAt = 0, isSyncable, isSynced }: Pas
 export function decodeAccount(fields: ReadonlyMap<string, string>): Account | undefined {
   const [email, userHandle] = [fields.get('email'), fields.get('user')];
   if (email === undefined || userHandle === undefined) return undefined;
-  const handles = [...fields.keys()].filter((field) => field.length === 22);
+  const handles = [...fields.keys()].filter(isHandle);
   const passkeys = handles
     .flatMap((handle) => decode(fields, handle) ?? [])
     .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
