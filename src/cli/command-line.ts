@@ -39,14 +39,22 @@ export function readCommandLine(commands: Record<string, Command>, words: string
 
 function parse({ options = {} }: Command, args: string[]) {
   try {
-    const all = { ...options, ...commonOptions };
-    const words = attachValues(args, all);
-    const { values, positionals } = parseArgs({ args: words, options: all, allowPositionals: true });
+    const all: NonNullable<ParseArgsConfig['options']> = { ...options, ...commonOptions };
+    const given = { args: attachValues(args, all), options: all, allowPositionals: true, tokens: true } as const;
+    const { values, positionals, tokens } = parseArgs(given);
+    const named = tokens.flatMap((token) => (token.kind === 'option' && token.value !== undefined ? token.name : []));
+    refuseSecondValue(named);
     return { values: values as Record<string, string | boolean | undefined>, positionals };
   } catch (error) {
     // Node's own words name the option and what it lacks.
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+// Only the last one would count, and nobody would notice that the others were left alone.
+function refuseSecondValue(names: string[]): void {
+  const twice = names.find((name, position) => names.indexOf(name) < position);
+  if (twice !== undefined) throw new UsageError(`--${twice} may be given only once`);
 }
 
 /**

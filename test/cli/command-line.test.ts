@@ -18,6 +18,8 @@ test.each([
   [['end', '--everone'], /'--everone'/],
   [['end', 'ann@example.com', '--session'], /--session/],
   [['end', 'ann@example.com', '--session', '--yes'], /--session/],
+  [['end', 'ann@example.com', '--session', 'a', '--session', 'b'], /^--session may be given only once$/],
+  [['end', 'ann@example.com', '--session=a', '--session', '-b'], /^--session may be given only once$/],
   [['end'], /^say whose sessions to end/],
 ])('a command line that is wrong: %j', async (words, message) => {
   const refused = latchkey(...words);
