@@ -264,6 +264,19 @@ describe('a person who may not enter a site', () => {
   });
 });
 
+test('a person who may enter a site is not told otherwise where the proxy itself refuses a page', async () => {
+  const browser = new GateBrowser(app);
+  await browser.openAs('ann@example.com', `${reports}/`);
+  // nginx shows this for every 403 of its own, such as that of a directory without an index.
+  const { status, text } = await browser.visit(`${reports}/.latchkey/refused`);
+  expect(status).toBe(403);
+  expect(text).toContain('<h1>This page may not be opened</h1>');
+  expect(text).toContain(
+    'You are signed in as ann@example.com, and may open reports.example.org:8443, but not this page.',
+  );
+  expect(text).toContain(`<a href="${reports}/">Open reports.example.org:8443</a>`);
+});
+
 test('a site that is not listed gets no ticket, and no redirect', async () => {
   const browser = await signedIn();
   const [mark] = (await browser.visit(`${wiki}/.latchkey/start?to=/`)).location?.match(/browser=[\w-]+/) ?? [];

@@ -11,7 +11,7 @@ import { absoluteEndOf } from '../../session/lifetime.ts';
 import { handleOf, tagOf } from '../../session/session-id.ts';
 import { readCookie } from '../../shared/read-cookie.ts';
 import type { OpenedSites } from './opened-sites.ts';
-import { explainOnSite, refuseVisitor, sendSitePage, setSiteHeaders } from './site-page.ts';
+import { explainOnSite, explainOtherRefusal, refuseVisitor, sendSitePage, setSiteHeaders } from './site-page.ts';
 import { isStillOpen, type SiteSessions } from './site-sessions.ts';
 import { type Site, siteFinder } from './sites.ts';
 import { browserOf, isRandom, type Tickets } from './tickets.ts';
@@ -209,9 +209,11 @@ async function logOut(options: PagesOptions, visit: SiteVisit): Promise<void> {
   res.redirect(303, `${loginOrigin}/`);
 }
 
-/** What nginx shows in place of its own page for a 403 from the gate. */
+/** What nginx shows in place of its own page for a 403, whether the gate has refused the request or nginx itself. */
 async function showRefusal(options: PagesOptions, visit: SiteVisit): Promise<void> {
   const { email } = await findVisitor(options, visit);
+  const { site, res } = visit;
   const shown = email && options.displayAddress(email);
-  refuseVisitor(visit.res, { site: visit.site, email: shown, loginOrigin: options.loginOrigin });
+  if (shown && site.admits(email)) explainOtherRefusal(res, site, shown);
+  else refuseVisitor(res, { site, email: shown, loginOrigin: options.loginOrigin });
 }

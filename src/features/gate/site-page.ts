@@ -99,6 +99,16 @@ export function refuseVisitor(
   });
 }
 
+/** Tells visitors who may enter that it was not the gate that refused a page. */
+export function explainOtherRefusal(res: Response, { origin }: Site, email: string): void {
+  const { host } = new URL(origin);
+  sendSitePage(res, 403, {
+    title: 'This page may not be opened',
+    text: `You are signed in as ${email}, and may open ${host}, but not this page.`,
+    link: { href: `${origin}/`, label: `Open ${host}` },
+  });
+}
+
 /** What went wrong with a request on a site, in words; never an error page of the login site. */
 export function explainOnSite(
   { log, noteOutage }: Pick<Core, 'log' | 'noteOutage'>,
