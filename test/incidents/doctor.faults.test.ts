@@ -172,6 +172,20 @@ test('says what is wrong with Redis: away, keeping nothing, or with a user who m
   expect(limited.of('permissions of the commands')?.problem).toContain('+scan +unlink');
 });
 
+test.each([
+  ['full', { maxmemory: '1', 'maxmemory-policy': 'noeviction' }, /Redis is full \(OOM\): raise maxmemory$/],
+  ['without the replicas that it is to have', { 'min-replicas-to-write': '1' }, /\(NOREPLICAS .*\)$/],
+])('says that Redis refuses writes: %s', async (_why, settings, reason) => {
+  const refusing = await startRedisServer('of-the-operator', ['--appendonly', 'yes']);
+  const isWell = (await findings({}, refusing.url)).of('writes to Redis');
+  expect(isWell).toEqual({ what: 'writes to Redis', ok: true });
+  await refusing.client((admin) => admin.configSet(settings));
+  const { of, toDo, exitCode } = await findings({}, refusing.url);
+  expect(of('writes to Redis')?.problem).toMatch(/^nobody can sign in: /);
+  expect(of('writes to Redis')?.problem).toMatch(reason);
+  expect([toDo, exitCode]).toEqual([['writes to Redis'], 1]);
+});
+
 // feature: redis-checks
 test('says that persistence and eviction could not be checked, and whether that can be changed', async () => {
   const restricted = await startRedisServer('of-the-operator', [

@@ -1,24 +1,41 @@
+import { reasonOf } from '../../cli/command.ts';
 import { type Opened, permissionProblem } from '../../cli/operator.ts';
 import type { Config } from '../../config.ts';
-import { deadlineMs, type RedisUnavailable, withTimeout } from '../../redis/deadline.ts'; // feature: redis-checks
+import { checkWritable } from '../../redis/client.ts';
+import type { RedisUnavailable } from '../../redis/deadline.ts'; // feature: redis-checks
+import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { Finding } from '../../shared/operations.ts';
 import { measureSkew } from '../../shared/redis-clock.ts';
 import { commandPermissions } from './settings.ts';
 
 const maxSkewMs = 5000;
 
-/** Redis itself, beside what the start has found: its version, its clock, and what the commands ask of it. */
+/** Redis itself, beside what the start has found: its version, whether it takes writes, its clock, and what the commands ask of it. */
 export async function checkRedis({ redis, keyspace }: Opened, config: Config): Promise<Finding[]> {
   const versions = await keyspace.versions();
-  const [clock, lacking] = await Promise.all([checkClock(redis), keyspace.lacking(commandPermissions)]);
+  const [writes, clock, lacking] = await Promise.all([
+    checkWrites(redis),
+    checkClock(redis),
+    keyspace.lacking(commandPermissions),
+  ]);
   const unchecked: Finding[] = [];
   unchecked.push(...(await findUnchecked(redis))); // feature: redis-checks
   return [
     { what: 'Redis', detail: `${config.redis?.kind ?? 'private'}, version ${versions.join(', ')}` },
+    writes,
     ...unchecked,
     clock,
     { what: 'permissions of the commands', problem: permissionProblem(lacking) },
   ];
+}
+
+/** As `/readyz` does: a Redis that is full, or can't save, still answers whoever reads. */
+async function checkWrites(redis: Opened['redis']): Promise<Finding> {
+  const problem = await withTimeout(deadlineMs, checkWritable(redis)).then(
+    () => undefined,
+    (error: unknown) => `nobody can sign in: ${reasonOf(error)}`,
+  );
+  return { what: 'writes to Redis', problem };
 }
 
 async function checkClock(redis: Opened['redis']): Promise<Finding> {
