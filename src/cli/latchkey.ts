@@ -8,6 +8,9 @@ import { readCommandLine, usageText } from './command-line.ts';
 import { commands } from './commands.ts';
 import { newOperator } from './operator.ts';
 
+const readerHasGone = 'EPIPE';
+process.stdout.on('error', () => {}); // `print` tells of it.
+
 const words = process.argv.slice(2);
 const namedCommand = words.find((word) => Object.hasOwn(commands, word));
 void run()
@@ -19,26 +22,36 @@ void run()
 async function run(): Promise<ExitCode> {
   if (words[0] === '--version') {
     const { version } = JSON.parse(readFileSync(new URL('package.json', projectDirectory), 'utf8'));
-    process.stdout.write(`${version}\n`);
+    await print(`${version}\n`);
     return exitCodes.done;
   }
   const line = readCommandLine(commands, words);
   if (!line) {
-    process.stdout.write(usageText(commands, namedCommand));
+    await print(usageText(commands, namedCommand));
     return exitCodes.done;
   }
   const { command, given, json, yes } = line;
   const { env, problems, warnings } = sources.read(process.env);
   const config = readConfig(env, problems);
   const operator = newOperator(config, { actor: currentActor(process.env), warnings, yes });
+  const outcome = await command.run(given, operator).finally(() => operator.close());
+  const { text, json: value, exitCode = exitCodes.done } = outcome;
   try {
-    const { text, json: value, exitCode = exitCodes.done } = await command.run(given, operator);
-    process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : text);
-    for (const notice of operator.notices()) console.error(`latchkey: ${notice}`);
-    return exitCode;
+    await print(json ? `${JSON.stringify(value, null, 2)}\n` : text);
   } finally {
-    await operator.close();
+    for (const notice of operator.notices()) console.error(`latchkey: ${notice}`);
   }
+  return exitCode;
+}
+
+/** Whoever reads no further, such as `head`, has what they wanted. A full disk is a failure. */
+function print(text: string): Promise<void> {
+  return new Promise((done, fail) => {
+    process.stdout.write(text, (error?: NodeJS.ErrnoException | null) => {
+      if (!error || error.code === readerHasGone) done();
+      else fail(new Error('the answer could not be written', { cause: error }));
+    });
+  });
 }
 
 function explain(error: unknown): ExitCode {

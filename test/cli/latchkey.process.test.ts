@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
@@ -64,6 +64,25 @@ test('a wrong command line changes nothing, and shows how it is typed', async ()
   expect(stderr).toMatch(/^latchkey: --everyone takes nothing else\n\nUsage:\n {2}latchkey end ADDRESS/);
   expect((await ann.get('/admin')).status).toBe(200);
 });
+
+test('whoever reads no further, as `head` does, is told nothing more', async () => {
+  for (const words of [['count'], ['--help'], ['--version']]) {
+    expect(await runLatchkey(words, env, 'nobody')).toEqual({ code: 0, stdout: '', stderr: '' });
+  }
+});
+
+test.runIf(process.platform === 'linux')(
+  'an answer that cannot be written ends it with code 1 and the reason',
+  async () => {
+    const ann = await signedIn(url);
+    const full = openSync('/dev/full', 'w');
+    expect(await runLatchkey(['end', 'ann@example.com'], env, full)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^latchkey: the answer could not be written \(ENOSPC: [^\n]*\)\n$/),
+    });
+    expect((await ann.get('/admin')).status).toBe(401);
+  },
+);
 
 test('its version needs neither settings nor Redis', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

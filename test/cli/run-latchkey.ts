@@ -13,18 +13,26 @@ export const cliSecret = 'a secret for the commands of 32 characters and more';
 
 type Ended = { code: number | null; stdout: string; stderr: string };
 
-/** Runs the built `latchkey` in a process of its own, without a terminal. */
-export function runLatchkey(words: string[], env: Record<string, string>): Promise<Ended> {
+/**
+ * Runs the built `latchkey` in a process of its own, without a terminal.
+ * @param to where its answer goes: a file, or a reader that has left before it comes
+ */
+export function runLatchkey(
+  words: string[],
+  env: Record<string, string>,
+  to: 'reader' | 'nobody' | number = 'reader',
+): Promise<Ended> {
   const child = spawn(process.execPath, [builtFile('cli/latchkey.js'), ...words], {
     cwd: newDirectory('cli-'),
     env: { ...systemEnvironment(), SESSION_SECRET: cliSecret, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', typeof to === 'number' ? to : 'pipe', 'pipe'],
   });
+  if (to === 'nobody') child.stdout?.destroy();
   const ended: Ended = { code: null, stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => {
+  child.stdout?.on('data', (chunk) => {
     ended.stdout += chunk;
   });
-  child.stderr.on('data', (chunk) => {
+  child.stderr?.on('data', (chunk) => {
     ended.stderr += chunk;
   });
   return new Promise((done) => child.once('close', (code) => done({ ...ended, code })));
