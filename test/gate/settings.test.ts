@@ -91,6 +91,22 @@ describe('GATE_SITES', () => {
     expect(problem).toMatch(/wiki: .*; https:\/\/a\.example\/x: .*; https:\/\/b\.example = bob: /);
   });
 
+  test('repeats nothing that may be secret, where a file was named by mistake', () => {
+    const secrets = ['Zm9vYmFyYmF6cXV4', 'c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0', 'p4ss/word', 'hunter2'];
+    const [first, second, third, fourth] = secrets;
+    const text = `SMTP_PASSWORD=${first}\n${second}\nredis://:${third}@redis:6379\nhttps://ann:${fourth}@wiki.example.com`;
+    const [problem = ''] = problemsOf({ ...production, GATE_SITES_FILE: fileWith(text) });
+    for (const secret of secrets) expect(problem).not.toContain(secret);
+    expect(problem).toContain('SMTP_PASSW…: this is not an origin; c2VjcmV0LX…: this is not an origin; redis…: ');
+    expect(problem).toContain('https://…@wiki.example.com: leave out what follows https://wiki.example.com');
+  });
+
+  test('names ten mistakes of many', () => {
+    const text = Array.from({ length: 12 }, (_, index) => `wiki${index}.example.com`).join('\n');
+    const [problem = ''] = problemsOf({ ...production, GATE_SITES_FILE: fileWith(text) });
+    expect(problem).toMatch(/wiki9\.example\.com: this is not an origin; and 2 more$/);
+  });
+
   test('takes http sites in development', () => {
     const env = { BASE_URL: 'http://localhost:3000', TRUST_PROXY: '1', GATE_SITES: 'http://wiki.localhost:8080' };
     expect(readConfig(env).gate.sites).toEqual([{ origin: 'http://wiki.localhost:8080', visitors: undefined }]);

@@ -17,6 +17,11 @@ export type SiteSetting = {
 const siteFix =
   'takes origins, each perhaps with "=" and who may enter: https://wiki.example.com, https://grafana.example.net = ann@example.com @example.org';
 
+/** Of a file with something else in it, all lines would be. */
+const maxProblems = 10;
+/** Of a word without a dot, which is no host name, and may be a secret. */
+const maxWordLength = 10;
+
 const siteList = z.string().transform((text, context) => {
   const entries = text
     .split('\n')
@@ -25,14 +30,26 @@ const siteList = z.string().transform((text, context) => {
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '');
   const sites = entries.map(readSite);
-  const problems = sites.flatMap((site, index) => ('problem' in site ? `${entries[index]}: ${site.problem}` : []));
+  const problems = sites.flatMap((site, index) =>
+    'problem' in site ? `${nameOfEntry(entries[index])}: ${site.problem}` : [],
+  );
   if (entries.length === 0) problems.push('it names no site');
   if (problems.length > 0) {
-    context.addIssue({ code: 'custom', message: `${siteFix}. But ${problems.join('; ')}` });
+    const more = problems.length - maxProblems;
+    const shown = [...problems.slice(0, maxProblems), ...(more > 0 ? [`and ${more} more`] : [])];
+    context.addIssue({ code: 'custom', message: `${siteFix}. But ${shown.join('; ')}` });
     return z.NEVER;
   }
   return sites.flatMap((site) => ('problem' in site ? [] : site));
 });
+
+/** Enough of an entry to find it. The file may have been named by mistake, and hold secrets, which must not be logged. */
+function nameOfEntry(entry = ''): string {
+  if (/^https?:/i.test(entry)) return entry.replace(/\/\/[^/\s]*@/, '//…@');
+  const [word = ''] = /^[\w.-]*/.exec(entry) ?? [];
+  const name = word.includes('.') ? word : word.slice(0, maxWordLength);
+  return name === entry ? name : `${name}…`;
+}
 
 function readSite(entry: string): SiteSetting | { problem: string } {
   const [, address = '', names] = /^([^=\s]*)\s*(?:=(.*))?$/s.exec(entry) ?? [];
