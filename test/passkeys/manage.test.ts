@@ -93,6 +93,9 @@ describe('a name', () => {
     ['pho\u200bne', 'characters that nobody can see'],
     ['phone\u202e', 'characters that nobody can see'],
     ['\u200d\ufe0f', 'characters that nobody can see'],
+    ['\u2800 \u2800', 'Enter a name.'],
+    ['phone\u{e0067}\u{e007f}', 'characters that nobody can see'],
+    ['\u{1f3f4}\u{e0067}\u{e0062}', 'characters that nobody can see'],
   ])('such as %j is refused at its field', async (name, problem) => {
     const { visitor, handle } = await memberWithPasskey();
     const { status, text } = await visitor.post('/passkeys/rename', { form: { passkey: handle, name } });
@@ -104,6 +107,11 @@ describe('a name', () => {
   test.each([
     ['an emoji with a choice of its look', '\u2764\ufe0f phone'],
     ['an emoji that is made of several', '\u2764\ufe0f\u200d\u{1f525} \u{1f469}\u200d\u{1f4bb}'],
+    [
+      'the flag of Scotland, which is spelled in invisible letters',
+      '\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f} phone',
+    ],
+    ['a word in Braille, with a blank', '\u280f\u2800\u280f'],
     ['a Persian word with a joiner', '\u06af\u0648\u0634\u06cc\u200c\u0645\u0646'],
     ['60 emojis', '\u{1f4f1}'.repeat(60)],
   ])('may have %s', async (_what, name) => {
