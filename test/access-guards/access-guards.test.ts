@@ -90,6 +90,17 @@ describe('requireFreshLogin', () => {
     });
   });
 
+  test('takes no login for fresh that lies in the future, since a clock has been set back', async () => {
+    const now = Date.now();
+    vi.useFakeTimers({ toFake: ['Date'], now });
+    onTestFinished(() => void vi.useRealTimers());
+    const visitor = (await signedIn(app.url)).copy(forkUrl);
+    vi.setSystemTime(now - 299_000);
+    expect((await visitor.get('/fresh')).status).toBe(200);
+    vi.setSystemTime(now - 301_000);
+    expect((await visitor.get('/fresh')).status).toBe(401);
+  });
+
   test.each([['on', true] as const, ['', false] as const])(
     'keeps the choice to stay signed in: that of %o is %o',
     async (remember, isChosen) => {

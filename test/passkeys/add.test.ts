@@ -239,6 +239,14 @@ describe('after a sign-in by code', () => {
     expect((await enterCode(visitor, '12345678')).location).toBe('/admin');
   });
 
+  test('neither is a clock that has been set back', async () => {
+    const { visitor } = await newMember(app);
+    await askToSignIn(visitor);
+    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.setSystemTime(Date.now() - 601_000);
+    expect((await enterCode(visitor, '12345678')).location).toBe('/admin');
+  });
+
   test('the offer leads to paths of this site only', async () => {
     const { visitor } = await newMember(app);
     const { text } = await visitor.get('/passkeys/add?next=//evil.example');

@@ -67,7 +67,7 @@ export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: Sig
     adminSections: [{ view: 'passkeys/admin-section', load: async () => ({}) }],
     pageAfterSignIn(req, res, next) {
       // In a second tab, a code may come long after the sign-in: the offer would ask for another one.
-      const isFresh = now() - (req.session.signedInAt ?? 0) < freshSeconds * 1000;
+      const isFresh = Math.abs(now() - (req.session.signedInAt ?? 0)) < freshSeconds * 1000;
       const isLater = !isFresh || cookies.wasOffered(req) || next.startsWith(listPath);
       // Only a script that found passkeys to work has asked for that cookie.
       if (isLater || !partyOf(req) || cookies.readBrowser(req) === undefined) return next;
