@@ -44,7 +44,8 @@ const removePasskeys: Command = {
     const accounts = new Accounts(redis);
     const left = typeof passkey === 'string' ? await accounts.remove(email, passkey) : undefined;
     const removed = passkey === undefined ? await accounts.forget(tagOf(email)) : Number(left !== undefined);
-    await report({ command: 'remove-passkeys', person: tagOf(email), removed });
+    const named = left === undefined ? {} : { passkey };
+    await report({ command: 'remove-passkeys', person: tagOf(email), ...named, removed });
     return { text: `Removed ${countText(removed, 'passkey')} of ${email}.\n`, json: { address: email, removed } };
   },
 };

@@ -15,7 +15,7 @@ describe.each(keyPrefixes)('with the key prefix "%s"', async (prefix) => {
   const env = {
     REDIS_KEY_PREFIX: prefix, // feature: redis-key-prefix
   };
-  const { url, redis } = await startApp({ redisAddress, env });
+  const { url, redis, logged } = await startApp({ redisAddress, env });
   const latchkey = latchkeyOn(`unix://${redisAddress.socketPath}`, env);
   const keyOf = (tag: string) => (prefix === '' ? tag : `${prefix}{${tag}}`);
 
@@ -56,6 +56,21 @@ describe.each(keyPrefixes)('with the key prefix "%s"', async (prefix) => {
     expect((await latchkey('end', 'eve@example.com')).text).toBe('Ended 2 sessions of eve@example.com.\n');
     expect([(await two.get('/admin')).status, (await three.get('/admin')).status]).toEqual([401, 401]);
     expect((await bob.get('/admin')).status).toBe(200);
+  });
+
+  test('the log names a session that was ended, and repeats nothing else that was typed', async () => {
+    const { sessionId } = await signedIn(url, 'gina@example.com');
+    const [session, person] = [handleOf(sessionId), tagOf('gina@example.com')];
+    await latchkey('end', 'gina@example.com', '--session', sessionId);
+    await latchkey('end', 'gina@example.com', '--session', session);
+    const told = () =>
+      logged().flatMap((line) =>
+        line.command === 'end' && line.person === person ? [[line.ended, line.session]] : [],
+      );
+    await expect.poll(told).toEqual([
+      [0, undefined],
+      [1, session],
+    ]);
   });
 
   test('ends none by listing them, not even those of an address that is no longer allowed', async () => {

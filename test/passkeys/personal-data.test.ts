@@ -68,6 +68,20 @@ test('one is removed, or all are', async () => {
   expect((await latchkey('passkeys', 'remove@example.com')).json).toMatchObject({ passkeys: [] });
 });
 
+test('the log names a passkey that was removed, and repeats nothing else that was typed', async () => {
+  await node.del('operator-log');
+  const [handle = ''] = await addTwo('log@example.com');
+  await latchkey('remove-passkeys', 'log@example.com', '--passkey', 'a slip');
+  await latchkey('remove-passkeys', 'log@example.com', '--passkey', handle);
+  await latchkey('remove-passkeys', 'log@example.com');
+  const lines = (await node.lRange('operator-log', 0, -1)).map((line) => JSON.parse(line));
+  expect(lines.map(({ removed, passkey }) => [removed, passkey])).toEqual([
+    [0, undefined],
+    [1, handle],
+    [1, undefined],
+  ]);
+});
+
 test.each([
   ['the user handle', () => 'user'],
   ['the address', () => 'email'],

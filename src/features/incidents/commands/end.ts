@@ -35,7 +35,8 @@ async function endOf(email: EmailAddress, handle: unknown, { openToAct }: Operat
   await report({
     command: 'end',
     person: tagOf(email),
-    ...(handle !== undefined && { session: handle }),
+    // Anything else may be the session's own id, which does not belong into a log.
+    ...(handle !== undefined && meant.length > 0 && { session: handle }),
     ended: count,
   });
   return {
