@@ -158,6 +158,10 @@ test('a full server looks for idle connections once a second, however many newco
   vi.setSystemTime(11_000);
   await (await connect(url)).closed;
   expect(closeIdle).toHaveBeenCalledTimes(2);
+  // Also once a clock has been set back.
+  vi.setSystemTime(5000);
+  await (await connect(url)).closed;
+  expect(closeIdle).toHaveBeenCalledTimes(3);
 });
 
 test('a connection may pipeline ten requests, and is cut off at the eleventh', async () => {
