@@ -89,6 +89,12 @@ test('a clock that is set back makes a stolen pair worth eleven minutes more at 
   expect(await status()).toBe(307);
 });
 
+test('a clock that is set back makes no session new, whose requests may do without proof for a while', async () => {
+  passSeconds(-3600);
+  const { status, setCookies } = await thiefOf(victim, app.url, '__Host-session').get('/admin');
+  expect({ status, setCookies }).toEqual({ status: 401, setCookies: [] });
+});
+
 describe('a key of the thief', () => {
   test('renews nothing, however the proof is dressed up', async () => {
     const thief = thiefOf(victim, app.url, ...both);

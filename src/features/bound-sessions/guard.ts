@@ -77,7 +77,7 @@ async function answerWithoutProof(parts: BoundParts, origin: string, visit: Visi
   const { sessionID: sessionId } = req;
   const { signedInAt = 0, remember = false } = req.session;
   const skipped = skippedReason(parts, req);
-  const isNew = now() - signedInAt < newSeconds * 1000;
+  const isNew = Math.abs(now() - signedInAt) < newSeconds * 1000;
   const usual = state === 'wrong' && !isNew ? 0 : usualPatienceMs;
   const patienceMs = skipped === undefined ? usual : skippedPatienceMs;
   const isLogin = /^\/login(?:\/|$)/.test(req.path);
