@@ -30,7 +30,7 @@ export function requireFreshLogin({ withinSeconds }: { withinSeconds: number }):
   if (!(withinSeconds > 0)) throw new RangeError('withinSeconds must be a positive number');
   return function requireFreshLogin(req, res, next) {
     currentEmail(req);
-    // Neither way: after a clock has been set back, a login would stay fresh for as long.
+    // Once the clock has been set back, a login lies in the future, and must not be fresh until then.
     const ageMs = Math.abs(now() - (req.session.signedInAt ?? 0));
     if (ageMs <= withinSeconds * 1000) return next();
     // The login form takes it over, or the session that follows would end with the browser.

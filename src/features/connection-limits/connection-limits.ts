@@ -56,7 +56,7 @@ function makeRoomWhenFull(server: Server): void {
   let madeRoomAt = 0;
 
   function makeRoom(newcomer?: Socket): void {
-    // Neither way: after a clock has been set back, no room would be made for as long.
+    // Once the clock has been set back, the difference is negative until it has caught up.
     if (Math.abs(Date.now() - madeRoomAt) < makeRoomEveryMs) return;
     madeRoomAt = Date.now();
     closeIdleConnections(server, newcomer);
