@@ -78,6 +78,12 @@ describe('mail settings', () => {
       expect(production(host, { SMTP_PLAINTEXT_HOST: 'other.example.com' })).toContain('SMTP_URL');
     });
 
+    // `new URL()` drops all of these, so the option holds as if they were not there.
+    test.each(['\n', '\r\n', ' ', '\t', '#', '#\n'])('is rejected for such a host also in front of %j', (end) => {
+      const SMTP_URL = `smtp://user:pass@mail.example.com?tls=optional${end}`;
+      expect(blamed({ NODE_ENV: 'production', SMTP_URL })).toContain('SMTP_URL');
+    });
+
     test.each([
       '10.1.2.3',
       '172.16.0.9:25',
