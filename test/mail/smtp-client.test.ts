@@ -362,6 +362,14 @@ describe('a mail', () => {
       '2.0.0 3AKLw0Xy012345 Message accepted for delivery',
       { reply: 250, enhanced: '2.0.0', queueId: '3AKLw0Xy012345' },
     ],
+    [
+      '2.0.0 OK  1653776100 r33-20020a056870582100b000f169cbbb32sm1847208oap.43 - gsmtp',
+      { reply: 250, enhanced: '2.0.0', queueId: 'r33-20020a056870582100b000f169cbbb32sm1847208oap.43' },
+    ],
+    ['Ok 0100018b5c3c0a4f-000000', { reply: 250, queueId: '0100018b5c3c0a4f-000000' }],
+    ['1653776100', { reply: 250, queueId: '1653776100' }],
+    ['Accepted', { reply: 250 }],
+    ['2.6.0 Success', { reply: 250, enhanced: '2.6.0' }],
     ['2.6.0 <x@y> [InternalId=12345, Hostname=z] Queued', { reply: 250, enhanced: '2.6.0', queueId: '12345' }],
     ['accepted for ann@example.com', { reply: 250 }],
   ])('is logged with the queue id in: 250 %s', async (words, reply) => {

@@ -17,7 +17,8 @@ const queueIdForms = [
   /\bqueued as ([\w.-]{1,64})/i,
   /\bid=([\w.-]{1,64})/i,
   /\bInternalId=(\d{1,64})/i,
-  /^250 (?:2\.\d\.\d{1,3} )?(?:ok:? )?([\w.-]{6,64})(?: message accepted| - gsmtp|\s*$)/i,
+  // Google puts the time in front. An id has a digit, and a word such as "accepted" has none.
+  /^250 (?:2\.\d\.\d{1,3} )?(?:ok:? +)?(?:\d{10} +)?(?=[a-z_.-]*\d)([\w.-]{6,64})(?: message accepted| - gsmtp|\s*$)/i,
 ];
 
 /** The codes of a reply. Its text may quote the address, and is not logged. */
