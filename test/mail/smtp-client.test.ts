@@ -169,6 +169,15 @@ describe('the check of the mail server finds', () => {
     expect(explainProblem(failure, smtp)).toBe('mail.example.com:587 accepts no mail (550)');
   });
 
+  test('a server that offers STARTTLS and cannot start it at the moment', async () => {
+    const response = '454 4.7.0 TLS not available due to local problem';
+    const details = { code: 'ETLS', command: 'STARTTLS', response, responseCode: 454 };
+    const { server: smtp } = smtpOptions({ host: 'mail.example.com', port: 587 });
+    expect(explainProblem(Object.assign(new Error('no'), details), smtp)).toBe(
+      "mail.example.com:587 can't start TLS at the moment (454): look at its log, and at its certificate",
+    );
+  });
+
   test('a port on which nothing listens', async () => {
     const port = await freePort();
     expect(await problemOf(`smtp://127.0.0.1:${port}`)).toBe(

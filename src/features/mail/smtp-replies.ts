@@ -113,9 +113,11 @@ export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer
     }
   }
   if (code === 'ETLS' || /^(?:ERR_SSL_|EPROTO$)/.test(originalCode ?? '')) {
-    return command === 'STARTTLS' && responseCode !== undefined
-      ? `${where} does not offer STARTTLS: use smtps://, or ?tls=optional if the network is trusted`
-      : `the TLS handshake with ${where} fails`;
+    if (command !== 'STARTTLS' || responseCode === undefined) return `the TLS handshake with ${where} fails`;
+    // RFC 3207, 4. The advice to do without TLS is for servers that have none.
+    return responseCode < 500
+      ? `${where} can't start TLS at the moment (${responseCode}): look at its log, and at its certificate`
+      : `${where} does not offer STARTTLS: use smtps://, or ?tls=optional if the network is trusted`;
   }
   if (timeoutType === 'GREETING_TIMEOUT') {
     return tls === 'implicit'
