@@ -3,7 +3,7 @@ import type { SMTPServerOptions } from 'smtp-server';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { SmtpClient } from '../../src/features/mail/smtp-client.ts';
-import { explainProblem } from '../../src/features/mail/smtp-replies.ts';
+import { explainProblem, judgeAttempt } from '../../src/features/mail/smtp-replies.ts';
 import { parseAddress } from '../../src/session/email-address.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { certificateFor } from '../support/certificate.ts';
@@ -328,6 +328,14 @@ describe('a mail', () => {
       reply: { code: 'ESMTPUTF8' },
     });
     expect([ascii.inbox, ascii.seen]).toEqual([[], ['greeting']]);
+  });
+
+  test('is tried again if the reply to its recipient is none of SMTP', () => {
+    const details = { code: 'EENVELOPE', command: 'RCPT TO', response: 'Hello there' };
+    const { server: smtp } = smtpOptions({ port: 587 });
+    const letter = { from: 'login@example.com', to: mail.to, message: Buffer.alloc(0) };
+    const outcome = judgeAttempt(Object.assign(new Error('no'), details), smtp, letter);
+    expect(outcome).toEqual({ outcome: 'deferred' });
   });
 
   test('from a non-ASCII local part waits for a server with SMTPUTF8, and the operator is told', async () => {

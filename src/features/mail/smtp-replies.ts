@@ -72,7 +72,7 @@ export function judgeOpening(failure: unknown, server: SmtpServer): Outcome {
  */
 export function judgeAttempt(failure: unknown, server: SmtpServer, { from, to }: Letter): Outcome {
   if (failure instanceof BrokenOff) return { outcome: 'slow' };
-  const { code, command, responseCode = 0 } = errorOf(failure);
+  const { code, command, response, responseCode = 0 } = errorOf(failure);
   if (failure instanceof Unsupported) {
     return failure.isOurs
       ? { outcome: 'unavailable', problem: explainProblem(failure, server) }
@@ -86,7 +86,7 @@ export function judgeAttempt(failure: unknown, server: SmtpServer, { from, to }:
   }
   if (responseCode >= 500) return { outcome: 'refused' };
   // The library's own error for an address that is not possible in SMTP.
-  if (code === 'EENVELOPE' && responseCode === 0) return { outcome: 'refused' };
+  if (code === 'EENVELOPE' && response === undefined) return { outcome: 'refused' };
   return { outcome: code === 'ETIMEDOUT' ? 'slow' : 'deferred' };
 }
 
