@@ -47,6 +47,20 @@ test('nobody signs in from a blocked network, for as long as it is blocked; sess
   expect(await signIn(ann)).toBe(303);
 });
 
+test('to unblock a range names the blocks around it and in it, which still hold', async () => {
+  const networks = ['203.0.112.0/20', '203.0.113.0', '203.0.113.0/25', '203.0.113.77', '203.0.114.1'];
+  for (const network of networks) await change('block', network);
+  const { text, json } = await change('unblock', '203.0.113.0/24');
+  const [around = '', ...inside] = networks.slice(0, 4);
+  expect(json).toMatchObject({ wasBlocked: false, stillIn: [around], stillBlocked: expect.arrayContaining(inside) });
+  expect(json).toHaveProperty('stillBlocked.length', inside.length);
+  expect(text).toContain(`It is still in ${around}, which is blocked: unblock that.\n`);
+  for (const network of inside) {
+    expect(text).toContain(`${network} is in it, and still blocked: unblock that as well.\n`);
+  }
+  for (const network of networks) await change('unblock', network);
+});
+
 test('the answer fits the client, and says that it is the network', async () => {
   await change('block', '2001:db8:1::/48');
   const visitor = from('2001:db8:1:2::3', { Accept: 'text/html' });

@@ -33,21 +33,27 @@ async function unblockAddress(typed: string, opened: OpenedToAct): Promise<Outco
 
 async function unblockNetwork(network: Network, opened: OpenedToAct): Promise<Outcome> {
   const blocks = new Blocks(opened.redis);
-  const text = networkText(networkName(network));
+  const name = networkName(network);
+  const text = networkText(name);
   const wasBlocked = await blocks.remove(network);
   const counters = network.bits === network.maxBits ? await deleteClientCounters(network, opened) : 0;
   await opened.report({ command: 'unblock', network: text, wasBlocked, counters });
-  const around = namesAround(text.split('/')[0]).map(networkText);
-  const still = (await blocks.list()).filter((block) => around.includes(block.network));
+  const blocked = (await blocks.list()).map((block) => block.network);
+  const wider = namesAround(addressIn(text)).slice(0, network.bits).map(networkText);
+  const stillIn = blocked.filter((each) => wider.includes(each));
+  const isInside = (each: string) => namesAround(addressIn(each))[network.bits] === name;
+  const stillBlocked = blocked.filter((each) => isInside(each) && !wider.includes(each));
   const lines = [
     wasBlocked ? `${text} is not blocked any more.` : `${text} was not blocked.`,
     `Reset ${countText(counters, 'counter')}.`,
-    ...still.map((block) => `It is still in ${block.network}, which is blocked: unblock that.`),
+    ...stillIn.map((each) => `It is still in ${each}, which is blocked: unblock that.`),
+    ...stillBlocked.map((each) => `${each} is in it, and still blocked: unblock that as well.`),
   ];
-  return {
-    text: `${lines.join('\n')}\n`,
-    json: { network: text, wasBlocked, counters, stillIn: still.map((block) => block.network) },
-  };
+  return { text: `${lines.join('\n')}\n`, json: { network: text, wasBlocked, counters, stillIn, stillBlocked } };
+}
+
+function addressIn(networkText: string): string | undefined {
+  return networkText.split('/')[0];
 }
 
 /** The counters of an IPv6 client's /64, and of the /56 and the /48 around it. */
