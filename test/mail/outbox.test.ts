@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { MailCatcher } from '../../src/dev/mail/mail-catcher.ts';
 import type { Courier, Delivered } from '../../src/features/mail/delivery.ts';
 import { type Claim, Queue } from '../../src/features/mail/queue.ts';
 import { deriveSealKeys } from '../../src/features/mail/seal.ts';
 import { type Figure, figures } from '../../src/shared/figures.ts';
+import { personEvents } from '../../src/shared/person-events.ts';
 import { testSecret } from '../support/app.ts';
 import { commandsFor } from '../support/commands.ts';
-import { mail, newSmtpClient } from './courier.ts';
+import { mail, newSmtpClient, testKeys } from './courier.ts';
 import { startMailServer } from './mail-server.ts';
 import { neverAnswers, newOutbox, quickPolicy, scripted, soon, useOutboxes } from './outbox-rig.ts';
 
@@ -63,6 +65,15 @@ describe('a mail in Redis', () => {
     expect(logged('mail sent')).toMatchObject([{ id: 'r1', mail: 'code', reply: 250, seconds: expect.any(Number) }]);
     expect(JSON.stringify(lines().map(({ time, ...line }) => line))).not.toMatch(/1234 ?5678|ann@/);
     expect((await node.keys('*')).filter((name) => name !== '{outbox}:rate')).toEqual([]);
+  });
+
+  test('is told of as delivered also if it has no reply, as in the mail catcher', async () => {
+    const whats: string[] = [];
+    onTestFinished(personEvents.subscribe(({ what }) => void whats.push(what)));
+    const { outbox } = start({ courier: new MailCatcher().courier(testKeys) });
+    const delivery = { priority: 'high', ttlSeconds: 600, about: { id: 'r1', person: 'tag' }, context: {} } as const;
+    await outbox.register('trial').enqueue(mail, delivery);
+    await expect.poll(() => whats, soon).toEqual(['mail delivered: trial']);
   });
 
   test('is not promised if Redis rejects it', async () => {

@@ -181,10 +181,9 @@ export class RedisOutbox implements Outbox {
         if (lane === 'withheld') return this.#tell(envelope, '', { isDecoy: true });
         publishSent(envelope.kind, ageMs);
         this.#log.info({ ...logFieldsOf(envelope), ...reply, seconds: inSeconds(ageMs) }, 'mail sent');
-        this.#tell(
-          envelope,
-          `mail delivered: ${envelope.kind}, ${reply.queueId ? `queue id ${reply.queueId}` : `reply ${reply.reply}`}`,
-        );
+        // The mail catcher has no reply.
+        const told = reply.queueId ? `, queue id ${reply.queueId}` : reply.reply ? `, reply ${reply.reply}` : '';
+        this.#tell(envelope, `mail delivered: ${envelope.kind}${told}`);
         await this.#call('onAccepted', envelope);
       },
       failed: async (job, delivered) => {
