@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Blocks } from '../../src/features/incidents/blocks.ts';
-import { readNetwork } from '../../src/features/incidents/network.ts';
+import { networkName, readNetwork } from '../../src/features/incidents/network.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { latchkeyOn } from '../cli/run-latchkey.ts';
 import { connectUrl, startApp } from '../support/app.ts';
@@ -59,6 +59,22 @@ test('to unblock a range names the blocks around it and in it, which still hold'
     expect(text).toContain(`${network} is in it, and still blocked: unblock that as well.\n`);
   }
   for (const network of networks) await change('unblock', network);
+});
+
+test('what is blocked, and not what was, is listed also while Redis refuses to write', async () => {
+  await change('block', '203.0.113.9');
+  const ended = readNetwork('203.0.113.8');
+  if (ended) await app.redis.zAdd('blocks', { value: networkName(ended), score: Date.now() - 60_000 });
+  await app.redis.configSet('min-replicas-to-write', '1');
+  try {
+    const { blocks } = (await latchkey('blocks')).json as { blocks: { network: string }[] };
+    const networks = blocks.map(({ network }) => network);
+    expect(networks).toContain('203.0.113.9');
+    expect(networks).not.toContain('203.0.113.8');
+  } finally {
+    await app.redis.configSet('min-replicas-to-write', '0');
+  }
+  await change('unblock', '203.0.113.9');
 });
 
 test('the answer fits the client, and says that it is the network', async () => {

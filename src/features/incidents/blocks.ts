@@ -29,9 +29,9 @@ local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
 redis.call('PEXPIRE', KEYS[1], math.max(1, tonumber(last) - now))
 return ends`;
 
+// Writes nothing, so that it answers also while Redis refuses to write.
 const listScript = `${now}
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')`;
+return redis.call('ZRANGE', KEYS[1], string.format('(%d', now), '+inf', 'BYSCORE', 'WITHSCORES')`;
 
 /** Networks from which nobody may sign in for now. Every method that asks Redis throws `RedisUnavailable`. */
 export class Blocks {
