@@ -4,6 +4,7 @@ import { parseEnv } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readEnvFile } from '../../src/features/env-file/env-file.ts';
+import { documents, read as readDocument } from '../support/documents.ts';
 import { newDirectory } from '../support/process.ts';
 import { configWith, problemsWith } from './configuration.ts';
 
@@ -64,6 +65,7 @@ describe('a file of settings', () => {
     ['PORT=3001 # as agreed', '3001'],
     ['PORT=', ''],
     ['PORT= # none', ''],
+    ['PORT= ## none', ''],
     ["PORT=''", ''],
     ['PORT="a = b"', 'a = b'],
     [`PORT='a#b \${c} $(d) \\n "e"'`, `a#b \${c} $(d) \\n "e"`],
@@ -88,6 +90,8 @@ describe('a file of settings', () => {
     ['PORT=“3001”', 'PORT: put the value between'],
     ['PORT=3001#as agreed', "PORT: put ' around a value"],
     ['PORT="30#01"', "PORT: put ' around a value"],
+    ['PORT=#0b6e4f', "PORT: put ' around a value"],
+    ['export PORT = #0b6e4f # green', "PORT: put ' around a value"],
     [`PORT=\${OTHER}`, `PORT: write the value itself in place of \${OTHER}`],
     [`PORT=\${OTHER:-3000}`, "PORT: put ' around a value"],
     ['PORT="$(cat port)"', "PORT: put ' around a value"],
@@ -110,6 +114,12 @@ describe('a file of settings', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  test('can be made of the lines that the documents show', () => {
+    const lines = documents.flatMap((name) => readDocument(name).match(/^[A-Z][A-Z_]+=(?:'.*'|\S+)$/gm) ?? []);
+    expect(lines).toContain('TRUST_PROXY=1');
+    expect(lines.flatMap((line) => readEnvFile(write(line)).problems)).toEqual([]);
   });
 
   test('is refused where it sets a name twice', () => {

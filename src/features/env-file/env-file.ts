@@ -11,6 +11,8 @@ const assignment = /^(?:export[ \t]+)?([a-z_]\w*)[ \t]*=[ \t]*(.*)$/i;
 const singleQuoted = /^'([^']*)'[ \t]*(?:#.*)?$/;
 // What programs make of a backslash or a `$` between double quotes differs.
 const doubleQuoted = /^"([^"\\]*)"[ \t]*(?:#.*)?$/;
+/** A color such as `#0b6e4f`, or a comment that a blank would show to be one. */
+const valueOrComment = /^#+[^#\s]/;
 /** What a shell or a template would have replaced by a value. */
 export const unexpandedReference = /\$\{[A-Z_][A-Z\d_]*\}/i;
 /** Control characters, and those that look like a space or like nothing at all. */
@@ -84,5 +86,6 @@ function readLine(line: string): Omit<EnvEntry, 'line'> | string | undefined {
   const [reference] = unexpandedReference.exec(value) ?? [];
   if (reference !== undefined) return `${name}: write the value itself in place of ${reference}`;
   // Programs that read such files disagree about these: some evaluate `${}`, and to some any `#` begins a comment.
-  return /\$[{(]|#/.test(value) ? `${name}: put ' around a value that contains \${, $( or #` : { name, value };
+  const isAmbiguous = /\$[{(]|#/.test(value) || valueOrComment.test(rest);
+  return isAmbiguous ? `${name}: put ' around a value that contains \${, $( or #` : { name, value };
 }
