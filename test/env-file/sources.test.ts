@@ -54,6 +54,24 @@ describe('a secret in a file', () => {
   });
 });
 
+test.each([
+  ['NODE_ENV', 'production\r'],
+  ['PORT', '3000 '],
+  ['PORT', '"3000"'],
+  ['SITE_NAME', "'Acme Works'\r"],
+  ['REDIS_URL', '"redis://:hunter2@redis"'],
+  ['REDIS_URL', 'redis://:hunter2@redis\n'],
+])('what stands around %s in %j is named where it is the mistake, and not the value', (name, text) => {
+  expect(problemsWith({ [name]: text })).toEqual([
+    `${name} is right but for the quotes or the white space around it, which "docker run --env-file" does not take off; remove them`,
+  ]);
+});
+
+test('what stands around a value is not named where the value is wrong as well, or is right with it', () => {
+  expect(problemsWith({ PORT: '"70000"' })).toEqual([expect.stringMatching(/^PORT takes a port/)]);
+  expect(configWith({ BASE_URL: 'http://localhost:3000\r' }).origin).toBe('http://localhost:3000');
+});
+
 test('a reference that nothing has replaced is named, without the rest of the value', () => {
   const problems = problemsWith({
     BASE_URL: `https://\${LOGIN_HOST}`,

@@ -1,11 +1,14 @@
 import type { Given } from '../../config.ts';
-import type { Settings } from '../../settings/setting.ts';
+import type { Setting, Settings } from '../../settings/setting.ts';
 import { type EnvFile, readEnvFile, readTextFile, unexpandedReference } from './env-file.ts';
 import { readFileOrPipe } from './pipe.ts';
 import { similarName } from './similar-name.ts';
 
 /** Names in `.env` that are for others who read it: Compose, docker-compose.yml, and the browser tests. */
 const namesOfOthers = /^(COMPOSE_\w+|REDIS_PASSWORD|REDIS_MAXMEMORY|PORTS|PROCESSES|CHROMIUM_PATH)$/;
+
+const unwrap =
+  'is right but for the quotes or the white space around it, which "docker run --env-file" does not take off; remove them';
 
 const people = '(?:LIST|E?MAILS?|USERS?|DOMAINS?|ADDRESS(?:ES)?|ACCOUNTS?|VISITORS?)';
 const permission = '(?:ALLOW(?:ED)?|PERMIT(?:TED)?|AUTHORI[SZ]ED|WHITELIST(?:ED)?)';
@@ -29,19 +32,27 @@ export function readSources(settings: Settings, env: NodeJS.ProcessEnv, path: st
   const problems = [...file.problems, ...unknownNames(settings, file), ...uselessFileNames(settings, env)];
   const inFile = new Map(file.entries.map(({ name, value }) => [name, value]));
   const read = (name: string) => env[name] ?? inFile.get(name) ?? '';
-  for (const [name, { isSecret }] of Object.entries(settings)) {
+  for (const [name, setting] of Object.entries(settings)) {
+    const { isSecret } = setting;
     const text = read(name);
     const [reference] = unexpandedReference.exec(text) ?? [];
     const secretPath = isSecret ? read(`${name}_FILE`) : '';
     const secret = secretPath === '' ? { text } : readSecret(secretPath);
     if (secretPath !== '' && text !== '') problems.push(`${name} and ${name}_FILE are both set; keep one of them`);
     else if (reference !== undefined) problems.push(`${name} contains ${reference}; write the value itself`);
+    else if (isWrapped(text, setting)) problems.push(`${name} ${unwrap}`);
     else if ('problem' in secret) problems.push(`${name}_FILE names ${secretPath}, which ${secret.problem}`);
     else texts[name] = secret.text;
   }
   const message = 'a variable in the environment looks like a misspelt setting';
   const warnings = misspeltNames(settings, env).map((about) => ({ about, message }));
   return { env: texts, problems, warnings };
+}
+
+/** Whether a text is wrong only because of what is around it, and cannot be seen there or looks as if it belonged there. */
+function isWrapped(text: string, { schema }: Setting): boolean {
+  const bare = text.trim().replace(/^(['"])(.*)\1$/, '$2');
+  return bare !== text && !schema.safeParse(text || undefined).success && schema.safeParse(bare || undefined).success;
 }
 
 /** Variables of the environment that look like misspelt settings. Platforms set many of their own, so these are no mistakes. */
