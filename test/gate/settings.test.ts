@@ -60,7 +60,7 @@ describe('GATE_SITES', () => {
     ['https://wiki.example.com/', 'leave out what follows https://wiki.example.com'],
     ['https://wiki.example.com/wiki', 'leave out what follows https://wiki.example.com'],
     ['https://wiki.example.com?', 'leave out what follows https://wiki.example.com'],
-    ['https://ann:secret@wiki.example.com', 'leave out what follows https://wiki.example.com'],
+    ['https://ann:secret@wiki.example.com', 'leave out the user and the password in front of wiki.example.com'],
     ['https://*.example.com', '*.example.com is not the full name of a host'],
     [`https://\${WIKI_HOST}`, `\${wiki_host} is not the full name of a host`],
     ['https://wiki.example.com;', 'wiki.example.com; is not the full name of a host'],
@@ -86,6 +86,19 @@ describe('GATE_SITES', () => {
     ]);
   });
 
+  test.each([
+    'https://ann:hunter2hunter2@wiki.example.com/x',
+    'smtp://ann:hunter2hunter2@mail.example.com',
+    // The path of another file, by mistake.
+    'hunter2hunter2hunter2hunter2hunter2',
+    'https://hunter2hunter2hunter2hunter2hunter2 = ann',
+    'https://wiki.example.com = hunter2hunter2hunter2hunter2hunter2',
+  ])('quotes no secret of %s', (text) => {
+    for (const given of [{ GATE_SITES: text }, { GATE_SITES_FILE: fileWith(text) }]) {
+      expect(problemsOf({ ...production, ...given })).toEqual([expect.not.stringContaining('hunter2hunter2')]);
+    }
+  });
+
   test('says everything that is wrong at once', () => {
     const [problem] = problemsOf({ ...production, GATE_SITES: 'wiki, https://a.example/x, https://b.example = bob' });
     expect(problem).toMatch(/wiki: .*; https:\/\/a\.example\/x: .*; https:\/\/b\.example = bob: /);
@@ -98,7 +111,9 @@ describe('GATE_SITES', () => {
     const [problem = ''] = problemsOf({ ...production, GATE_SITES_FILE: fileWith(text) });
     for (const secret of secrets) expect(problem).not.toContain(secret);
     expect(problem).toContain('SMTP_PASSW…: this is not an origin; c2VjcmV0LX…: this is not an origin; redis…: ');
-    expect(problem).toContain('https://…@wiki.example.com: leave out what follows https://wiki.example.com');
+    expect(problem).toContain(
+      'https://…@wiki.example.com: leave out the user and the password in front of wiki.example.com',
+    );
   });
 
   test('names ten mistakes of many', () => {

@@ -31,7 +31,7 @@ const siteList = z.string().transform((text, context) => {
     .filter((entry) => entry !== '');
   const sites = entries.map(readSite);
   const problems = sites.flatMap((site, index) =>
-    'problem' in site ? `${nameOfEntry(entries[index])}: ${site.problem}` : [],
+    'problem' in site ? withoutSecrets(`${nameOfEntry(entries[index])}: ${site.problem}`) : [],
   );
   if (entries.length === 0) problems.push('it names no site');
   if (problems.length > 0) {
@@ -45,20 +45,28 @@ const siteList = z.string().transform((text, context) => {
 
 /** Enough of an entry to find it. The file may have been named by mistake, and hold secrets, which must not be logged. */
 function nameOfEntry(entry = ''): string {
-  if (/^https?:/i.test(entry)) return entry.replace(/\/\/[^/\s]*@/, '//…@');
+  if (/^https?:/i.test(entry)) return entry;
   const [word = ''] = /^[\w.-]*/.exec(entry) ?? [];
   const name = word.includes('.') ? word : word.slice(0, maxWordLength);
   return name === entry ? name : `${name}…`;
+}
+
+// URLs have passwords, and a secret of Latchkey has 32 characters or more.
+function withoutSecrets(text: string): string {
+  return text.replace(/\/\/[^/\s]*@/g, '//…@').replace(/[^\s.:@]{32,}/g, '…');
 }
 
 function readSite(entry: string): SiteSetting | { problem: string } {
   const [, address = '', names] = /^([^=\s]*)\s*(?:=(.*))?$/s.exec(entry) ?? [];
   const url = parseUrl(address);
   if (!url) return { problem: 'this is not an origin' };
-  const { protocol, origin, href, hostname } = url;
+  const { protocol, origin, href, hostname, username, password } = url;
   if (!/^https?:$/.test(protocol)) return { problem: 'a site begins with https://' };
   if (!isHost(hostname) || hostname.endsWith('.')) {
     return { problem: `${hostname} is not the full name of a host` };
+  }
+  if (username !== '' || password !== '') {
+    return { problem: `leave out the user and the password in front of ${hostname}` };
   }
   if (href !== `${origin}/` || /[/?#\\]$/.test(address.slice(protocol.length + 2))) {
     return { problem: `leave out what follows ${origin}, the whole site is guarded` };
