@@ -55,6 +55,16 @@ describe('a secret in a file', () => {
 });
 
 test.each([
+  ['SESSION_SECRET', 'hunter2hunter2hunter2hunter2hunter2'],
+  ['SESSION_SECRET', '/hunter2 hunter2 hunter2 hunter2 hunter2'],
+  ['REDIS_URL', 'redis://:hunter2@redis:6379'],
+])('a secret in %s_FILE, which takes the path of a file, is not quoted', (name, text) => {
+  expect(problemsWith({ [`${name}_FILE`]: text })).toEqual([
+    `${name}_FILE takes the path of a file with the value, not the value itself; there is no such file`,
+  ]);
+});
+
+test.each([
   ['NODE_ENV', 'production\r'],
   ['PORT', '3000 '],
   ['PORT', '"3000"'],

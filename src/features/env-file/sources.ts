@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Given } from '../../config.ts';
 import type { Setting, Settings } from '../../settings/setting.ts';
 import { type EnvFile, readEnvFile, readTextFile, unexpandedReference } from './env-file.ts';
@@ -41,12 +42,19 @@ export function readSources(settings: Settings, env: NodeJS.ProcessEnv, path: st
     if (secretPath !== '' && text !== '') problems.push(`${name} and ${name}_FILE are both set; keep one of them`);
     else if (reference !== undefined) problems.push(`${name} contains ${reference}; write the value itself`);
     else if (isWrapped(text, setting)) problems.push(`${name} ${unwrap}`);
-    else if ('problem' in secret) problems.push(`${name}_FILE names ${secretPath}, which ${secret.problem}`);
+    else if ('problem' in secret) problems.push(`${name}_FILE ${explainFile(secretPath, secret.problem)}`);
     else texts[name] = secret.text;
   }
   const message = 'a variable in the environment looks like a misspelt setting';
   const warnings = misspeltNames(settings, env).map((about) => ({ about, message }));
   return { env: texts, problems, warnings };
+}
+
+/** What is wrong with the file of a secret. Whoever takes its setting for the secret's own puts the secret there. */
+function explainFile(path: string, problem: string): string {
+  return /[^/.]{32,}|@/.test(path) && !existsSync(path)
+    ? 'takes the path of a file with the value, not the value itself; there is no such file'
+    : `names ${path}, which ${problem}`;
 }
 
 /** Whether a text is wrong only because of what is around it, and cannot be seen there or looks as if it belonged there. */
