@@ -96,6 +96,20 @@ test('a reference that nothing has replaced is named, without the rest of the va
   expect(problemsWith({}, path)).toEqual([`BASE_URL contains \${LOGIN_HOST}; write the value itself`]);
 });
 
+test('so is a command that no shell has run, and a variable that Kubernetes does not know', () => {
+  const secret = '$(cat /run/secrets/latchkey_session_secret)';
+  const url = 'redis://:$(REDIS_PASSWORD)@redis';
+  const problems = [
+    'REDIS_URL contains $(REDIS_PASSWORD); write the value itself',
+    `SESSION_SECRET contains ${secret}; write the value itself`,
+  ];
+  expect(problemsWith({ SESSION_SECRET: secret, REDIS_URL: url })).toEqual(problems);
+  expect(problemsWith({}, fileWith(`SESSION_SECRET='${secret}'\nREDIS_URL='${url}'\n`))).toEqual(problems);
+  expect(configWith({ REDIS_URL: 'redis://:pa$(ss@redis' }).redis).toMatchObject({
+    credentials: { password: 'pa$(ss' },
+  });
+});
+
 describe('a variable of the environment', () => {
   const misspelt = (env: NodeJS.ProcessEnv) =>
     readSources(settings, env, '/nowhere/.env').warnings.map(({ about }) => about);

@@ -13,8 +13,8 @@ const singleQuoted = /^'([^']*)'[ \t]*(?:#.*)?$/;
 const doubleQuoted = /^"([^"\\]*)"[ \t]*(?:#.*)?$/;
 /** A color such as `#0b6e4f`, or a comment that a blank would show to be one. */
 const valueOrComment = /^#+[^#\s]/;
-/** What a shell or a template would have replaced by a value. */
-export const unexpandedReference = /\$\{[A-Z_][A-Z\d_]*\}/i;
+/** What a shell, a template or Kubernetes, which writes `$(NAME)`, would have replaced by a value. */
+export const unexpandedReference = /\$\{[A-Z_][A-Z\d_]*\}|\$\([^\s()][^()]*\)/i;
 /** Control characters, and those that look like a space or like nothing at all. */
 const invisible = /[^\P{C}\t]|[^\P{Z} ]/u;
 
