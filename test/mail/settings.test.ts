@@ -25,6 +25,7 @@ describe('mail settings', () => {
         'smtp://@m',
       ],
     ],
+    ['MAIL_FROM', ['\u200blogin@example.com', 'Latchkey <\u202alogin@example.com\u202c>']],
     ['MAIL_FROM', ['x', 'Latchkey', 'Latchkey <login>', '<login@example.com', 'Latchkey <login@example.com> x']],
   ])('%s rejects %j', (name, values) => {
     for (const value of values) expect([value, ...blamed({ [name]: value })]).toEqual([value, name]);
@@ -34,6 +35,10 @@ describe('mail settings', () => {
     const fromOf = (env: Record<string, string>) =>
       readConfig({ BASE_URL: 'http://login.example.com', ...env }).mail.from;
     expect(fromOf({ MAIL_FROM: 'Front desk <Desk@Example.com>' })).toEqual({
+      name: 'Front desk',
+      address: 'Desk@example.com',
+    });
+    expect(fromOf({ MAIL_FROM: 'Front desk < Desk@Example.com > ' })).toEqual({
       name: 'Front desk',
       address: 'Desk@example.com',
     });

@@ -9,9 +9,9 @@ export type Sender = { name: string; address: string };
  */
 export function readSender(text: string): Sender | undefined {
   const [, before = '', enclosed] = /^([^<>]*)<([^<>]+)>$/.exec(text.trim()) ?? [];
-  const address = enclosed ?? text.trim();
+  const address = (enclosed ?? text).trim();
   const parsed = parseAddress(address);
-  if ('problem' in parsed || /\p{C}/u.test(before)) return undefined;
+  if ('problem' in parsed || /\p{C}/u.test(before) || /\p{DI}/u.test(address)) return undefined;
   const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(before.trim())?.[1]?.replace(/\\(.)/g, '$1');
   const local = address.slice(0, address.lastIndexOf('@'));
   // Only the domain has a canonical form; the local part means something to the mail server alone.
