@@ -27,14 +27,14 @@ const domainName = new RegExp(String.raw`^(?:${label}\.)*(?!\d+$)${label}$`);
 /**
  * Reads an e-mail address as RFC 5321 and 6531 have it, quoted and international ones included.
  *
- * Two spellings are one address only if they name one mailbox: white space around it; the case of ASCII letters; the
- * canonical composition of characters (NFC); needless quotes; in the domain, what IDNA maps (UTS #46); and the `＠` of
- * East Asian keyboards where there is no `@`. Nothing else, since Unicode's other rules map foreign letters onto ASCII
- * ones (the Kelvin sign becomes `k`), and with that one person's address onto another's.
+ * Two spellings are one address only if they name one mailbox: white space and invisible characters around it; the case of
+ * ASCII letters; the canonical composition of characters (NFC); needless quotes; in the domain, what IDNA maps (UTS #46);
+ * and the `＠` of East Asian keyboards where there is no `@`. Nothing else, since Unicode's other rules map foreign letters
+ * onto ASCII ones (the Kelvin sign becomes `k`), and with that one person's address onto another's.
  * @param typed any value that a request may hold
  */
 export function parseAddress(typed: unknown): ParsedAddress {
-  const text = typeof typed === 'string' ? typed.trim() : '';
+  const text = typeof typed === 'string' ? typed.trim().replace(/^[\s\p{DI}]{1,8}|[\s\p{DI}]{1,8}$/gu, '') : '';
   if (text === '') return { problem: 'Enter your e-mail address.' };
   if (text.length > maxTypedLength) return tooLong('That address', maxAddressBytes);
   const at = text.lastIndexOf(text.includes('@') ? '@' : '＠');

@@ -17,6 +17,10 @@ describe('parseAddress', () => {
   test.each([
     ['ann@example.com', 'ann@example.com'],
     ['  ann@example.com\t\r\n', 'ann@example.com'],
+    // What is copied along with an address, and nobody sees.
+    ['\u200bann@example.com\ufeff', 'ann@example.com'],
+    ['\u202aann@example.com\u202c', 'ann@example.com'],
+    [' \u2068ann@example.com\u2069 \u00a0', 'ann@example.com'],
     ['Ann.Lee@EXAMPLE.Com', 'ann.lee@example.com'],
     ["o'neil+tag=1/2@example.com", "o'neil+tag=1/2@example.com"],
     ['ann@localhost', 'ann@localhost'],
@@ -69,7 +73,9 @@ describe('parseAddress', () => {
     // A dot of the keyboard, or a letter of another mailbox?
     'ann．lee@example.com',
     'ann。lee＠example.com',
-    // What nobody can see.
+    // What nobody can see, other than around it.
+    'ann@example.com\0',
+    `${'\u200b'.repeat(9)}ann@example.com`,
     'an\u00adn@example.com',
     'an\u034fn@example.com',
     'ann\ufe0f@example.com',
