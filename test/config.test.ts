@@ -143,6 +143,12 @@ describe('mistakes', () => {
     for (const value of values) expect([value, ...blamed({ [name]: value })]).toEqual([value, name]);
   });
 
+  // Persian and languages of India need the joiners, and so do many emoji.
+  test.each(['می\u200cخواهم', 'ශ්\u200dරී', '👩\u200d🍳 Kitchen'])('a site may be called %s', (SITE_NAME) => {
+    expect(readConfig({ SITE_NAME }).siteName).toBe(SITE_NAME);
+    expect(blamed({ SITE_NAME: `\u202e${SITE_NAME}` })).toEqual(['SITE_NAME']);
+  });
+
   // A timer of more than 24.8 days fires at once.
   test('a delay of the shutdown is short enough for a timer', () => {
     expect(readConfig({ SHUTDOWN_DELAY: '5m' }).shutdownDelaySeconds).toBe(300);

@@ -102,7 +102,7 @@ export const coreSettings = {
   SITE_NAME: setting({
     about: 'The name of the site, as pages and mails show it.',
     default: 'Latchkey',
-    read: anyText.regex(/^(?!\s+$)[^\p{C}"<>\\]{1,40}$/u, 'takes a name of up to 40 characters, no quotes or brackets'),
+    read: anyText.regex(/^(?!\s+$)(\p{Join_C}|[^\p{C}"<>\\]){1,40}$/u, 'takes 1 to 40 characters, no quote or bracket'),
   }),
   LOG_LEVEL: setting({
     about:
