@@ -1,6 +1,5 @@
 import type { Page } from 'playwright-core';
 import { MailTemplates } from '../../src/features/email-code/mail-templates.ts';
-import { linkIn } from '../mail/mail-server.ts';
 import { longestAddress } from '../support/address.ts';
 import { startApp } from '../support/app.ts';
 import { loginButton } from '../support/browser.ts';
@@ -16,6 +15,7 @@ import {
   startCodeApp,
   wrongCode,
 } from './code-login.ts';
+import { linkIn } from './links.ts';
 
 const writer = new MailTemplates('Latchkey');
 const about = { device: 'Firefox on Linux', origin: 'https://login.example.com', now: 0 };

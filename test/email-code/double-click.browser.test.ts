@@ -1,11 +1,11 @@
 import type { Locator, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { tagOf } from '../../src/session/session-id.ts';
-import { linkIn } from '../mail/mail-server.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { counterKey, newAddress, newIp, startCodeApp } from './code-login.ts';
+import { linkIn } from './links.ts';
 
 const { url: directUrl, redis, mails } = await startCodeApp();
 const link = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(directUrl).port) });

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { linkIn } from '../mail/mail-server.ts';
 import { testRedis } from '../support/test-redis.ts';
 import {
   askForCode,
@@ -11,6 +10,7 @@ import {
   signInByCode,
   startCodeApp,
 } from './code-login.ts';
+import { linkIn } from './links.ts';
 
 const redisAddress = await testRedis();
 const app = await startCodeApp({ redisAddress });

@@ -1,11 +1,11 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import { linkIn } from '../mail/mail-server.ts';
 import { expectWholeInView, loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
 import { keepOutOfLogs } from '../support/secrets.ts';
 import { askForCode, askForNewCode, enterCode, fillCode, stopClock } from './browser.ts';
 import { newAddress, newIp, startCodeApp, wrongCode } from './code-login.ts';
+import { linkIn } from './links.ts';
 
 const { url, server, redis, mails } = await startCodeApp();
 const codePage = `${url}/login/code`;

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import { linkIn, startMailServer } from '../mail/mail-server.ts';
+import { startMailServer } from '../mail/mail-server.ts';
 import { preparePreviousRelease } from '../support/previous-release.ts';
 import { startServer } from '../support/process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import type { Visitor } from '../support/visitor.ts';
 import { askForCode, enterCode, newAddress, newBrowser, signInByCode, wrongCode } from './code-login.ts';
+import { linkIn } from './links.ts';
 
 // Both versions at once on one Redis, as during a rolling upgrade: a balancer may send a browser to either.
 

@@ -138,14 +138,6 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
   return mails;
 }
 
-/** The link in a mail's text; what it carries grants something. */
-export function linkIn(mail: Pick<ParsedMail, 'text'>): string {
-  const [link = ''] = /https?:\S+/.exec(mail.text ?? '') ?? [];
-  const token = new URL(link).searchParams.get('token');
-  if (token !== null) keepOutOfLogs(token);
-  return link;
-}
-
 /** The code in a mail's subject. */
 export function codeIn(mail: Pick<ParsedMail, 'subject'>): string {
   const [grouped = '', first, second] = /(\d{4}) (\d{4})/.exec(mail.subject ?? '') ?? [];

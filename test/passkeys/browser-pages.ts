@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { Accounts } from '../../src/features/passkeys/accounts.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
 import { newAddress, startCodeApp } from '../email-code/code-login.ts';
-import { linkIn } from '../mail/mail-server.ts';
+import { linkIn } from '../email-code/links.ts';
 import { address } from '../support/address.ts';
 import type { KnownPage, PageSite } from '../support/contributions.ts';
 import { acceptOffer, namedOrigin, passkeyButton, signInByPages } from './browser.ts';

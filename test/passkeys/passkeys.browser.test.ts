@@ -4,7 +4,7 @@ import { Accounts } from '../../src/features/passkeys/accounts.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
 import { enterCode, stopClock } from '../email-code/browser.ts';
 import { newAddress, newIp, startCodeApp } from '../email-code/code-login.ts';
-import { linkIn } from '../mail/mail-server.ts';
+import { linkIn } from '../email-code/links.ts';
 import { address } from '../support/address.ts';
 import { endSessionOnSubmit, loginButton } from '../support/browser.ts';
 import { heading, useChromium } from '../support/browsing.ts';
