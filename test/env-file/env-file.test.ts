@@ -70,6 +70,7 @@ describe('a file of settings', () => {
     ['PORT="a = b"', 'a = b'],
     [`PORT='a#b \${c} $(d) \\n "e"'`, `a#b \${c} $(d) \\n "e"`],
     ["PORT=O'Hara <x@example.com>", "O'Hara <x@example.com>"],
+    ["PORT='می\u200cخواهم'", 'می\u200cخواهم'],
     ['PORT=pa$$word=', 'pa$$word='],
   ])('has %j set it to %j', (line, value) => {
     expect(read(`# a comment\n\n${line}\n`)).toEqual({ PORT: value });
@@ -90,11 +91,12 @@ describe('a file of settings', () => {
     ['PORT=“3001”', 'PORT: put the value between'],
     ['PORT=3001#as agreed', "PORT: put ' around a value"],
     ['PORT="30#01"', "PORT: put ' around a value"],
-    ['PORT=#0b6e4f', "PORT: put ' around a value"],
-    ['export PORT = #0b6e4f # green', "PORT: put ' around a value"],
+    ['PORT=#0b6e4f', "PORT: put ' around a value that begins with #"],
+    ['export PORT = #0b6e4f # green', "PORT: put ' around a value that begins with #"],
+    ['PORT= #none', "PORT: put ' around a value that begins with #, or a blank after the # of a comment"],
     [`PORT=\${OTHER}`, `PORT: write the value itself in place of \${OTHER}`],
     [`PORT=\${OTHER:-3000}`, "PORT: put ' around a value"],
-    ['PORT="$(cat port)"', 'PORT: write the value itself in place of $(cat port)'],
+    ['PORT="$(cat port)"', 'PORT: write the value itself in place of $(…)'],
     ['PORT="$(cat port"', "PORT: put ' around a value"],
     ['PO\u200bRT=3001', 'there is an invisible character'],
     ['PORT=30\u00a001', 'there is an invisible character'],

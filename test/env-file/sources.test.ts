@@ -57,6 +57,9 @@ describe('a secret in a file', () => {
 test.each([
   ['SESSION_SECRET', 'hunter2hunter2hunter2hunter2hunter2'],
   ['SESSION_SECRET', '/hunter2 hunter2 hunter2 hunter2 hunter2'],
+  ['SESSION_SECRET', 'hunter2hunter2hunter2/hunter2hunter2hunter2='],
+  ['SESSION_SECRET', '/hunter2/hunter2hunter2hunter2+hunter2hunter2'],
+  ['SESSION_SECRET', 'hunter2.hunter2.hunter2.hunter2.hunter2'],
   ['REDIS_URL', 'redis://:hunter2@redis:6379'],
 ])('a secret in %s_FILE, which takes the path of a file, is not quoted', (name, text) => {
   expect(problemsWith({ [`${name}_FILE`]: text })).toEqual([
@@ -73,7 +76,13 @@ test.each([
   ['REDIS_URL', 'redis://:hunter2@redis\n'],
 ])('what stands around %s in %j is named where it is the mistake, and not the value', (name, text) => {
   expect(problemsWith({ [name]: text })).toEqual([
-    `${name} is right but for the quotes or the white space around it, which "docker run --env-file" does not take off; remove them`,
+    `${name} is correct except for quotes or white space around it; remove them ("docker run --env-file", for one, keeps them)`,
+  ]);
+});
+
+test('what stands around a secret in a file is named as well', () => {
+  expect(problemsWith({ REDIS_URL_FILE: fileWith('"redis://:hunter2@redis" ') })).toEqual([
+    expect.stringMatching(/^REDIS_URL is correct except for quotes (?!.*hunter2)/),
   ]);
 });
 
@@ -89,19 +98,19 @@ test('a reference that nothing has replaced is named, without the rest of the va
     SITE_NAME: `Price: 5 \${}$`,
   });
   expect(problems).toEqual([
-    `REDIS_URL contains \${redis_host}; write the value itself`,
+    `REDIS_URL contains \${…}; write the value itself`,
     `BASE_URL contains \${LOGIN_HOST}; write the value itself`,
   ]);
   const path = fileWith(`BASE_URL='https://\${LOGIN_HOST}'\n`);
   expect(problemsWith({}, path)).toEqual([`BASE_URL contains \${LOGIN_HOST}; write the value itself`]);
 });
 
-test('so is a command that no shell has run, and a variable that Kubernetes does not know', () => {
+test('a command that no shell has run is named without its words, as is a variable that Kubernetes does not know', () => {
   const secret = '$(cat /run/secrets/latchkey_session_secret)';
   const url = 'redis://:$(REDIS_PASSWORD)@redis';
   const problems = [
     'REDIS_URL contains $(REDIS_PASSWORD); write the value itself',
-    `SESSION_SECRET contains ${secret}; write the value itself`,
+    'SESSION_SECRET contains $(…); write the value itself',
   ];
   expect(problemsWith({ SESSION_SECRET: secret, REDIS_URL: url })).toEqual(problems);
   expect(problemsWith({}, fileWith(`SESSION_SECRET='${secret}'\nREDIS_URL='${url}'\n`))).toEqual(problems);

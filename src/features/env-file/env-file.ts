@@ -11,12 +11,11 @@ const assignment = /^(?:export[ \t]+)?([a-z_]\w*)[ \t]*=[ \t]*(.*)$/i;
 const singleQuoted = /^'([^']*)'[ \t]*(?:#.*)?$/;
 // What programs make of a backslash or a `$` between double quotes differs.
 const doubleQuoted = /^"([^"\\]*)"[ \t]*(?:#.*)?$/;
-/** A color such as `#0b6e4f`, or a comment that a blank would show to be one. */
+/** A color such as `#0b6e4f`, or a comment without a blank after its `#`. */
 const valueOrComment = /^#+[^#\s]/;
-/** What a shell, a template or Kubernetes, which writes `$(NAME)`, would have replaced by a value. */
-export const unexpandedReference = /\$\{[A-Z_][A-Z\d_]*\}|\$\([^\s()][^()]*\)/i;
-/** Control characters, and those that look like a space or like nothing at all. */
-const invisible = /[^\P{C}\t]|[^\P{Z} ]/u;
+const reference = /\$\{[A-Z_][A-Z\d_]*\}|\$\([^\s()][^()]*\)/i;
+/** Control characters, and those that look like a space or like nothing at all, less the joiners of some scripts. */
+const invisible = /[^\P{C}\t\p{Join_C}]|[^\P{Z} ]/u;
 
 /**
  * Reads a file of settings, if there is one. Each line is understood or reported, never skipped: a lost line may be
@@ -41,6 +40,16 @@ export function readEnvFile(path: string): EnvFile {
     else entries.push({ ...found, line });
   }
   return { path, entries, problems };
+}
+
+/**
+ * A reference that a shell, a template or Kubernetes (`$(NAME)`) should have replaced, in this text. A command, or what may
+ * be a part of a secret, is not repeated.
+ */
+export function unexpandedReference(text: string): string | undefined {
+  const [found] = reference.exec(text) ?? [];
+  if (found === undefined || /^\$.[A-Z_][A-Z\d_]*.$/.test(found)) return found;
+  return `${found.slice(0, 2)}…${found.at(-1)}`;
 }
 
 /** The text of a file in UTF-8 or, with a byte order mark, UTF-16, as Windows editors save it. */
@@ -81,11 +90,13 @@ function readLine(line: string): Omit<EnvEntry, 'line'> | string | undefined {
   if (name === undefined) return 'expected NAME=value, or a comment that begins with #';
   const [, literal] = singleQuoted.exec(rest) ?? [];
   if (literal !== undefined) return { name, value: literal };
+  if (valueOrComment.test(rest)) {
+    return `${name}: put ' around a value that begins with #, or a blank after the # of a comment`;
+  }
   const value = /^["'`\u2018-\u201f]/.test(rest) ? doubleQuoted.exec(rest)?.[1] : rest.split(/(?:^|[ \t]+)#/)[0];
   if (value === undefined) return `${name}: put the value between two ' on one line`;
-  const [reference] = unexpandedReference.exec(value) ?? [];
-  if (reference !== undefined) return `${name}: write the value itself in place of ${reference}`;
+  const unexpanded = unexpandedReference(value);
+  if (unexpanded !== undefined) return `${name}: write the value itself in place of ${unexpanded}`;
   // Programs that read such files disagree about these: some evaluate `${}`, and to some any `#` begins a comment.
-  const isAmbiguous = /\$[{(]|#/.test(value) || valueOrComment.test(rest);
-  return isAmbiguous ? `${name}: put ' around a value that contains \${, $( or #` : { name, value };
+  return /\$[{(]|#/.test(value) ? `${name}: put ' around a value that contains \${, $( or #` : { name, value };
 }

@@ -9,7 +9,9 @@ import { similarName } from './similar-name.ts';
 const namesOfOthers = /^(COMPOSE_\w+|REDIS_PASSWORD|REDIS_MAXMEMORY|PORTS|PROCESSES|CHROMIUM_PATH)$/;
 
 const unwrap =
-  'is right but for the quotes or the white space around it, which "docker run --env-file" does not take off; remove them';
+  'is correct except for quotes or white space around it; remove them ("docker run --env-file", for one, keeps them)';
+/** A secret in base64 has no such form, except by an unlikely chance. */
+const plainPath = /^\.{0,2}\/(?:[\w.-]{1,31}\/)*[\w.-]{1,31}$/;
 
 const people = '(?:LIST|E?MAILS?|USERS?|DOMAINS?|ADDRESS(?:ES)?|ACCOUNTS?|VISITORS?)';
 const permission = '(?:ALLOW(?:ED)?|PERMIT(?:TED)?|AUTHORI[SZ]ED|WHITELIST(?:ED)?)';
@@ -36,13 +38,13 @@ export function readSources(settings: Settings, env: NodeJS.ProcessEnv, path: st
   for (const [name, setting] of Object.entries(settings)) {
     const { isSecret } = setting;
     const text = read(name);
-    const [reference] = unexpandedReference.exec(text) ?? [];
+    const reference = unexpandedReference(text);
     const secretPath = isSecret ? read(`${name}_FILE`) : '';
     const secret = secretPath === '' ? { text } : readSecret(secretPath);
     if (secretPath !== '' && text !== '') problems.push(`${name} and ${name}_FILE are both set; keep one of them`);
     else if (reference !== undefined) problems.push(`${name} contains ${reference}; write the value itself`);
-    else if (isWrapped(text, setting)) problems.push(`${name} ${unwrap}`);
     else if ('problem' in secret) problems.push(`${name}_FILE ${explainFile(secretPath, secret.problem)}`);
+    else if (isWrapped(secret.text, setting)) problems.push(`${name} ${unwrap}`);
     else texts[name] = secret.text;
   }
   const message = 'a variable in the environment looks like a misspelt setting';
@@ -50,14 +52,14 @@ export function readSources(settings: Settings, env: NodeJS.ProcessEnv, path: st
   return { env: texts, problems, warnings };
 }
 
-/** What is wrong with the file of a secret. Whoever takes its setting for the secret's own puts the secret there. */
+/** What is wrong with the file of a secret. Whoever mistakes `NAME_FILE` for `NAME` puts the secret itself there. */
 function explainFile(path: string, problem: string): string {
-  return /[^/.]{32,}|@/.test(path) && !existsSync(path)
-    ? 'takes the path of a file with the value, not the value itself; there is no such file'
-    : `names ${path}, which ${problem}`;
+  return plainPath.test(path) || existsSync(path)
+    ? `names ${path}, which ${problem}`
+    : 'takes the path of a file with the value, not the value itself; there is no such file';
 }
 
-/** Whether a text is wrong only because of what is around it, and cannot be seen there or looks as if it belonged there. */
+/** Whether a text would be valid without the quotes or the white space around it. */
 function isWrapped(text: string, { schema }: Setting): boolean {
   const bare = text.trim().replace(/^(['"])(.*)\1$/, '$2');
   return bare !== text && !schema.safeParse(text || undefined).success && schema.safeParse(bare || undefined).success;
