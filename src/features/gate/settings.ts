@@ -17,10 +17,10 @@ export type SiteSetting = {
 const siteFix =
   'takes origins, each perhaps with "=" and who may enter: https://wiki.example.com, https://grafana.example.net = ann@example.com @example.org';
 
-/** Of a file with something else in it, all lines would be. */
+/** If the wrong file is named, each of its lines is a mistake. */
 const maxProblems = 10;
-/** Of a word without a dot, which is no host name, and may be a secret. */
-const maxWordLength = 10;
+/** A secret has as many characters, and must not be repeated in the log. */
+const minSecretLength = 32;
 
 const siteList = z.string().transform((text, context) => {
   const entries = text
@@ -30,9 +30,8 @@ const siteList = z.string().transform((text, context) => {
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '');
   const sites = entries.map(readSite);
-  const problems = sites.flatMap((site, index) =>
-    'problem' in site ? withoutSecrets(`${nameOfEntry(entries[index])}: ${site.problem}`) : [],
-  );
+  // By their numbers: whoever names the wrong file may have named one that holds secrets.
+  const problems = sites.flatMap((site, index) => ('problem' in site ? `entry ${index + 1}: ${site.problem}` : []));
   if (entries.length === 0) problems.push('it names no site');
   if (problems.length > 0) {
     const more = problems.length - maxProblems;
@@ -42,19 +41,6 @@ const siteList = z.string().transform((text, context) => {
   }
   return sites.flatMap((site) => ('problem' in site ? [] : site));
 });
-
-/** Enough of an entry to find it. The file may have been named by mistake, and hold secrets, which must not be logged. */
-function nameOfEntry(entry = ''): string {
-  if (/^https?:/i.test(entry)) return entry;
-  const [word = ''] = /^[\w.-]*/.exec(entry) ?? [];
-  const name = word.includes('.') ? word : word.slice(0, maxWordLength);
-  return name === entry ? name : `${name}…`;
-}
-
-// URLs have passwords, and a secret of Latchkey has 32 characters or more.
-function withoutSecrets(text: string): string {
-  return text.replace(/\/\/[^/\s]*@/g, '//…@').replace(/[^\s.:@]{32,}/g, '…');
-}
 
 function readSite(entry: string): SiteSetting | { problem: string } {
   const [, address = '', names] = /^([^=\s]*)\s*(?:=(.*))?$/s.exec(entry) ?? [];
@@ -77,7 +63,8 @@ function readSite(entry: string): SiteSetting | { problem: string } {
   const visitors = given.map(readAllowListEntry);
   const unreadable = given.filter((_, index) => visitors[index] === undefined);
   if (unreadable.length > 0) {
-    return { problem: `${unreadable.join(' ')} is neither an address nor an @domain, such as @example.org without *` };
+    const shown = unreadable.map((name) => (name.length < minSecretLength ? name : '…'));
+    return { problem: `${shown.join(' ')} is neither an address nor an @domain, such as @example.org without *` };
   }
   return { origin, visitors: visitors.filter((visitor) => visitor !== undefined) };
 }
