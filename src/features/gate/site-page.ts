@@ -99,7 +99,7 @@ export function refuseVisitor(
   });
 }
 
-/** Tells visitors who may enter that it was not the gate that refused a page. */
+/** Tells visitors who may enter a site that something refused this page all the same, most likely the proxy itself. */
 export function explainOtherRefusal(res: Response, { origin }: Site, email: string): void {
   const { host } = new URL(origin);
   sendSitePage(res, 403, {
