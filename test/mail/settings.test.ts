@@ -25,7 +25,7 @@ describe('mail settings', () => {
         'smtp://@m',
       ],
     ],
-    ['MAIL_FROM', ['\u200blogin@example.com', 'Latchkey <\u202alogin@example.com\u202c>']],
+    ['MAIL_FROM', ['\u200blogin@example.com', 'Latchkey <\u202alogin@example.com\u202c>', 'login＠example.com']],
     ['MAIL_FROM', ['x', 'Latchkey', 'Latchkey <login>', '<login@example.com', 'Latchkey <login@example.com> x']],
   ])('%s rejects %j', (name, values) => {
     for (const value of values) expect([value, ...blamed({ [name]: value })]).toEqual([value, name]);
@@ -41,6 +41,11 @@ describe('mail settings', () => {
     expect(fromOf({ MAIL_FROM: 'Front desk < Desk@Example.com > ' })).toEqual({
       name: 'Front desk',
       address: 'Desk@example.com',
+    });
+    // Persian and Sinhala are written with joiners.
+    expect(fromOf({ MAIL_FROM: 'می\u200cخواهم <login@ශ්\u200dරී.example>' })).toEqual({
+      name: 'می\u200cخواهم',
+      address: 'login@xn--10cl1a0b660p.example',
     });
     expect(fromOf({ SITE_NAME: 'Acme' })).toEqual({ name: 'Acme', address: 'login@login.example.com' });
   });
