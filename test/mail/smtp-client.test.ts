@@ -330,7 +330,7 @@ describe('a mail', () => {
     expect([ascii.inbox, ascii.seen]).toEqual([[], ['greeting']]);
   });
 
-  test('is tried again if the reply to its recipient is none of SMTP', () => {
+  test('is tried again if the reply to its recipient has no code', () => {
     const details = { code: 'EENVELOPE', command: 'RCPT TO', response: 'Hello there' };
     const { server: smtp } = smtpOptions({ port: 587 });
     const letter = { from: 'login@example.com', to: mail.to, message: Buffer.alloc(0) };
@@ -385,6 +385,7 @@ describe('a mail', () => {
     ],
     ['Ok 0100018b5c3c0a4f-000000', { reply: 250, queueId: '0100018b5c3c0a4f-000000' }],
     ['1653776100', { reply: 250, queueId: '1653776100' }],
+    ['abcdef message accepted for delivery', { reply: 250, queueId: 'abcdef' }],
     ['Accepted', { reply: 250 }],
     ['2.6.0 Success', { reply: 250, enhanced: '2.6.0' }],
     ['2.6.0 <x@y> [InternalId=12345, Hostname=z] Queued', { reply: 250, enhanced: '2.6.0', queueId: '12345' }],

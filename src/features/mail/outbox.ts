@@ -181,7 +181,7 @@ export class RedisOutbox implements Outbox {
         if (lane === 'withheld') return this.#tell(envelope, '', { isDecoy: true });
         publishSent(envelope.kind, ageMs);
         this.#log.info({ ...logFieldsOf(envelope), ...reply, seconds: inSeconds(ageMs) }, 'mail sent');
-        // The mail catcher has no reply.
+        // The mail catcher gives no reply.
         const told = reply.queueId ? `, queue id ${reply.queueId}` : reply.reply ? `, reply ${reply.reply}` : '';
         this.#tell(envelope, `mail delivered: ${envelope.kind}${told}`);
         await this.#call('onAccepted', envelope);

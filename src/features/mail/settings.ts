@@ -152,7 +152,7 @@ function readServer(smtpUrl: string, options: Pick<SmtpServer, 'clientName' | 'm
   };
 }
 
-// Not by the end of the text: `new URL()` drops white space, and a # with nothing behind it.
+// As it is parsed: `new URL()` drops white space at the end, and a # with nothing after it.
 function isTlsOptional(smtpUrl: string): boolean {
   return new URL(smtpUrl).search !== '';
 }

@@ -17,8 +17,10 @@ const queueIdForms = [
   /\bqueued as ([\w.-]{1,64})/i,
   /\bid=([\w.-]{1,64})/i,
   /\bInternalId=(\d{1,64})/i,
-  // Google puts the time in front. An id has a digit, and a word such as "accepted" has none.
-  /^250 (?:2\.\d\.\d{1,3} )?(?:ok:? +)?(?:\d{10} +)?(?=[a-z_.-]*\d)([\w.-]{6,64})(?: message accepted| - gsmtp|\s*$)/i,
+  // Google puts the time in front.
+  /^250 (?:2\.\d\.\d{1,3} )?(?:ok:? +)?(?:\d{10} +)?([\w.-]{6,64})(?: message accepted| - gsmtp)/i,
+  // With nothing behind it, only a digit tells an id from a word such as "accepted".
+  /^250 (?:2\.\d\.\d{1,3} )?(?:ok:? +)?(?=[a-z_.-]*\d)([\w.-]{6,64})\s*$/i,
 ];
 
 /** The codes of a reply. Its text may quote the address, and is not logged. */
@@ -114,7 +116,7 @@ export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer
   }
   if (code === 'ETLS' || /^(?:ERR_SSL_|EPROTO$)/.test(originalCode ?? '')) {
     if (command !== 'STARTTLS' || responseCode === undefined) return `the TLS handshake with ${where} fails`;
-    // RFC 3207, 4. The advice to do without TLS is for servers that have none.
+    // 4xx is for the moment (RFC 3207, 4): only where a server has no TLS at all may somebody do without.
     return responseCode < 500
       ? `${where} can't start TLS at the moment (${responseCode}): look at its log, and at its certificate`
       : `${where} does not offer STARTTLS: use smtps://, or ?tls=optional if the network is trusted`;
