@@ -239,7 +239,7 @@ describe('after a sign-in by code', () => {
     expect((await enterCode(visitor, '12345678')).location).toBe('/admin');
   });
 
-  test('neither is a clock that has been set back', async () => {
+  test('a clock that has been set back is no reason to log in again', async () => {
     const { visitor } = await newMember(app);
     await askToSignIn(visitor);
     vi.useFakeTimers({ toFake: ['Date'] });

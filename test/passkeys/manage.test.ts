@@ -94,6 +94,7 @@ describe('a name', () => {
     ['phone\u202e', 'characters that nobody can see'],
     ['\u200d\ufe0f', 'characters that nobody can see'],
     ['\u2800 \u2800', 'Enter a name.'],
+    ['\u2800\ufe0f', 'Enter a name.'],
     ['phone\u{e0067}\u{e007f}', 'characters that nobody can see'],
     ['\u{1f3f4}\u{e0067}\u{e0062}', 'characters that nobody can see'],
   ])('such as %j is refused at its field', async (name, problem) => {

@@ -108,15 +108,15 @@ function listed(account: Account | undefined): ListedPasskey[] {
 
 // What joins letters and emojis, or chooses how they look, is a part of those: Persian words and many emojis have it.
 const joiners = /(?<=[^\s\p{C}\p{DI}])[\p{Join_Control}\p{Variation_Selector}]+/gu;
-// Some flags, such as that of Scotland, are a black one and the name of the region in invisible letters (UTS 51, C.1).
+// Flags such as that of Scotland are a black one, and the name of the region in invisible characters (UTS 51, C.1).
 const regions = /(?<=\u{1f3f4})[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]+\u{e007f}/gu;
 
 function problemOf(name: string): string | undefined {
-  // The blank of Braille is no white space to Unicode.
-  if (/^[\s\u2800]*$/.test(name)) return 'Enter a name.';
+  const seen = name.replace(joiners, '').replace(regions, '');
+  // Unicode does not count the blank of Braille as white space.
+  if (/^[\s\u2800]*$/.test(seen)) return 'Enter a name.';
   if ([...name].length > maxNameLength) return `That name is too long. It can have up to ${maxNameLength} characters.`;
-  const isVisible = !/[\p{C}\p{DI}]/u.test(name.replace(joiners, '').replace(regions, ''));
-  return isVisible ? undefined : 'That name has characters that nobody can see.';
+  return /[\p{C}\p{DI}]/u.test(seen) ? 'That name has characters that nobody can see.' : undefined;
 }
 
 function handleIn(req: Request): string {

@@ -48,7 +48,7 @@ export function handleOf(credentialId: string): string {
   return createHash('sha256').update(credentialId).digest('base64url').slice(0, 22);
 }
 
-/** Whether this could be the public name of a passkey; no other field of an account could. */
+/** Whether this has the form of a handle, which no other field of an account has. */
 export function isHandle(text: unknown): text is string {
   return typeof text === 'string' && /^[\w-]{22}$/.test(text);
 }
