@@ -47,7 +47,7 @@ test('nobody signs in from a blocked network, for as long as it is blocked; sess
   expect(await signIn(ann)).toBe(303);
 });
 
-test('to unblock a range names the blocks around it and in it, which still hold', async () => {
+test('unblocking a range names the blocks around it and inside it, which still hold', async () => {
   const networks = ['203.0.112.0/20', '203.0.113.0', '203.0.113.0/25', '203.0.113.77', '203.0.114.1'];
   for (const network of networks) await change('block', network);
   const { text, json } = await change('unblock', '203.0.113.0/24');
@@ -56,7 +56,7 @@ test('to unblock a range names the blocks around it and in it, which still hold'
   expect(json).toHaveProperty('stillBlocked.length', inside.length);
   expect(text).toContain(`It is still in ${around}, which is blocked: unblock that.\n`);
   for (const network of inside) {
-    expect(text).toContain(`${network} is in it, and still blocked: unblock that as well.\n`);
+    expect(text).toContain(`${network} is inside it and is still blocked: unblock that as well.\n`);
   }
   for (const network of networks) await change('unblock', network);
 });

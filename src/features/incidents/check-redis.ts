@@ -1,7 +1,6 @@
 import { reasonOf } from '../../cli/command.ts';
 import { type Opened, permissionProblem } from '../../cli/operator.ts';
 import type { Config } from '../../config.ts';
-import { checkWritable } from '../../redis/client.ts';
 import type { RedisUnavailable } from '../../redis/deadline.ts'; // feature: redis-checks
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { Finding } from '../../shared/operations.ts';
@@ -29,9 +28,13 @@ export async function checkRedis({ redis, keyspace }: Opened, config: Config): P
   ];
 }
 
-/** As `/readyz` does: a Redis that is full, or can't save, still answers whoever reads. */
+/**
+ * A Redis that is full, or can't save, still answers reads. For `/readyz`, one shard of a Cluster that takes writes is enough;
+ * here all must.
+ */
 async function checkWrites(redis: Opened['redis']): Promise<Finding> {
-  const problem = await withTimeout(deadlineMs, checkWritable(redis)).then(
+  const writes = (redis.probeKeys ?? ['ready']).map((key) => redis.set(key, '', { condition: 'XX' }));
+  const problem = await withTimeout(deadlineMs, Promise.all(writes)).then(
     () => undefined,
     (error: unknown) => `nobody can sign in: ${reasonOf(error)}`,
   );

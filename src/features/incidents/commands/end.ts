@@ -35,7 +35,7 @@ async function endOf(email: EmailAddress, handle: unknown, { openToAct }: Operat
   await report({
     command: 'end',
     person: tagOf(email),
-    // Anything else may be the session's own id, which does not belong in a log.
+    // What matched no session may be the id of one, which must not be logged.
     ...(handle !== undefined && meant.length > 0 && { session: handle }),
     ended: count,
   });

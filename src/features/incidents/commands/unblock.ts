@@ -42,12 +42,12 @@ async function unblockNetwork(network: Network, opened: OpenedToAct): Promise<Ou
   const wider = namesAround(addressIn(text)).slice(0, network.bits).map(networkText);
   const stillIn = blocked.filter((each) => wider.includes(each));
   const isInside = (each: string) => namesAround(addressIn(each))[network.bits] === name;
-  const stillBlocked = blocked.filter((each) => isInside(each) && !wider.includes(each));
+  const stillBlocked = blocked.filter((each) => isInside(each) && each !== text && !wider.includes(each));
   const lines = [
     wasBlocked ? `${text} is not blocked any more.` : `${text} was not blocked.`,
     `Reset ${countText(counters, 'counter')}.`,
     ...stillIn.map((each) => `It is still in ${each}, which is blocked: unblock that.`),
-    ...stillBlocked.map((each) => `${each} is in it, and still blocked: unblock that as well.`),
+    ...stillBlocked.map((each) => `${each} is inside it and is still blocked: unblock that as well.`),
   ];
   return { text: `${lines.join('\n')}\n`, json: { network: text, wasBlocked, counters, stillIn, stillBlocked } };
 }
