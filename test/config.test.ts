@@ -119,7 +119,7 @@ describe('mistakes', () => {
       ['https://example.com,www.example.com', 'https://example.com;', 'https://0.0.0.0:3000', 'http://[::]'],
     ],
     ['HOST', ['127.0.0.1:3000', '127.0.0.1, ::1', 'local host', 'unix:/run/latchkey.sock', '[::1]', '/run/x']],
-    ['SITE_NAME', ['   ', '\u00a0 ']],
+    ['SITE_NAME', ['   ', '\u00a0 ', '\u200d', ' \u200c']],
     ['SESSION_SECRET', [`${'x'.repeat(32)},${'x'.repeat(32)}`]],
     ['BASE_URL', ['https://me@example.com', 'https://example.com/?x', 'https://example.com/#x', '//example.com']],
     ['TRUST_PROXY', ['true', 'false', 'TRUE', 'banana', 'loopback,true', '-1', '1.5', '100', '10.0.0.0/33', ',']],

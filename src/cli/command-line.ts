@@ -51,7 +51,7 @@ function parse({ options = {} }: Command, args: string[]) {
   }
 }
 
-// Only the last one would count, and nobody would notice that the others were left alone.
+// `parseArgs` keeps the last value, and silently drops the others.
 function refuseSecondValue(names: string[]): void {
   const twice = names.find((name, position) => names.indexOf(name) < position);
   if (twice !== undefined) throw new UsageError(`--${twice} may be given only once`);

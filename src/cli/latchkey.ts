@@ -9,7 +9,7 @@ import { commands } from './commands.ts';
 import { newOperator } from './operator.ts';
 
 const readerHasGone = 'EPIPE';
-process.stdout.on('error', () => {}); // `print` tells of it.
+process.stdout.on('error', () => {}); // `print` reports it; unheard, the event would end the process.
 
 const words = process.argv.slice(2);
 const namedCommand = words.find((word) => Object.hasOwn(commands, word));
@@ -44,7 +44,7 @@ async function run(): Promise<ExitCode> {
   return exitCode;
 }
 
-/** Whoever reads no further, such as `head`, has what they wanted. A full disk is a failure. */
+/** Prints the answer. A reader that closes the pipe early, such as `head`, is no failure; a full disk is one. */
 function print(text: string): Promise<void> {
   return new Promise((done, fail) => {
     process.stdout.write(text, (error?: NodeJS.ErrnoException | null) => {

@@ -27,8 +27,8 @@ const domainName = new RegExp(String.raw`^(?:${label}\.)*(?!\d+$)${label}$`);
 /**
  * Reads an e-mail address as RFC 5321 and 6531 have it, quoted and international ones included.
  *
- * Two spellings are one address only if they name one mailbox: white space and invisible characters around it; the case of
- * ASCII letters; the canonical composition of characters (NFC); needless quotes; in the domain, what IDNA maps (UTS #46);
+ * Two spellings are one address only if they name one mailbox: white space and a few invisible characters around it; the case
+ * of ASCII letters; the canonical composition of characters (NFC); needless quotes; in the domain, what IDNA maps (UTS #46);
  * and the `＠` of East Asian keyboards where there is no `@`. Nothing else, since Unicode's other rules map foreign letters
  * onto ASCII ones (the Kelvin sign becomes `k`), and with that one person's address onto another's.
  * @param typed any value that a request may hold

@@ -102,7 +102,7 @@ export const coreSettings = {
   SITE_NAME: setting({
     about: 'The name of the site, as pages and mails show it.',
     default: 'Latchkey',
-    read: anyText.regex(/^(?!\s+$)(\p{Join_C}|[^\p{C}"<>\\]){1,40}$/u, 'takes 1 to 40 characters, no quote or bracket'),
+    read: anyText.regex(/^(?![\s\p{DI}]+$)(\p{Join_C}|[^\p{C}"<>\\]){1,40}$/u, 'takes 1 to 40 characters, no " < > \\'),
   }),
   LOG_LEVEL: setting({
     about:

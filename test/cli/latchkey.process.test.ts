@@ -65,7 +65,7 @@ test('a wrong command line changes nothing, and shows how it is typed', async ()
   expect((await ann.get('/admin')).status).toBe(200);
 });
 
-test('whoever reads no further, as `head` does, is told nothing more', async () => {
+test('it exits with 0 and prints no error when its reader closes the pipe, as `head` does', async () => {
   for (const words of [['count'], ['--help'], ['--version']]) {
     expect(await runLatchkey(words, env, 'nobody')).toEqual({ code: 0, stdout: '', stderr: '' });
   }

@@ -62,7 +62,7 @@ describe.each([
     client.destroy();
 
     const denied = await redis.client((admin) => admin.aclLog());
-    // The start asks about persistence and eviction where it may. A PING learns even from an error that Redis is there.
+    // The start asks about persistence and eviction where it may. To a PING, even an error shows that Redis is there.
     const optional = /^(info|config\|get|ping)$/;
     expect(denied.map(({ object }) => object).filter((object) => !optional.test(object))).toEqual([]);
     const keys = await redis.client((admin) => admin.keys('*'));

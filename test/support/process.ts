@@ -242,7 +242,7 @@ async function connectToRedis(cwd: string) {
   }
 }
 
-/** Below those that systems give to connections, and each worker has its own. Vitest starts one per processor, or a few. */
+/** Below those that systems give to connections, and each worker has its own: at most one per processor, or up to 12. */
 const mostWorkers = Math.max(12, availableParallelism());
 const portsEach = Math.floor(12_000 / mostWorkers);
 const portsOfWorker = {

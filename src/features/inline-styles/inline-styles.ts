@@ -40,7 +40,7 @@ export function inlineStyles(directory: string, { reload }: { reload: boolean })
   };
 }
 
-/** The compacted style sheets, by their texts. */
+/** The compacted style sheets, by their texts, for all apps of a process, such as those of tests. */
 const compacted = new Map<string, string>();
 
 const quoted = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/.source;

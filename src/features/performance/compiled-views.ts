@@ -15,7 +15,7 @@ type View = { render: Render; includes: Map<string, Included> };
  */
 export type RenderView = (name: string, ...locals: object[]) => string;
 
-/** The compiled views, by their texts. */
+/** The compiled views, by their texts, for all apps of a process, such as those of tests. */
 const compiled = new Map<string, Render>();
 
 type CompileOptions = { directory: string; reload: boolean; remembered?: Readonly<Record<string, string>> };
