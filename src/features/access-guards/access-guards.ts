@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express';
-import { now } from '../../clock.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { isOnList, readAllowListEntry } from '../../session/allow-list.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { currentEmail } from '../../session/sign-in.ts';
+import { distanceMs } from '../../shared/distance.ts';
 
 /**
  * Lets some of the signed-in visitors through. An empty list lets nobody through.
@@ -30,9 +30,7 @@ export function requireFreshLogin({ withinSeconds }: { withinSeconds: number }):
   if (!(withinSeconds > 0)) throw new RangeError('withinSeconds must be a positive number');
   return function requireFreshLogin(req, res, next) {
     currentEmail(req);
-    // Once the clock has been set back, a login lies in the future, and must not be fresh until then.
-    const ageMs = Math.abs(now() - (req.session.signedInAt ?? 0));
-    if (ageMs <= withinSeconds * 1000) return next();
+    if (distanceMs(req.session.signedInAt ?? 0) <= withinSeconds * 1000) return next();
     // The login form takes it over, or the session that follows would end with the browser.
     res.locals.remember = req.session.remember;
     throw new HttpError(401, 'Please log in again to continue.');

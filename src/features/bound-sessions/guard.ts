@@ -9,6 +9,7 @@ import { SessionEnded } from '../../session/commands.ts';
 import { cookieAttributes } from '../../session/cookie.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { handleOf } from '../../session/session-id.ts';
+import { distanceMs } from '../../shared/distance.ts';
 import { type Binding, bindingOf, confirmBinding } from './binding.ts';
 import type { CookieState } from './bound-cookie.ts';
 import type { Reason } from './refusals.ts';
@@ -48,8 +49,7 @@ export function requireBoundCookie(parts: BoundParts, origin: string): RequestHa
       return letPass(parts, { req, res, next, wasBound: false });
     const binding = bindingOf(req.session);
     const state = binding ? cookies.check(req, req.sessionID, binding.key) : 'wrong';
-    // Neither way: after a clock has been set back, the grace would last for as long.
-    const isGrace = Math.abs(now() - signedInAt) < graceSeconds * 1000;
+    const isGrace = distanceMs(signedInAt) < graceSeconds * 1000;
     // A binding that can't be read is damaged, or a later version's: nothing proves it.
     const isNeeded = !binding || (binding.isConfirmed && !isGrace);
     if (state !== 'good' && isNeeded) return answerWithoutProof(parts, origin, { req, res, next, state, email });
@@ -77,7 +77,7 @@ async function answerWithoutProof(parts: BoundParts, origin: string, visit: Visi
   const { sessionID: sessionId } = req;
   const { signedInAt = 0, remember = false } = req.session;
   const skipped = skippedReason(parts, req);
-  const isNew = Math.abs(now() - signedInAt) < newSeconds * 1000;
+  const isNew = distanceMs(signedInAt) < newSeconds * 1000;
   const usual = state === 'wrong' && !isNew ? 0 : usualPatienceMs;
   const patienceMs = skipped === undefined ? usual : skippedPatienceMs;
   const isLogin = /^\/login(?:\/|$)/.test(req.path);

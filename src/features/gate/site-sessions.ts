@@ -1,7 +1,7 @@
 import type { SessionData } from 'express-session';
-import { now } from '../../clock.ts';
 import type { SessionSecrets } from '../../config.ts';
 import { copyOf } from '../../shared/copy-of.ts';
+import { distanceMs } from '../../shared/distance.ts';
 import { isBindingInForce } from '../../shared/session-binding.ts';
 import type { Assertions } from './assertions.ts';
 import { Seal } from './seal.ts';
@@ -36,7 +36,7 @@ export const boundSiteSeconds = 3600;
 
 /** Whether a site is still open to the session that has opened it. */
 export function isStillOpen({ openedAt }: SiteSession, { binding }: Pick<SessionData, 'binding'>): boolean {
-  return !isBindingInForce(binding) || Math.abs(now() - openedAt) < boundSiteSeconds * 1000;
+  return !isBindingInForce(binding) || distanceMs(openedAt) < boundSiteSeconds * 1000;
 }
 
 /**

@@ -1,8 +1,8 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
-import { now } from '../../clock.ts';
 import type { AdminSection, Core, SignInWay } from '../../core.ts';
 import { allowOnly } from '../../middleware/errors.ts';
 import { requireLogin } from '../../middleware/require-login.ts';
+import { distanceMs } from '../../shared/distance.ts';
 import type { PersonalKeys } from '../../shared/operations.ts';
 import { requireFreshLogin } from '../access-guards/access-guards.ts';
 import type { MailFeature } from '../mail/mail.ts';
@@ -67,7 +67,7 @@ export function openPasskeys(core: Core, { outbox }: MailFeature, signInWay: Sig
     adminSections: [{ view: 'passkeys/admin-section', load: async () => ({}) }],
     pageAfterSignIn(req, res, next) {
       // In a second tab, a code may come long after the sign-in: the offer would ask for another one.
-      const isFresh = Math.abs(now() - (req.session.signedInAt ?? 0)) < freshSeconds * 1000;
+      const isFresh = distanceMs(req.session.signedInAt ?? 0) < freshSeconds * 1000;
       const isLater = !isFresh || cookies.wasOffered(req) || next.startsWith(listPath);
       // Only a script that found passkeys to work has asked for that cookie.
       if (isLater || !partyOf(req) || cookies.readBrowser(req) === undefined) return next;
