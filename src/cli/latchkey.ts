@@ -8,7 +8,6 @@ import { readCommandLine, usageText } from './command-line.ts';
 import { commands } from './commands.ts';
 import { newOperator } from './operator.ts';
 
-const readerHasGone = 'EPIPE';
 process.stdout.on('error', () => {}); // `print` reports it; unheard, the event would end the process.
 
 const words = process.argv.slice(2);
@@ -48,7 +47,7 @@ async function run(): Promise<ExitCode> {
 function print(text: string): Promise<void> {
   return new Promise((done, fail) => {
     process.stdout.write(text, (error?: NodeJS.ErrnoException | null) => {
-      if (!error || error.code === readerHasGone) done();
+      if (!error || error.code === 'EPIPE') done();
       else fail(new Error('the answer could not be written', { cause: error }));
     });
   });

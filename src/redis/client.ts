@@ -19,8 +19,8 @@ export interface RedisClient {
 }
 
 /** Rejects unless Redis takes writes: a replica, and a Redis that is full or loading, refuses even one without effect. */
-export async function checkWritable(redis: RedisClient): Promise<void> {
-  const writes = (redis.probeKeys ?? ['ready']).map((key) => redis.set(key, '', { condition: 'XX' }));
+export async function checkWritable(redis: RedisClient, keys = redis.probeKeys ?? ['ready']): Promise<void> {
+  const writes = keys.map((key) => redis.set(key, '', { condition: 'XX' }));
   await Promise.any(writes).catch(({ errors }: AggregateError) => {
     throw errors[0];
   });

@@ -1,5 +1,5 @@
-import { openSync, readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { expect, onTestFinished, test } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { signedIn } from '../support/client.ts';
 import { builtFile } from '../support/process.ts';
@@ -76,6 +76,7 @@ test.runIf(process.platform === 'linux')(
   async () => {
     const ann = await signedIn(url);
     const full = openSync('/dev/full', 'w');
+    onTestFinished(() => closeSync(full));
     expect(await runLatchkey(['end', 'ann@example.com'], env, full)).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^latchkey: the answer could not be written \(ENOSPC: [^\n]*\)\n$/),

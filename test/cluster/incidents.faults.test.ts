@@ -4,8 +4,23 @@ import { signedIn } from '../support/client.ts';
 import { startServer } from '../support/process.ts';
 import { startCluster } from './start-cluster.ts';
 
+const { url: redisUrl, nodes, ownerOf } = await startCluster();
+
+test('doctor says that a single shard refuses writes', async () => {
+  const doctor = async () => {
+    const { findings } = (await latchkeyOn(redisUrl)('doctor')).json as {
+      findings: { what: string; problem?: string }[];
+    };
+    return findings.find(({ what }) => what === 'writes to Redis')?.problem;
+  };
+  expect(await doctor()).toBeUndefined();
+  const shard = await ownerOf('ready0');
+  await shard.client((client) => client.configSet({ 'min-replicas-to-write': '2' }));
+  expect(await doctor()).toContain('NOREPLICAS');
+  await shard.client((client) => client.configSet({ 'min-replicas-to-write': '0' }));
+}, 60_000);
+
 test('the commands reach the sessions on every primary of a Cluster, and the cut-off every process', async () => {
-  const { url: redisUrl, nodes } = await startCluster();
   const env = { REDIS_URL: redisUrl, SESSION_SECRET: cliSecret };
   const servers = await Promise.all([startServer({ env }), startServer({ env })]);
   const addresses = Array.from({ length: 12 }, (_, number) => `visitor${number}@example.com`);

@@ -1,6 +1,7 @@
 import { reasonOf } from '../../cli/command.ts';
 import { type Opened, permissionProblem } from '../../cli/operator.ts';
 import type { Config } from '../../config.ts';
+import { checkWritable } from '../../redis/client.ts';
 import type { RedisUnavailable } from '../../redis/deadline.ts'; // feature: redis-checks
 import { deadlineMs, withTimeout } from '../../redis/deadline.ts';
 import type { Finding } from '../../shared/operations.ts';
@@ -33,7 +34,7 @@ export async function checkRedis({ redis, keyspace }: Opened, config: Config): P
  * here all must.
  */
 async function checkWrites(redis: Opened['redis']): Promise<Finding> {
-  const writes = (redis.probeKeys ?? ['ready']).map((key) => redis.set(key, '', { condition: 'XX' }));
+  const writes = (redis.probeKeys ?? ['ready']).map((key) => checkWritable(redis, [key]));
   const problem = await withTimeout(deadlineMs, Promise.all(writes)).then(
     () => undefined,
     (error: unknown) => `nobody can sign in: ${reasonOf(error)}`,

@@ -152,7 +152,7 @@ function readServer(smtpUrl: string, options: Pick<SmtpServer, 'clientName' | 'm
   };
 }
 
-// As it is parsed: `new URL()` drops white space at the end, and a # with nothing after it.
+// Parsed, since the text may end in white space or an empty `#`, which `new URL()` drops.
 function isTlsOptional(smtpUrl: string): boolean {
   return new URL(smtpUrl).search !== '';
 }

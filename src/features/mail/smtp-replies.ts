@@ -116,7 +116,7 @@ export function explainProblem(failure: unknown, { host, port, tls }: SmtpServer
   }
   if (code === 'ETLS' || /^(?:ERR_SSL_|EPROTO$)/.test(originalCode ?? '')) {
     if (command !== 'STARTTLS' || responseCode === undefined) return `the TLS handshake with ${where} fails`;
-    // 4xx is for the moment (RFC 3207, 4): only where a server has no TLS at all may somebody do without.
+    // A 4xx is temporary (RFC 3207, 4): doing without TLS is advice for servers that have none.
     return responseCode < 500
       ? `${where} can't start TLS at the moment (${responseCode}): look at its log, and at its certificate`
       : `${where} does not offer STARTTLS: use smtps://, or ?tls=optional if the network is trusted`;
