@@ -67,7 +67,8 @@ const listings = [...kept.map((name) => `src/features/${name}/feature.json`), 'd
 for (const file of ['package.json', 'biome.json', ...listings]) rewrite(file, withoutMentions);
 
 for (const path of gone) rmSync(path, { recursive: true, force: true });
-for (const [file, text] of texts) if (text !== textsBefore.get(file)) writeFileSync(file, text);
+const changed = [...texts].filter(([file, text]) => text !== textsBefore.get(file));
+for (const [file, text] of changed) writeFileSync(file, text);
 if (dependencies.length > 0) {
   const npm = [
     'uninstall',
@@ -79,7 +80,9 @@ if (dependencies.length > 0) {
   run('npm', [...npm, '--no-audit', '--no-fund', '--loglevel=error', ...dependencies]);
 }
 run(process.execPath, ['--import', 'tsx', 'scripts/docs.ts']);
-run(process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'format', '--write', '--log-level=error', '.']);
+// Only these: other files may be in the middle of an edit.
+const format = ['format', '--write', '--log-level=error', '--no-errors-on-unmatched'];
+run(process.execPath, ['node_modules/@biomejs/biome/bin/biome', ...format, ...changed.map(([file]) => file)]);
 console.log(`Took out ${removed.join(', ')}. Next: npm install && npm run check && npm test`);
 
 /** @returns {Map<string, Feature>} */

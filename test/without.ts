@@ -337,6 +337,17 @@ test.each([
   expect(filesOf()).toEqual(before);
 });
 
+test('work in progress stays as it is, formatted or not, complete or not', async () => {
+  const directory = newProject();
+  const unfinished = { 'src/unfinished.ts': 'export const   x = (', 'src/odd.ts': 'export   const y=1' };
+  for (const [name, text] of Object.entries(unfinished)) writeFileSync(join(directory, name), text);
+  const { code, output } = await run(directory, process.execPath, join(project, 'scripts/without.mjs'), 'one');
+  expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('Took out one.') });
+  for (const [name, text] of Object.entries(unfinished)) {
+    expect(readFileSync(join(directory, name), 'utf8')).toBe(text);
+  }
+});
+
 describe.each(features)('without %s', (feature) => {
   test('what is left is whole: it type-checks, has no dead code, and mentions it nowhere', async () => {
     const copy = await projectWithout([feature]);
