@@ -69,6 +69,9 @@ export default defineConfig({
           name: 'slow',
           include: slow,
           exclude: timed,
+          // Some run tools that use a core for ten seconds, beside others that do.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           setupFiles: ['test/support/build-first.ts'],
           maxWorkers: maxWorkers.slow,
           sequence: { groupOrder: 0 },
@@ -79,6 +82,7 @@ export default defineConfig({
         test: {
           name: 'timed',
           include: timed,
+          testTimeout: 60_000,
           setupFiles: ['test/support/build-first.ts'],
           maxWorkers: 1,
           sequence: { groupOrder: 2 },

@@ -131,7 +131,7 @@ describe('the image', () => {
     process.kill(server.pid, 'SIGTERM');
     expect(await server.ended).toEqual({ code: 0, signal: null });
     expect(await startProcess(check).ended).toMatchObject({ code: 1 });
-  }, 60_000);
+  });
 });
 
 function sourcesOf({ rest }: Instruction): string[] {

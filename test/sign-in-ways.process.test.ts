@@ -44,7 +44,7 @@ test('a new way to sign in does not compile until app.ts says what it does', () 
     text.replace(/^(\s*)trust: /m, "$1oidc: () => {\n$1  throw new Error('not yet');\n$1},\n$&"),
   );
   expect(compile()).toEqual({ status: 0, stdout: '' });
-}, 60_000);
+});
 
 test('nothing but the word trust trusts in production', () => {
   const { SIGN_IN: trusting, ...undecided } = production;

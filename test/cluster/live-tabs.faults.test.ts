@@ -45,4 +45,4 @@ test('on a Cluster, each end is heard of by every process, and by the node of it
   await expect.poll(() => channelsOf(to), { timeout: 10_000 }).toEqual([channel]);
   await kept.copy(there.url()).post('/logout');
   await expectEnd(left, staying);
-}, 60_000);
+});

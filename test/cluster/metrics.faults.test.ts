@@ -14,4 +14,4 @@ test('live sessions are counted on every primary of a Cluster', async () => {
   await startServer({ env: { ...env, METRICS_PORT: String(port) } });
   const metrics = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   await expect.poll(metrics, { timeout: 10_000 }).toMatch(/^latchkey_sessions 9$/m);
-}, 60_000);
+});

@@ -19,4 +19,4 @@ test('each node of a Cluster is sent the text of a script once', async () => {
   for (const owner of owners) {
     expect(await owner.client((admin) => admin.info('commandstats'))).toMatch(/^cmdstat_eval:calls=1,/m);
   }
-}, 60_000);
+});

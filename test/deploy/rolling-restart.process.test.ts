@@ -45,7 +45,7 @@ test('behind the shipped proxies, no request fails while both processes are repl
   expect(table.map(({ proxy, failed }) => ({ proxy, failed }))).toEqual(
     proxyNames.map((proxy) => ({ proxy, failed: [] })),
   );
-}, 60_000);
+});
 
 /** As an operator does it: stop one, start it again, and go on when it is ready. */
 async function replace(server: RunningServer | undefined, port: number): Promise<RunningServer> {

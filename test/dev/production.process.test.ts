@@ -28,4 +28,4 @@ test('production loads nothing that is for development alone', async () => {
   expect(loaded).toContain('session/store.ts');
   expect(loaded.filter((file) => file.startsWith('dev/'))).toEqual([]);
   expect((await loadedFiles({})).filter((file) => file.startsWith('dev/'))).toContain('dev/kept-secret.ts');
-}, 60_000);
+});

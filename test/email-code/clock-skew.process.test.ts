@@ -17,7 +17,7 @@ beforeAll(async () => {
   };
   servers.right = await startServer({ env });
   servers.ahead = await startServerAhead(11, { env });
-}, 60_000);
+});
 
 test.each([
   ['right', 'ahead'],

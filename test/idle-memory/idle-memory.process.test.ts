@@ -12,4 +12,4 @@ test('in production, what the start left behind is collected soon after it', asy
   // "testing" is V8's name for a collection that a program asks for; Node 22 and later say what was asked.
   const asked = /: testing|\) testing|GC in old space requested/;
   await vi.waitFor(() => expect(server.printed()).toMatch(asked), { timeout: 20_000, interval: 50 });
-}, 60_000);
+});

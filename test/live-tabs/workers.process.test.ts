@@ -18,4 +18,4 @@ test('every worker tells its browsers, and a shutdown waits for none of them', a
     await expect.poll(isOpen).toBe(false);
     expect(owners()).toEqual([tagOf('bob@example.com')]);
   }
-}, 60_000);
+});

@@ -57,7 +57,7 @@ describe.each(settings)('with $env', ({ env, processes }) => {
     // Each process has a log of its own.
     expect(complaints).toHaveLength(processes);
     for (const complaint of complaints) expect(complaint).toMatch(/^Latchkey's log can't be written \(ENOSPC/);
-  }, 60_000);
+  });
 
   test('a reader of the log that has stopped holds up neither requests nor the end', async () => {
     const pipe = newPipe();
@@ -67,7 +67,7 @@ describe.each(settings)('with $env', ({ env, processes }) => {
     for (let count = 1; count <= 20; count += 1) expect(await open('/login')).toBe(200);
     await expectToEnd(server);
     expect(read().trim()).toBe('');
-  }, 60_000);
+  });
 });
 
 test('a terminal that is stopped holds up neither requests nor the end', async () => {
@@ -83,7 +83,7 @@ test('a terminal that is stopped holds up neither requests nor the end', async (
   await expect.poll(() => isRunning(pid), { timeout: endsWithinMs, interval: 50 }).toBe(false);
   process.kill(server.pid, 'SIGCONT');
   expect(await server.ended).toEqual({ code: 0, signal: null });
-}, 60_000);
+});
 
 // Whoever shares a socket can make it block, and no other process can prevent that.
 test('a descriptor that blocks does not hold up the end, either', async () => {
@@ -98,7 +98,7 @@ test('a descriptor that blocks does not hold up the end, either', async () => {
     setTimeout(() => process.exit(), 1000);`;
   const command = [process.execPath, '--import', import.meta.resolve('tsx'), '--input-type=module', '-e', code];
   expect(await startProcess({ command }).ended).toEqual({ code: null, signal: 'SIGKILL' });
-}, 60_000);
+});
 
 test('what is said of the log on standard error does not hold up anything where both are one full pipe', async () => {
   const pipe = newPipe();
@@ -114,7 +114,7 @@ test('what is said of the log on standard error does not hold up anything where 
   const start = `exec ${process.execPath} --import ${import.meta.resolve('tsx')} -e "$code" >${pipe} 2>&1`;
   const { ended } = startProcess({ command: ['sh', '-c', start], env: { code } });
   expect(await ended).toEqual({ code: 0, signal: null });
-}, 60_000);
+});
 
 /** Whether a process of this number is there, and is not merely waited for. */
 function isRunning(pid: number): boolean {

@@ -18,7 +18,7 @@ describe('sessions, with limits shorter than the clocks of two processes differ'
     };
     servers.right = await startServer({ env });
     servers.ahead = await startServerAhead(aheadMinutes, { env });
-  }, 60_000);
+  });
 
   test.each([
     ['right', 'ahead'],

@@ -14,7 +14,7 @@ async function startServers(): Promise<Record<'before' | 'after', RedisServer>> 
   return { before, after };
 }
 
-describe('Sentinels that count their failovers from 0 again', { timeout: 60_000 }, () => {
+describe('Sentinels that count their failovers from 0 again', () => {
   test('were set up anew, and are followed', async () => {
     const { before, after } = await startServers();
     const sentinel = await startSentinel(before.port, name, 7);

@@ -50,7 +50,7 @@ describe('npm start', { timeout: 120_000 }, () => {
   });
 });
 
-describe('npm run dev', { timeout: 60_000 }, () => {
+describe('npm run dev', () => {
   test('reloads when a view or the source changes, and passes a SIGTERM on', async () => {
     const server = await startServer({ cwd, command: ['npm', 'run', 'dev'] });
     const textOf = async (path: string) => (await new Visitor(server.url()).get(path).catch(() => undefined))?.text;

@@ -117,7 +117,7 @@ ${refused.map((call) => `${call},\n`).join('')}];
     const { stdout } = spawnSync(tsc, [...options, 'typed.ts', 'refused.ts'], { cwd: app, encoding: 'utf8' });
     const errors = [...stdout.matchAll(/^(\S+)\((\d+),\d+\): error/gm)].map(([, file, line]) => `${file}:${line}`);
     expect(errors, stdout).toEqual(refused.map((_, position) => `refused.ts:${position + 4}`));
-  }, 60_000);
+  });
 });
 
 test('the documented example, twenty lines at most, runs in an empty directory with the packed Latchkey', async () => {

@@ -61,7 +61,7 @@ test('two processes share a port, a private Redis and a shutdown', async () => {
   process.kill(server.pid, 'SIGTERM');
   expect(await server.ended).toEqual({ code: 0, signal: null });
   expect(await watchRedis(server.cwd)).toBeUndefined();
-}, 60_000);
+});
 
 test('a worker that dies is replaced', async () => {
   const server = await startWorkers();
@@ -71,7 +71,7 @@ test('a worker that dies is replaced', async () => {
   await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
   expect(new Set(server.logged('listening').map(({ port }) => port)).size).toBe(1);
   expect((await open(server.url())).status).toBe(200);
-}, 60_000);
+});
 
 test('SIGHUP replaces all workers by ones with new settings, and no request fails', async () => {
   const redis = await startRedisServer('of-the-operator');
@@ -155,7 +155,7 @@ test('a reload takes over a changed PORT, and warns of what needs a restart', as
   expect(unchanged()).toEqual([]);
   reload({ PORT: String(changedPort), WORKERS: '3', SHUTDOWN_DELAY: '3s' });
   await expect.poll(unchanged, soon).toMatchObject([{ level: 30 }]);
-}, 60_000);
+});
 
 test('a worker that cannot start at a reload is logged with the reason, and nothing else is printed', async () => {
   const taken = new URL((await startServer()).url()).port;
@@ -174,7 +174,7 @@ test('a worker that cannot start at a reload is logged with the reason, and noth
   expect(stopped()[0]).not.toHaveProperty('err');
   expect(printed()).toEqual(before);
   expect((await open(server.url())).status).toBe(200);
-}, 60_000);
+});
 
 test('a connection that is on its way to a worker which is being replaced is answered by another', async () => {
   // On a busy machine: messages reach the primary late, so it goes on handing connections over to a worker that no longer
@@ -207,7 +207,7 @@ test('a connection that is on its way to a worker which is being replaced is ans
   isOver = true;
   await Promise.all(load);
   expect(answered).toBeGreaterThan(10);
-}, 60_000);
+});
 
 test('a shutdown during a reload waits for the worker that is being replaced', async () => {
   const server = await startWorkers();
@@ -226,7 +226,7 @@ test('a shutdown during a reload waits for the worker that is being replaced', a
   // It gives the request 5 s.
   expect(await server.ended).toEqual({ code: 0, signal: null });
   expect(server.logged('closed').map(({ pid }) => pid)).toContain(retiring);
-}, 60_000);
+});
 
 /** Workers don't ask for what they inherit while the file `hold` is in their directory, unless `go` is. */
 const heldCommand = () =>
@@ -277,7 +277,7 @@ test('a worker that dies while a reload starts its successor is replaced by that
   killWorkers();
   await expect.poll(() => server.logged('worker died'), soon).toHaveLength(2);
   await finishReload();
-}, 60_000);
+});
 
 test('a worker that dies while it and its successor start is replaced by that one alone', async () => {
   const { server, killWorkers, held, finishReload } = await startHolding();
@@ -289,7 +289,7 @@ test('a worker that dies while it and its successor start is replaced by that on
   for (const worker of both) process.kill(Number(worker), 'SIGKILL');
   await expect.poll(() => server.logged('worker not replaced'), soon).toHaveLength(1);
   await finishReload();
-}, 60_000);
+});
 
 test('a message to a worker that has just died harms nobody', async () => {
   const strike = `process.on('SIGUSR2', () => {
@@ -305,7 +305,7 @@ test('a message to a worker that has just died harms nobody', async () => {
   await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(1);
   expect(server.logged('closing after an uncaught error')).toEqual([]);
   expect((await open(server.url())).status).toBe(200);
-}, 60_000);
+});
 
 // feature: env-file
 test('a misspelt setting is warned of once, and again at a reload', async () => {
@@ -315,7 +315,7 @@ test('a misspelt setting is warned of once, and again at a reload', async () => 
   process.kill(server.pid, 'SIGHUP');
   await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
   expect(warnings()).toHaveLength(2);
-}, 60_000);
+});
 // end: env-file
 
 test('what is wrong with the settings of workers stops the start, and is said once', async () => {
@@ -326,7 +326,7 @@ test('what is wrong with the settings of workers stops the start, and is said on
   await expect(second).rejects.toThrow(/^(?!.*can't start.*can't start).*Latchkey can't start: bind EADDRINUSE/s);
   expect((await open(first.url())).status).toBe(200);
   await expect(startServer({ env: { WORKERS: 'many' } })).rejects.toThrow('WORKERS takes auto, or a number');
-}, 60_000);
+});
 
 // feature: metrics
 test('one port has the metrics of all workers, added up', async () => {
@@ -340,7 +340,7 @@ test('one port has the metrics of all workers, added up', async () => {
   expect(text).toMatch(/^latchkey_sessions 0$/m);
   process.kill(server.pid, 'SIGTERM');
   expect(await server.ended).toEqual({ code: 0, signal: null });
-}, 60_000);
+});
 
 test('counters never fall: those of workers that have ended are kept', async () => {
   const metricsPort = await freePort();
@@ -366,7 +366,7 @@ test('counters never fall: those of workers that have ended are kept', async () 
   await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(2);
   await visit(1);
   expect(await counted()).toBe('16');
-}, 60_000);
+});
 
 test('a worker that ends before it has answered does not hold up a reading of the metrics', async () => {
   const metricsPort = await freePort();
@@ -378,7 +378,7 @@ test('a worker that ends before it has answered does not hold up a reading of th
   expect((await open(`http://127.0.0.1:${metricsPort}`, '/nowhere')).status).toBe(404);
   process.kill(frozen, 'SIGKILL');
   expect((await reading).status).toBe(200);
-}, 60_000);
+});
 
 test('metrics can be read while a worker starts, which still gets what it inherits', async () => {
   const metricsPort = await freePort();
@@ -397,7 +397,7 @@ test('metrics can be read while a worker starts, which still gets what it inheri
   for (let count = 1; count <= 4; count += 1) {
     expect((await visitor.get('/admin', { headers: { Connection: 'close' } })).status).toBe(200);
   }
-}, 60_000);
+});
 
 test('a worker that does not answer costs a reading of the metrics, and nothing else', async () => {
   const metricsPort = await freePort();
@@ -410,5 +410,5 @@ test('a worker that does not answer costs a reading of the metrics, and nothing 
   await expect.poll(() => server.logged('metrics could not be read')).toMatchObject([{ level: 40 }]);
   expect((await read()).status).toBe(200);
   expect((await open(server.url())).status).toBe(200);
-}, 60_000);
+});
 // end: metrics
