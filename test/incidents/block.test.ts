@@ -154,6 +154,16 @@ test('unblocking a client gives it its attempts back, and no other', async () =>
   expect([await signIn(one), await signIn(other)]).toEqual([303, 429]);
 });
 
+test('unblocking the /64 of a client of IPv6, as the hint names it, gives the client its attempts back', async () => {
+  const client = from('2001:db8:5:6::7');
+  for (let tries = 0; tries < 3; tries += 1) await signIn(client);
+  // Many clients are in a wider range, which has no counter of its own.
+  expect((await change('unblock', '2001:db8:5:6::/63')).json).toMatchObject({ counters: 0 });
+  expect(await signIn(client)).toBe(429);
+  expect((await change('unblock', '2001:db8:5:6::/64')).json).toMatchObject({ counters: 3 });
+  expect(await signIn(client)).toBe(303);
+});
+
 test("a block ends by Redis's clock, by itself", async () => {
   await change('block', '192.0.2.50', '--for', '1h');
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2 * 3_600_000 });

@@ -36,7 +36,8 @@ async function unblockNetwork(network: Network, opened: OpenedToAct): Promise<Ou
   const name = networkName(network);
   const text = networkText(name);
   const wasBlocked = await blocks.remove(network);
-  const counters = network.bits === network.maxBits ? await deleteClientCounters(network, opened) : 0;
+  const isClient = network.bits >= (network.maxBits === 32 ? 32 : 64); // A client of IPv6 is counted by its /64.
+  const counters = isClient ? await deleteClientCounters(network, opened) : 0;
   await opened.report({ command: 'unblock', network: text, wasBlocked, counters });
   const blocked = (await blocks.list()).map((block) => block.network);
   const wider = namesAround(addressIn(text)).slice(0, network.bits).map(networkText);
