@@ -166,11 +166,11 @@ export function readConfig(env: NodeJS.ProcessEnv, problems: string[] = []): Con
     mistakes.push(`${name} ${error.issues.at(-1)?.message}`);
   }
   const values = read as OwnValues;
-  // A text that could not be read may be the one that is missed here.
+  // A text that could not be read may be the one that is missed here. A malformed setting is blamed once.
   const applicable = problems.length > 0 ? [] : [...checks, ...groups.flatMap(({ checks = [] }) => checks)];
   for (const { between, problem } of applicable) {
-    const contradiction = between.some((name) => malformed.has(name)) ? undefined : problem(values);
-    if (contradiction !== undefined) mistakes.push(contradiction);
+    const found = between.some((name) => malformed.has(name)) ? undefined : problem(values);
+    if (found !== undefined && !malformed.has(found.split(' ', 1)[0] ?? '')) mistakes.push(found);
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const ofFeatures = Object.entries<FeatureSettings>(features).map(([name, { read }]) => [name, read(values)]);

@@ -19,6 +19,11 @@ describe('the settings of sign-in by code', () => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(/^SMTP_URL is missing.*smtp:\/\/.*SIGN_IN=trust/)]);
   });
 
+  test('a malformed mail server is not also called missing, which would advise to trust everybody', () => {
+    expect(blamed({ ...undecided, SMTP_URL: 'http://mail.example.com' })).toEqual(['SMTP_URL']);
+    expect(blamed({ ...undecided, SIGN_IN: 'code', SMTP_URL: 'smtp://user@mail.example.com' })).toEqual(['SMTP_URL']);
+  });
+
   test('1,000 codes are mailed per hour unless MAILS_PER_HOUR says otherwise', () => {
     expect(readConfig({}).emailCode.mailsPerHour).toBe(1000);
     expect(readConfig({ MAILS_PER_HOUR: '7' }).emailCode.mailsPerHour).toBe(7);
