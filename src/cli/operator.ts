@@ -86,7 +86,7 @@ export function newOperator(config: Config, { actor, warnings = [], yes }: Optio
       ...opened,
       async report(about) {
         await new OperatorLog(redis).add({ ...about, actor, at: now() }).catch((error: unknown) => {
-          notices.push(`the app's log will not tell of this: ${reasonOf(error)}`);
+          notices.push(`this is not in the app's log: ${reasonOf(error)}`);
         });
         await keyspace.publish(channel);
       },

@@ -114,7 +114,7 @@ test('what was done holds, and is told, even if the app cannot log it', async ()
   await redis.set('operator-log', 'of another application');
   const { code, stdout, stderr } = await runLatchkey(['block', '127.0.0.1', '--for', '1m'], env);
   expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('Nobody can sign in from 127.0.0.1') });
-  expect(stderr).toMatch(/^latchkey: the app's log will not tell of this: .*WRONGTYPE/);
+  expect(stderr).toMatch(/^latchkey: this is not in the app's log: .*WRONGTYPE/);
   const signIn = async () => (await new Visitor(url).post('/login', { form: { email: 'ann@example.com' } })).status;
   await expect.poll(signIn).toBe(403);
   await redis.del(['operator-log', 'blocks']);
