@@ -33,12 +33,12 @@ test('the chance of a crowd over all addresses follows from MAILS_PER_HOUR', () 
   expect(page).toContain(`about ${((guesses / 10 ** codeDigits) * 100).toFixed(2)} % per day`);
 });
 
-test('to use up the mails of an hour takes at least five networks, by default', () => {
+test('to use up the mails of an hour takes at least five clients, by default', () => {
   const [{ points, seconds }] = rateLimits.asksPerClient;
   // The windows of an hour, and one that began before.
-  const asksPerNetwork = points * (3600 / seconds + 1);
-  const networks = Math.ceil(readConfig({ NODE_ENV: 'test' }).emailCode.mailsPerHour / asksPerNetwork);
-  expect(page).toContain(`by default takes requests from at least ${networks} networks`);
+  const asksPerClient = points * (3600 / seconds + 1);
+  const clients = Math.ceil(readConfig({ NODE_ENV: 'test' }).emailCode.mailsPerHour / asksPerClient);
+  expect(page).toContain(`by default takes requests from at least ${clients} clients`);
 });
 
 test('what becomes of codes under load is stated as it was measured: none is lost, known browsers wait under 2 s', () => {
