@@ -14,6 +14,7 @@ const nobody = 'nobody';
 let tabs;
 let listening;
 let failures = 0;
+/** By `performance.now()`: the system clock may be set back meanwhile. */
 let mayRetryAt = 0;
 
 /** Listens, or waits until the tab that does so is closed or hidden. */
@@ -31,10 +32,10 @@ function stop() {
 }
 
 async function listen(signal) {
-  await pause(Math.max(settleMs, mayRetryAt - Date.now()), signal);
+  await pause(Math.max(settleMs, mayRetryAt - performance.now()), signal);
   while (!signal.aborted) {
     await untilClosed(signal);
-    await pause(mayRetryAt - Date.now(), signal);
+    await pause(mayRetryAt - performance.now(), signal);
   }
 }
 
@@ -57,7 +58,7 @@ function untilClosed(signal) {
       const isRefused = stream.readyState === EventSource.CLOSED;
       const retryMs = isRefused ? refusedRetryMs : Math.min(firstRetryMs * 2 ** failures, maxRetryMs);
       failures += 1;
-      mayRetryAt = Date.now() + (isRefused ? retryMs / 2 : 0) + Math.random() * retryMs;
+      mayRetryAt = performance.now() + (isRefused ? retryMs / 2 : 0) + Math.random() * retryMs;
       close();
     };
   });

@@ -135,6 +135,23 @@ test('the next tab listens when the one that did is closed', async () => {
   await notice(otherTab).waitFor();
 });
 
+test('a page that was refused tries again within three minutes, though the clock was set back meanwhile', async () => {
+  const profile = await openProfile({ expectedNoise: /^Failed to load resource/ });
+  const page = await profile.newPage();
+  await page.clock.install();
+  await page.route('**/session-events', (route) => route.fulfill({ status: 503 }), { times: 1 });
+  const refused = page.waitForResponse('**/session-events');
+  await signIn(page, url, newEmail());
+  await page.clock.runFor(1000);
+  await refused;
+  await turn(page, 'hidden');
+  await page.clock.setSystemTime(Date.now() - 3_600_000);
+  await turn(page, 'visible');
+  const again = page.waitForRequest('**/session-events');
+  await page.clock.runFor(181_000);
+  await again;
+});
+
 test('a tab that logs out goes to the home page, and says nothing of an end', async () => {
   const { page } = await listening();
   await page.evaluate(`new MutationObserver(() => document.querySelector('[role=alert]') && console.error('a notice'))
