@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler } from 'express';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import {
+  RedisUnavailable,
   requireLogin,
   type SessionRedis,
   SessionStore,
@@ -245,4 +246,30 @@ test('errors of another version of the redis package are told apart as well', as
   await redis.del(key);
   await redis.lPush(key, 'of another type');
   expect([whileReadOnly, (await visitor.get('/')).status]).toEqual([200, 401]);
+});
+
+test('`destroy()` without a callback ends no process when Redis fails, and `noteOutage` is told', async () => {
+  const unhandled: unknown[] = [];
+  const noteUnhandled = (error: unknown) => unhandled.push(error);
+  process.on('unhandledRejection', noteUnhandled);
+  onTestFinished(() => void process.off('unhandledRejection', noteUnhandled));
+  const noted: unknown[] = [];
+  const noteOutage = (error: unknown) => noted.push(error);
+  const failing = await connectNode(await testRedis());
+  const url = await startPlainApp({ redis: failing, noteOutage }, (app) => {
+    app.post('/login', async (req, res) => {
+      await signIn(req, email);
+      res.redirect(303, '/');
+    });
+    app.post('/logout', (req, res) => {
+      failing.destroy();
+      Reflect.apply(req.session.destroy, req.session, []);
+      res.redirect(303, '/');
+    });
+  });
+  const visitor = new Visitor(url);
+  await visitor.signIn('any');
+  await visitor.post('/logout');
+  expect(unhandled).toEqual([]);
+  expect(noted).toEqual([expect.any(RedisUnavailable)]);
 });

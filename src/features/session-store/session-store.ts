@@ -19,12 +19,22 @@ const noLog = { info() {}, warn() {} };
 
 /** The store as an app of its own makes it: with defaults, and with its options checked. */
 export class SessionStore extends CoreStore {
+  readonly #noteOutage: CoreOptions['noteOutage'];
+
   /** @throws {TypeError} for options that are unknown, missing or wrong; the message lists them all */
   constructor(options: SessionStoreOptions) {
     checkStoreOptions(options);
     const { sessionsPerAddress = 50, isAllowed = () => true, log = noLog, noteOutage = () => {} } = options;
     const redis = options.prefix ? withPrefix(options.redis, options.prefix) : options.redis;
     super({ ...options, redis, sessionsPerAddress, isAllowed: yesOrNo(isAllowed), log, noteOutage });
+    this.#noteOutage = noteOutage;
+  }
+
+  /** Where an app calls `req.session.destroy()` without a callback, a failure that nobody handles would end its process. */
+  override destroy(...given: Parameters<CoreStore['destroy']>): Promise<boolean> {
+    const destroyed = super.destroy(...given);
+    if (!given[1]) destroyed.catch(this.#noteOutage);
+    return destroyed;
   }
 }
 
