@@ -22,6 +22,7 @@ const accounts = new Accounts(app.redis);
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
 });
 
 async function memberWithPasskey(): Promise<{
@@ -119,6 +120,19 @@ describe('a name', () => {
     const { visitor, handle } = await memberWithPasskey();
     expect((await visitor.post('/passkeys/rename', { form: { passkey: handle, name } })).status).toBe(303);
     expect((await visitor.get('/passkeys')).text).toContain(`<strong>${name}</strong>`);
+  });
+
+  test('is not said to have changed where the passkey was removed at the same moment', async () => {
+    const { visitor, email, handle } = await memberWithPasskey();
+    const { rename } = Accounts.prototype;
+    vi.spyOn(Accounts.prototype, 'rename').mockImplementationOnce(async (...given) => {
+      await accounts.remove(address(email), handle);
+      return Reflect.apply(rename, accounts, given);
+    });
+    const { status, text } = await visitor.post('/passkeys/rename', { form: { passkey: handle, name: 'Phone' } });
+    expect(status).toBe(404);
+    expect(text).toContain('You have no such passkey.');
+    expect((await visitor.get('/passkeys')).text).not.toContain('Phone');
   });
 
   test('of somebody else’s passkey cannot be changed', async () => {

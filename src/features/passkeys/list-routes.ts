@@ -57,7 +57,7 @@ export function renamePasskey(parts: PasskeyRoutes): RequestHandler {
       res.status(422).render('passkeys/rename', { passkey, typed: name.slice(0, 10 * maxNameLength), problem });
       return;
     }
-    await parts.accounts.rename(currentEmail(req), passkey.handle, name);
+    if (!(await parts.accounts.rename(currentEmail(req), passkey.handle, name))) throw noSuchPasskey();
     await answerChanged(req, res, `The passkey is called ${name} now.`);
   };
 }
@@ -96,7 +96,11 @@ async function findOwn(
   const passkeys = listed(await accounts.load(currentEmail(req)));
   const passkey = passkeys.find(({ handle }) => handle === wanted);
   if (passkey) return { passkey, isLast: passkeys.length === 1 };
-  throw new HttpError(404, 'You have no such passkey.', { link: { href: listPath, label: 'Your passkeys' } });
+  throw noSuchPasskey();
+}
+
+function noSuchPasskey(): HttpError {
+  return new HttpError(404, 'You have no such passkey.', { link: { href: listPath, label: 'Your passkeys' } });
 }
 
 /** The passkeys of an account as its owner sees them. */
