@@ -3,6 +3,7 @@ import { readAddress } from '../features/incidents/operands.ts';
 import { countText, tableText, timeText } from '../features/incidents/text.ts';
 import { Accounts } from '../features/passkeys/accounts.ts';
 import { describePasskey } from '../features/passkeys/personal-keys.ts';
+import { isHandle } from '../features/passkeys/record.ts';
 import { tagOf } from '../session/session-id.ts';
 import type { Command } from './command.ts';
 
@@ -28,7 +29,10 @@ const passkeys: Command = {
   },
 };
 
-/** Removes one passkey of an address, or all. Its owner gets no mail, whose link might restore it for a thief. */
+/**
+ * Removes one passkey of an address, or all. Its owner gets no mail, whose link might restore it for a thief, and those of
+ * earlier mails restore none any more.
+ */
 const removePasskeys: Command = {
   usage: ['remove-passkeys ADDRESS [--passkey PASSKEY]'],
   about: 'remove the passkeys of an address, or one of them',
@@ -42,6 +46,7 @@ const removePasskeys: Command = {
     );
     const { redis, report } = await openToAct();
     const accounts = new Accounts(redis);
+    if (isHandle(passkey)) await accounts.revokeLinks(email);
     const left = typeof passkey === 'string' ? await accounts.remove(email, passkey) : undefined;
     const removed = passkey === undefined ? await accounts.forget(tagOf(email)) : Number(left !== undefined);
     const named = left === undefined ? {} : { passkey };
@@ -50,7 +55,7 @@ const removePasskeys: Command = {
   },
 };
 
-/** Ends sessions, and says which passkeys can begin new ones. */
+/** Ends sessions, and says which passkeys can begin new ones. Whoever was in may have kept a link that restores another. */
 const end: Command = {
   ...endSessions,
   async run(given, operator) {
@@ -59,7 +64,9 @@ const end: Command = {
     if (typed === undefined) return outcome;
     const email = readAddress(typed);
     const { redis } = await operator.open();
-    const count = (await new Accounts(redis).load(email))?.passkeys.length ?? 0;
+    const accounts = new Accounts(redis);
+    if (given.values.session === undefined) await accounts.revokeLinks(email);
+    const count = (await accounts.load(email))?.passkeys.length ?? 0;
     if (count === 0) return outcome;
     const hint = `${email} can still sign in with ${countText(count, 'passkey')}. If one of them is not its owner's, "latchkey passkeys ${email}" lists them: remove it, then end the sessions again.`;
     return { ...outcome, text: `${outcome.text}${hint}\n`, json: Object.assign({}, outcome.json, { passkeys: count }) };

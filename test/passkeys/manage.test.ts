@@ -206,6 +206,17 @@ describe('removing', () => {
     expect((await visitor.get('/admin')).status).toBe(200);
   });
 
+  test('can no longer be undone once its owner has followed the link in the mail about its addition', async () => {
+    const { visitor, email, handle } = await memberWithPasskey();
+    const added = await linkFor(email, subjects.added);
+    await remove(visitor, handle);
+    const removed = await linkFor(email, subjects.removed);
+    const undone = await newVisitor(app).post('/passkeys/undo', { form: { token: added.token } });
+    expect(undone.text).toContain('That passkey has already been removed');
+    expect((await newVisitor(app).post('/passkeys/undo', { form: { token: removed.token } })).status).toBe(410);
+    expect((await accounts.load(address(email)))?.passkeys).toEqual([]);
+  });
+
   test('is undone once by a button that is pressed 20 times, and every press is told so', async () => {
     const { visitor, email, handle } = await memberWithPasskey();
     await remove(visitor, handle);

@@ -68,6 +68,25 @@ test('one is removed, or all are', async () => {
   expect((await latchkey('passkeys', 'remove@example.com')).json).toMatchObject({ passkeys: [] });
 });
 
+test.each([
+  ['removes the passkey', (email: string, handle: string) => ['remove-passkeys', email, '--passkey', handle]],
+  ['ends all sessions', (email: string) => ['end', email]],
+])('no link that was mailed before restores a passkey once an operator %s', async (_what, commandFor) => {
+  const email = `${_what.replaceAll(' ', '-')}@example.com`;
+  const [handle = ''] = await addTwo(email);
+  const before = await accounts.load(address(email));
+  const passkey = before?.passkeys.find(({ id }) => handleOf(id) === handle);
+  if (!before || !passkey) throw new Error('the passkey is missing');
+  await latchkey('end', email, '--session', 'unknown');
+  await accounts.remove(before.email, handle);
+  expect(await accounts.add(before, passkey)).toBe('added');
+  await accounts.remove(before.email, handle);
+  await latchkey(...commandFor(email, handle));
+  expect(await accounts.add(before, passkey)).toBe('other');
+  const after = await accounts.load(before.email);
+  expect(after && (await accounts.add(after, newPasskey()))).toBe('added');
+});
+
 test('the log names a passkey that was removed, and repeats nothing else that was typed', async () => {
   await node.del('operator-log');
   const [handle = ''] = await addTwo('log@example.com');

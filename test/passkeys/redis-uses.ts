@@ -43,5 +43,7 @@ export async function useRedis(redis: RedisClient): Promise<void> {
 
   expect(await accounts.remove(email, handle)).toBe(0);
   expect(await accounts.find(passkey.id)).toBe('removed');
+  await accounts.revokeLinks(email);
+  expect(await accounts.add(account, passkey)).toBe('other');
   expect(await accounts.forget(tagOf(email))).toBe(0);
 }

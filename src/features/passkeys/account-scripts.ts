@@ -1,6 +1,7 @@
 import { evenWhenFull } from '../../shared/even-when-full.ts';
 
-// An account is a hash: `email`, `user` (the user handle) and, for each passkey, HANDLE, HANDLE:use and HANDLE:name.
+// An account is a hash: `email`, `user` (the user handle), perhaps `restore` (see Account), and, for each passkey, HANDLE,
+// HANDLE:use and HANDLE:name.
 // Without a passkey it has an end; a key of another type is not ours and must not keep its address from passkeys.
 const accountFunctions = `
 local function readAccount(key)
@@ -42,16 +43,16 @@ end
 return readAccount(key)`;
 
 /**
- * Keys: the account. Arguments: address, user handle, how many passkeys it may have, the passkey's handle and its three
- * fields. Returns what became of it. Without the account that the passkey was made for there is nothing to add it to: what
- * was forgotten stays so.
+ * Keys: the account. Arguments: address, user handle, restore key, how many passkeys it may have, the passkey's handle and
+ * its three fields. Returns what became of it. Without the account that the passkey was made for there is nothing to add it
+ * to: what was forgotten stays so.
  */
 export const addScript = `${accountFunctions}
-local key, email, user, max, handle, made, use, name = KEYS[1], unpack(ARGV)
+local key, email, user, restore, max, handle, made, use, name = KEYS[1], unpack(ARGV)
 if redis.call('TYPE', key).ok ~= 'hash' then return 'other' end
 if redis.call('HEXISTS', key, handle) == 1 then return 'there' end
 if countPasskeys(key) >= tonumber(max) then return 'full' end
-if redis.call('HGET', key, 'user') ~= user then return 'other' end
+if redis.call('HGET', key, 'user') ~= user or (redis.call('HGET', key, 'restore') or '') ~= restore then return 'other' end
 redis.call('HSET', key, 'email', email, handle, made, handle .. ':use', use, handle .. ':name', name)
 redis.call('PERSIST', key)
 return 'added'`;
@@ -67,6 +68,10 @@ if redis.call('HDEL', key, handle, handle .. ':use', handle .. ':name') == 0 the
 local left = countPasskeys(key)
 if left == 0 then redis.call('PEXPIRE', key, keptMs) end
 return left`;
+
+/** Keys: the account. Arguments: its new restore key. Also when Redis is full: it may be in the wrong hands. */
+export const revokeLinksScript = `${evenWhenFull}
+if redis.call('TYPE', KEYS[1]).ok == 'hash' then redis.call('HSET', KEYS[1], 'restore', ARGV[1]) end`;
 
 /** Keys: the account. Arguments: the passkey's handle, its new name. Returns whether there is such a passkey. */
 export const renameScript = `

@@ -11,6 +11,7 @@ import {
   prepareScript,
   removeScript,
   renameScript,
+  revokeLinksScript,
   useScript,
 } from './account-scripts.ts';
 import { challengeSeconds } from './challenges.ts';
@@ -68,15 +69,15 @@ export class Accounts {
   async prepare(email: EmailAddress): Promise<Account> {
     const handle = randomBytes(32).toString('base64url');
     const fields = await this.#run(prepareScript, tagOf(email), [email, handle, 2 * challengeSeconds * 1000]);
-    return decodeAccount(mapOf(fields)) ?? { email, userHandle: handle, passkeys: [] };
+    return decodeAccount(mapOf(fields)) ?? { email, userHandle: handle, restoreKey: '', passkeys: [] };
   }
 
   /**
    * @returns `full` when there are 20 already; `there` for a passkey of this or of another address; `other` when the
-   * user handle is not the one that this address has now
+   * user handle or the restore key is not the one that this address has now
    */
   async add(
-    { email, userHandle }: Omit<Account, 'passkeys'>,
+    { email, userHandle, restoreKey }: Omit<Account, 'passkeys'>,
     passkey: Passkey,
   ): Promise<'added' | 'full' | 'there' | 'other'> {
     const handle = handleOf(passkey.id);
@@ -87,7 +88,8 @@ export class Accounts {
     if (isTaken) return 'there';
     await this.#point(handle, tag);
     const { made, use, name } = encode(passkey);
-    const reply = await this.#run(addScript, tag, [email, userHandle, maxPasskeys, handle, made, use, name]);
+    const values = [email, userHandle, restoreKey, maxPasskeys, handle, made, use, name];
+    const reply = await this.#run(addScript, tag, values);
     const outcome = (['added', 'there', 'full'] as const).find((known) => known === reply) ?? 'other';
     if (outcome === 'full' || outcome === 'other') {
       await this.#markRemoved(handle, tag);
@@ -114,6 +116,11 @@ export class Accounts {
     await this.#markRemoved(handle, tag);
     if (left === 0) await this.#unlist(tag);
     return left;
+  }
+
+  /** Lets no link that was mailed so far restore a passkey of this address. */
+  async revokeLinks(email: EmailAddress): Promise<void> {
+    await this.#run(revokeLinksScript, tagOf(email), [randomBytes(16).toString('base64url')]);
   }
 
   /** @returns whether there is such a passkey */

@@ -2,17 +2,16 @@ import { now } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
-import type { EmailAddress } from '../../session/email-address.ts';
 import { tagOf } from '../../session/session-id.ts';
 import type { Cause } from '../email-code/code-mails.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import { undoSeconds } from './accounts.ts';
 import type { PasskeyMailTemplates } from './mail-templates.ts';
-import { handleOf, type Passkey } from './record.ts';
+import { type Account, handleOf, type Passkey } from './record.ts';
 import { removeLinkSeconds, type UndoLinks } from './undo-links.ts';
 
-/** Whose passkey, and with which user handle. */
-export type Owned = { email: EmailAddress; userHandle: string; passkey: Passkey };
+/** Whose passkey, and what of the account its links hold. */
+export type Owned = Omit<Account, 'passkeys'> & { passkey: Passkey };
 
 type Parts = { outbox: Outbox; templates: PasskeyMailTemplates; links: UndoLinks; redis: RedisClient; log: Logger };
 
@@ -26,11 +25,11 @@ export function passkeyMails({ outbox, templates, links, redis, log }: Parts) {
 
   async function send(
     write: 'added' | 'removed' | 'counter',
-    { email, userHandle, passkey }: Owned,
+    { email, userHandle, restoreKey, passkey }: Owned,
     { requestId, device, origin }: Cause,
   ): Promise<void> {
     const isRemoved = write === 'removed';
-    const undo = { action: isRemoved ? 'restore' : 'remove', email, passkey, userHandle } as const;
+    const undo = { action: isRemoved ? 'restore' : 'remove', email, passkey, userHandle, restoreKey } as const;
     const token = await links.create(undo, isRemoved ? undoSeconds : removeLinkSeconds);
     const url = `${origin}/passkeys/undo?token=${token}`;
     const mail = templates[write]({ to: email, passkey, device, url, now: now() });

@@ -40,6 +40,8 @@ export type Account = {
   email: EmailAddress;
   /** Random, base64url. Authenticators store it with each passkey; it says nothing of the address. */
   userHandle: string;
+  /** A link restores a passkey as long as this is what it was when the link was mailed: empty at first. */
+  restoreKey: string;
   passkeys: Passkey[];
 };
 
@@ -73,7 +75,7 @@ export function decodeAccount(fields: ReadonlyMap<string, string>): Account | un
   const passkeys = handles
     .flatMap((handle) => decode(fields, handle) ?? [])
     .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-  return { email: email as EmailAddress, userHandle, passkeys };
+  return { email: email as EmailAddress, userHandle, restoreKey: fields.get('restore') ?? '', passkeys };
 }
 
 function decode(fields: ReadonlyMap<string, string>, handle: string): Passkey | undefined {

@@ -161,7 +161,7 @@ export class PasskeyService {
     const waitSeconds = await this.#take(countersOf(email, 'passkeys-removed', 'removedPerAddress'));
     if (waitSeconds > 0) return { outcome: 'too often', waitSeconds };
     // First the mail: its owner must not lose a passkey without a word.
-    await mails.sendRemoved({ email, userHandle: account.userHandle, passkey }, cause);
+    await mails.sendRemoved({ ...account, passkey }, cause);
     const left = await accounts.remove(email, handle);
     return left === undefined ? { outcome: 'gone' } : { outcome: 'removed', left };
   }
@@ -186,20 +186,21 @@ export class PasskeyService {
   }
 
   async #addVerified(
-    { email, userHandle, passkeys }: Account,
+    { passkeys, ...owner }: Account,
     made: Omit<Passkey, 'name' | 'createdAt'>,
     client: Client,
   ): Promise<AddResult> {
     const { accounts, mails } = this.#parts;
+    const { email } = owner;
     const waitSeconds = await this.#take(countersOf(email, 'passkeys-added', 'addedPerAddress'));
     if (waitSeconds > 0) return { outcome: 'too often', waitSeconds };
     const name = providerName(made.aaguid) ?? client.device;
     const passkey = { ...made, name, createdAt: now() };
     try {
-      const outcome = await accounts.add({ email, userHandle }, passkey);
+      const outcome = await accounts.add(owner, passkey);
       if (outcome === 'other') return { outcome: 'expired' };
       if (outcome !== 'added') return { outcome };
-      await mails.sendAdded({ email, userHandle, passkey }, client);
+      await mails.sendAdded({ ...owner, passkey }, client);
       return { outcome, passkey };
     } catch (error) {
       // Its owner was not told, so it must not stay; it may be stored whichever step failed. If this fails as well, it can.

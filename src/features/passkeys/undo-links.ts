@@ -14,12 +14,20 @@ const linkShape = z.object({
   passkey: passkeyShape,
   /** The user handle that its authenticator stores with it. */
   userHandle: z.string(),
+  /** That of the account when the mail was sent. Version 0.1 wrote none. */
+  restoreKey: z.string().default(''),
   /** Once it was followed, what that has done. */
   outcome: z.enum(['removed', 'was gone', 'restored', 'was there']).optional(),
 });
 
 /** What a link undoes. */
-export type Undo = { action: 'remove' | 'restore'; email: EmailAddress; passkey: Passkey; userHandle: string };
+export type Undo = {
+  action: 'remove' | 'restore';
+  email: EmailAddress;
+  passkey: Passkey;
+  userHandle: string;
+  restoreKey: string;
+};
 
 /** What following a link has done. */
 export type Outcome = NonNullable<z.output<typeof linkShape>['outcome']>;

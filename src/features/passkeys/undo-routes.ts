@@ -56,13 +56,15 @@ type Undoing = (parts: PasskeyRoutes, undo: Undo, req: Request) => Promise<Outco
 const undoAs: Record<Undo['action'], Undoing> = {
   // Whoever added it was logged in, and would only add another one.
   async remove({ accounts, store, log }, { email, passkey }, req) {
+    // Or whoever had it could have removed it before, and keep the link that restores it.
+    await accounts.revokeLinks(email);
     const left = await accounts.remove(email, handleOf(passkey.id));
     const ended = await store.index.endAll(email);
     log.info({ ...requestFields(req), person: tagOf(email), ended, by: 'link' }, 'all sessions ended');
     return left === undefined ? 'was gone' : 'removed';
   },
-  async restore({ accounts }, { email, userHandle, passkey }, req) {
-    const outcome = await accounts.add({ email, userHandle }, passkey);
+  async restore({ accounts }, { passkey, ...owner }, req) {
+    const outcome = await accounts.add(owner, passkey);
     if (outcome === 'full') {
       throw new HttpError(
         422,
