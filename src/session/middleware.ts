@@ -41,10 +41,10 @@ export function sessions({ store, secrets, wrapLoading }: SessionsOptions): [Req
   }
 
   function keepCookieCurrent(req: Request, res: Response, next: NextFunction): void {
-    const { email, remember } = req.session;
-    const isSignedIn = email !== undefined && 'cookie' in res;
-    if (isSignedIn && remember && store.wasTouched(req.session)) renewCookie(req, res, secrets[0]);
-    else if (isSignedIn && secrets.length > 1 && isSignedBefore(req, secrets[0])) renewCookie(req, res, secrets[0]);
+    const { signedInAt, remember } = req.session;
+    const isStored = signedInAt !== undefined && 'cookie' in res;
+    if (isStored && remember && store.wasTouched(req.session)) renewCookie(req, res, secrets[0]);
+    else if (isStored && secrets.length > 1 && isSignedBefore(req, secrets[0])) renewCookie(req, res, secrets[0]);
     next();
   }
 

@@ -4,10 +4,12 @@ import {
   RedisUnavailable,
   requireLogin,
   type SessionRedis,
+  type SessionSecrets,
   SessionStore,
   type SessionStoreOptions,
   type SessionsOptions,
   sessions,
+  setFlash,
   signIn,
 } from '../../src/features/session-store/index.ts';
 import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
@@ -213,6 +215,24 @@ test('two apps on one Redis, each with a prefix, know nothing of each other', as
 });
 
 // Latchkey's own server rewrites such targets; an app of one's own has another one, and answered 500.
+test('what is kept of somebody who is not signed in outlives a rotation of the secret', async () => {
+  const newSecret = 'n'.repeat(32);
+  const start = (...secrets: SessionSecrets) =>
+    startPlainApp({ redis, secrets }, (app) => {
+      app.post('/', (req, res) => {
+        setFlash(req, 'kept');
+        res.redirect(303, '/');
+      });
+      app.get('/', (req, res) => void res.json(req.session.flash ?? null));
+    });
+  const visitor = new Visitor(await start(testSecret));
+  await visitor.post('/');
+  const moved = visitor.copy(await start(newSecret, testSecret));
+  expect((await moved.get('/')).setCookies).toHaveLength(1);
+  expect((await moved.get('/')).setCookies).toHaveLength(0);
+  expect((await moved.copy(await start(newSecret)).get('/')).text).toBe('"kept"');
+});
+
 test('a target that is not a path has a session as well', async () => {
   const url = await startPlainApp({ redis }, (app) => {
     app.use((req, res) => void res.json(typeof req.session));
