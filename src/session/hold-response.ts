@@ -24,7 +24,7 @@ export function holdUntilSaved(
       if (res.statusCode >= 500) discardChanges(req);
       if (!store.hasChanges(req.session)) return Reflect.apply(send, res, args);
       held = [];
-      saveSession(req).then(release, refuse);
+      saveSession(req).then(release).catch(refuse);
     }
     // A response that is ended twice, such as one whose page fails after answering, is the second one; unless that says
     // nothing more, as in `res.json(…).end()`.

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { HttpError } from '../../src/http/http-error.ts';
 import { sessionKey } from '../../src/session/session-id.ts';
 import { saveSession } from '../../src/session/sign-in.ts';
@@ -110,6 +110,15 @@ const forkUrl = await startFork(await connectNode(redisAddress), (fork) => {
     await mayGoOn.opened;
     res.end('and then the rest');
   });
+  fork.post('/unsendable/:how', (req, res) => {
+    req.session.testTheme = 'dark';
+    const answer: Record<string, () => void> = {
+      'a number at the end': () => Reflect.apply(res.end, res, [5]),
+      'a number in between': () => Reflect.apply(res.write, res, [5]) || res.end(),
+      'a line break in the status': () => Object.assign(res, { statusMessage: 'a\nb' }).end('done'),
+    };
+    answer[req.params.how]?.();
+  });
   fork.post('/circle', (req, res) => {
     Object.assign(req.session, { circle: req.session });
     res.redirect(303, '/theme');
@@ -216,6 +225,20 @@ describe('a response to a request that changed its session', () => {
     const { status, text, location } = await answer;
     expect([status, text, location]).toEqual([401, 'Your session has ended. Please login first.\n', null]);
   });
+
+  test.each(['a number at the end', 'a number in between', 'a line break in the status'])(
+    'is a 500 when Node does not send it, because of %s, and no end of the process',
+    async (how) => {
+      const unhandled: unknown[] = [];
+      const noteUnhandled = (error: unknown) => unhandled.push(error);
+      process.on('unhandledRejection', noteUnhandled);
+      onTestFinished(() => void process.off('unhandledRejection', noteUnhandled));
+      const answer = post(`/unsendable/${how}`).then(({ status }) => status);
+      await expect.poll(() => theme()).toBe('dark');
+      expect(unhandled).toEqual([]);
+      expect(await answer).toBe(500);
+    },
+  );
 
   test('is a 500 when the session cannot be stored at all', async () => {
     const { status, location } = await post('/circle');
