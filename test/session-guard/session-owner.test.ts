@@ -44,6 +44,21 @@ describe('GET /session-owner', () => {
     expect((await ask(visitor)).text).toBe('');
   });
 
+  // As between a native app and the browser in it; a page would say that it has ended as soon as it is there.
+  test.each<[string, (cookie: string) => string]>([
+    ['is not percent-encoded', (cookie) => cookie],
+    [
+      'is encoded in lower case',
+      (cookie) => encodeURIComponent(cookie).replaceAll(/%../g, (code) => code.toLowerCase()),
+    ],
+    ['is encoded more than necessary', (cookie) => encodeURIComponent(cookie).replace('.', '%2E')],
+  ])('knows the session of a cookie that %s, as the pages do', async (_form, write) => {
+    const visitor = await signedIn(url, email);
+    const headers = { Cookie: `session=${write(visitor.sessionCookie ?? '')}` };
+    expect((await new Visitor(url).get('/', { headers })).text).toContain(`data-owner="${owner}"`);
+    expect((await new Visitor(url).get('/session-owner', { headers })).text).toBe(owner);
+  });
+
   test('believes no cookie that is not signed, and asks Redis nothing about it', async () => {
     const visitor = await signedIn(url, email);
     const cookie = visitor.cookies.get('session') ?? '';
