@@ -54,7 +54,7 @@ export function endSession({ index, log }: Parts): RequestHandler {
     }
     const ended = await index.end(email, handle);
     if (ended) log.info({ ...requestFields(req), session: handle, by: handleOf(req.sessionID) }, 'session ended');
-    await answerEnded(req, res, ended ? 'The session has been ended.' : 'That session had already ended.');
+    await answerEnded(req, res, ended ? 'The session has been ended.' : 'You have no such session any more.');
   };
 }
 

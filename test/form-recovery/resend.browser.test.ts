@@ -26,6 +26,6 @@ test('a form sent after its session has ended is sent again from the same page a
   await (await newTab).waitForURL(`${url}/admin`);
   await page.getByRole('button', { name: 'Send it again' }).click();
   await page.waitForURL(`${url}/admin`);
-  expect(await page.getByRole('status').textContent()).toBe('That session had already ended.');
+  expect(await page.getByRole('status').textContent()).toBe('You have no such session any more.');
   expect(await page.getByRole('status').evaluate((notice) => notice === document.activeElement)).toBe(true);
 });

@@ -183,6 +183,9 @@ describe('removing', () => {
     const { visitor: other } = await newMember(app);
     expect((await other.get(`/passkeys/remove?passkey=${handle}`)).status).toBe(404);
     await remove(other, handle);
+    const { text } = await other.get('/passkeys');
+    expect(text).toContain('You have no such passkey any more.');
+    expect(text).not.toContain('been removed');
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
   });
 

@@ -77,12 +77,16 @@ describe('POST /admin/end-session', () => {
     expect(logged()).toContainEqual(expect.objectContaining({ msg: 'session ended', session: handle }));
   });
 
-  test("ends nobody else's session", async () => {
+  // As after "Send it again", or in a tab from before, in a browser where another address has logged in since.
+  test("ends nobody else's session, and does not say that it has ended", async () => {
     const owner = await signedIn(url, 'owner@example.com');
     await signedIn(url, 'owner@example.com');
     const [handle = ''] = handlesIn((await owner.get('/admin')).text);
     const thief = await signedIn(url, 'thief@example.com');
     await thief.post('/admin/end-session', { form: { session: handle } });
+    const { text } = await thief.get('/admin');
+    expect(text).toContain('You have no such session any more.');
+    expect(text).not.toMatch(/had already|has been ended/);
     expect(handlesIn((await owner.get('/admin')).text)).toEqual([handle]);
   });
 

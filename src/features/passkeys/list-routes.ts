@@ -79,7 +79,7 @@ export function removePasskey(parts: PasskeyRoutes): RequestHandler {
     const handle = handleIn(req);
     const result = await service.remove(email, handle, causeOf(req, requireParty(parts, req)));
     if (result.outcome === 'too often') throw tooOften(result.waitSeconds);
-    if (result.outcome === 'gone') return answerChanged(req, res, 'That passkey has already been removed.');
+    if (result.outcome === 'gone') return answerChanged(req, res, 'You have no such passkey any more.');
     const about = { ...requestFields(req), person: tagOf(email), by: sessionHandleOf(req.sessionID) };
     log.info({ ...about, passkey: handle }, 'passkey removed');
     const rest = result.left === 0 ? ' It was your last one: from now on, log in with a code.' : '';
