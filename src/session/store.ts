@@ -44,8 +44,7 @@ type Found = { session: SessionData; record: string; readAt: number };
  * - a write never brings an ended session back (connect-redis#328, express-session#632);
  * - a session and its entry in the list of its address are written together or not at all;
  * - both limits are enforced on load, and a session in use is touched only now and then, before the response;
- * - every call has a deadline;
- * - a record that can't be read is no session, and no error.
+ * - every call has a deadline, and a record that can't be read is no session, and no error.
  */
 export class SessionStore extends RedisStore {
   readonly index: SessionIndex;
@@ -59,6 +58,8 @@ export class SessionStore extends RedisStore {
   readonly #commands: SessionCommands;
   /** What Redis has of each session object that was loaded or saved; an object that is not here is new. */
   readonly #stored = new WeakMap<object, { record: string; isTouched: boolean }>();
+  /** The latest save of each session object: while a page does not wait for it, the next one would find its own id taken. */
+  readonly #saves = new WeakMap<object, Promise<void>>();
 
   constructor(options: SessionStoreOptions) {
     // Loading touches. Express-session would touch when the response ends, and delay it (express-session#891).
@@ -81,12 +82,14 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Stores a new session, or the changes of a loaded one. When two requests change a session at the same time, all of
-   * it is as the later one leaves it.
+   * Stores a new session, or the changes of a loaded one. Of requests that change it at once, the last one wins all of it.
    * @throws {SessionEnded} when it is no longer there to be changed
    */
   override set(sessionId: string, session: SessionData, callback?: Callback<void>): Promise<void> {
-    return settle(this.#save(sessionId, session), callback);
+    const save = () => this.#save(sessionId, session);
+    const saved = this.#saves.get(session)?.then(save, save) ?? save();
+    this.#saves.set(session, saved);
+    return settle(saved, callback);
   }
 
   override destroy(sessionId: string, callback?: Callback<boolean>): Promise<boolean> {
@@ -170,8 +173,7 @@ export class SessionStore extends RedisStore {
   #cookieOf(session: StoredSession): SessionData['cookie'] {
     const expires = session.remember ? new Date(endOf(session, this.#options.limits)) : null;
     // Express-session makes `expires` of it again, by this machine's clock.
-    const originalMaxAge = expires && expires.valueOf() - Date.now();
-    return { ...cookieAttributes(this.https), expires, originalMaxAge };
+    return { ...cookieAttributes(this.https), expires, originalMaxAge: expires && expires.valueOf() - Date.now() };
   }
 
   async #touch(sessionId: string, session: SessionData, at: number): Promise<'done' | 'ended' | 'refused'> {
@@ -192,11 +194,10 @@ export class SessionStore extends RedisStore {
 
   async #save(sessionId: string, session: SessionData): Promise<void> {
     const stored = this.#stored.get(session);
-    const savedAt = now();
+    const at = now();
     // An anonymous session begins when something is first kept in it. This clock may be behind the one that counts.
-    const signedInAt = Math.max(savedAt, minSignedInAt(this.#options.limits));
-    const given = session.email === undefined ? {} : session;
-    if (!stored) Object.assign(session, { signedInAt, lastSeenAt: savedAt, remember: false, ...given });
+    const signedInAt = Math.max(at, minSignedInAt(this.#options.limits));
+    if (!stored) Object.assign(session, { signedInAt, lastSeenAt: at, remember: false, ...(session.email && session) });
     const record = encode(session);
     const [identity = ''] = stored?.record.split('\n', 1) ?? [];
     if (!isSessionId(sessionId) || !belongsTo(sessionId, session.email) || !record.startsWith(identity)) {
@@ -204,22 +205,21 @@ export class SessionStore extends RedisStore {
     }
     // After regenerate and save, express-session saves once more (express-session#935).
     if (stored?.record === record) return;
-    if (!stored) await this.#create(sessionId, session, record, savedAt);
+    if (!stored) await this.#create(sessionId, session, record, at);
     else if ((await this.#commands.run(this.replaceScript, [sessionKey(sessionId)], [record])) !== 1)
       throw new SessionEnded();
     this.#stored.set(session, { record, isTouched: stored?.isTouched ?? false });
   }
 
   async #create(sessionId: string, session: SessionData, record: string, createdAt: number): Promise<void> {
-    const { limits, sessionsPerAddress } = this.#options;
-    const endsAt = endOf(session, limits);
+    const endsAt = endOf(session, this.#options.limits);
     const values = [record, createdAt, endsAt, memberOf(sessionId)];
     const count = await this.#commands.run(createScript, keysOf(sessionId), values);
     if (count === -1) throw new Error('a new session id was taken already');
     // A persistent cookie lives as long as its session.
     if (session.remember) session.cookie.expires = new Date(endsAt);
-    if (Number(count) <= sessionsPerAddress) return;
-    for (const ended of await this.index.trim(tagIn(sessionId), sessionsPerAddress)) {
+    if (Number(count) <= this.#options.sessionsPerAddress) return;
+    for (const ended of await this.index.trim(tagIn(sessionId), this.#options.sessionsPerAddress)) {
       this.log.info({ session: ended, by: 'SESSIONS_PER_ADDRESS' }, 'session ended');
     }
   }

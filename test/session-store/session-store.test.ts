@@ -1,4 +1,4 @@
-import type { ErrorRequestHandler } from 'express';
+import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   RedisUnavailable,
@@ -8,9 +8,11 @@ import {
   SessionStore,
   type SessionStoreOptions,
   type SessionsOptions,
+  saveSession,
   sessions,
   setFlash,
   signIn,
+  takeFlash,
 } from '../../src/features/session-store/index.ts';
 import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
@@ -215,6 +217,55 @@ test('two apps on one Redis, each with a prefix, know nothing of each other', as
 });
 
 // Latchkey's own server rewrites such targets; an app of one's own has another one, and answered 500.
+describe('a page that does not wait until a session is stored', () => {
+  const pages: Record<string, RequestHandler> = {
+    'saves it': (req, res) => {
+      req.session.save();
+      res.redirect(303, '/');
+    },
+    'saves it before a change': (req, res) => {
+      req.session.flash = 'earlier';
+      req.session.save();
+      req.session.flash = 'kept';
+      res.redirect(303, '/');
+    },
+    'saves it twice at once': async (req, res) => {
+      await Promise.all([saveSession(req), saveSession(req)]);
+      res.redirect(303, '/');
+    },
+    'saves it after regenerate()': (req, res) => {
+      req.session.regenerate(() => {
+        req.session.flash = 'kept';
+        req.session.save();
+        res.redirect(303, '/');
+      });
+    },
+  };
+
+  test.each(Object.keys(pages))('and %s is answered all the same, and only once it is stored', async (what) => {
+    const url = await startPlainApp({ redis }, (app) => {
+      app.post('/login', async (req, res) => {
+        await signIn(req, email);
+        res.redirect(303, '/');
+      });
+      app.post('/page', (req, _res, next) => {
+        req.session.flash = 'kept';
+        next();
+      });
+      app.post('/page', pages[what] ?? (() => {}));
+      app.get('/', (req, res) => void res.json(takeFlash(req) ?? null));
+    });
+    const signedIn = new Visitor(url);
+    await signedIn.signIn('any');
+    for (const visitor of [new Visitor(url), signedIn]) {
+      for (const time of ['first', 'second']) {
+        expect([time, (await visitor.post('/page')).status]).toEqual([time, 303]);
+        expect((await visitor.get('/')).text).toBe('"kept"');
+      }
+    }
+  });
+});
+
 test('what is kept of somebody who is not signed in outlives a rotation of the secret', async () => {
   const newSecret = 'n'.repeat(32);
   const start = (...secrets: SessionSecrets) =>
