@@ -1,4 +1,8 @@
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import { createServer } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import express, { type ErrorRequestHandler, type RequestHandler, type Response } from 'express';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   RedisUnavailable,
@@ -14,10 +18,13 @@ import {
   signIn,
   takeFlash,
 } from '../../src/features/session-store/index.ts';
+import { closeHttpServer } from '../../src/http/http-server.ts';
 import { newSessionId, sessionKey, tagOf } from '../../src/session/session-id.ts';
 import { address } from '../support/address.ts';
+import { afterwards } from '../support/afterwards.ts';
 import { connectNode, testSecret } from '../support/app.ts';
 import { connect } from '../support/process.ts';
+import { listenLocally } from '../support/servers.ts';
 import { plainData } from '../support/store-contract.ts';
 import { testRedis } from '../support/test-redis.ts';
 import { Visitor } from '../support/visitor.ts';
@@ -264,6 +271,51 @@ describe('a page that does not wait until a session is stored', () => {
       }
     }
   });
+});
+
+/** As the package `compression` does: what listens for `drain` moves to the stream that compresses. */
+const compress: RequestHandler = (_req, res, next) => {
+  const { write, end, on } = res;
+  const gzip = createGzip();
+  let isBegun = false;
+  res.on = ((event: string, listener: () => void) =>
+    event === 'drain' ? gzip.on(event, listener) && res : Reflect.apply(on, res, [event, listener])) as typeof on;
+  gzip.on('data', (chunk) => Reflect.apply(write, res, [chunk]) || gzip.pause());
+  gzip.on('end', () => Reflect.apply(end, res, []));
+  Reflect.apply(on, res, ['drain', () => gzip.resume()]);
+  const begin = () => {
+    if (!isBegun) res.setHeader('Content-Encoding', 'gzip');
+    if (!isBegun) res.writeHead(res.statusCode);
+    isBegun = true;
+  };
+  res.write = ((chunk: string) => {
+    begin();
+    return gzip.write(chunk);
+  }) as typeof write;
+  res.end = ((...given: [string?]) => {
+    begin();
+    gzip.end(...given);
+    return res;
+  }) as typeof end;
+  next();
+};
+
+test.each<[string, (chunks: string[], res: Response) => unknown]>([
+  ['pipe()', (chunks, res) => Readable.from(chunks).pipe(res)],
+  ['pipeline()', (chunks, res) => pipeline(chunks, res)],
+])('a page that streams by %s through middleware that compresses arrives whole', async (_how, stream) => {
+  const chunks = Array.from({ length: 100 }, (_, number) => `${number} `.repeat(3000));
+  const app = express();
+  app.use(compress, sessions({ store, secrets: [testSecret] }));
+  app.post('/', async (req, res) => {
+    setFlash(req, 'changed');
+    await stream(chunks, res);
+  });
+  const server = createServer(app);
+  afterwards(() => closeHttpServer(server));
+  const answer = await fetch(await listenLocally(server), { method: 'POST' });
+  expect(answer.headers.get('Set-Cookie')).toMatch(/^session=/);
+  expect((await answer.text()) === chunks.join('')).toBe(true);
 });
 
 test('what is kept of somebody who is not signed in outlives a rotation of the secret', async () => {
