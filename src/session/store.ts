@@ -82,7 +82,7 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Stores a new session, or the changes of a loaded one. Of requests that change it at once, the last one wins all of it.
+   * Stores a new session, or the changes of a loaded one. Of concurrent requests, the last one decides all of it.
    * @throws {SessionEnded} when it is no longer there to be changed
    */
   override set(sessionId: string, session: SessionData, callback?: Callback<void>): Promise<void> {

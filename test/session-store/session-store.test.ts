@@ -223,7 +223,6 @@ test('two apps on one Redis, each with a prefix, know nothing of each other', as
   expect([await shop.get(inShop), await forum.get(inForum)]).toEqual([null, expect.objectContaining({ email })]);
 });
 
-// Latchkey's own server rewrites such targets; an app of one's own has another one, and answered 500.
 describe('a page that does not wait until a session is stored', () => {
   const pages: Record<string, RequestHandler> = {
     'saves it': (req, res) => {
@@ -336,6 +335,7 @@ test('what is kept of somebody who is not signed in outlives a rotation of the s
   expect((await moved.copy(await start(newSecret)).get('/')).text).toBe('"kept"');
 });
 
+// Latchkey's own server rewrites such targets; an app of one's own has another one, and answered 500.
 test('a target that is not a path has a session as well', async () => {
   const url = await startPlainApp({ redis }, (app) => {
     app.use((req, res) => void res.json(typeof req.session));

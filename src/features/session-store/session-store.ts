@@ -71,29 +71,27 @@ export function sessions(options: SessionsOptions): [RequestHandler, RequestHand
   function loadSession(req: Request, res: Response, next: NextFunction): void {
     // As createHttpServer() does for Latchkey itself: express-session would skip `OPTIONS *`.
     if (req.url.startsWith('*')) req.originalUrl = `/${req.url}`;
-    if ('cookie' in res) keepDrainListeners(res);
+    if ('cookie' in res) tellMovedListeners(res);
     addMaxAge(req, res, () => load(req, res, next));
   }
   return [loadSession, keepCookieCurrent];
 }
 
 /**
- * Lets a page that streams go on once its session is stored. Middleware that compresses takes the listeners for `drain`
- * away from the response, for a stream of its own; but that has nothing to drain when the response was held.
+ * Lets a page that streams go on once its session is stored. Middleware that compresses moves the listeners for `drain` to
+ * a stream of its own, which has nothing to drain while the response is held.
  */
-function keepDrainListeners(res: Response): void {
+function tellMovedListeners(res: Response): void {
   type Listener = (...args: unknown[]) => void;
   const { on, emit } = res;
-  const listeners = new Set<Listener>();
+  const moved = new Set<Listener>();
   res.on = ((event: string, listener: Listener) => {
-    if (event === 'drain') listeners.add(listener);
-    return Reflect.apply(on, res, [event, listener]);
+    const result: unknown = Reflect.apply(on, res, [event, listener]);
+    if (event === 'drain' && !res.rawListeners(event).includes(listener)) moved.add(listener);
+    return result;
   }) as Response['on'];
   res.emit = ((event: string, ...args: unknown[]) => {
-    if (event === 'drain') {
-      const there = new Set<unknown>(res.rawListeners(event));
-      for (const listener of listeners) if (!there.has(listener)) Reflect.apply(listener, res, []);
-    }
+    if (event === 'drain') for (const listener of moved) Reflect.apply(listener, res, []);
     return Reflect.apply(emit, res, [event, ...args]);
   }) as Response['emit'];
 }
