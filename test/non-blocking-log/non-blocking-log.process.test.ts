@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { afterwards } from '../support/afterwards.ts';
 import { newPipe } from '../support/pipe.ts';
-import { builtFile, freePort, type RunningProcess, startProcess } from '../support/process.ts';
+import { builtFile, freePort, newDirectory, type RunningProcess, startProcess } from '../support/process.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { fill, openReader } from './pipe.ts';
 
@@ -16,7 +19,7 @@ beforeAll(async () => {
 });
 
 /** A server in production that a shell starts with this command, in which `$server` stands for the program. */
-async function startBy(command: string, env: Record<string, string> = {}) {
+async function startBy(command: string, env: Record<string, string> = {}, output?: Socket) {
   const port = await freePort();
   const production = {
     NODE_ENV: 'production',
@@ -30,6 +33,7 @@ async function startBy(command: string, env: Record<string, string> = {}) {
   const server = startProcess({
     command: ['sh', '-c', command],
     env: { ...production, server: `${process.execPath} ${builtFile('server.js')}`, ...env },
+    ...(output && { output }),
   });
   const open = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
   await expect.poll(() => open('/readyz').catch(() => undefined), soon).toBe(200);
@@ -67,6 +71,14 @@ describe.each(settings)('with $env', ({ env, processes }) => {
     for (let count = 1; count <= 20; count += 1) expect(await open('/login')).toBe(200);
     await expectToEnd(server);
     expect(read().trim()).toBe('');
+  });
+
+  test('a journal that has stopped reading its socket holds up neither requests nor the end', async () => {
+    const { server, open } = await startBy('exec $server', env, await newJournal());
+    for (let count = 1; count <= 1000; count += 1) expect(await open('/login')).toBe(200);
+    process.kill(server.pid, 'SIGTERM');
+    // By SIGKILL if a worker makes the socket wait again in the moment in which a line is written.
+    await expect.poll(() => isRunning(server.pid), { timeout: endsWithinMs, interval: 50 }).toBe(false);
   });
 });
 
@@ -115,6 +127,20 @@ test('what is said of the log on standard error does not hold up anything where 
   const { ended } = startProcess({ command: ['sh', '-c', start], env: { code } });
   expect(await ended).toEqual({ code: 0, signal: null });
 });
+
+/** A socket that nobody reads. */
+async function newJournal(): Promise<Socket> {
+  const path = join(newDirectory('journal-'), 'socket');
+  const journal = createServer({ pauseOnConnect: true }).listen(path);
+  const socket = connect(path);
+  const [[reader]] = await Promise.all([once(journal, 'connection'), once(socket, 'connect')]);
+  afterwards(() => {
+    socket.destroy();
+    reader.destroy();
+    journal.close();
+  });
+  return socket;
+}
 
 /** Whether a process of this number is there, and is not merely waited for. */
 function isRunning(pid: number): boolean {

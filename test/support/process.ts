@@ -26,6 +26,8 @@ export type ProcessOptions = {
   env?: Record<string, string>;
   /** Default: the server, from a build that the run's tests share. */
   command?: string[];
+  /** What it prints into, in place of a file of its own; `printed` and `logged` know nothing of that. */
+  output?: Socket;
 };
 
 type Ending = { code: number | null; signal: NodeJS.Signals | null };
@@ -59,7 +61,7 @@ export function startProcess(options: ProcessOptions = {}): RunningProcess {
   const child = spawn(program, args, {
     cwd,
     env: { ...systemEnvironment(), ...options.env },
-    stdio: ['ignore', file, file],
+    stdio: ['ignore', options.output ?? file, options.output ?? file],
     detached: true,
   });
   closeSync(file);

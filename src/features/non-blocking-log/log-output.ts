@@ -13,6 +13,7 @@ const maxFlushMs = 500;
  */
 export class LogOutput {
   readonly #fd: number;
+  readonly #stopBlocking: () => void;
   readonly #warn: (text: string) => void;
   readonly #reportLoss: (lines: number) => void;
   #waiting = '';
@@ -24,11 +25,16 @@ export class LogOutput {
   #hasComplained = false;
 
   /**
+   * @param options.stopBlocking called before each write, since others may have made the descriptor block
    * @param options.warn says what is wrong with the log, elsewhere
    * @param options.reportLoss called once lines can be written again
    */
-  constructor(fd: number, options: { warn: (text: string) => void; reportLoss: (lines: number) => void }) {
+  constructor(
+    fd: number,
+    options: { stopBlocking?: () => void; warn: (text: string) => void; reportLoss: (lines: number) => void },
+  ) {
     this.#fd = fd;
+    this.#stopBlocking = options.stopBlocking ?? (() => {});
     this.#warn = options.warn;
     this.#reportLoss = options.reportLoss;
     process.once('exit', () => this.#flush());
@@ -53,6 +59,7 @@ export class LogOutput {
       return;
     }
     this.#writingSince = performance.now();
+    this.#stopBlocking();
     write(this.#fd, this.#chunk, (error, writtenBytes) => {
       if (error) {
         if (!isFull(error)) this.#complain(`can't be written (${error.message})`);
@@ -89,6 +96,7 @@ export class LogOutput {
     const endsAt = now + maxFlushMs;
     while (rest.length > 0 && performance.now() < endsAt) {
       try {
+        this.#stopBlocking();
         rest = rest.subarray(writeSync(this.#fd, rest));
       } catch (error) {
         if (!isFull(error)) return;

@@ -4,10 +4,13 @@ import { LogOutput } from './log-output.ts';
 
 let logLoss: (lines: number) => void = () => {};
 // It may lead to the same full pipe as the log.
+const stopBlockingErrors = unblock(process.stderr);
 const errorOutput = openAnew('/dev/stderr', process.stderr);
 const output = new LogOutput(openAnew('/dev/stdout', process.stdout), {
+  stopBlocking: unblock(process.stdout),
   warn: (text) => {
     try {
+      stopBlockingErrors();
       writeSync(errorOutput, text);
     } catch {
       // There is nobody left to tell.
@@ -23,8 +26,8 @@ export const createNonBlockingLogger: typeof createLogger = (level, destination,
   return log;
 };
 
-// Whether writing waits for a reader is shared by all processes that have inherited a descriptor, and each start of a
-// worker makes it wait again. Node itself lets terminals wait. Opened anew, it is ours alone.
+// Whether writing waits for a reader is shared by all processes that have inherited a descriptor, and each start and each
+// end of a worker makes it wait again. Node itself lets terminals wait. Opened anew, it is ours alone.
 function openAnew(path: string, { isTTY, fd }: { isTTY: boolean; fd: number }): number {
   if (!isTTY && !fstatSync(fd).isFIFO()) return fd;
   try {
@@ -32,4 +35,9 @@ function openAnew(path: string, { isTTY, fd }: { isTTY: boolean; fd: number }): 
   } catch {
     return fd;
   }
+}
+
+// A socket, such as the journal's, can't be opened anew. Node has no documented way to say that writing must not wait.
+function unblock(stream: { fd: number; _handle?: { setBlocking?: (isBlocking: boolean) => void } }): () => void {
+  return fstatSync(stream.fd).isSocket() ? () => stream._handle?.setBlocking?.(false) : () => {};
 }
