@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
@@ -227,6 +227,16 @@ test('a shutdown during a reload waits for the worker that is being replaced', a
   expect(await server.ended).toEqual({ code: 0, signal: null });
   expect(server.logged('closed').map(({ pid }) => pid)).toContain(retiring);
 });
+
+test('a worker that is stuck does not outlive the others', async () => {
+  const server = await startWorkers();
+  const stuck = victimOf(server);
+  process.kill(stuck, 'SIGSTOP');
+  process.kill(server.pid, 'SIGTERM');
+  expect(await server.ended).toEqual({ code: 1, signal: null });
+  // What has ended has no program, even if nobody has asked for its exit code.
+  await expect.poll(() => existsSync(`/proc/${stuck}/exe`), soon).toBe(false);
+}, 60_000);
 
 /** Workers don't ask for what they inherit while the file `hold` is in their directory, unless `go` is. */
 const heldCommand = () =>

@@ -55,6 +55,7 @@ function supervise(serve: Serve, options: Options): Serve {
     const inherited = await provide(config, closers);
     const supervisor = new Supervisor(config, log, inherited, options);
     closers.push(() => supervisor.stop(config.shutdownDelaySeconds));
+    process.once('exit', killAll);
     for (const service of workers.beside.map(({ open }) => open(config, log))) {
       await service.start?.();
       closers.push(async () => service.stop?.());
@@ -81,6 +82,11 @@ export const workers = {
   /** Such as a port for their metrics. */
   beside: [] as Beside[],
 };
+
+/** As a last resort: a worker that is stuck does not notice that the primary has gone, and would run on for ever. */
+function killAll(): void {
+  for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL');
+}
 
 /** Waits for the end of a worker. `once()` would stop waiting at a message that came too late for it (EPIPE). */
 function endOf(worker: Worker): Promise<Ending> {
