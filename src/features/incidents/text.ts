@@ -13,7 +13,10 @@ export function countText(count: number, noun: string): string {
 
 /** Lines of columns. Control characters, which a terminal would obey, are left out. */
 export function tableText(rows: string[][]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  // Not `Math.max(...)`, which takes only so many arguments.
+  const widths = (rows[0] ?? []).map((_, column) =>
+    rows.reduce((width, row) => Math.max(width, (row[column] ?? '').length), 0),
+  );
   const lineOf = (row: string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
   return rows.map((row) => `${lineOf(row).replace(/\p{C}/gu, '').trimEnd()}\n`).join('');
 }
