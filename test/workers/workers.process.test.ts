@@ -73,6 +73,18 @@ test('a worker that dies is replaced', async () => {
   expect((await open(server.url())).status).toBe(200);
 });
 
+test('all workers may die at once, again and again, and are replaced', async () => {
+  const { url } = await startRedisServer('of-the-operator');
+  const secret = 'a secret of the operator of 32 characters and more';
+  const production = { NODE_ENV: 'production', BASE_URL: 'http://localhost:3000', SESSION_SECRET: secret };
+  const server = await startWorkers({ ...production, REDIS_URL: url });
+  for (const replaced of [2, 4]) {
+    for (const worker of childrenOf(server)) process.kill(Number(worker), 'SIGKILL');
+    await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(replaced);
+  }
+  expect((await open(server.url())).status).toBe(200);
+}, 60_000);
+
 test('SIGHUP replaces all workers by ones with new settings, and no request fails', async () => {
   const redis = await startRedisServer('of-the-operator');
   const cwd = newDirectory('workers-');

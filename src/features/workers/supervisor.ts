@@ -167,7 +167,7 @@ class Supervisor {
 
   async #restart(): Promise<void> {
     while (!this.#isStopping) {
-      await sleep(this.#restartDelayMs, undefined, { ref: false });
+      await sleep(this.#restartDelayMs); // Nothing else may keep the process running meanwhile.
       this.#restartDelayMs = Math.min(maxRestartDelayMs, Math.max(minRestartDelayMs, this.#restartDelayMs * 2));
       if (this.#isStopping) return;
       try {
