@@ -7,7 +7,9 @@ import {
   freePort,
   newDirectory,
   type ProcessOptions,
+  type RunningProcess,
   type RunningServer,
+  startProcess,
   startServer,
   watchRedis,
 } from '../support/process.ts';
@@ -261,7 +263,7 @@ const heldCommand = () =>
   }`);
 
 /** The processes that the primary has started and that still run. */
-const childrenOf = ({ pid }: RunningServer) =>
+const childrenOf = ({ pid }: RunningProcess) =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
 
 /** Starts two workers, and holds back every worker that comes after them. */
@@ -291,6 +293,21 @@ async function startHolding() {
     },
   };
 }
+
+test('a SIGHUP while the first workers start replaces them once they run', async () => {
+  const cwd = newDirectory('workers-');
+  writeFileSync(join(cwd, 'hold'), '');
+  const { url } = await startRedisServer('of-the-operator');
+  const secret = 'a secret of the operator of 32 characters and more';
+  const production = { NODE_ENV: 'production', BASE_URL: 'http://localhost:3000', SESSION_SECRET: secret };
+  const env = { ...production, REDIS_URL: url, PORT: '0', SIGN_IN: 'trust', SHUTDOWN_DELAY: '1s', WORKERS: '2' };
+  const server = startProcess({ cwd, env, command: heldCommand() });
+  await expect.poll(() => childrenOf(server), soon).not.toEqual(['']);
+  process.kill(server.pid, 'SIGHUP');
+  writeFileSync(join(cwd, 'go'), '');
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
+  expect(childrenOf(server)).toHaveLength(2);
+}, 60_000);
 
 test('a worker that dies while a reload starts its successor is replaced by that one alone', async () => {
   const { server, killWorkers, finishReload } = await startHolding();

@@ -120,16 +120,24 @@ class Supervisor {
 
   /** @throws {Error} when a worker can't start, with what prevents it */
   async start(): Promise<void> {
+    const started = this.#startAll();
+    // A terminal that is closed still ends everything.
+    if (!process.stdout.isTTY) {
+      const reload = () => this.#replaceAll();
+      process.removeAllListeners('SIGHUP');
+      process.on('SIGHUP', () => {
+        // The start reports its own failure.
+        this.#reload = this.#reload?.then(reload) ?? started.then(reload, () => {});
+      });
+    }
+    await started;
+  }
+
+  async #startAll(): Promise<void> {
     // The first one by itself: what is wrong is most likely wrong for all.
     await this.#add();
     await Promise.all(Array.from({ length: this.#config.workers.count - 1 }, () => this.#add()));
     this.#log.info({ workers: [...this.#workers].map(({ process: { pid } }) => pid) }, 'workers are running');
-    // A terminal that is closed still ends everything.
-    if (process.stdout.isTTY) return;
-    process.removeAllListeners('SIGHUP');
-    process.on('SIGHUP', () => {
-      this.#reload = (this.#reload ?? Promise.resolve()).then(() => this.#replaceAll());
-    });
   }
 
   async stop(delaySeconds: number): Promise<void> {
