@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { read } from '../support/documents.ts';
+
+test.each([
+  'deploy/traefik/traefik.yml',
+  'deploy/gate/traefik/traefik.yml', // feature: gate
+])('%s sets no limit to the time for a whole response, which a stream would reach', (file) => {
+  const { transport } = parse(read(file)).entryPoints.https;
+  expect(transport?.respondingTimeouts?.writeTimeout ?? '0s').toBe('0s');
+});
+
+// feature: gate
+test('the shipped file for Envoy sets none to a stream, whose response has 15 s otherwise', () => {
+  const { listeners } = parse(read('deploy/gate/envoy.yaml')).static_resources;
+  const https = listeners.find(({ name }: { name: string }) => name === 'https');
+  const { virtual_hosts: hosts } = https.filter_chains[0].filters[0].typed_config.route_config;
+  const login = hosts.find(({ name }: { name: string }) => name === 'login');
+  const route = login.routes.find(({ match }: { match: Record<string, string> }) => match.path === '/session-events');
+  expect(route?.route).toEqual({ cluster: 'latchkey', timeout: '0s' });
+});
+// end: gate
