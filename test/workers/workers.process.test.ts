@@ -18,6 +18,13 @@ import { Visitor } from '../support/visitor.ts';
 
 const soon = { timeout: 30_000, interval: 50 };
 
+/** Settings with a Redis that outlives all processes of the server. */
+async function production() {
+  const { url } = await startRedisServer('of-the-operator');
+  const SESSION_SECRET = 'a secret of the operator of 32 characters and more';
+  return { NODE_ENV: 'production', BASE_URL: 'http://localhost:3000', REDIS_URL: url, SESSION_SECRET };
+}
+
 async function startWorkers(
   env: Record<string, string> = {},
   { cwd = newDirectory('workers-'), command }: Pick<ProcessOptions, 'cwd' | 'command'> = {},
@@ -76,27 +83,23 @@ test('a worker that dies is replaced', async () => {
 });
 
 test('all workers may die at once, again and again, and are replaced', async () => {
-  const { url } = await startRedisServer('of-the-operator');
-  const secret = 'a secret of the operator of 32 characters and more';
-  const production = { NODE_ENV: 'production', BASE_URL: 'http://localhost:3000', SESSION_SECRET: secret };
-  const server = await startWorkers({ ...production, REDIS_URL: url });
+  const server = await startWorkers(await production());
   for (const replaced of [2, 4]) {
     for (const worker of childrenOf(server)) process.kill(Number(worker), 'SIGKILL');
     await expect.poll(() => server.logged('worker replaced'), soon).toHaveLength(replaced);
   }
   expect((await open(server.url())).status).toBe(200);
-}, 60_000);
+});
 
 test('SIGHUP replaces all workers by ones with new settings, and no request fails', async () => {
-  const redis = await startRedisServer('of-the-operator');
+  const { SESSION_SECRET, ...otherSettings } = await production();
   const cwd = newDirectory('workers-');
   const secret = join(cwd, 'secret');
-  writeFileSync(secret, 'a secret of the operator of 32 characters and more');
+  writeFileSync(secret, SESSION_SECRET);
   const settings = (name: string) =>
     writeFileSync(join(cwd, '.env'), `SITE_NAME=${name}\nSESSION_SECRET_FILE=${secret}\n`);
   settings('Before');
-  const production = { NODE_ENV: 'production', BASE_URL: 'http://localhost:3000', REDIS_URL: redis.url };
-  const server = await startWorkers({ ...production, SHUTDOWN_DELAY: '1s' }, { cwd });
+  const server = await startWorkers({ ...otherSettings, SHUTDOWN_DELAY: '1s' }, { cwd });
   const visitor = new Visitor(server.url());
   await visitor.signIn('ann@example.com');
   const statuses: number[] = [];
@@ -250,7 +253,7 @@ test('a worker that is stuck does not outlive the others', async () => {
   expect(await server.ended).toEqual({ code: 1, signal: null });
   // What has ended has no program, even if nobody has asked for its exit code.
   await expect.poll(() => existsSync(`/proc/${stuck}/exe`), soon).toBe(false);
-}, 60_000);
+});
 
 /** Workers don't ask for what they inherit while the file `hold` is in their directory, unless `go` is. */
 const heldCommand = () =>
@@ -263,8 +266,8 @@ const heldCommand = () =>
   }`);
 
 /** The processes that the primary has started and that still run. */
-const childrenOf = ({ pid }: RunningProcess) =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+const childrenOf = ({ pid }: RunningProcess): string[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? [];
 
 /** Starts two workers, and holds back every worker that comes after them. */
 async function startHolding() {
@@ -297,17 +300,14 @@ async function startHolding() {
 test('a SIGHUP while the first workers start replaces them once they run', async () => {
   const cwd = newDirectory('workers-');
   writeFileSync(join(cwd, 'hold'), '');
-  const { url } = await startRedisServer('of-the-operator');
-  const secret = 'a secret of the operator of 32 characters and more';
-  const production = { NODE_ENV: 'production', BASE_URL: 'http://localhost:3000', SESSION_SECRET: secret };
-  const env = { ...production, REDIS_URL: url, PORT: '0', SIGN_IN: 'trust', SHUTDOWN_DELAY: '1s', WORKERS: '2' };
+  const env = { ...(await production()), PORT: '0', SIGN_IN: 'trust', SHUTDOWN_DELAY: '1s', WORKERS: '2' };
   const server = startProcess({ cwd, env, command: heldCommand() });
-  await expect.poll(() => childrenOf(server), soon).not.toEqual(['']);
+  await expect.poll(() => childrenOf(server), soon).not.toEqual([]);
   process.kill(server.pid, 'SIGHUP');
   writeFileSync(join(cwd, 'go'), '');
   await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(1);
   expect(childrenOf(server)).toHaveLength(2);
-}, 60_000);
+});
 
 test('a worker that dies while a reload starts its successor is replaced by that one alone', async () => {
   const { server, killWorkers, finishReload } = await startHolding();
