@@ -16,7 +16,7 @@ export function shutDownGracefully(log: Logger, close: () => Promise<void>, dela
   let exitCode = 0;
 
   async function end(): Promise<void> {
-    closingSince = Date.now();
+    closingSince = performance.now();
     setTimeout(terminate, (delaySeconds + closeWithinSeconds) * 1000, 'closing took too long, terminating');
     try {
       await close();
@@ -38,7 +38,7 @@ export function shutDownGracefully(log: Logger, close: () => Promise<void>, dela
       if (closingSince === undefined) {
         log.info({ signal }, 'closing');
         void end();
-      } else if (Date.now() - closingSince > sameSignalMs) {
+      } else if (performance.now() - closingSince > sameSignalMs) {
         terminate('asked again while closing, terminating');
       }
     });

@@ -54,6 +54,16 @@ test.each(['SIGTERM', 'SIGINT', 'SIGHUP'])('a second %s within a second is taken
   expect(lines).toEqual(['closing', 'asked again while closing, terminating']);
 });
 
+test('a second signal counts although the clock was set back meanwhile', async () => {
+  const { exit, lines, signal } = start(() => new Promise(() => {}));
+  signal('SIGTERM');
+  await vi.advanceTimersByTimeAsync(1001);
+  vi.setSystemTime(Date.now() - 3_600_000);
+  signal('SIGTERM');
+  expect(exit).toHaveBeenCalledExactlyOnceWith(1);
+  expect(lines).toEqual(['closing', 'asked again while closing, terminating']);
+});
+
 test('everything is closed once, and the exit code says whether that succeeded', async () => {
   for (const [error, code, line] of [
     [undefined, 0, 'closed'] as const,
