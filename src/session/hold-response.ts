@@ -26,8 +26,7 @@ export function holdUntilSaved(
       held = [];
       saveSession(req).then(release).catch(refuse);
     }
-    // A response that is ended twice, such as one whose page fails after answering, is the second one; unless that says
-    // nothing more, as in `res.json(…).end()`.
+    // Of two ends, as of a page that fails after its answer, the second counts; not in `res.json(…).end()`, which adds nothing.
     const saysMore = (args[0] && typeof args[0] !== 'function') || res.get('Content-Length') === '0';
     if (saysMore && held.at(-1)?.send === raw.end) held = [];
     held.push({ send, args });
@@ -38,6 +37,7 @@ export function holdUntilSaved(
     const released = held ?? [];
     held = undefined;
     for (const { send, args } of released) Reflect.apply(send, res, args);
+    res.emit('released');
     if (!res.writableEnded && !res.writableNeedDrain) res.emit('drain');
   }
 

@@ -1,7 +1,9 @@
-import { createServer } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, get, type IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
+import { createGzip, type Gzip } from 'node:zlib';
 import express, { type ErrorRequestHandler, type RequestHandler, type Response } from 'express';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
@@ -275,7 +277,8 @@ describe('a page that does not wait until a session is stored', () => {
 /** As the package `compression` does: what listens for `drain` moves to the stream that compresses. */
 const compress: RequestHandler = (_req, res, next) => {
   const { write, end, on } = res;
-  const gzip = createGzip();
+  const gzip = createGzip({ level: 1 });
+  res.locals.gzip = gzip;
   let isBegun = false;
   res.on = ((event: string, listener: () => void) =>
     event === 'drain' ? gzip.on(event, listener) && res : Reflect.apply(on, res, [event, listener])) as typeof on;
@@ -315,6 +318,30 @@ test.each<[string, (chunks: string[], res: Response) => unknown]>([
   const answer = await fetch(await listenLocally(server), { method: 'POST' });
   expect(answer.headers.get('Set-Cookie')).toMatch(/^session=/);
   expect((await answer.text()) === chunks.join('')).toBe(true);
+});
+
+test('a page that streams through middleware that compresses waits for a visitor who reads slowly', async () => {
+  const chunkBytes = 65_536;
+  let isFull = () => false;
+  let maxWaitingBytes = 0;
+  const app = express();
+  app.use(compress, sessions({ store, secrets: [testSecret] }));
+  app.get('/', (_req, res) => {
+    const gzip: Gzip = res.locals.gzip;
+    isFull = () => gzip.writableNeedDrain && res.writableNeedDrain;
+    const source = Readable.from(Array.from({ length: 256 }, () => randomBytes(chunkBytes)));
+    source.on('data', () => {
+      maxWaitingBytes = Math.max(maxWaitingBytes, gzip.writableLength);
+    });
+    source.pipe(res);
+  });
+  const server = createServer(app);
+  afterwards(() => closeHttpServer(server));
+  const [answer]: IncomingMessage[] = await once(get(await listenLocally(server)), 'response');
+  await expect.poll(() => isFull()).toBe(true);
+  answer?.resume();
+  await expect.poll(() => answer?.complete).toBe(true);
+  expect(maxWaitingBytes).toBeLessThanOrEqual(2 * chunkBytes);
 });
 
 test('what is kept of somebody who is not signed in outlives a rotation of the secret', async () => {

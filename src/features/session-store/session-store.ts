@@ -78,22 +78,27 @@ export function sessions(options: SessionsOptions): [RequestHandler, RequestHand
 }
 
 /**
- * Lets a page that streams go on once its session is stored. Middleware that compresses moves the listeners for `drain` to
- * a stream of its own, which has nothing to drain while the response is held.
+ * Lets a page that streams go on once its response is no longer held. Middleware that compresses moves the listeners for
+ * `drain` to a stream of its own, which has nothing to drain meanwhile.
  */
 function tellMovedListeners(res: Response): void {
   type Listener = (...args: unknown[]) => void;
-  const { on, emit } = res;
+  const { on } = res;
   const moved = new Set<Listener>();
+  const isMoved = (listener: Listener) => !res.rawListeners('drain').includes(listener);
   res.on = ((event: string, listener: Listener) => {
     const result: unknown = Reflect.apply(on, res, [event, listener]);
-    if (event === 'drain' && !res.rawListeners(event).includes(listener)) moved.add(listener);
+    if (event === 'drain' && isMoved(listener)) moved.add(listener);
     return result;
   }) as Response['on'];
-  res.emit = ((event: string, ...args: unknown[]) => {
-    if (event === 'drain') for (const listener of moved) Reflect.apply(listener, res, []);
-    return Reflect.apply(emit, res, [event, ...args]);
-  }) as Response['emit'];
+  // Only then: afterwards the stream that compresses says by itself when it can take more.
+  Reflect.apply(on, res, [
+    'released',
+    () => {
+      for (const listener of [...moved].filter(isMoved)) Reflect.apply(listener, res, []);
+      moved.clear();
+    },
+  ]);
 }
 
 /**
