@@ -46,15 +46,17 @@ describe('GET /session-owner', () => {
 
   // As between a native app and the browser in it; a page would say that it has ended as soon as it is there.
   test.each<[string, (cookie: string) => string]>([
-    ['is not percent-encoded', (cookie) => cookie],
+    ['is not percent-encoded', (cookie) => `session=${cookie}`],
     [
       'is encoded in lower case',
-      (cookie) => encodeURIComponent(cookie).replaceAll(/%../g, (code) => code.toLowerCase()),
+      (cookie) => `session=${encodeURIComponent(cookie).replaceAll(/%../g, (code) => code.toLowerCase())}`,
     ],
-    ['is encoded more than necessary', (cookie) => encodeURIComponent(cookie).replace('.', '%2E')],
+    ['is encoded more than necessary', (cookie) => `session=${encodeURIComponent(cookie).replace('.', '%2E')}`],
+    ['is quoted', (cookie) => `session="${encodeURIComponent(cookie)}"`],
+    ['stands between white space', (cookie) => `other=1;\t  session = ${encodeURIComponent(cookie)}\t ; another=1`],
   ])('knows the session of a cookie that %s, as the pages do', async (_form, write) => {
     const visitor = await signedIn(url, email);
-    const headers = { Cookie: `session=${write(visitor.sessionCookie ?? '')}` };
+    const headers = { Cookie: write(visitor.sessionCookie ?? '') };
     expect((await new Visitor(url).get('/', { headers })).text).toContain(`data-owner="${owner}"`);
     expect((await new Visitor(url).get('/session-owner', { headers })).text).toBe(owner);
   });
