@@ -11,6 +11,7 @@ import {
   forkWorker,
   type Inherited,
   inherit,
+  killAll,
   retire,
   sayFailure,
   settleConnections,
@@ -55,7 +56,7 @@ function supervise(serve: Serve, options: Options): Serve {
     const inherited = await provide(config, closers);
     const supervisor = new Supervisor(config, log, inherited, options);
     closers.push(() => supervisor.stop(config.shutdownDelaySeconds));
-    process.once('exit', killAll);
+    process.prependOnceListener('exit', killAll); // First: the log may end this process by a signal.
     for (const service of workers.beside.map(({ open }) => open(config, log))) {
       await service.start?.();
       closers.push(async () => service.stop?.());
@@ -82,11 +83,6 @@ export const workers = {
   /** Such as a port for their metrics. */
   beside: [] as Beside[],
 };
-
-/** As a last resort: a worker that is stuck does not notice that the primary has gone, and would run on for ever. */
-function killAll(): void {
-  for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL');
-}
 
 /** Waits for the end of a worker. `once()` would stop waiting at a message that came too late for it (EPIPE). */
 function endOf(worker: Worker): Promise<Ending> {
@@ -120,15 +116,17 @@ class Supervisor {
 
   /** @throws {Error} when a worker can't start, with what prevents it */
   async start(): Promise<void> {
-    const started = this.#startAll();
+    const started = Promise.resolve().then(() => this.#startAll());
     // A terminal that is closed still ends everything.
     if (!process.stdout.isTTY) {
+      const earlier = process.listeners('SIGHUP');
       const reload = () => this.#replaceAll();
-      process.removeAllListeners('SIGHUP');
       process.on('SIGHUP', () => {
         // The start reports its own failure.
         this.#reload = this.#reload?.then(reload) ?? started.then(reload, () => {});
       });
+      // Last: without any listener, Node would lose a signal that has just come.
+      for (const listener of earlier) process.off('SIGHUP', listener);
     }
     await started;
   }
@@ -175,7 +173,7 @@ class Supervisor {
 
   async #restart(): Promise<void> {
     while (!this.#isStopping) {
-      await sleep(this.#restartDelayMs); // Nothing else may keep the process running meanwhile.
+      await sleep(this.#restartDelayMs); // This timer may be all that keeps the process running.
       this.#restartDelayMs = Math.min(maxRestartDelayMs, Math.max(minRestartDelayMs, this.#restartDelayMs * 2));
       if (this.#isStopping) return;
       try {

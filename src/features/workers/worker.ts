@@ -27,6 +27,11 @@ export function forkWorker(inherited: Inherited): Worker {
   return worker;
 }
 
+/** As a last resort: a worker that is stuck does not notice that the primary has gone, and would run on for ever. */
+export function killAll(): void {
+  for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL');
+}
+
 /** Says why this process can't start. A worker tells the primary, which alone knows whether that stops anything else. */
 export function sayFailure(message: string): void {
   if (cluster.isPrimary) console.error(message);
