@@ -83,6 +83,7 @@ export default defineConfig({
           name: 'timed',
           include: timed,
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           setupFiles: ['test/support/build-first.ts'],
           maxWorkers: 1,
           sequence: { groupOrder: 2 },

@@ -61,7 +61,7 @@ function shortest(path: string): string {
  * sees the other and waits. The lock file of a process that was killed doesn't count.
  */
 async function withLock<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {
-  const giveUpAt = Date.now() + lockLifetimeMs;
+  const giveUpAt = performance.now() + lockLifetimeMs;
   do {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const lock = join(directory, `busy-${process.pid}-${randomUUID()}`);
@@ -72,7 +72,7 @@ async function withLock<Result>(directory: string, work: () => Promise<Result>):
       rmSync(lock, { force: true });
     }
     await sleep(10 + Math.random() * 40);
-  } while (Date.now() < giveUpAt);
+  } while (performance.now() < giveUpAt);
   throw new Error(`another process has held the lock on ${directory} for too long`);
 }
 
