@@ -30,8 +30,8 @@ const passkeys: Command = {
 };
 
 /**
- * Removes one passkey of an address, or all. Its owner gets no mail, whose link might restore it for a thief, and those of
- * earlier mails restore none any more.
+ * Removes one passkey of an address, or all. No mail is sent, since its link might help a thief; links in earlier mails no
+ * longer restore a passkey.
  */
 const removePasskeys: Command = {
   usage: ['remove-passkeys ADDRESS [--passkey PASSKEY]'],
@@ -55,7 +55,7 @@ const removePasskeys: Command = {
   },
 };
 
-/** Ends sessions, and says which passkeys can begin new ones. Whoever was in may have kept a link that restores another. */
+/** Ends sessions, and says which passkeys can begin new ones. Links that restore others are revoked: an intruder may have one. */
 const end: Command = {
   ...endSessions,
   async run(given, operator) {

@@ -14,6 +14,7 @@ const unknown = { aaguid: '00000000-0000-0000-0000-000000000000', createdAt: 0 }
 test.each([
   writer.added({ ...about, passkey: known }),
   writer.removed({ ...about, passkey: unknown }),
+  writer.restored({ ...about, passkey: known }),
   writer.counter({ ...about, passkey: known }),
 ])('the mail "$subject" reads well, light and dark, on the smallest phone', async (mail) => {
   const page = await (await openProfile({ viewport: { width: 320, height: 640 } })).newPage();

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Accounts } from '../../src/features/passkeys/accounts.ts';
 import { handleOf } from '../../src/features/passkeys/record.ts';
+import { UndoLinks } from '../../src/features/passkeys/undo-links.ts';
+import { RedisUnavailable } from '../../src/redis/deadline.ts';
 import { tagOf } from '../../src/session/session-id.ts';
 import { noMoreMail } from '../email-code/code-login.ts';
 import { address } from '../support/address.ts';
@@ -207,6 +209,48 @@ describe('removing', () => {
     expect(app.logged().findLast(({ msg }) => msg === 'passkey restored')).toMatchObject({ ip: expect.any(String) });
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
     expect((await visitor.get('/admin')).status).toBe(200);
+  });
+
+  test('is undone with a mail, whose link removes the passkey again', async () => {
+    const { visitor, email, passkey, handle } = await memberWithPasskey();
+    await remove(visitor, handle);
+    const { token } = await linkFor(email, subjects.removed);
+    await newVisitor(app).post('/passkeys/undo', { form: { token } });
+    const mail = await app.mails.mailTo(email, subjects.restored);
+    expect(mail.text).toContain('by the link in the mail about its removal');
+    const again = linkIn(mail.text);
+    expect((await newVisitor(app).get(again.path)).text).toContain('Remove this passkey?');
+    const undone = await newVisitor(app).post('/passkeys/undo', { form: { token: again.token } });
+    expect(undone.text).toContain('The passkey has been removed');
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
+    expect((await visitor.get('/admin')).status).toBe(401);
+  });
+
+  test('is not undone when nobody can be told, and the link stays good', async () => {
+    const { visitor, email, handle, passkey } = await memberWithPasskey();
+    await remove(visitor, handle);
+    const { token } = await linkFor(email, subjects.removed);
+    const create = vi.spyOn(UndoLinks.prototype, 'create').mockRejectedValue(new RedisUnavailable('no'));
+    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(503);
+    expect(await accounts.find(passkey.id)).toBe('removed');
+    create.mockRestore();
+    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).text).toContain('has been restored');
+  });
+
+  test('can still be undone after the link in the mail about another passkey was followed', async () => {
+    const { visitor, email, passkey, handle } = await memberWithPasskey();
+    await app.mails.mailTo(email, subjects.added);
+    await addPasskey(visitor);
+    const additions = () =>
+      app.mails.inbox.filter(({ to, mail }) => to.includes(email) && subjects.added.test(`${mail.subject}`));
+    await expect.poll(additions).toHaveLength(2);
+    await remove(visitor, handle);
+    const { token } = await linkFor(email, subjects.removed);
+    const stranger = linkIn(additions()[1]?.mail.text);
+    const secured = await newVisitor(app).post('/passkeys/undo', { form: { token: stranger.token } });
+    expect(secured.text).toContain('The passkey has been removed');
+    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).text).toContain('has been restored');
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
   });
 
   test('can no longer be undone once its owner has followed the link in the mail about its addition', async () => {

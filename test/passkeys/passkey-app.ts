@@ -18,6 +18,7 @@ export const origin = 'https://login.example.com';
 export const subjects = {
   added: /^A passkey was added for /,
   removed: /^A passkey was removed from /,
+  restored: /^A passkey was restored for /,
   counter: /^Check your passkey for /,
 };
 const json = { Accept: 'application/json', 'X-Forwarded-Proto': 'https', 'Sec-Fetch-Site': 'same-origin' };

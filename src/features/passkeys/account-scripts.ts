@@ -1,7 +1,7 @@
 import { evenWhenFull } from '../../shared/even-when-full.ts';
 
 // An account is a hash: `email`, `user` (the user handle), perhaps `restore` (see Account), and, for each passkey, HANDLE,
-// HANDLE:use and HANDLE:name.
+// HANDLE:use and HANDLE:name; HANDLE:revoked for one that no link may restore.
 // Without a passkey it has an end; a key of another type is not ours and must not keep its address from passkeys.
 const accountFunctions = `
 local function readAccount(key)
@@ -53,6 +53,7 @@ if redis.call('TYPE', key).ok ~= 'hash' then return 'other' end
 if redis.call('HEXISTS', key, handle) == 1 then return 'there' end
 if countPasskeys(key) >= tonumber(max) then return 'full' end
 if redis.call('HGET', key, 'user') ~= user or (redis.call('HGET', key, 'restore') or '') ~= restore then return 'other' end
+if redis.call('HEXISTS', key, handle .. ':revoked') == 1 then return 'other' end
 redis.call('HSET', key, 'email', email, handle, made, handle .. ':use', use, handle .. ':name', name)
 redis.call('PERSIST', key)
 return 'added'`;
@@ -69,9 +70,12 @@ local left = countPasskeys(key)
 if left == 0 then redis.call('PEXPIRE', key, keptMs) end
 return left`;
 
-/** Keys: the account. Arguments: its new restore key. Also when Redis is full: it may be in the wrong hands. */
+/**
+ * Keys: the account. Arguments: the field that revokes its links, or those of one passkey, and a new value. Works even when
+ * Redis is full, since the account may be in the wrong hands.
+ */
 export const revokeLinksScript = `${evenWhenFull}
-if redis.call('TYPE', KEYS[1]).ok == 'hash' then redis.call('HSET', KEYS[1], 'restore', ARGV[1]) end`;
+if redis.call('TYPE', KEYS[1]).ok == 'hash' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end`;
 
 /** Keys: the account. Arguments: the passkey's handle, its new name. Returns whether there is such a passkey. */
 export const renameScript = `

@@ -74,7 +74,7 @@ export class Accounts {
 
   /**
    * @returns `full` when there are 20 already; `there` for a passkey of this or of another address; `other` when the
-   * user handle or the restore key is not the one that this address has now
+   * user handle or the restore key is not the one that this address has now, or its links were revoked
    */
   async add(
     { email, userHandle, restoreKey }: Omit<Account, 'passkeys'>,
@@ -118,9 +118,10 @@ export class Accounts {
     return left;
   }
 
-  /** Lets no link that was mailed so far restore a passkey of this address. */
-  async revokeLinks(email: EmailAddress): Promise<void> {
-    await this.#run(revokeLinksScript, tagOf(email), [randomBytes(16).toString('base64url')]);
+  /** Lets no link that was mailed so far restore a passkey of this address, or this one. */
+  async revokeLinks(email: EmailAddress, handle?: string): Promise<void> {
+    const field = handle === undefined ? 'restore' : `${handle}:revoked`;
+    await this.#run(revokeLinksScript, tagOf(email), [field, randomBytes(16).toString('base64url')]);
   }
 
   /** @returns whether there is such a passkey */

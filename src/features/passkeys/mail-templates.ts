@@ -65,6 +65,22 @@ export class PasskeyMailTemplates {
     });
   }
 
+  restored({ to, passkey, device, url, now }: PasskeyMail): Mail {
+    const site = this.#siteName;
+    return this.#writer.write(to, `A passkey was restored for ${site}`, {
+      heading: `A passkey was restored for ${site}`,
+      lines: [
+        `On ${formatTime(now)}, ${device} restored ${describe(passkey)}, by the link in the mail about its removal.`,
+        'Whoever has it can log in as you again, without a code.',
+        'If this was you, there is nothing to do.',
+      ],
+      link: { label: 'If it was not you, remove it and log out everywhere:', button: 'Remove the passkey', url },
+      last: [
+        'Only somebody who can read your mail can restore one. If it was not you, change the password of your mailbox.',
+      ],
+    });
+  }
+
   /** Reports a signature counter that went backwards (WebAuthn, 6.1.1). */
   counter({ to, passkey, device, url, now }: PasskeyMail): Mail {
     const site = this.#siteName;

@@ -24,7 +24,7 @@ export function passkeyMails({ outbox, templates, links, redis, log }: Parts) {
   const queue = outbox.register('passkey');
 
   async function send(
-    write: 'added' | 'removed' | 'counter',
+    write: 'added' | 'removed' | 'restored' | 'counter',
     { email, userHandle, restoreKey, passkey }: Owned,
     { requestId, device, origin }: Cause,
   ): Promise<void> {
@@ -43,6 +43,9 @@ export function passkeyMails({ outbox, templates, links, redis, log }: Parts) {
 
     /** @throws {RedisUnavailable} when nobody will be told, so that nothing may be removed */
     sendRemoved: (owned: Owned, cause: Cause): Promise<void> => send('removed', owned, cause),
+
+    /** @throws {RedisUnavailable} when nobody will be told, so that nothing may be restored */
+    sendRestored: (owned: Owned, cause: Cause): Promise<void> => send('restored', owned, cause),
 
     /** Reports a counter that went backwards, once a day for each passkey. It logs its failures, and costs nobody a sign-in. */
     async sendCounter(owned: Owned, cause: Cause): Promise<void> {

@@ -40,7 +40,7 @@ export type Account = {
   email: EmailAddress;
   /** Random, base64url. Authenticators store it with each passkey; it says nothing of the address. */
   userHandle: string;
-  /** A link restores a passkey as long as this is what it was when the link was mailed: empty at first. */
+  /** Empty at first. A link restores a passkey only if this has not changed since the link was mailed. */
   restoreKey: string;
   passkeys: Passkey[];
 };

@@ -9,7 +9,7 @@ import { takePoints } from '../rate-limits/take-points.ts';
 import { type Accounts, maxPasskeys } from './accounts.ts';
 import { type Challenges, challengeSeconds } from './challenges.ts';
 import { countersOf, passkeyLimits } from './limits.ts';
-import type { PasskeyMails } from './passkey-mails.ts';
+import type { Owned, PasskeyMails } from './passkey-mails.ts';
 import { providerName } from './providers.ts';
 import { type Account, handleOf, type Passkey } from './record.ts';
 import type { RelyingParty } from './relying-party.ts';
@@ -164,6 +164,18 @@ export class PasskeyService {
     await mails.sendRemoved({ ...account, passkey }, cause);
     const left = await accounts.remove(email, handle);
     return left === undefined ? { outcome: 'gone' } : { outcome: 'removed', left };
+  }
+
+  /** Restores a passkey that was removed, and tells its owner: whoever reads the mailbox could follow the link. */
+  async restore({ passkey, ...owner }: Owned, cause: Cause): ReturnType<Accounts['add']> {
+    const { accounts, mails } = this.#parts;
+    const outcome = await accounts.add(owner, passkey);
+    if (outcome !== 'added') return outcome;
+    await mails.sendRestored({ ...owner, passkey }, cause).catch(async (error: unknown) => {
+      await accounts.remove(owner.email, handleOf(passkey.id));
+      throw error;
+    });
+    return outcome;
   }
 
   async #verify(assertion: Assertion, { party }: Client): Promise<SignInResult> {

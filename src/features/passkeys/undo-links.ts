@@ -14,8 +14,8 @@ const linkShape = z.object({
   passkey: passkeyShape,
   /** The user handle that its authenticator stores with it. */
   userHandle: z.string(),
-  /** That of the account when the mail was sent. Version 0.1 wrote none. */
-  restoreKey: z.string().default(''),
+  /** That of the account when the mail was sent. */
+  restoreKey: z.string(),
   /** Once it was followed, what that has done. */
   outcome: z.enum(['removed', 'was gone', 'restored', 'was there']).optional(),
 });

@@ -7,7 +7,7 @@ import { signOut } from '../../session/sign-in.ts';
 import { maxPasskeys } from './accounts.ts';
 import { listPath } from './add-routes.ts';
 import { signalsOf } from './list-routes.ts';
-import type { PasskeyRoutes } from './passkey-request.ts';
+import { causeOf, type PasskeyRoutes, requireParty } from './passkey-request.ts';
 import { handleOf } from './record.ts';
 import type { Outcome, Undo } from './undo-links.ts';
 
@@ -56,15 +56,16 @@ type Undoing = (parts: PasskeyRoutes, undo: Undo, req: Request) => Promise<Outco
 const undoAs: Record<Undo['action'], Undoing> = {
   // Whoever added it was logged in, and would only add another one.
   async remove({ accounts, store, log }, { email, passkey }, req) {
-    // Or whoever had it could have removed it before, and keep the link that restores it.
-    await accounts.revokeLinks(email);
-    const left = await accounts.remove(email, handleOf(passkey.id));
+    const handle = handleOf(passkey.id);
+    // Otherwise a stranger who had already removed the passkey could restore it by the link of that mail.
+    await accounts.revokeLinks(email, handle);
+    const left = await accounts.remove(email, handle);
     const ended = await store.index.endAll(email);
     log.info({ ...requestFields(req), person: tagOf(email), ended, by: 'link' }, 'all sessions ended');
     return left === undefined ? 'was gone' : 'removed';
   },
-  async restore({ accounts }, { passkey, ...owner }, req) {
-    const outcome = await accounts.add(owner, passkey);
+  async restore(parts, undo, req) {
+    const outcome = await parts.service.restore(undo, causeOf(req, requireParty(parts, req)));
     if (outcome === 'full') {
       throw new HttpError(
         422,
@@ -81,5 +82,5 @@ function usedUp(req: Request): HttpError {
   const isSignedIn = req.session.email !== undefined;
   const link = isSignedIn ? { href: listPath, label: 'Your passkeys' } : { href: '/login', label: 'Log in' };
   const note = `You can see all of your passkeys, and remove any of them${isSignedIn ? '' : ', once you have logged in'}.`;
-  return new HttpError(410, 'This link has been used, or is too old.', { note, link });
+  return new HttpError(410, 'This link has been used, is too old, or was revoked.', { note, link });
 }
