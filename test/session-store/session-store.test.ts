@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 import { createGzip, type Gzip } from 'node:zlib';
 import express, { type ErrorRequestHandler, type RequestHandler, type Response } from 'express';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -320,19 +321,40 @@ test.each<[string, (chunks: string[], res: Response) => unknown]>([
   expect((await answer.text()) === chunks.join('')).toBe(true);
 });
 
+test('a page that changes its session again while it streams through such middleware goes on', async () => {
+  const app = express();
+  app.use(compress, sessions({ store, secrets: [testSecret] }));
+  app.get('/', (req, res) => {
+    setFlash(req, 'at first');
+    Readable.from(
+      (async function* chunks() {
+        for (let count = 1; count <= 40; count += 1) {
+          if (count === 20) setFlash(req, 'later');
+          yield 'x'.repeat(3000);
+          await setImmediate();
+        }
+      })(),
+    ).pipe(res);
+  });
+  const server = createServer(app);
+  afterwards(() => closeHttpServer(server));
+  expect((await (await fetch(await listenLocally(server))).text()).length).toBe(40 * 3000);
+});
+
 test('a page that streams through middleware that compresses waits for a visitor who reads slowly', async () => {
   const chunkBytes = 65_536;
   let isFull = () => false;
   let maxWaitingBytes = 0;
   const app = express();
   app.use(compress, sessions({ store, secrets: [testSecret] }));
-  app.get('/', (_req, res) => {
+  app.get('/', (req, res) => {
     const gzip: Gzip = res.locals.gzip;
     isFull = () => gzip.writableNeedDrain && res.writableNeedDrain;
     const source = Readable.from(Array.from({ length: 256 }, () => randomBytes(chunkBytes)));
     source.on('data', () => {
       maxWaitingBytes = Math.max(maxWaitingBytes, gzip.writableLength);
     });
+    setFlash(req, 'changed');
     source.pipe(res);
   });
   const server = createServer(app);

@@ -91,12 +91,11 @@ function tellMovedListeners(res: Response): void {
     if (event === 'drain' && isMoved(listener)) moved.add(listener);
     return result;
   }) as Response['on'];
-  // Only then: afterwards the stream that compresses says by itself when it can take more.
+  // At no other time: the stream that compresses says by itself when it can take more.
   Reflect.apply(on, res, [
     'released',
     () => {
       for (const listener of [...moved].filter(isMoved)) Reflect.apply(listener, res, []);
-      moved.clear();
     },
   ]);
 }
