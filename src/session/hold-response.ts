@@ -26,7 +26,7 @@ export function holdUntilSaved(
       held = [];
       saveSession(req).then(release).catch(refuse);
     }
-    // Of two ends, as of a page that fails after its answer, the second counts; not in `res.json(…).end()`, which adds nothing.
+    // Where a page ends twice, such as one that fails after its answer, the second end counts, unless it adds nothing.
     const saysMore = (args[0] && typeof args[0] !== 'function') || res.get('Content-Length') === '0';
     if (saysMore && held.at(-1)?.send === raw.end) held = [];
     held.push({ send, args });

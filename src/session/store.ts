@@ -58,7 +58,7 @@ export class SessionStore extends RedisStore {
   readonly #commands: SessionCommands;
   /** What Redis has of each session object that was loaded or saved; an object that is not here is new. */
   readonly #stored = new WeakMap<object, { record: string; isTouched: boolean }>();
-  /** The latest save of each session object. The next one waits for it, or it would find the id taken that it stores under. */
+  /** The latest save of each session object. The next save waits for it; otherwise it would find its own id already taken. */
   readonly #saves = new WeakMap<object, Promise<void>>();
 
   constructor(options: SessionStoreOptions) {
@@ -82,7 +82,7 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Stores a new session, or the changes of a loaded one. Of saves at the same time, the last one replaces all.
+   * Stores a new session, or the changes of a loaded one. Of concurrent saves, the last one replaces it all.
    * @throws {SessionEnded} when it is no longer there to be changed
    */
   override set(sessionId: string, session: SessionData, callback?: Callback<void>): Promise<void> {

@@ -217,7 +217,7 @@ describe('removing', () => {
     const { token } = await linkFor(email, subjects.removed);
     await newVisitor(app).post('/passkeys/undo', { form: { token } });
     const mail = await app.mails.mailTo(email, subjects.restored);
-    expect(mail.text).toContain('by the link in the mail about its removal');
+    expect(mail.text).toContain('with the link in the mail about its removal');
     const again = linkIn(mail.text);
     expect((await newVisitor(app).get(again.path)).text).toContain('Remove this passkey?');
     const undone = await newVisitor(app).post('/passkeys/undo', { form: { token: again.token } });
@@ -234,6 +234,18 @@ describe('removing', () => {
     expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(503);
     expect(await accounts.find(passkey.id)).toBe('removed');
     create.mockRestore();
+    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).text).toContain('has been restored');
+  });
+
+  test('is undone no more often than its limit allows, and the link stays good', async () => {
+    const { visitor, email, handle } = await memberWithPasskey();
+    await remove(visitor, handle);
+    const { token } = await linkFor(email, subjects.removed);
+    const counter = `l:{${tagOf(email)}}passkeys-restored:86400`;
+    await app.redis.set(counter, '40', { expiration: { type: 'EX', value: 86_400 } });
+    const refused = await newVisitor(app).post('/passkeys/undo', { form: { token } });
+    expect([refused.status, Number(refused.headers.get('retry-after')) > 86_000]).toEqual([429, true]);
+    await app.redis.del(counter);
     expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).text).toContain('has been restored');
   });
 

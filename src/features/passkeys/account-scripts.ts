@@ -44,16 +44,17 @@ return readAccount(key)`;
 
 /**
  * Keys: the account. Arguments: address, user handle, restore key, how many passkeys it may have, the passkey's handle and
- * its three fields. Returns what became of it. Without the account that the passkey was made for there is nothing to add it
- * to: what was forgotten stays so.
+ * its three fields. Returns what became of it; without the fields, what would. Without the account that the passkey was
+ * made for there is nothing to add it to: what was forgotten stays so.
  */
 export const addScript = `${accountFunctions}
 local key, email, user, restore, max, handle, made, use, name = KEYS[1], unpack(ARGV)
 if redis.call('TYPE', key).ok ~= 'hash' then return 'other' end
 if redis.call('HEXISTS', key, handle) == 1 then return 'there' end
-if countPasskeys(key) >= tonumber(max) then return 'full' end
 if redis.call('HGET', key, 'user') ~= user or (redis.call('HGET', key, 'restore') or '') ~= restore then return 'other' end
 if redis.call('HEXISTS', key, handle .. ':revoked') == 1 then return 'other' end
+if countPasskeys(key) >= tonumber(max) then return 'full' end
+if not made then return 'added' end
 redis.call('HSET', key, 'email', email, handle, made, handle .. ':use', use, handle .. ':name', name)
 redis.call('PERSIST', key)
 return 'added'`;

@@ -36,6 +36,16 @@ const removed = 'removed';
 /** The key that exists once any address has a passkey: the set of their tags. */
 export const accountsKey = 'p:accounts';
 
+/** Whose passkey it is. */
+type Owner = Omit<Account, 'passkeys'>;
+
+/**
+ * What became of a passkey that was to be added: `there` for one of this or of another address; `full` when there are 20
+ * already; `other` when the user handle or the restore key is not the one that this address has now, or the links of this
+ * passkey were revoked.
+ */
+type Added = 'added' | 'there' | 'full' | 'other';
+
 /** What is known of a credential id that a browser presents. */
 export type Found = { account: Account; passkey: Passkey } | 'removed' | 'unknown';
 
@@ -72,25 +82,20 @@ export class Accounts {
     return decodeAccount(mapOf(fields)) ?? { email, userHandle: handle, restoreKey: '', passkeys: [] };
   }
 
-  /**
-   * @returns `full` when there are 20 already; `there` for a passkey of this or of another address; `other` when the
-   * user handle or the restore key is not the one that this address has now, or its links were revoked
-   */
-  async add(
-    { email, userHandle, restoreKey }: Omit<Account, 'passkeys'>,
-    passkey: Passkey,
-  ): Promise<'added' | 'full' | 'there' | 'other'> {
+  /** What adding a passkey would come to, as far as that is known beforehand. */
+  async tryAdding(owner: Owner, passkey: Passkey): Promise<Added> {
+    if (await this.#isElsewhere(passkey, owner)) return 'there';
+    return this.#runAdd(owner, handleOf(passkey.id), []);
+  }
+
+  /** Adds a passkey to an account. */
+  async add(owner: Owner, passkey: Passkey): Promise<Added> {
     const handle = handleOf(passkey.id);
-    const tag = tagOf(email);
-    const pointer = await this.#readPointer(handle);
-    // A pointer that leads nowhere is left of an attempt that failed halfway.
-    const isTaken = pointer !== tag && typeof (await this.find(passkey.id)) === 'object';
-    if (isTaken) return 'there';
+    const tag = tagOf(owner.email);
+    if (await this.#isElsewhere(passkey, owner)) return 'there';
     await this.#point(handle, tag);
     const { made, use, name } = encode(passkey);
-    const values = [email, userHandle, restoreKey, maxPasskeys, handle, made, use, name];
-    const reply = await this.#run(addScript, tag, values);
-    const outcome = (['added', 'there', 'full'] as const).find((known) => known === reply) ?? 'other';
+    const outcome = await this.#runAdd(owner, handle, [made, use, name]);
     if (outcome === 'full' || outcome === 'other') {
       await this.#markRemoved(handle, tag);
       return outcome;
@@ -118,7 +123,7 @@ export class Accounts {
     return left;
   }
 
-  /** Lets no link that was mailed so far restore a passkey of this address, or this one. */
+  /** Revokes the mailed links that restore passkeys of this address, or only those of one passkey. */
   async revokeLinks(email: EmailAddress, handle?: string): Promise<void> {
     const field = handle === undefined ? 'restore' : `${handle}:revoked`;
     await this.#run(revokeLinksScript, tagOf(email), [field, randomBytes(16).toString('base64url')]);
@@ -155,6 +160,18 @@ export class Accounts {
     await withDeadline(deadlineMs, this.#redis.del(accountKey(tag)));
     await this.#unlist(tag);
     return passkeys.length;
+  }
+
+  // A pointer that leads nowhere is left of an attempt that failed halfway.
+  async #isElsewhere({ id }: Passkey, { email }: Owner): Promise<boolean> {
+    const pointer = await this.#readPointer(handleOf(id));
+    return pointer !== tagOf(email) && typeof (await this.find(id)) === 'object';
+  }
+
+  async #runAdd({ email, userHandle, restoreKey }: Owner, handle: string, fields: string[]): Promise<Added> {
+    const values = [email, userHandle, restoreKey, maxPasskeys, handle, ...fields];
+    const reply = await this.#run(addScript, tagOf(email), values);
+    return (['added', 'there', 'full'] as const).find((known) => known === reply) ?? 'other';
   }
 
   async #load(tag: string): Promise<Account | undefined> {

@@ -22,6 +22,8 @@ export const passkeyLimits = {
   addedPerAddress: [{ points: 40, seconds: 86_400 }],
   /** Passkeys removed from an address, which causes a mail as well. The link in a mail removes one without it. */
   removedPerAddress: [{ points: 40, seconds: 86_400 }],
+  /** Passkeys restored by the link in a mail, which causes another mail. */
+  restoredPerAddress: [{ points: 40, seconds: 86_400 }],
 } as const;
 
 /** The counters that hold an address to one of these limits. */

@@ -70,7 +70,7 @@ export class PasskeyMailTemplates {
     return this.#writer.write(to, `A passkey was restored for ${site}`, {
       heading: `A passkey was restored for ${site}`,
       lines: [
-        `On ${formatTime(now)}, ${device} restored ${describe(passkey)}, by the link in the mail about its removal.`,
+        `On ${formatTime(now)}, ${device} restored ${describe(passkey)}, with the link in the mail about its removal.`,
         'Whoever has it can log in as you again, without a code.',
         'If this was you, there is nothing to do.',
       ],

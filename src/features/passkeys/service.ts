@@ -57,6 +57,11 @@ export type RemoveResult =
   | { outcome: 'gone' }
   | { outcome: 'too often'; waitSeconds: number };
 
+/** The result of restoring a passkey. */
+export type RestoreResult =
+  | { outcome: Awaited<ReturnType<Accounts['add']>> }
+  | { outcome: 'too often'; waitSeconds: number };
+
 type Parts = {
   challenges: Challenges;
   accounts: Accounts;
@@ -166,16 +171,16 @@ export class PasskeyService {
     return left === undefined ? { outcome: 'gone' } : { outcome: 'removed', left };
   }
 
-  /** Restores a passkey that was removed, and tells its owner: whoever reads the mailbox could follow the link. */
-  async restore({ passkey, ...owner }: Owned, cause: Cause): ReturnType<Accounts['add']> {
+  /** Restores a passkey that was removed. */
+  async restore({ passkey, ...owner }: Owned, cause: Cause): Promise<RestoreResult> {
     const { accounts, mails } = this.#parts;
-    const outcome = await accounts.add(owner, passkey);
-    if (outcome !== 'added') return outcome;
-    await mails.sendRestored({ ...owner, passkey }, cause).catch(async (error: unknown) => {
-      await accounts.remove(owner.email, handleOf(passkey.id));
-      throw error;
-    });
-    return outcome;
+    const outcome = await accounts.tryAdding(owner, passkey);
+    if (outcome !== 'added') return { outcome };
+    const waitSeconds = await this.#take(countersOf(owner.email, 'passkeys-restored', 'restoredPerAddress'));
+    if (waitSeconds > 0) return { outcome: 'too often', waitSeconds };
+    // First the mail: whoever reads the mailbox could have followed the link.
+    await mails.sendRestored({ ...owner, passkey }, cause);
+    return { outcome: await accounts.add(owner, passkey) };
   }
 
   async #verify(assertion: Assertion, { party }: Client): Promise<SignInResult> {

@@ -5,7 +5,7 @@ import { bodyField } from '../../middleware/bodies.ts';
 import { tagOf } from '../../session/session-id.ts';
 import { signOut } from '../../session/sign-in.ts';
 import { maxPasskeys } from './accounts.ts';
-import { listPath } from './add-routes.ts';
+import { listPath, tooOften } from './add-routes.ts';
 import { signalsOf } from './list-routes.ts';
 import { causeOf, type PasskeyRoutes, requireParty } from './passkey-request.ts';
 import { handleOf } from './record.ts';
@@ -57,7 +57,7 @@ const undoAs: Record<Undo['action'], Undoing> = {
   // Whoever added it was logged in, and would only add another one.
   async remove({ accounts, store, log }, { email, passkey }, req) {
     const handle = handleOf(passkey.id);
-    // Otherwise a stranger who had already removed the passkey could restore it by the link of that mail.
+    // Otherwise a stranger who had already removed the passkey could restore it with the link in the mail about that.
     await accounts.revokeLinks(email, handle);
     const left = await accounts.remove(email, handle);
     const ended = await store.index.endAll(email);
@@ -65,16 +65,23 @@ const undoAs: Record<Undo['action'], Undoing> = {
     return left === undefined ? 'was gone' : 'removed';
   },
   async restore(parts, undo, req) {
-    const outcome = await parts.service.restore(undo, causeOf(req, requireParty(parts, req)));
-    if (outcome === 'full') {
-      throw new HttpError(
-        422,
-        `This address has ${maxPasskeys} passkeys again, which is the most it can have. Remove one, then open the link again.`,
-        { link: { href: listPath, label: 'Your passkeys' } },
-      );
+    const result = await parts.service.restore(undo, causeOf(req, requireParty(parts, req)));
+    switch (result.outcome) {
+      case 'added':
+        return 'restored';
+      case 'there':
+        return 'was there';
+      case 'full':
+        throw new HttpError(
+          422,
+          `This address has ${maxPasskeys} passkeys again, which is the most it can have. Remove one, then open the link again.`,
+          { link: { href: listPath, label: 'Your passkeys' } },
+        );
+      case 'other':
+        throw usedUp(req);
+      case 'too often':
+        throw tooOften(result.waitSeconds);
     }
-    if (outcome === 'other') throw usedUp(req);
-    return outcome === 'there' ? 'was there' : 'restored';
   },
 };
 
@@ -82,5 +89,5 @@ function usedUp(req: Request): HttpError {
   const isSignedIn = req.session.email !== undefined;
   const link = isSignedIn ? { href: listPath, label: 'Your passkeys' } : { href: '/login', label: 'Log in' };
   const note = `You can see all of your passkeys, and remove any of them${isSignedIn ? '' : ', once you have logged in'}.`;
-  return new HttpError(410, 'This link has been used, is too old, or was revoked.', { note, link });
+  return new HttpError(410, 'This link has been used or revoked, or is too old.', { note, link });
 }
