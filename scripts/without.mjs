@@ -126,7 +126,8 @@ function removeUnused() {
       return importersBefore.get(file)?.some(isUsedBy) && !importers.get(file)?.some(isUsedBy);
     });
     if (unused.length === 0) return;
-    const tests = unused.map((file) => file.replace(/^src\/(features\/)?(.+)\.ts$/, 'test/$2.test.ts'));
+    const starts = unused.map((file) => file.replace(/^src\/(features\/)?(.+)\.ts$/, 'test/$2.'));
+    const tests = files.filter((file) => file.endsWith('.test.ts') && starts.some((start) => file.startsWith(start)));
     for (const file of [...unused, ...tests]) drop(file);
     gone.push(...unused, ...tests);
     removeUses();

@@ -139,6 +139,7 @@ function newProject(): string {
     'src/shared/both.ts': '',
     'src/shared/entry.ts': '',
     'test/shared/b.test.ts': "import { b } from '../../src/shared/b.ts';\n",
+    'test/shared/b.timed.test.ts': "import { b } from '../../src/shared/b.ts';\n",
     'test/one/one.test.ts': "import { help } from '../support/help.ts';\nimport '../support/any.ts';\n",
     'test/two/two.test.ts': "import '../support/any.ts';\n",
     'test/support/help.ts': "import { more } from './more.ts';\n",

@@ -36,8 +36,8 @@ export function holdUntilSaved(
   function release(): void {
     const released = held ?? [];
     held = undefined;
-    for (const { send, args } of released) Reflect.apply(send, res, args);
-    res.emit('released');
+    const results = released.map(({ send, args }): unknown => Reflect.apply(send, res, args));
+    if (results.at(-1) !== false) res.emit('released');
     if (!res.writableEnded && !res.writableNeedDrain) res.emit('drain');
   }
 

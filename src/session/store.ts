@@ -82,7 +82,7 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Stores a new session, or the changes of a loaded one. Of concurrent saves, the last one replaces it all.
+   * Stores a new session, or the changes of a loaded one. Of concurrent saves, the last one wins: it replaces all.
    * @throws {SessionEnded} when it is no longer there to be changed
    */
   override set(sessionId: string, session: SessionData, callback?: Callback<void>): Promise<void> {

@@ -46,6 +46,16 @@ async function linkFor(email: string, subject: RegExp) {
   return linkIn((await app.mails.mailTo(email, subject)).text);
 }
 
+/** As many others as an address can have. */
+async function addTwenty(email: string): Promise<void> {
+  const account = await accounts.prepare(address(email));
+  const made = { publicKey: '', aaguid: '', transports: [], createdAt: 1, counter: 0, lastUsedAt: undefined };
+  for (let count = 1; count <= 20; count += 1) {
+    const other = { ...made, id: crypto.randomUUID(), name: 'Other', isSyncable: false, isSynced: false };
+    expect(await accounts.add(account, other)).toBe('added');
+  }
+}
+
 function digestOf(token: string): string {
   return createHash('sha256').update(token).digest('base64url').slice(0, 22);
 }
@@ -230,9 +240,13 @@ describe('removing', () => {
     const { visitor, email, handle, passkey } = await memberWithPasskey();
     await remove(visitor, handle);
     const { token } = await linkFor(email, subjects.removed);
-    const create = vi.spyOn(UndoLinks.prototype, 'create').mockRejectedValue(new RedisUnavailable('no'));
+    let foundMeanwhile: unknown;
+    const create = vi.spyOn(UndoLinks.prototype, 'create').mockImplementation(async () => {
+      foundMeanwhile = await accounts.find(passkey.id);
+      throw new RedisUnavailable('no');
+    });
     expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(503);
-    expect(await accounts.find(passkey.id)).toBe('removed');
+    expect([foundMeanwhile, await accounts.find(passkey.id)]).toEqual(['removed', 'removed']);
     create.mockRestore();
     expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).text).toContain('has been restored');
   });
@@ -333,12 +347,7 @@ describe('removing', () => {
     const { visitor, email, handle, passkey } = await memberWithPasskey();
     await remove(visitor, handle);
     const { token } = await linkFor(email, subjects.removed);
-    const account = await accounts.prepare(address(email));
-    const made = { publicKey: '', aaguid: '', transports: [], createdAt: 1, counter: 0, lastUsedAt: undefined };
-    for (let count = 1; count <= 20; count += 1) {
-      const other = { ...made, id: crypto.randomUUID(), name: 'Other', isSyncable: false, isSynced: false };
-      expect(await accounts.add(account, other)).toBe('added');
-    }
+    await addTwenty(email);
     const refused = await visitor.post('/passkeys/undo', { form: { token } });
     expect(refused.status).toBe(422);
     expect(refused.text).toContain('20 passkeys');
@@ -347,6 +356,40 @@ describe('removing', () => {
     await accounts.remove(address(email), handleOf(other?.id ?? ''));
     expect((await visitor.post('/passkeys/undo', { form: { token } })).status).toBe(200);
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
+  });
+
+  test('puts right what an attempt left that failed halfway', async () => {
+    const { visitor, email, handle, passkey } = await memberWithPasskey();
+    await remove(visitor, handle);
+    const { token } = await linkFor(email, subjects.removed);
+    await newVisitor(app).post('/passkeys/undo', { form: { token } });
+    await app.redis.set(`p:id:${handle}`, 'removed');
+    await app.redis.sRem('p:accounts', tagOf(email));
+    const account = await accounts.load(address(email));
+    if (!account) throw new Error('there is no account');
+    const [restored] = account.passkeys;
+    expect(restored && (await accounts.tryAdding(account, restored))).toBe('there');
+    expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
+    expect(await app.redis.sMembers('p:accounts')).toContain(tagOf(email));
+  });
+
+  test('its revocation is forgotten once no link can be left', async () => {
+    const { email, handle } = await memberWithPasskey();
+    const revoked = async () =>
+      Object.keys(await app.redis.hGetAll(`p:{${tagOf(email)}}`)).filter((name) => name.endsWith(':revoked'));
+    await accounts.revokeLinks(address(email), handle);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 7 * 86_400_000 + 1000 });
+    await accounts.revokeLinks(address(email), 'x'.repeat(22));
+    expect(await revoked()).toEqual([`${'x'.repeat(22)}:revoked`]);
+  });
+
+  test('is not said to find 20 passkeys if its link was revoked', async () => {
+    const { visitor, email, handle } = await memberWithPasskey();
+    await remove(visitor, handle);
+    const { token } = await linkFor(email, subjects.removed);
+    await addTwenty(email);
+    await accounts.revokeLinks(address(email), handle);
+    expect((await visitor.post('/passkeys/undo', { form: { token } })).status).toBe(410);
   });
 
   test('everything of an address leaves nothing that a link could bring back', async () => {

@@ -1,7 +1,7 @@
 import { evenWhenFull } from '../../shared/even-when-full.ts';
 
 // An account is a hash: `email`, `user` (the user handle), perhaps `restore` (see Account), and, for each passkey, HANDLE,
-// HANDLE:use and HANDLE:name; HANDLE:revoked for one that no link may restore.
+// HANDLE:use and HANDLE:name; HANDLE:revoked, a time, for one that no link may restore.
 // Without a passkey it has an end; a key of another type is not ours and must not keep its address from passkeys.
 const accountFunctions = `
 local function readAccount(key)
@@ -44,8 +44,8 @@ return readAccount(key)`;
 
 /**
  * Keys: the account. Arguments: address, user handle, restore key, how many passkeys it may have, the passkey's handle and
- * its three fields. Returns what became of it; without the fields, what would. Without the account that the passkey was
- * made for there is nothing to add it to: what was forgotten stays so.
+ * its three fields. Returns what became of it; without the three fields, it changes nothing and returns what would become
+ * of it. Without the account that the passkey was made for there is nothing to add it to: what was forgotten stays so.
  */
 export const addScript = `${accountFunctions}
 local key, email, user, restore, max, handle, made, use, name = KEYS[1], unpack(ARGV)
@@ -72,11 +72,18 @@ if left == 0 then redis.call('PEXPIRE', key, keptMs) end
 return left`;
 
 /**
- * Keys: the account. Arguments: the field that revokes its links, or those of one passkey, and a new value. Works even when
- * Redis is full, since the account may be in the wrong hands.
+ * Keys: the account. Arguments: the field that revokes its links, or those of one passkey, and its value; the time before
+ * which all links that a field of one passkey revoked have expired. Works even when Redis is full, since the account may be
+ * in the wrong hands.
  */
 export const revokeLinksScript = `${evenWhenFull}
-if redis.call('TYPE', KEYS[1]).ok == 'hash' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end`;
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+local fields = redis.call('HGETALL', KEYS[1])
+for at = 1, #fields, 2 do
+  local isExpired = fields[at]:sub(-8) == ':revoked' and tonumber(fields[at + 1]) < tonumber(ARGV[3])
+  if isExpired then redis.call('HDEL', KEYS[1], fields[at]) end
+end`;
 
 /** Keys: the account. Arguments: the passkey's handle, its new name. Returns whether there is such a passkey. */
 export const renameScript = `

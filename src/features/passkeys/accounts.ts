@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { now } from '../../clock.ts';
 import type { RedisClient } from '../../redis/client.ts';
 import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -40,7 +41,7 @@ export const accountsKey = 'p:accounts';
 type Owner = Omit<Account, 'passkeys'>;
 
 /**
- * What became of a passkey that was to be added: `there` for one of this or of another address; `full` when there are 20
+ * What became of a passkey that was to be added: `there` when this or another address has it already; `full` when there are 20
  * already; `other` when the user handle or the restore key is not the one that this address has now, or the links of this
  * passkey were revoked.
  */
@@ -85,7 +86,11 @@ export class Accounts {
   /** What adding a passkey would come to, as far as that is known beforehand. */
   async tryAdding(owner: Owner, passkey: Passkey): Promise<Added> {
     if (await this.#isElsewhere(passkey, owner)) return 'there';
-    return this.#runAdd(owner, handleOf(passkey.id), []);
+    const handle = handleOf(passkey.id);
+    const outcome = await this.#runAdd(owner, handle, []);
+    // An earlier attempt may have failed halfway.
+    if (outcome === 'there') await this.#list(handle, tagOf(owner.email));
+    return outcome;
   }
 
   /** Adds a passkey to an account. */
@@ -100,9 +105,7 @@ export class Accounts {
       await this.#markRemoved(handle, tag);
       return outcome;
     }
-    // Once more, since a removal that was under way may have marked it as removed meanwhile.
-    await this.#point(handle, tag);
-    await this.#eval(`return redis.call('SADD', KEYS[1], ARGV[1])`, accountsKey, [tag]);
+    await this.#list(handle, tag);
     return outcome;
   }
 
@@ -125,8 +128,9 @@ export class Accounts {
 
   /** Revokes the mailed links that restore passkeys of this address, or only those of one passkey. */
   async revokeLinks(email: EmailAddress, handle?: string): Promise<void> {
-    const field = handle === undefined ? 'restore' : `${handle}:revoked`;
-    await this.#run(revokeLinksScript, tagOf(email), [field, randomBytes(16).toString('base64url')]);
+    const change =
+      handle === undefined ? ['restore', randomBytes(16).toString('base64url')] : [`${handle}:revoked`, now()];
+    await this.#run(revokeLinksScript, tagOf(email), [...change, now() - undoSeconds * 1000]);
   }
 
   /** @returns whether there is such a passkey */
@@ -186,6 +190,12 @@ export class Accounts {
   async #point(handle: string, to: string): Promise<void> {
     const ends = to === removed ? ['EX', String(removedSeconds)] : [];
     await this.#eval(pointScript, pointerKey(handle), [to, ...ends]);
+  }
+
+  async #list(handle: string, tag: string): Promise<void> {
+    // A removal that was under way may have marked it as removed after it was added.
+    await this.#point(handle, tag);
+    await this.#eval(`return redis.call('SADD', KEYS[1], ARGV[1])`, accountsKey, [tag]);
   }
 
   // First marked, then perhaps back again, if it was added meanwhile: a browser that is told of a removal may delete it.

@@ -178,7 +178,7 @@ export class PasskeyService {
     if (outcome !== 'added') return { outcome };
     const waitSeconds = await this.#take(countersOf(owner.email, 'passkeys-restored', 'restoredPerAddress'));
     if (waitSeconds > 0) return { outcome: 'too often', waitSeconds };
-    // First the mail: whoever reads the mailbox could have followed the link.
+    // First the mail: its owner must not get a passkey back without a word, as whoever reads the mailbox can follow the link.
     await mails.sendRestored({ ...owner, passkey }, cause);
     return { outcome: await accounts.add(owner, passkey) };
   }
