@@ -353,7 +353,7 @@ test.each([
   app.get('/', (req, res) => {
     const gzip: Gzip = res.locals.gzip;
     isFull = () => gzip.writableNeedDrain && res.writableNeedDrain;
-    const source = Readable.from(Array.from({ length: 96 }, () => randomBytes(chunkBytes)));
+    const source = Readable.from(Array.from({ length: 128 }, () => randomBytes(chunkBytes)));
     let count = 0;
     source.on('data', () => {
       maxWaitingBytes = Math.max(maxWaitingBytes, gzip.writableLength);

@@ -81,7 +81,7 @@ if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 local fields = redis.call('HGETALL', KEYS[1])
 for at = 1, #fields, 2 do
-  local isExpired = fields[at]:sub(-8) == ':revoked' and tonumber(fields[at + 1]) < tonumber(ARGV[3])
+  local isExpired = fields[at]:sub(-8) == ':revoked' and (tonumber(fields[at + 1]) or math.huge) < tonumber(ARGV[3])
   if isExpired then redis.call('HDEL', KEYS[1], fields[at]) end
 end`;
 
