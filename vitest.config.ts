@@ -69,7 +69,7 @@ export default defineConfig({
           name: 'slow',
           include: slow,
           exclude: timed,
-          // Some run tools that use a core for ten seconds, beside others that do.
+          // Some run tools that need a core for ten seconds, while others do the same.
           testTimeout: 60_000,
           hookTimeout: 60_000,
           setupFiles: ['test/support/build-first.ts'],

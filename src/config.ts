@@ -166,7 +166,7 @@ export function readConfig(env: NodeJS.ProcessEnv, problems: string[] = []): Con
     mistakes.push(`${name} ${error.issues.at(-1)?.message}`);
   }
   const values = read as OwnValues;
-  // A text that could not be read may be the one that is missed here. A malformed setting is blamed once.
+  // A text that could not be read may be the one that is missed here. A malformed setting is reported once.
   const applicable = problems.length > 0 ? [] : [...checks, ...groups.flatMap(({ checks = [] }) => checks)];
   for (const { between, problem } of applicable) {
     const found = between.some((name) => malformed.has(name)) ? undefined : problem(values);

@@ -46,7 +46,7 @@ function run(cwd: string, command: string, ...args: string[]): Promise<{ code: n
   return new Promise((done) => child.once('close', (code) => done({ code, output })));
 }
 
-/** Types, lint and dead code, of the sources and the tests at once. A file that is as it was has been linted there. */
+/** Types, lint and dead code, of the sources and the tests at once. `npm run check` lints the files that are the same. */
 async function checkAll({ directory }: Copy): Promise<void> {
   const everything = { extends: './test/tsconfig.json', include: ['src', 'test', 'bench', 'scripts', '*.ts'] };
   const config = 'tsconfig.everything.json';

@@ -55,7 +55,10 @@ const removePasskeys: Command = {
   },
 };
 
-/** Ends sessions, and says which passkeys can begin new ones. Links that restore a passkey are revoked, since an intruder may have one. */
+/**
+ * Ends sessions, and says which passkeys can begin new ones. Links that restore a passkey are revoked, since an intruder may
+ * have one.
+ */
 const end: Command = {
   ...endSessions,
   async run(given, operator) {

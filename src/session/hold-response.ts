@@ -37,7 +37,7 @@ export function holdUntilSaved(
     const released = held ?? [];
     held = undefined;
     const results = released.map(({ send, args }): unknown => Reflect.apply(send, res, args));
-    if (results.at(-1) !== false) res.emit('released');
+    if (results.at(-1) !== false) res.emit('released'); // A stream that is full says by itself when it is not.
     if (!res.writableEnded && !res.writableNeedDrain) res.emit('drain');
   }
 

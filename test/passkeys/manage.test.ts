@@ -46,6 +46,18 @@ async function linkFor(email: string, subject: RegExp) {
   return linkIn((await app.mails.mailTo(email, subject)).text);
 }
 
+/** The same after they have removed it, with the link that restores it. */
+async function memberWithoutPasskey() {
+  const member = await memberWithPasskey();
+  await remove(member.visitor, member.handle);
+  return { ...member, ...(await linkFor(member.email, subjects.removed)) };
+}
+
+/** Presses the button behind the link of a mail, as anybody who has it. */
+function undo(token: string) {
+  return newVisitor(app).post('/passkeys/undo', { form: { token } });
+}
+
 /** As many others as an address can have. */
 async function addTwenty(email: string): Promise<void> {
   const account = await accounts.prepare(address(email));
@@ -213,7 +225,7 @@ describe('removing', () => {
     expect((await newVisitor(app).get(path)).text).toContain('Restore this passkey?');
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
     for (const _press of ['first', 'second']) {
-      const undone = await newVisitor(app).post('/passkeys/undo', { form: { token } });
+      const undone = await undo(token);
       expect(undone.text).toContain('The passkey has been restored');
     }
     expect(app.logged().findLast(({ msg }) => msg === 'passkey restored')).toMatchObject({ ip: expect.any(String) });
@@ -222,45 +234,39 @@ describe('removing', () => {
   });
 
   test('is undone with a mail, whose link removes the passkey again', async () => {
-    const { visitor, email, passkey, handle } = await memberWithPasskey();
-    await remove(visitor, handle);
-    const { token } = await linkFor(email, subjects.removed);
-    await newVisitor(app).post('/passkeys/undo', { form: { token } });
+    const { visitor, email, passkey, token } = await memberWithoutPasskey();
+    await undo(token);
     const mail = await app.mails.mailTo(email, subjects.restored);
     expect(mail.text).toContain('with the link in the mail about its removal');
     const again = linkIn(mail.text);
     expect((await newVisitor(app).get(again.path)).text).toContain('Remove this passkey?');
-    const undone = await newVisitor(app).post('/passkeys/undo', { form: { token: again.token } });
+    const undone = await undo(again.token);
     expect(undone.text).toContain('The passkey has been removed');
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
     expect((await visitor.get('/admin')).status).toBe(401);
   });
 
   test('is not undone when nobody can be told, and the link stays good', async () => {
-    const { visitor, email, handle, passkey } = await memberWithPasskey();
-    await remove(visitor, handle);
-    const { token } = await linkFor(email, subjects.removed);
+    const { passkey, token } = await memberWithoutPasskey();
     let foundMeanwhile: unknown;
     const create = vi.spyOn(UndoLinks.prototype, 'create').mockImplementation(async () => {
       foundMeanwhile = await accounts.find(passkey.id);
       throw new RedisUnavailable('no');
     });
-    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(503);
+    expect((await undo(token)).status).toBe(503);
     expect([foundMeanwhile, await accounts.find(passkey.id)]).toEqual(['removed', 'removed']);
     create.mockRestore();
-    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).text).toContain('has been restored');
+    expect((await undo(token)).text).toContain('has been restored');
   });
 
   test('is undone no more often than its limit allows, and the link stays good', async () => {
-    const { visitor, email, handle } = await memberWithPasskey();
-    await remove(visitor, handle);
-    const { token } = await linkFor(email, subjects.removed);
+    const { email, token } = await memberWithoutPasskey();
     const counter = `l:{${tagOf(email)}}passkeys-restored:86400`;
     await app.redis.set(counter, '40', { expiration: { type: 'EX', value: 86_400 } });
-    const refused = await newVisitor(app).post('/passkeys/undo', { form: { token } });
+    const refused = await undo(token);
     expect([refused.status, Number(refused.headers.get('retry-after')) > 86_000]).toEqual([429, true]);
     await app.redis.del(counter);
-    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).text).toContain('has been restored');
+    expect((await undo(token)).text).toContain('has been restored');
   });
 
   test('can still be undone after the link in the mail about another passkey was followed', async () => {
@@ -273,9 +279,9 @@ describe('removing', () => {
     await remove(visitor, handle);
     const { token } = await linkFor(email, subjects.removed);
     const stranger = linkIn(additions()[1]?.mail.text);
-    const secured = await newVisitor(app).post('/passkeys/undo', { form: { token: stranger.token } });
+    const secured = await undo(stranger.token);
     expect(secured.text).toContain('The passkey has been removed');
-    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).text).toContain('has been restored');
+    expect((await undo(token)).text).toContain('has been restored');
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
   });
 
@@ -284,18 +290,15 @@ describe('removing', () => {
     const added = await linkFor(email, subjects.added);
     await remove(visitor, handle);
     const removed = await linkFor(email, subjects.removed);
-    const undone = await newVisitor(app).post('/passkeys/undo', { form: { token: added.token } });
+    const undone = await undo(added.token);
     expect(undone.text).toContain('That passkey has already been removed');
-    expect((await newVisitor(app).post('/passkeys/undo', { form: { token: removed.token } })).status).toBe(410);
+    expect((await undo(removed.token)).status).toBe(410);
     expect((await accounts.load(address(email)))?.passkeys).toEqual([]);
   });
 
   test('is undone once by a button that is pressed 20 times, and every press is told so', async () => {
-    const { visitor, email, handle } = await memberWithPasskey();
-    await remove(visitor, handle);
-    const { path, token } = await linkFor(email, subjects.removed);
-    const press = () => newVisitor(app).post('/passkeys/undo', { form: { token } });
-    const presses = await Promise.all(Array.from({ length: 20 }, press));
+    const { visitor, email, handle, path, token } = await memberWithoutPasskey();
+    const presses = await Promise.all(Array.from({ length: 20 }, () => undo(token)));
     const headings = presses.map(({ text }) => /<h1>(.*)<\/h1>/.exec(text)?.[1]);
     expect(headings).toContain('The passkey has been restored');
     // What a press says that found it restored by another at the same moment.
@@ -305,13 +308,13 @@ describe('removing', () => {
     expect(app.logged().filter(isAbout)).toHaveLength(1);
     // Within that moment, a press does nothing any more.
     await remove(visitor, handle);
-    expect((await press()).status).toBe(200);
+    expect((await undo(token)).status).toBe(200);
     expect((await accounts.load(address(email)))?.passkeys ?? []).toEqual([]);
 
     const key = `p:undo:${digestOf(token)}`;
     expect(await app.redis.ttl(key)).toBeLessThanOrEqual(30);
     await app.redis.del(key);
-    const late = await press();
+    const late = await undo(token);
     expect(late.status).toBe(410);
     expect(late.text).toContain('<a class="button primary" href="/login">Log in</a>');
     expect(late.text).toContain('remove any of them, once you have logged in.');
@@ -334,7 +337,7 @@ describe('removing', () => {
     expect(mailed.length).toBeLessThanOrEqual(2);
 
     const { token } = linkIn(mailed[0]?.mail.text);
-    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).text).toContain('has been restored');
+    expect((await undo(token)).text).toContain('has been restored');
     await app.redis.set(counter, '40', { expiration: { type: 'EX', value: 86_400 } });
     const refused = await remove(visitor, handle);
     expect(refused.status).toBe(429);
@@ -344,9 +347,7 @@ describe('removing', () => {
   });
 
   test('can’t be undone past the limit of passkeys, and the link stays good', async () => {
-    const { visitor, email, handle, passkey } = await memberWithPasskey();
-    await remove(visitor, handle);
-    const { token } = await linkFor(email, subjects.removed);
+    const { visitor, email, passkey, token } = await memberWithoutPasskey();
     await addTwenty(email);
     const refused = await visitor.post('/passkeys/undo', { form: { token } });
     expect(refused.status).toBe(422);
@@ -358,11 +359,9 @@ describe('removing', () => {
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(200);
   });
 
-  test('puts right what an attempt left that failed halfway', async () => {
-    const { visitor, email, handle, passkey } = await memberWithPasskey();
-    await remove(visitor, handle);
-    const { token } = await linkFor(email, subjects.removed);
-    await newVisitor(app).post('/passkeys/undo', { form: { token } });
+  test('and a restoration that failed halfway: the next attempt completes it', async () => {
+    const { email, handle, passkey, token } = await memberWithoutPasskey();
+    await undo(token);
     await app.redis.set(`p:id:${handle}`, 'removed');
     await app.redis.sRem('p:accounts', tagOf(email));
     const account = await accounts.load(address(email));
@@ -373,7 +372,7 @@ describe('removing', () => {
     expect(await app.redis.sMembers('p:accounts')).toContain(tagOf(email));
   });
 
-  test('its revocation is forgotten once no link can be left', async () => {
+  test('and a revocation of its link, which is forgotten once no such link can be left', async () => {
     const { email, handle } = await memberWithPasskey();
     const revoked = async () =>
       Object.keys(await app.redis.hGetAll(`p:{${tagOf(email)}}`)).filter((name) => name.endsWith(':revoked'));
@@ -384,10 +383,8 @@ describe('removing', () => {
     expect((await revoked()).sort()).toEqual([`${'x'.repeat(22)}:revoked`, `${'y'.repeat(22)}:revoked`]);
   });
 
-  test('is not said to find 20 passkeys if its link was revoked', async () => {
-    const { visitor, email, handle } = await memberWithPasskey();
-    await remove(visitor, handle);
-    const { token } = await linkFor(email, subjects.removed);
+  test('can’t be undone by a revoked link, which is the reason given even where there are 20 others', async () => {
+    const { visitor, email, handle, token } = await memberWithoutPasskey();
     await addTwenty(email);
     await accounts.revokeLinks(address(email), handle);
     expect((await visitor.post('/passkeys/undo', { form: { token } })).status).toBe(410);
@@ -399,7 +396,7 @@ describe('removing', () => {
     await remove(visitor, handle);
     const { token } = await linkFor(email, subjects.removed);
     expect(await accounts.forget(tagOf(email))).toBe(1);
-    expect((await newVisitor(app).post('/passkeys/undo', { form: { token } })).status).toBe(410);
+    expect((await undo(token)).status).toBe(410);
     expect(await app.redis.keys(`p:{${tagOf(email)}}`)).toEqual([]);
     expect((await signInWith(newVisitor(app), passkey)).status).toBe(422);
   });

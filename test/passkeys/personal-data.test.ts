@@ -71,8 +71,8 @@ test('one is removed, or all are', async () => {
 test.each([
   ['removes the passkey', (email: string, handle: string) => ['remove-passkeys', email, '--passkey', handle]],
   ['ends all sessions', (email: string) => ['end', email]],
-])('no link that was mailed before restores a passkey once an operator %s', async (_what, commandFor) => {
-  const email = `${_what.replaceAll(' ', '-')}@example.com`;
+])('no link that was mailed before restores a passkey once an operator %s', async (deed, commandFor) => {
+  const email = `${deed.replaceAll(' ', '-')}@example.com`;
   const [handle = ''] = await addTwo(email);
   const before = await accounts.load(address(email));
   const passkey = before?.passkeys.find(({ id }) => handleOf(id) === handle);

@@ -26,7 +26,7 @@ export type ProcessOptions = {
   env?: Record<string, string>;
   /** Default: the server, from a build that the run's tests share. */
   command?: string[];
-  /** What it prints into, in place of a file of its own; `printed` and `logged` know nothing of that. */
+  /** Where it prints, instead of into a file of its own; `printed` and `logged` find nothing then. */
   output?: Socket;
 };
 

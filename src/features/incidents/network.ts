@@ -17,6 +17,11 @@ export function readNetwork(text: string): Network | undefined {
   return { digits: masked(digits, bits), bits, maxBits };
 }
 
+/** How many bits the addresses of one client share: an IPv4 address is a client, and so is an IPv6 /64. */
+export function clientBits({ maxBits }: Network): number {
+  return maxBits === 32 ? 32 : 64;
+}
+
 /** How Redis calls a network. */
 export function networkName({ digits, bits }: Network): string {
   return `${digits}/${bits}`;

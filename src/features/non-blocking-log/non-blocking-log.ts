@@ -3,8 +3,8 @@ import { createLogger } from '../../log.ts';
 import { LogOutput } from './log-output.ts';
 
 let logLoss: (lines: number) => void = () => {};
-// It may lead to the same full pipe as the log.
 const stopBlockingErrors = unblock(process.stderr);
+// It may lead to the same full pipe as the log.
 const errorOutput = openAnew('/dev/stderr', process.stderr);
 const output = new LogOutput(openAnew('/dev/stdout', process.stdout), {
   stopBlocking: unblock(process.stdout),

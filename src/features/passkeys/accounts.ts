@@ -23,6 +23,7 @@ import {
   encodeUse,
   handleOf,
   isHandle,
+  type Owner,
   type Passkey,
   type PasskeyUse,
 } from './record.ts';
@@ -37,15 +38,12 @@ const removed = 'removed';
 /** The key that exists once any address has a passkey: the set of their tags. */
 export const accountsKey = 'p:accounts';
 
-/** Whose passkey it is. */
-type Owner = Omit<Account, 'passkeys'>;
-
 /**
- * What became of a passkey that was to be added: `there` when this or another address has it already; `full` when there are 20
- * already; `other` when the user handle or the restore key is not the one that this address has now, or the links of this
+ * What became of a passkey that was to be added: `there` when this or another address has it already; `full` when there are
+ * 20 already; `other` when the user handle or the restore key is not the one that this address has now, or the links of this
  * passkey were revoked.
  */
-type Added = 'added' | 'there' | 'full' | 'other';
+export type Added = 'added' | 'there' | 'full' | 'other';
 
 /** What is known of a credential id that a browser presents. */
 export type Found = { account: Account; passkey: Passkey } | 'removed' | 'unknown';
@@ -83,12 +81,11 @@ export class Accounts {
     return decodeAccount(mapOf(fields)) ?? { email, userHandle: handle, restoreKey: '', passkeys: [] };
   }
 
-  /** What adding a passkey would come to, as far as that is known beforehand. */
+  /** What `add` would do now, without doing it. A passkey that is there is listed again: an earlier attempt may have failed halfway. */
   async tryAdding(owner: Owner, passkey: Passkey): Promise<Added> {
     if (await this.#isElsewhere(passkey, owner)) return 'there';
     const handle = handleOf(passkey.id);
     const outcome = await this.#runAdd(owner, handle, []);
-    // An earlier attempt may have failed halfway.
     if (outcome === 'there') await this.#list(handle, tagOf(owner.email));
     return outcome;
   }

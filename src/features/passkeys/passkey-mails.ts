@@ -7,11 +7,8 @@ import type { Cause } from '../email-code/code-mails.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import { undoSeconds } from './accounts.ts';
 import type { PasskeyMailTemplates } from './mail-templates.ts';
-import { type Account, handleOf, type Passkey } from './record.ts';
+import { handleOf, type Owned } from './record.ts';
 import { removeLinkSeconds, type UndoLinks } from './undo-links.ts';
-
-/** Whose passkey, and what of the account its links hold. */
-export type Owned = Omit<Account, 'passkeys'> & { passkey: Passkey };
 
 type Parts = { outbox: Outbox; templates: PasskeyMailTemplates; links: UndoLinks; redis: RedisClient; log: Logger };
 

@@ -45,6 +45,12 @@ export type Account = {
   passkeys: Passkey[];
 };
 
+/** Whose passkey it is, and what of the account a link to it holds. */
+export type Owner = Omit<Account, 'passkeys'>;
+
+/** A passkey with its owner. */
+export type Owned = Owner & { passkey: Passkey };
+
 /** A passkey's public name, for forms, links and keys: a hash of its credential id. */
 export function handleOf(credentialId: string): string {
   return createHash('sha256').update(credentialId).digest('base64url').slice(0, 22);

@@ -6,12 +6,12 @@ import { tagOf } from '../../session/session-id.ts';
 import type { Cause } from '../email-code/code-mails.ts';
 import { clientCounters } from '../rate-limits/client-networks.ts';
 import { takePoints } from '../rate-limits/take-points.ts';
-import { type Accounts, maxPasskeys } from './accounts.ts';
+import { type Accounts, type Added, maxPasskeys } from './accounts.ts';
 import { type Challenges, challengeSeconds } from './challenges.ts';
 import { countersOf, passkeyLimits } from './limits.ts';
-import type { Owned, PasskeyMails } from './passkey-mails.ts';
+import type { PasskeyMails } from './passkey-mails.ts';
 import { providerName } from './providers.ts';
-import { type Account, handleOf, type Passkey } from './record.ts';
+import { type Account, handleOf, type Owned, type Passkey } from './record.ts';
 import type { RelyingParty } from './relying-party.ts';
 import {
   type Assertion,
@@ -58,9 +58,7 @@ export type RemoveResult =
   | { outcome: 'too often'; waitSeconds: number };
 
 /** The result of restoring a passkey. */
-export type RestoreResult =
-  | { outcome: Awaited<ReturnType<Accounts['add']>> }
-  | { outcome: 'too often'; waitSeconds: number };
+export type RestoreResult = { outcome: Added } | { outcome: 'too often'; waitSeconds: number };
 
 type Parts = {
   challenges: Challenges;

@@ -5,7 +5,7 @@ import { deadlineMs, withDeadline } from '../../redis/deadline.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
 import { readStoredText } from '../email-code/stored-text.ts';
 import { useUp } from '../email-code/used-links.ts';
-import { type Passkey, parseJson, passkeyShape } from './record.ts';
+import { type Owned, parseJson, passkeyShape } from './record.ts';
 
 const linkShape = z.object({
   /** What following it does. */
@@ -21,13 +21,7 @@ const linkShape = z.object({
 });
 
 /** What a link undoes. */
-export type Undo = {
-  action: 'remove' | 'restore';
-  email: EmailAddress;
-  passkey: Passkey;
-  userHandle: string;
-  restoreKey: string;
-};
+export type Undo = Owned & { action: 'remove' | 'restore' };
 
 /** What following a link has done. */
 export type Outcome = NonNullable<z.output<typeof linkShape>['outcome']>;

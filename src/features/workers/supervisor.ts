@@ -56,7 +56,7 @@ function supervise(serve: Serve, options: Options): Serve {
     const inherited = await provide(config, closers);
     const supervisor = new Supervisor(config, log, inherited, options);
     closers.push(() => supervisor.stop(config.shutdownDelaySeconds));
-    process.prependOnceListener('exit', killAll); // First: the log may end this process by a signal.
+    process.prependOnceListener('exit', killAll); // First, since writing the log may end this process by a signal.
     for (const service of workers.beside.map(({ open }) => open(config, log))) {
       await service.start?.();
       closers.push(async () => service.stop?.());

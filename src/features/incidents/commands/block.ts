@@ -1,6 +1,6 @@
 import { type Command, UsageError } from '../../../cli/command.ts';
 import { Blocks } from '../blocks.ts';
-import { type Network, namesAround, networkText } from '../network.ts';
+import { clientBits, type Network, namesAround, networkText } from '../network.ts';
 import { readClientNetwork, readDuration } from '../operands.ts';
 import { tableText, timeText } from '../text.ts';
 
@@ -30,9 +30,9 @@ export const block: Command = {
 };
 
 /** One client of IPv6 has many addresses; what else counts clients counts each /64 as one. */
-function hintFor({ bits, maxBits }: Network, text: string): string {
-  if (maxBits === 32 || bits <= 64) return '';
-  const name = namesAround(text.split('/')[0])[64] ?? '';
+function hintFor(network: Network, text: string): string {
+  if (network.bits <= clientBits(network)) return '';
+  const name = namesAround(text.split('/')[0])[clientBits(network)] ?? '';
   return `A client of IPv6 usually has a whole /64. To keep it out, block ${networkText(name)}.\n`;
 }
 

@@ -4,7 +4,7 @@ import { tagOf } from '../../../session/session-id.ts';
 import { countedNetworks } from '../../rate-limits/client-networks.ts';
 import { Blocks } from '../blocks.ts';
 import { deleteKeys } from '../keyspace.ts';
-import { type Network, namesAround, networkName, networkText } from '../network.ts';
+import { clientBits, type Network, namesAround, networkName, networkText } from '../network.ts';
 import { readAddress, readClientNetwork } from '../operands.ts';
 import { countText } from '../text.ts';
 
@@ -36,8 +36,7 @@ async function unblockNetwork(network: Network, opened: OpenedToAct): Promise<Ou
   const name = networkName(network);
   const text = networkText(name);
   const wasBlocked = await blocks.remove(network);
-  const isClient = network.bits >= (network.maxBits === 32 ? 32 : 64); // A client of IPv6 is counted by its /64.
-  const counters = isClient ? await deleteClientCounters(network, opened) : 0;
+  const counters = network.bits >= clientBits(network) ? await deleteClientCounters(network, opened) : 0;
   await opened.report({ command: 'unblock', network: text, wasBlocked, counters });
   const blocked = (await blocks.list()).map((block) => block.network);
   const wider = namesAround(addressIn(text)).slice(0, network.bits).map(networkText);
