@@ -48,7 +48,12 @@ async function failOver(name: string, lose: (primary: RedisServer) => unknown): 
   const before = await vi.waitFor(() => redis.primary(), patience);
   const lostAt = Date.now();
   await lose(before);
-  const switched = async () => expect(await redis.primary()).not.toBe(before);
+  const switched = async () => {
+    const primary = await redis.primary();
+    expect(primary).not.toBe(before);
+    // It refuses writes until a replica has followed it.
+    expect(await primary.client((client) => client.info('replication'))).toMatch(/min_slaves_good_slaves:[1-9]/);
+  };
   await vi.waitFor(switched, { timeout: failoverWithinMs, interval: 50 });
   const engineMs = Date.now() - lostAt;
   const backMs = await load.untilServed();

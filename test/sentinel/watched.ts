@@ -48,7 +48,7 @@ export async function startWatched(): Promise<Watched> {
 }
 
 /** What an operator writes who wants the primary that these know. */
-export function sentinelUrl(sentinels: RedisServer[], name = primaryName): string {
+export function sentinelUrl(sentinels: { port: number }[], name = primaryName): string {
   const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
   return `redis+sentinel://:${password}@${hosts}/${name}?sentinel_password=${sentinelPassword}`;
 }

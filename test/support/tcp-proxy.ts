@@ -12,6 +12,8 @@ export type TcpProxy = {
   connections: () => number;
   /** Waits this long before it hands on what the target answered. */
   delayMs: number;
+  /** Called with what the client sends. */
+  onRequest: (bytes: Buffer) => void;
   /** Keeps what arrives from either side, until it is released. */
   hold: () => void;
   /** Keeps what the target answers alone. */
@@ -48,7 +50,10 @@ export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
   const server = createServer({ noDelay: true }, (near) => {
     accepted += 1;
     const far = connect({ ...target, noDelay: true });
-    near.on('data', (bytes) => hand(bytes, far, { isAnswer: false }));
+    near.on('data', (bytes) => {
+      proxy.onRequest(bytes);
+      hand(bytes, far, { isAnswer: false });
+    });
     let late = 0;
     let lastHandedOn = Promise.resolve();
     /** None overtakes another when the delay ends, and the end of a connection overtakes nothing. */
@@ -88,6 +93,7 @@ export async function startTcpProxy(target: TcpTarget): Promise<TcpProxy> {
     accepted: () => accepted,
     connections: () => sockets.size / 2,
     delayMs: 0,
+    onRequest: () => {},
     hold: () => {
       state = 'held';
     },

@@ -1,6 +1,6 @@
 import { ErrorReply } from 'redis';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
-import { withTimeout } from '../../redis/deadline.ts';
+import { RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import { type NodeClient, newNode, reconnecting } from '../../redis/node.ts';
 import type { HostAndPort } from '../../redis/url.ts';
 import { connectionStatusLogger } from '../../shared/connection-status.ts';
@@ -33,6 +33,7 @@ function sentinelResolver(target: SentinelTarget, { log, ca }: RedisOptions): Pr
   const status = connectionStatusLogger('Sentinels', log);
   let latest: NamedPrimary | undefined;
   let lastError: unknown;
+  const unanswered = new Set<NodeClient>();
 
   const sentinels = target.sentinels.map((address) => {
     const sentinel = newNode(address, { credentials, tls: tls ? { ca } : undefined }, reconnecting);
@@ -45,14 +46,15 @@ function sentinelResolver(target: SentinelTarget, { log, ca }: RedisOptions): Pr
   });
 
   async function ask(sentinel: NodeClient): Promise<NamedPrimary | undefined> {
+    // One that has gone silent, perhaps along with the primary, would delay the answers of the others each time.
+    if (unanswered.has(sentinel)) throw new RedisUnavailable('a Sentinel does not answer');
+    unanswered.add(sentinel);
     // During a failover the first reply names the new address before the second one does.
-    const [address, state] = await withTimeout(
-      askDeadlineMs,
-      Promise.all([
-        sentinel.sendCommand<string[] | null>(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', primaryName]),
-        sentinel.sendCommand<Record<string, string>>(['SENTINEL', 'MASTER', primaryName]).catch(() => undefined),
-      ]),
-    );
+    const answer = Promise.all([
+      sentinel.sendCommand<string[] | null>(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', primaryName]),
+      sentinel.sendCommand<Record<string, string>>(['SENTINEL', 'MASTER', primaryName]).catch(() => undefined),
+    ]).finally(() => unanswered.delete(sentinel));
+    const [address, state] = await withTimeout(askDeadlineMs, answer);
     const [host, port] = address ?? [];
     return host === undefined || !state
       ? undefined
