@@ -135,6 +135,20 @@ test('SIGHUP replaces all workers by ones with new settings, and no request fail
   expect((await open(server.url())).text).toContain('After');
 }, 90_000);
 
+test('a SIGHUP during a reload is followed by one more, and others with it are not', async () => {
+  const server = await startWorkers(await production());
+  process.kill(server.pid, 'SIGHUP');
+  await expect.poll(() => server.logged('reload: replacing all workers'), soon).toHaveLength(1);
+  for (let count = 1; count <= 5; count += 1) {
+    process.kill(server.pid, 'SIGHUP');
+    await open(server.url());
+  }
+  await expect.poll(() => server.logged('reload: all workers replaced'), soon).toHaveLength(2);
+  process.kill(server.pid, 'SIGTERM');
+  expect(await server.ended).toEqual({ code: 0, signal: null });
+  expect(server.logged('reload: replacing all workers')).toHaveLength(2);
+}, 90_000);
+
 /** Workers whose settings are in `.env`, so that a reload may change them. */
 async function startWithFile(settings: Record<string, string>) {
   const cwd = newDirectory('workers-');

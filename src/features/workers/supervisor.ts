@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { type Config, ConfigError } from '../../config.ts';
+import type { Config } from '../../config.ts';
 import type { Service } from '../../core.ts';
 import type { Logger } from '../../log.ts';
 import {
@@ -12,6 +12,7 @@ import {
   type Inherited,
   inherit,
   killAll,
+  problemsIn,
   retire,
   sayFailure,
   settleConnections,
@@ -104,6 +105,7 @@ class Supervisor {
   #replacing: Worker | undefined;
   #isStopping = false;
   #reload: Promise<void> | undefined;
+  #isReloadWaiting = false;
   #restartDelayMs = 0;
 
   constructor(config: Config, log: Logger, inherited: Inherited, options: Options) {
@@ -122,6 +124,9 @@ class Supervisor {
       const earlier = process.listeners('SIGHUP');
       const reload = () => this.#replaceAll();
       process.on('SIGHUP', () => {
+        // A reload that waits for another one will read the settings of then.
+        if (this.#isReloadWaiting) return;
+        this.#isReloadWaiting = true;
         // The start reports its own failure.
         this.#reload = this.#reload?.then(reload) ?? started.then(reload, () => {});
       });
@@ -188,6 +193,7 @@ class Supervisor {
   }
 
   async #replaceAll(): Promise<void> {
+    this.#isReloadWaiting = false;
     let config: Config;
     try {
       config = this.#options.readSettings();
@@ -237,11 +243,4 @@ class Supervisor {
     await ended;
     clearTimeout(timer);
   }
-}
-
-/** What the operator has to put right, one by one. */
-function problemsIn(error: unknown): string[] {
-  if (error instanceof ConfigError) return error.problems;
-  const message = error instanceof Error ? error.message : String(error);
-  return message.split('\n  - ').filter((problem) => problem !== '');
 }

@@ -1,5 +1,5 @@
 import cluster, { type Worker } from 'node:cluster';
-import type { Config, RedisTarget, SessionSecrets } from '../../config.ts';
+import { type Config, ConfigError, type RedisTarget, type SessionSecrets } from '../../config.ts';
 
 /** What the primary has started or made for all workers, in development. */
 export type Inherited = { redis?: RedisTarget; sessionSecrets?: SessionSecrets };
@@ -36,6 +36,13 @@ export function killAll(): void {
 export function sayFailure(message: string): void {
   if (cluster.isPrimary) console.error(message);
   else if (process.connected) process.send?.({ failure: message.replace(failurePrefix, '') });
+}
+
+/** What the operator has to put right, one by one. */
+export function problemsIn(error: unknown): string[] {
+  if (error instanceof ConfigError) return error.problems;
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split('\n  - ').filter((problem) => problem !== '');
 }
 
 /** In the primary: resolves with the reason once a worker has ended without listening, or could not be started. */
