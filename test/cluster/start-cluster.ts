@@ -24,9 +24,9 @@ export type Cluster = {
   moveSlotOf: (key: string, to: RedisServer, halfway?: () => Promise<void>) => Promise<void>;
 };
 
-/** Three primaries, each with a replica, that miss each other after a second. */
-export async function startCluster(): Promise<Cluster> {
-  const nodes = await Promise.all([1, 2, 3, 4, 5, 6].map(startClusterNode));
+/** Three primaries, each with a replica, that miss each other after a second, or after `nodeTimeoutMs`. */
+export async function startCluster(nodeTimeoutMs = 1000): Promise<Cluster> {
+  const nodes = await Promise.all([1, 2, 3, 4, 5, 6].map(() => startClusterNode(nodeTimeoutMs)));
   const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
   const redisCli = findRedis().replace(/-server$/, '-cli');
   const create = ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'];
@@ -91,12 +91,12 @@ export async function startCluster(): Promise<Cluster> {
   return { url: `redis+cluster://:${password}@${addresses.join(',')}`, nodes, ownerOf, ownersBut, moveSlotOf };
 }
 
-async function startClusterNode(): Promise<RedisServer> {
+async function startClusterNode(timeoutMs: number): Promise<RedisServer> {
   return startNode({
     ...replicated,
     'cluster-enabled': 'yes',
     // By default the port plus 10,000, which may be above the highest.
     'cluster-port': String(await freePort()),
-    'cluster-node-timeout': '1000',
+    'cluster-node-timeout': String(timeoutMs),
   });
 }

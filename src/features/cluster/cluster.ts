@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { createCluster } from 'redis';
 import type { RedisClient } from '../../redis/client.ts';
 import type { OpenedRedis, RedisOptions } from '../../redis/connect.ts';
@@ -29,7 +29,8 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
   const status = connectionStatusLogger('Redis', options.log);
   /** Addresses of primaries that do not answer. */
   const away = new Set<string>();
-  const silentSince = new WeakMap<object, number>();
+  /** When a node was asked something that it has not answered yet. */
+  const unanswered = new WeakMap<NodeClient, number>();
   let lastError: unknown;
   let lastNodeError: unknown;
   let wasReady = false;
@@ -65,32 +66,48 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
 
   async function watch(): Promise<void> {
     while (client.isOpen) {
-      await Promise.all(client.masters.map(watchPrimary));
+      // Answers that arrived while this process was busy are read first.
+      await setImmediate();
+      client.masters.forEach(watchPrimary);
       const primaries = new Set(client.masters.map(({ address }) => address));
       for (const address of away) if (!primaries.has(address)) regain(address);
+      if (away.size > 0) refreshSlots();
       await sleep(checkIntervalMs, undefined, { ref: false });
     }
   }
 
-  async function watchPrimary(primary: Primary): Promise<void> {
+  // Waits for no answer: a silent primary would delay what is done about the others.
+  function watchPrimary(primary: Primary): void {
     const link = primary.client;
     if (!link?.isReady) return;
-    const now = performance.now();
-    if (await answers(link)) {
-      silentSince.delete(link);
-      if (link.isReady) regain(primary.address);
+    const askedAt = unanswered.get(link);
+    if (askedAt === undefined) {
+      unanswered.set(link, performance.now());
+      // Even an error is an answer, unless it is that of a lost connection.
+      const heard = () => {
+        unanswered.delete(link);
+        if (link.isReady) regain(primary.address);
+      };
+      link.ping().then(heard, heard);
       return;
     }
-    const since = silentSince.get(link) ?? now;
-    silentSince.set(link, since);
-    lose(primary.address, new RedisUnavailable('Redis does not answer'));
-    // The library does not notice silence as long as there is something to write. It does react to this event, by
-    // asking the other nodes who has the slots now.
-    link.emit('reconnecting');
-    if (now - since > silentLinkTimeoutMs && primary.client === link) {
-      Reflect.deleteProperty(primary, 'client');
-      link.destroy();
-    }
+    const silentMs = performance.now() - askedAt - deadlineMs;
+    if (silentMs > 0) lose(primary.address, new RedisUnavailable('Redis does not answer'));
+    if (silentMs > silentLinkTimeoutMs) replaceLink(primary, link);
+  }
+
+  // Commands wait for a connection that the library is opening, and would be carried out long after they were refused.
+  function replaceLink(primary: Primary, link: NodeClient): void {
+    Reflect.deleteProperty(primary, 'client');
+    link.destroy();
+    client.nodeClient(primary).catch(() => {});
+    Reflect.deleteProperty(primary, 'connectPromise');
+  }
+
+  // The library asks the others who has the slots of a connection that was lost, but not of one that is silent, nor of
+  // one that has taken its place and was never ready.
+  function refreshSlots(): void {
+    client._slots.rediscover(undefined, away).catch(() => {});
   }
 
   const ready = client.connect().then(() => {
@@ -115,13 +132,6 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
     ready,
     lastError: explained,
   };
-}
-
-/** Whether anything came back in time, even an error. */
-async function answers(link: NodeClient): Promise<boolean> {
-  const silence = Symbol('silence');
-  const timeout = sleep(deadlineMs, silence, { ref: false });
-  return (await Promise.race([link.ping().catch(() => undefined), timeout])) !== silence;
 }
 
 /** @public for its test */

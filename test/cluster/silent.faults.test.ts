@@ -1,0 +1,52 @@
+import { ClientOfflineError } from 'redis';
+import { expect, test, vi } from 'vitest';
+import { deadlineMs, withDeadline } from '../../src/redis/deadline.ts';
+import { afterwards } from '../support/afterwards.ts';
+import { connectUrl } from '../support/app.ts';
+import { freePort } from '../support/process.ts';
+import { password } from '../support/redis-password.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { loneNode, takeAllSlots } from './lone-node.ts';
+import { startCluster } from './start-cluster.ts';
+
+/** A silent connection is replaced before that, as by the 15 s that are Redis's default. */
+const nodeTimeoutMs = 6000;
+
+vi.setConfig({ testTimeout: 90_000 });
+
+async function connectTo(url: string) {
+  const redis = await connectUrl(url);
+  afterwards(() => redis.destroy());
+  return redis;
+}
+
+test('the successor of a primary that was silent for long is followed', async () => {
+  const cluster = await startCluster(nodeTimeoutMs);
+  const redis = await connectTo(cluster.url);
+  const before = await cluster.ownerOf('key');
+
+  before.signal('SIGSTOP');
+  afterwards(() => before.signal('SIGCONT'));
+  await expect.poll(() => cluster.ownerOf('key'), { timeout: 30_000, interval: 50 }).not.toBe(before);
+  const written = () => withDeadline(deadlineMs, redis.set('key', 'value')).catch(String);
+  await expect.poll(written, { interval: 50 }).toBe('OK');
+});
+
+test('what is refused while a node is silent is refused at once in the end, and never carried out', async () => {
+  const target = { host: '127.0.0.1', port: await freePort() };
+  const link = await startTcpProxy(target);
+  afterwards(link.close);
+  const announced = ['--cluster-announce-port', String(link.port)];
+  const node = await startRedisServer(password, [...(await loneNode()), ...announced]);
+  target.port = node.port;
+  await takeAllSlots(node);
+  const redis = await connectTo(`redis+cluster://:${password}@127.0.0.1:${link.port}`);
+  await redis.set('key', 'before');
+
+  link.blackHole();
+  const refusal = () => withDeadline(deadlineMs, redis.set('key', 'refused')).catch(({ cause }) => cause);
+  await expect.poll(refusal).toBeInstanceOf(ClientOfflineError);
+  link.release();
+  await expect.poll(() => withDeadline(deadlineMs, redis.get('key')).catch(String), { timeout: 20_000 }).toBe('before');
+});
