@@ -1,7 +1,12 @@
 import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
-import { RedisUnavailable } from '../../redis/deadline.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import type { NodeAddress, NodeClient, NodeOptions } from '../../redis/node.ts';
+
+const openDeadlineMs = 1000;
+/** How often it is looked meanwhile whether another address is named. */
+const elsewhereIntervalMs = 250;
 
 /** How to reach each of the machines that the host name of an address has now. */
 export async function candidatesFor(address: NodeAddress, options: NodeOptions): Promise<[NodeAddress, NodeOptions][]> {
@@ -9,12 +14,25 @@ export async function candidatesFor(address: NodeAddress, options: NodeOptions):
   const { host, port } = address;
   const { tls } = options;
   const named = tls && !isIP(host) ? { ...options, tls: { ...tls, servername: host } } : options;
-  const found = await dns.lookup(host, { all: true });
+  const found = await withTimeout(openDeadlineMs, dns.lookup(host, { all: true }));
   return found.map((ip) => [{ host: ip.address, port }, named]);
 }
 
+/** The first of these that is connected to a primary. */
+export function firstPrimary(clients: NodeClient[]): Promise<NodeClient> {
+  return withTimeout(openDeadlineMs, Promise.any(clients.map(connectToPrimary)));
+}
+
+/** @throws as soon as another address is named than this one */
+export async function untilElsewhere(isElsewhere: () => Promise<boolean>, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    await sleep(elsewhereIntervalMs, undefined, { signal, ref: false });
+    if (await isElsewhere().catch(() => false)) throw new Error('the primary is elsewhere now');
+  }
+}
+
 /** @throws if it is a replica */
-export async function connectToPrimary(client: NodeClient): Promise<NodeClient> {
+async function connectToPrimary(client: NodeClient): Promise<NodeClient> {
   await client.connect();
   const { role } = await client.hello();
   if (role === 'replica') throw new Error('this Redis is a read-only replica, not the primary');

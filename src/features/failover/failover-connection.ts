@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../../log.ts';
-import { deadlineMs, RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
+import { RedisUnavailable } from '../../redis/deadline.ts';
 import { type NodeAddress, type NodeClient, type NodeOptions, newNode } from '../../redis/node.ts';
 import { type ConnectionStatusLogger, connectionStatusLogger } from '../../shared/connection-status.ts';
 import { explainRedisFailure, refusalIn } from '../../shared/redis-failures.ts';
-import { candidatesFor, connectToPrimary, reasonOf } from './candidates.ts';
+import { candidatesFor, firstPrimary, reasonOf, untilElsewhere } from './candidates.ts';
+import { faultOf, type Link, maxSilenceMs, nameOf, retire, silenceMsOf } from './link.ts';
 
 export type PrimaryResolver = {
   /** Where the primary is; undefined, or an error, while that isn't known. */
@@ -16,15 +17,6 @@ export type PrimaryResolver = {
   close?: () => void;
 };
 
-type Link = {
-  name: string;
-  client: NodeClient;
-  askedAt: number;
-  /** Since when a heartbeat has not been answered. */
-  silentSince: number | undefined;
-  isReplica: boolean;
-};
-
 /** A lost connection is not opened again by the library, which would stay with the address that it resolved. */
 const once = { socket: { reconnectStrategy: false } } as const;
 const checkIntervalMs = 250;
@@ -32,9 +24,6 @@ const heartbeatIntervalMs = 500;
 /** Unused for so long and checked since, a connection is checked less often. The next command starts the checks again. */
 const idleAfterMs = 200;
 const idleCheckIntervalMs = 30_000;
-const openDeadlineMs = 1000;
-/** A connection on which a heartbeat is not answered within this time is dead, even if its socket looks ready. */
-const maxSilenceMs = deadlineMs;
 
 /**
  * Stays connected to the primary that a resolver names. A connection is replaced when it breaks, when it goes silent,
@@ -53,6 +42,7 @@ export class FailoverConnection {
   #link: Link | undefined;
   #lastError: unknown;
   #usedAt = 0;
+  #finding: Promise<NodeAddress | undefined> | undefined;
   #endPause = () => {};
 
   constructor(resolver: PrimaryResolver, options: NodeOptions, log: Logger) {
@@ -145,12 +135,20 @@ export class FailoverConnection {
     this.#sendHeartbeat();
     // Answers that arrived while this process was busy are read first.
     await setImmediate();
-    const address = await this.#resolver.find();
+    const address = await this.#find();
     const link = this.#link;
     const fault = link && faultOf(link);
     if (fault) this.#status.lost(fault);
     else if (link) this.#status.back();
     if (address && (link?.name !== nameOf(address) || this.#isGivenUp(link))) await this.#connectTo(address);
+  }
+
+  // Both the looks and the attempts to connect ask; a Sentinel is asked one thing at a time.
+  #find(): Promise<NodeAddress | undefined> {
+    this.#finding ??= this.#resolver.find().finally(() => {
+      this.#finding = undefined;
+    });
+    return this.#finding;
   }
 
   // HELLO needs no permission, is answered even while Redis loads its data or runs a script, and tells the role.
@@ -190,29 +188,42 @@ export class FailoverConnection {
     this.#status.back();
   }
 
-  /** @throws the most telling reason why no address leads to a primary */
+  /** @throws the most telling reason why no address leads to a primary, or why it isn't tried any longer */
   async #open(address: NodeAddress): Promise<NodeClient> {
     const clients: NodeClient[] = [];
+    const over = new AbortController();
     let chosen: NodeClient | undefined;
-    try {
-      for (const candidate of await withTimeout(openDeadlineMs, candidatesFor(address, this.#options))) {
-        const client = newNode(...candidate, once);
-        // Without a listener, a lost connection would end the process.
-        client.on('error', (error: unknown) => this.#noteError(client, error));
-        this.#opening.add(client);
-        clients.push(client);
-      }
-      chosen = await withTimeout(openDeadlineMs, Promise.any(clients.map(connectToPrimary)));
+    const first = async () => {
+      const candidates = await candidatesFor(address, this.#options);
+      over.signal.throwIfAborted();
       this.#closing.signal.throwIfAborted();
+      clients.push(...candidates.map((candidate) => this.#newClient(...candidate)));
+      return firstPrimary(clients);
+    };
+    const isElsewhere = async () => nameOf((await this.#find()) ?? address) !== nameOf(address);
+    try {
+      // A silent one would be waited for while its successor is named already.
+      const primary = await Promise.race([first(), untilElsewhere(isElsewhere, over.signal)]);
+      this.#closing.signal.throwIfAborted();
+      chosen = primary;
       return chosen;
     } catch (error) {
       throw reasonOf(error);
     } finally {
+      over.abort();
       for (const client of clients) {
         this.#opening.delete(client);
         if (client !== chosen && client.isOpen) client.destroy();
       }
     }
+  }
+
+  #newClient(...candidate: [NodeAddress, NodeOptions]): NodeClient {
+    const client = newNode(...candidate, once);
+    // Without a listener, a lost connection would end the process.
+    client.on('error', (error: unknown) => this.#noteError(client, error));
+    this.#opening.add(client);
+    return client;
   }
 
   #noteError(client: NodeClient, error: unknown): void {
@@ -221,25 +232,4 @@ export class FailoverConnection {
     this.#status.lost(error);
     this.#endPause();
   }
-}
-
-// Lets it answer what it was asked: a replica still serves reads, and may have become the primary again since it was looked at.
-function retire(client: NodeClient): void {
-  if (!client.isOpen) return;
-  const timer = setTimeout(() => client.destroy(), deadlineMs).unref();
-  void client.close().then(() => clearTimeout(timer));
-}
-
-function nameOf(address: NodeAddress): string {
-  return 'socketPath' in address ? address.socketPath : `${address.host}:${address.port}`;
-}
-
-function silenceMsOf({ silentSince }: Link): number {
-  return silentSince === undefined ? 0 : performance.now() - silentSince;
-}
-
-function faultOf(link: Link): Error | undefined {
-  if (!link.client.isReady) return new RedisUnavailable('Redis closed the connection');
-  if (link.isReplica) return new RedisUnavailable('this Redis is a read-only replica now');
-  return silenceMsOf(link) > maxSilenceMs ? new RedisUnavailable('Redis does not answer') : undefined;
 }
