@@ -7,6 +7,12 @@ import type { NodeAddress, NodeClient, NodeOptions } from '../../redis/node.ts';
 const openDeadlineMs = 1000;
 /** How often it is looked meanwhile whether another address is named. */
 const elsewhereIntervalMs = 250;
+/** How long an answer of DNS counts that came too late for the attempt which asked. */
+const lateAnswerMs = 1000;
+/** Lookups that took longer than an attempt. Where the first DNS server is down, each takes some 5 s. */
+const slowLookups = new Map<string, ReturnType<typeof lookUp>>();
+
+const lookUp = (host: string) => dns.lookup(host, { all: true });
 
 /** How to reach each of the machines that the host name of an address has now. */
 export async function candidatesFor(address: NodeAddress, options: NodeOptions): Promise<[NodeAddress, NodeOptions][]> {
@@ -14,8 +20,23 @@ export async function candidatesFor(address: NodeAddress, options: NodeOptions):
   const { host, port } = address;
   const { tls } = options;
   const named = tls && !isIP(host) ? { ...options, tls: { ...tls, servername: host } } : options;
-  const found = await withTimeout(openDeadlineMs, dns.lookup(host, { all: true }));
+  // A lookup that each attempt begins anew would never be over.
+  const lookup = slowLookups.get(host) ?? lookUp(host);
+  slowLookups.delete(host);
+  const found = await withTimeout(openDeadlineMs, lookup).catch((error: unknown) => {
+    if (error instanceof RedisUnavailable && error.cause === undefined) waitOnFor(host, lookup);
+    throw error;
+  });
   return found.map((ip) => [{ host: ip.address, port }, named]);
+}
+
+function waitOnFor(host: string, lookup: ReturnType<typeof lookUp>): void {
+  slowLookups.set(host, lookup);
+  const forget = () => {
+    if (slowLookups.get(host) === lookup) slowLookups.delete(host);
+  };
+  const forgetLater = () => void setTimeout(forget, lateAnswerMs).unref();
+  lookup.then(forgetLater, forgetLater);
 }
 
 /** The first of these that is connected to a primary. */
