@@ -33,15 +33,19 @@ test('the successor of a primary that was silent for long is followed', async ()
   await expect.poll(written, { interval: 50 }).toBe('OK');
 });
 
-test('what is refused while a node is silent is refused at once in the end, and never carried out', async () => {
+/** A Cluster of one node, which names this link as its address. */
+async function startBehindLink() {
   const target = { host: '127.0.0.1', port: await freePort() };
   const link = await startTcpProxy(target);
   afterwards(link.close);
   const announced = ['--cluster-announce-port', String(link.port)];
-  const node = await startRedisServer(password, [...(await loneNode()), ...announced]);
+  const node = await takeAllSlots(await startRedisServer(password, [...(await loneNode()), ...announced]));
   target.port = node.port;
-  await takeAllSlots(node);
-  const redis = await connectTo(`redis+cluster://:${password}@127.0.0.1:${link.port}`);
+  return { link, node, redis: await connectTo(`redis+cluster://:${password}@127.0.0.1:${node.port}`) };
+}
+
+test('what is refused while a node is silent is refused at once in the end, and never carried out', async () => {
+  const { link, redis } = await startBehindLink();
   await redis.set('key', 'before');
 
   link.blackHole();
@@ -49,4 +53,21 @@ test('what is refused while a node is silent is refused at once in the end, and 
   await expect.poll(refusal).toBeInstanceOf(ClientOfflineError);
   link.release();
   await expect.poll(() => withDeadline(deadlineMs, redis.get('key')).catch(String), { timeout: 20_000 }).toBe('before');
+});
+
+test('a node that was named at an address without an answer is found at the one that is named next', async () => {
+  const { link, node, redis } = await startBehindLink();
+  const silent = await startTcpProxy({ host: '127.0.0.1', port: node.port });
+  afterwards(silent.close);
+  silent.blackHole();
+  const announce = ({ port }: { port: number }) =>
+    node.client((admin) => admin.configSet('cluster-announce-port', String(port)));
+
+  await announce(silent);
+  link.blackHole();
+  await expect.poll(silent.accepted).toBeGreaterThan(0);
+  await announce(link);
+  link.release();
+  const written = () => withDeadline(deadlineMs, redis.set('key', 'value')).catch(String);
+  await expect.poll(written, { interval: 50 }).toBe('OK');
 });

@@ -31,6 +31,7 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
   const away = new Set<string>();
   /** When a node was asked something that it has not answered yet. */
   const unanswered = new WeakMap<NodeClient, number>();
+  const openingSince = new WeakMap<NodeClient, number>();
   let lastError: unknown;
   let lastNodeError: unknown;
   let wasReady = false;
@@ -76,10 +77,14 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
     }
   }
 
-  // Waits for no answer: a silent primary would delay what is done about the others.
   function watchPrimary(primary: Primary): void {
     const link = primary.client;
-    if (!link?.isReady) return;
+    if (link?.isReady) watchLink(primary, link);
+    else if (link && primary.connectPromise) watchOpening(primary, link);
+  }
+
+  // Waits for no answer: a silent primary would delay what is done about the others.
+  function watchLink(primary: Primary, link: NodeClient): void {
     const askedAt = unanswered.get(link);
     if (askedAt === undefined) {
       unanswered.set(link, performance.now());
@@ -94,6 +99,15 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
     const silentMs = performance.now() - askedAt - deadlineMs;
     if (silentMs > 0) lose(primary.address, new RedisUnavailable('Redis does not answer'));
     if (silentMs > silentLinkTimeoutMs) replaceLink(primary, link);
+  }
+
+  // The library waits for its first connection to a node before it asks for the slots again, however long that takes.
+  function watchOpening(primary: Primary, link: NodeClient): void {
+    const since = openingSince.get(link) ?? performance.now();
+    openingSince.set(link, since);
+    if (performance.now() - since < deadlineMs) return;
+    lose(primary.address, new RedisUnavailable('Redis does not answer'));
+    replaceLink(primary, link);
   }
 
   // Commands wait for a connection that the library is opening, and would be carried out long after they were refused.
