@@ -281,6 +281,21 @@ test('a clock of Redis that is set back after a mail does not hold up those that
   expect(nextMs).toBeLessThanOrEqual(60_000 / limits.mailsPerMinute);
 });
 
+test('a mail that was put back after that clock was set back is due at once, and its age is never below zero', async () => {
+  const limits = { connections: 5, ordinaryConnections: 5, connectionsPerDomain: 5, mailsPerMinute: 60_000 };
+  const queue = new Queue(redis, 'this process');
+  await queue.enqueue({ id: 'a', lane: 'normal', domain: 'a', sealed: 'x', ttlSeconds: 60, delayMs: 0 });
+  await node.hSet('{outbox}:mail:a', 'asked', String(Date.now() + 3_600_000));
+  await node.zAdd('{outbox}:waiting', { value: 'a', score: Date.now() + 3_600_000 });
+  const claim = async () => {
+    const { jobs, oldestMs } = await queue.claim([], limits, []);
+    return [...jobs.map(({ id, ageMs }) => [id, ageMs]), oldestMs];
+  };
+  expect(await claim()).toEqual([['a', 0], 0]);
+  await queue.defer('a', undefined, 'normal');
+  expect(await claim()).toEqual([['a', 0], 0]);
+});
+
 describe('a recipient', () => {
   test('that SMTP cannot express is refused without asking the server', async () => {
     const { enqueue, failed } = start();

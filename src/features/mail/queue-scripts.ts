@@ -25,7 +25,9 @@ end
 local function mailOf(id)
   local values = redis.call('HMGET', key('mail', id), 'lane', 'domain', 'asked', 'until', 'owner')
   if not values[1] then return nil end
-  return {lane = values[1], domain = values[2], asked = tonumber(values[3]), until_ = tonumber(values[4]), owner = values[5]}
+  -- Requested later than now: the clock has been set back since.
+  local asked = math.min(tonumber(values[3]), now)
+  return {lane = values[1], domain = values[2], asked = asked, until_ = tonumber(values[4]), owner = values[5]}
 end
 -- A domain's turn comes when its first mail is due; after it has been served, it goes to the end of the line.
 local function enqueue(id, mail, due)
@@ -191,7 +193,7 @@ forgetExpired('withheld')
 local oldest = forgetExpired('waiting')
 return {
   jobs, waiting.high or 0, waiting.normal or 0, nextAt and math.ceil(nextAt - now) or -1, leased,
-  redis.call('ZCARD', key('waiting')), oldest and now - oldest or 0
+  redis.call('ZCARD', key('waiting')), oldest and math.max(0, now - oldest) or 0
 }`;
 
 /** ARGV: id. Returns whether the mail was still there. */
