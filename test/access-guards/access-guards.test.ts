@@ -68,6 +68,27 @@ describe('requireRole', () => {
     expect(await statusFor('ann@example.com', '/broken')).toBe(500);
   });
 
+  // Express 4 does not wait for promises: one that rejects ends the process.
+  test('hands each refusal on as an error, and returns no promise that rejects', async () => {
+    const signedOut = { sessionStore: app.store, session: {} };
+    const eve = { sessionStore: app.store, session: { email: 'eve@example.com' } };
+    async function answerTo(req: object, guard: express.RequestHandler): Promise<unknown> {
+      const answers: unknown[] = [];
+      await guard(req as express.Request, {} as express.Response, (error) => answers.push(error));
+      expect(answers).toHaveLength(1);
+      return answers[0];
+    }
+    expect(await answerTo(signedOut, requireRole([]))).toMatchObject({ status: 401 });
+    expect(await answerTo(eve, requireRole([]))).toMatchObject({ status: 403 });
+    for (const reason of [undefined, 'route']) {
+      const error = await answerTo(
+        eve,
+        requireRole(() => Promise.reject(reason)),
+      );
+      expect(error).toEqual(new Error('the predicate of requireRole failed', { cause: reason }));
+    }
+  });
+
   test('refuses entries that would never match', () => {
     expect(() => requireRole(['ann@example.com', 'staff'])).toThrow('"staff" is neither an address nor an @domain');
   });

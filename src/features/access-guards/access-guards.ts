@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { HttpError } from '../../http/http-error.ts';
 import { isOnList, readAllowListEntry } from '../../session/allow-list.ts';
 import type { EmailAddress } from '../../session/email-address.ts';
@@ -15,9 +15,18 @@ export function requireRole(
   members: readonly string[] | ((email: EmailAddress) => boolean | Promise<boolean>),
 ): RequestHandler {
   const isMember = typeof members === 'function' ? members : isOnList(members.map(readEntry));
-  return async function requireRole(req, _res, next) {
+  async function check(req: Request): Promise<void> {
     const answer = await isMember(currentEmail(req));
     if (answer !== true) throw new HttpError(403, 'Your address does not have access to this page.');
+  }
+  return async function requireRole(req, _res, next) {
+    try {
+      await check(req);
+    } catch (error) {
+      // Not by a rejection, for which Express 4 does not wait: the process would end. Whatever is no error, such as
+      // nothing or "route", would be a yes.
+      return next(error instanceof Error ? error : new Error('the predicate of requireRole failed', { cause: error }));
+    }
     next();
   };
 }
