@@ -30,7 +30,8 @@ export async function startDemoApp(): Promise<DemoApp> {
   const open = new Set<Duplex>();
   let connections = 0;
 
-  const server = http.createServer(async (req, res) => {
+  // As much as proxies pass on, which is more than Latchkey takes.
+  const server = http.createServer({ maxHeaderSize: 64 * 1024 }, async (req, res) => {
     const entry = note(req);
     for await (const chunk of req) entry.bytes += chunk.length;
     if (req.url?.startsWith('/events')) {

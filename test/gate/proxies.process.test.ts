@@ -502,6 +502,23 @@ test.each(['nginx', 'caddy', 'haproxy'] as const)('%s does not take an app that 
   expect(text).not.toContain('That did not work just now');
 });
 
+// Of these proxies, only nginx passes on as much.
+test('nginx lets in and out whose cookies for the app are longer than what Latchkey takes', async () => {
+  const proxy = await startGateProxy('nginx', upstreams);
+  const browser = await entered(proxy);
+  const others = Array.from({ length: 20 }, (_, index) => `c${index}=${'x'.repeat(1000)}`);
+  const client = connectHttp2(proxy);
+  const ask = (path: string, ...cookies: string[]) =>
+    statusOf(client.request({ ':path': path, cookie: [...others, ...cookies], ...navigation }));
+  expect(await ask('/page', cookieOf(browser, wiki), '__Host-latchkey-start=abc')).toBe(200);
+  expect(wikiApp.seen.map(({ headers }) => headers.cookie)).toEqual([others.join('; ')]);
+  expect(asked.at(-1)?.headers.cookie).toBe(cookieOf(browser, wiki));
+  expect(await ask('/page')).toBe(303);
+  expect(await ask('/.latchkey/start?to=/page')).toBe(303);
+  expect(await ask('/.latchkey/logout', cookieOf(browser, wiki))).toBe(303);
+  client.close();
+});
+
 // Of these proxies, only HAProxy takes a WebSocket over HTTP/2 (RFC 8441), where a browser has a connection already.
 test('haproxy turns a stream of HTTP/2 into nothing but a WebSocket', async () => {
   const proxy = await startGateProxy('haproxy', upstreams);
