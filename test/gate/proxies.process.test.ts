@@ -286,6 +286,20 @@ describe.each(proxies)('%s with the shipped files', (name, proxy) => {
     for (const { length, isChunked } of asked) expect([length ?? '0', isChunked]).toEqual(['0', false]);
   });
 
+  test('asks no stranger for a body, and a visitor for all of it', async () => {
+    const browser = await entered(proxy);
+    const statusesFor = async (headers: string) => {
+      const head = `POST /upload HTTP/1.1\r\nHost: ${hosts.wiki}\r\nExpect: 100-continue\r\nContent-Length: 5\r\n`;
+      const answer = await sendRaw(proxy, hosts.wiki, `${head}${headers}Connection: close\r\n\r\nabcde`);
+      // Caddy asks by itself, and passes on that the app asks.
+      return [...new Set([...answer.matchAll(/^HTTP\/1.1 (\d+)/gm)].map(([, status]) => status))];
+    };
+    // nginx asks by itself, and reads what it refuses to its end.
+    expect(await statusesFor('')).toEqual(name === 'nginx' ? ['100', '401'] : ['401']);
+    expect(await statusesFor(`Cookie: ${cookieOf(browser, wiki)}\r\n`)).toEqual(['100', '200']);
+    expect(wikiApp.seen).toMatchObject([{ bytes: 5 }]);
+  });
+
   test('passes on headers that are longer than Latchkey takes, since they are meant for the app', async () => {
     const browser = await entered(proxy);
     const long = {
