@@ -1,5 +1,5 @@
 // Optional: logs in with passkeys, adds them, and tells passkey providers which ones are left. A browser without the
-// JSON methods of PublicKeyCredential is shown none of it.
+// JSON methods of PublicKeyCredential is shown none of it, except why a page of passkeys has no button.
 const { PublicKeyCredential: passkeys } = globalThis;
 const isAvailable =
   typeof passkeys?.parseRequestOptionsFromJSON === 'function' &&
@@ -238,4 +238,6 @@ if (isAvailable) {
   if (signals) signal(JSON.parse(signals.dataset.passkeySignals));
 } else if (addBox?.dataset.passkeyAdd === 'on the way') {
   location.replace(addBox.dataset.next);
+} else if (addBox) {
+  document.querySelector('[data-passkey-none]').hidden = false;
 }

@@ -597,6 +597,19 @@ test('a password manager whose answers are objects of its own adds a passkey, an
   await page.getByRole('heading', { name: `Hello ${email}` }).waitFor();
 });
 
+test.each(['/passkeys', '/passkeys/add'])('%s says so where the browser can add none', async (path) => {
+  const { page } = await openTab();
+  const note = page.getByText('This browser can’t add a passkey');
+  await signInByPages(app, page);
+  await page.goto(origin + path);
+  await page.getByRole('button', { name: 'Add a passkey' }).waitFor();
+  expect(await note.isVisible()).toBe(false);
+  await page.addInitScript('delete window.PublicKeyCredential');
+  await page.goto(origin + path);
+  await note.waitFor();
+  expect(await page.getByRole('button', { name: 'Add a passkey' }).count()).toBe(0);
+});
+
 test('without JavaScript, passkeys are renamed and removed, and the page says what adding takes', async () => {
   const { email } = await member();
   const { page } = await openTab({ javaScriptEnabled: false });
