@@ -1,5 +1,6 @@
 import { ClientOfflineError } from 'redis';
 import { expect, test, vi } from 'vitest';
+import type { RedisClient } from '../../src/redis/client.ts';
 import { deadlineMs, withDeadline } from '../../src/redis/deadline.ts';
 import { afterwards } from '../support/afterwards.ts';
 import { connectUrl } from '../support/app.ts';
@@ -44,15 +45,33 @@ async function startBehindLink() {
   return { link, node, redis: await connectTo(`redis+cluster://:${password}@127.0.0.1:${node.port}`) };
 }
 
+/** Why a write fails; undefined if its answer is late. */
+const refusalBy = (redis: RedisClient) =>
+  withDeadline(deadlineMs, redis.set('key', 'refused')).catch(({ cause }) => cause);
+
 test('what is refused while a node is silent is refused at once in the end, and never carried out', async () => {
   const { link, redis } = await startBehindLink();
   await redis.set('key', 'before');
 
   link.blackHole();
-  const refusal = () => withDeadline(deadlineMs, redis.set('key', 'refused')).catch(({ cause }) => cause);
-  await expect.poll(refusal).toBeInstanceOf(ClientOfflineError);
+  await expect.poll(() => refusalBy(redis)).toBeInstanceOf(ClientOfflineError);
   link.release();
   await expect.poll(() => withDeadline(deadlineMs, redis.get('key')).catch(String), { timeout: 20_000 }).toBe('before');
+});
+
+test('a first connection to a node may take longer than a request waits', async () => {
+  const { link, node, redis } = await startBehindLink();
+  const slow = await startTcpProxy({ host: '127.0.0.1', port: node.port });
+  afterwards(slow.close);
+  slow.delayMs = 1500;
+  await node.client((admin) => admin.configSet('cluster-announce-port', String(slow.port)));
+  link.blackHole();
+  await expect.poll(slow.accepted).toBeGreaterThan(0);
+  await expect.poll(() => refusalBy(redis)).toBeInstanceOf(ClientOfflineError);
+  // It is sent what is asked once it is open, and answers too late.
+  await expect.poll(() => refusalBy(redis), { timeout: 20_000 }).toBeUndefined();
+  slow.delayMs = 0;
+  await expect.poll(() => refusalBy(redis)).toBe('OK');
 });
 
 test('a node that was named at an address without an answer is found at the one that is named next', async () => {
@@ -66,6 +85,10 @@ test('a node that was named at an address without an answer is found at the one 
   await announce(silent);
   link.blackHole();
   await expect.poll(silent.accepted).toBeGreaterThan(0);
+  await expect.poll(() => refusalBy(redis)).toBeInstanceOf(ClientOfflineError);
+  // It is tried again, whether or not there are commands for it.
+  const tried = silent.accepted();
+  await expect.poll(silent.accepted, { timeout: 20_000 }).toBeGreaterThan(tried);
   await announce(link);
   link.release();
   const written = () => withDeadline(deadlineMs, redis.set('key', 'value')).catch(String);

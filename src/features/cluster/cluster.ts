@@ -16,7 +16,7 @@ type Primary = ClusterClient['masters'][number];
 const checkIntervalMs = 250;
 /** How long a node may be away before the others are asked who has its slots now, and how often. */
 const slotRefreshIntervalMs = 250;
-/** How long a node that still owns its slots may be silent before its connection is replaced. */
+/** How long a node that still owns its slots may miss the deadline of a ping before its connection is replaced. */
 const silentLinkTimeoutMs = 3000;
 /** For the nodes in the URL, so that one dead machine does not use up the time there is to start. */
 const seedTimeouts = { connectTimeout: 700, socketTimeout: 700 };
@@ -63,7 +63,10 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
     const reason = refusal();
     if (reason !== undefined) status.stillLost(reason, explained());
   });
-  client.on('node-ready', ({ host, port }: HostAndPort) => regain(`${host}:${port}`));
+  client.on('node-ready', ({ host, port }: HostAndPort) => {
+    const address = `${host}:${port}`;
+    if (client.nodeByAddress.get(address)?.client?.isReady) regain(address);
+  });
 
   async function watch(): Promise<void> {
     while (client.isOpen) {
@@ -110,18 +113,26 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
     replaceLink(primary, link);
   }
 
-  // Commands wait for a connection that the library is opening, and would be carried out long after they were refused.
+  // Commands wait for a connection that the library is opening, and would be carried out long after they were refused. So
+  // the new one opens without the library's knowledge: until it is ready, commands are refused at once.
   function replaceLink(primary: Primary, link: NodeClient): void {
+    const opening = primary.connectPromise;
     Reflect.deleteProperty(primary, 'client');
+    Reflect.deleteProperty(primary, 'connectPromise');
     link.destroy();
+    // A connection that was given up while it was opened is completed by the library.
+    opening?.then(() => link.destroy()).catch(() => {});
     client.nodeClient(primary).catch(() => {});
     Reflect.deleteProperty(primary, 'connectPromise');
   }
 
   // The library asks the others who has the slots of a connection that was lost, but not of one that is silent, nor of
-  // one that has taken its place and was never ready.
+  // one that has taken its place and was never ready. If it was closed meanwhile, its new connections have no other end.
   function refreshSlots(): void {
-    client._slots.rediscover(undefined, away).catch(() => {});
+    const closeLate = () => {
+      if (!client.isOpen) client.destroy();
+    };
+    client._slots.rediscover(undefined, away).then(closeLate, closeLate);
   }
 
   const ready = client.connect().then(() => {

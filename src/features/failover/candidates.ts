@@ -5,11 +5,11 @@ import { RedisUnavailable, withTimeout } from '../../redis/deadline.ts';
 import type { NodeAddress, NodeClient, NodeOptions } from '../../redis/node.ts';
 
 const openDeadlineMs = 1000;
-/** How often it is looked meanwhile whether another address is named. */
-const elsewhereIntervalMs = 250;
-/** How long an answer of DNS counts that came too late for the attempt which asked. */
+/** How often an attempt checks whether another address has been named. */
+const moveCheckIntervalMs = 250;
+/** How long a DNS answer may be used after the attempt that asked for it gave up. */
 const lateAnswerMs = 1000;
-/** Lookups that took longer than an attempt. Where the first DNS server is down, each takes some 5 s. */
+/** Lookups that take longer than an attempt: about 5 s where the first DNS server is down. */
 const slowLookups = new Map<string, ReturnType<typeof lookUp>>();
 
 const lookUp = (host: string) => dns.lookup(host, { all: true });
@@ -24,13 +24,13 @@ export async function candidatesFor(address: NodeAddress, options: NodeOptions):
   const lookup = slowLookups.get(host) ?? lookUp(host);
   slowLookups.delete(host);
   const found = await withTimeout(openDeadlineMs, lookup).catch((error: unknown) => {
-    if (error instanceof RedisUnavailable && error.cause === undefined) waitOnFor(host, lookup);
+    if (error instanceof RedisUnavailable && error.cause === undefined) keepLookup(host, lookup);
     throw error;
   });
   return found.map((ip) => [{ host: ip.address, port }, named]);
 }
 
-function waitOnFor(host: string, lookup: ReturnType<typeof lookUp>): void {
+function keepLookup(host: string, lookup: ReturnType<typeof lookUp>): void {
   slowLookups.set(host, lookup);
   const forget = () => {
     if (slowLookups.get(host) === lookup) slowLookups.delete(host);
@@ -39,22 +39,27 @@ function waitOnFor(host: string, lookup: ReturnType<typeof lookUp>): void {
   lookup.then(forgetLater, forgetLater);
 }
 
-/** The first of these that is connected to a primary. */
-export function firstPrimary(clients: NodeClient[]): Promise<NodeClient> {
-  return withTimeout(openDeadlineMs, Promise.any(clients.map(connectToPrimary)));
+/** The first of these that is connected to a primary. Those that connect after the abort are closed. */
+export function firstPrimary(clients: NodeClient[], signal: AbortSignal): Promise<NodeClient> {
+  return withTimeout(openDeadlineMs, Promise.any(clients.map((client) => connectToPrimary(client, signal))));
 }
 
-/** @throws as soon as another address is named than this one */
-export async function untilElsewhere(isElsewhere: () => Promise<boolean>, signal: AbortSignal): Promise<never> {
+/** Another address has been named for the primary. */
+export class PrimaryMoved extends Error {}
+
+/** @throws {PrimaryMoved} as soon as `hasMoved` says so */
+export async function untilMoved(hasMoved: () => Promise<boolean>, signal: AbortSignal): Promise<never> {
   for (;;) {
-    await sleep(elsewhereIntervalMs, undefined, { signal, ref: false });
-    if (await isElsewhere().catch(() => false)) throw new Error('the primary is elsewhere now');
+    await sleep(moveCheckIntervalMs, undefined, { signal, ref: false });
+    if (await hasMoved().catch(() => false)) throw new PrimaryMoved('another primary has been named');
   }
 }
 
 /** @throws if it is a replica */
-async function connectToPrimary(client: NodeClient): Promise<NodeClient> {
+async function connectToPrimary(client: NodeClient, signal: AbortSignal): Promise<NodeClient> {
   await client.connect();
+  // The library completes a connection that was given up while it was opened.
+  if (signal.aborted) client.destroy();
   const { role } = await client.hello();
   if (role === 'replica') throw new Error('this Redis is a read-only replica, not the primary');
   return client;

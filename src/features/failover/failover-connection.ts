@@ -4,7 +4,7 @@ import { RedisUnavailable } from '../../redis/deadline.ts';
 import { type NodeAddress, type NodeClient, type NodeOptions, newNode } from '../../redis/node.ts';
 import { type ConnectionStatusLogger, connectionStatusLogger } from '../../shared/connection-status.ts';
 import { explainRedisFailure, refusalIn } from '../../shared/redis-failures.ts';
-import { candidatesFor, firstPrimary, reasonOf, untilElsewhere } from './candidates.ts';
+import { candidatesFor, firstPrimary, PrimaryMoved, reasonOf, untilMoved } from './candidates.ts';
 import { faultOf, type Link, maxSilenceMs, nameOf, retire, silenceMsOf } from './link.ts';
 
 export type PrimaryResolver = {
@@ -104,6 +104,7 @@ export class FailoverConnection {
         await this.#look();
         failures = 0;
       } catch (error) {
+        if (error instanceof PrimaryMoved) continue;
         failures += 1;
         if (!(error instanceof RedisUnavailable)) this.#lastError = error;
         if (this.refusal !== undefined) this.#status.stillLost(this.refusal, this.lastError);
@@ -198,12 +199,12 @@ export class FailoverConnection {
       over.signal.throwIfAborted();
       this.#closing.signal.throwIfAborted();
       clients.push(...candidates.map((candidate) => this.#newClient(...candidate)));
-      return firstPrimary(clients);
+      return firstPrimary(clients, over.signal);
     };
-    const isElsewhere = async () => nameOf((await this.#find()) ?? address) !== nameOf(address);
+    const hasMoved = async () => nameOf((await this.#find()) ?? address) !== nameOf(address);
     try {
       // A silent one would be waited for while its successor is named already.
-      const primary = await Promise.race([first(), untilElsewhere(isElsewhere, over.signal)]);
+      const primary = await Promise.race([first(), untilMoved(hasMoved, over.signal)]);
       this.#closing.signal.throwIfAborted();
       chosen = primary;
       return chosen;
