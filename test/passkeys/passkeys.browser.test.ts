@@ -610,6 +610,21 @@ test.each(['/passkeys', '/passkeys/add'])('%s says so where the browser can add 
   expect(await page.getByRole('button', { name: 'Add a passkey' }).count()).toBe(0);
 });
 
+test('no button of passkeys is printed', async () => {
+  const { page } = await openTab();
+  await page.goto(`${origin}/login`);
+  const login = page.getByRole('button', { name: 'Log in with a passkey' });
+  await login.waitFor();
+  await page.emulateMedia({ media: 'print' });
+  expect(await login.count()).toBe(0);
+  await page.emulateMedia({ media: 'screen' });
+  await signInByPages(app, page);
+  await page.goto(`${origin}/passkeys`);
+  await page.getByRole('button', { name: 'Add a passkey' }).waitFor();
+  await page.emulateMedia({ media: 'print' });
+  expect(await page.getByRole('button', { name: 'Add a passkey' }).count()).toBe(0);
+});
+
 test('without JavaScript, passkeys are renamed and removed, and the page says what adding takes', async () => {
   const { email } = await member();
   const { page } = await openTab({ javaScriptEnabled: false });
