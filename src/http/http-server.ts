@@ -9,7 +9,7 @@ const limits: http.ServerOptions = {
   connectionsCheckingInterval: 1000, // How late the two timeouts above may be noticed.
   // Longer than proxies keep theirs (usually 60 s): otherwise they send requests into connections that just closed.
   keepAliveTimeout: 65_000,
-  maxHeaderSize: 16 * 1024, // Room for the cookies of a whole domain: most proxies stop at 8 kB.
+  maxHeaderSize: 16 * 1024, // Room for the cookies of a whole domain; Node's default.
 };
 const maxSilenceMs = 15_000; // Also for a response that nobody reads, which stays buffered in memory.
 const maxConnections = 10_000; // About 150 MB when all are idle.

@@ -38,4 +38,12 @@ test('a connection that was given up during its handshake does not stay once tha
   link.release();
   await expect.poll(() => redis.get('any').catch(String)).toBeNull();
   await expect.poll(link.connections).toBe(1);
+
+  const tried = link.accepted();
+  link.hold();
+  link.reset();
+  await expect.poll(link.accepted).toBeGreaterThan(tried);
+  redis.destroy();
+  link.release();
+  await expect.poll(link.connections).toBe(0);
 });

@@ -530,6 +530,7 @@ test.each(['nginx', 'caddy'] as const)('%s lets in and out where cookies exceed 
   expect(await ask('/page')).toBe(303);
   expect(await ask('/.latchkey/start?to=/page')).toBe(303);
   expect(await ask('/.latchkey/logout', cookieOf(browser, wiki))).toBe(303);
+  expect(asked.at(-1)?.headers.cookie).toContain(cookieOf(browser, wiki));
   client.close();
 });
 

@@ -127,7 +127,7 @@ export function openCluster(target: ClusterTarget, options: RedisOptions): Opene
   }
 
   // The library asks the others who has the slots of a connection that was lost, but not of one that is silent, nor of
-  // one that has taken its place and was never ready. If it was closed meanwhile, its new connections have no other end.
+  // one that has taken its place and was never ready. After a close in the meantime, nothing else would close what it opens.
   function refreshSlots(): void {
     const closeLate = () => {
       if (!client.isOpen) client.destroy();

@@ -39,9 +39,9 @@ function keepLookup(host: string, lookup: ReturnType<typeof lookUp>): void {
   lookup.then(forgetLater, forgetLater);
 }
 
-/** The first of these that is connected to a primary. Those that connect after the abort are closed. */
-export function firstPrimary(clients: NodeClient[], signal: AbortSignal): Promise<NodeClient> {
-  return withTimeout(openDeadlineMs, Promise.any(clients.map((client) => connectToPrimary(client, signal))));
+/** The first of these that is connected to a primary. */
+export function firstPrimary(clients: NodeClient[]): Promise<NodeClient> {
+  return withTimeout(openDeadlineMs, Promise.any(clients.map(connectToPrimary)));
 }
 
 /** Another address has been named for the primary. */
@@ -56,10 +56,10 @@ export async function untilMoved(hasMoved: () => Promise<boolean>, signal: Abort
 }
 
 /** @throws if it is a replica */
-async function connectToPrimary(client: NodeClient, signal: AbortSignal): Promise<NodeClient> {
+async function connectToPrimary(client: NodeClient): Promise<NodeClient> {
   await client.connect();
-  // The library completes a connection that was given up while it was opened.
-  if (signal.aborted) client.destroy();
+  // The library completes a connection even if its client was destroyed in the meantime.
+  if (!client.isOpen) client.destroy();
   const { role } = await client.hello();
   if (role === 'replica') throw new Error('this Redis is a read-only replica, not the primary');
   return client;

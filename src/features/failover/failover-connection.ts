@@ -199,7 +199,7 @@ export class FailoverConnection {
       over.signal.throwIfAborted();
       this.#closing.signal.throwIfAborted();
       clients.push(...candidates.map((candidate) => this.#newClient(...candidate)));
-      return firstPrimary(clients, over.signal);
+      return firstPrimary(clients);
     };
     const hasMoved = async () => nameOf((await this.#find()) ?? address) !== nameOf(address);
     try {
