@@ -5,7 +5,7 @@ import { connectUrl } from '../support/app.ts';
 import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { sentinelUrl, startSentinel } from './watched.ts';
+import { sentinelUrl, startCounted } from './watched.ts';
 
 const name = 'watched';
 
@@ -13,28 +13,23 @@ test('the Sentinels are asked while a silent primary is waited for, and its succ
   const [first, second] = [await startRedisServer(password), await startRedisServer(password)];
   const link = await startTcpProxy({ host: '127.0.0.1', port: first.port });
   afterwards(link.close);
-  const attempts = { begun: 0, asked: 0 };
+  let begun = 0;
   link.onRequest = (bytes) => {
-    if (bytes.includes('latchkey')) attempts.begun += 1;
+    if (bytes.includes('latchkey')) begun += 1;
   };
-  const sentinel = await startSentinel(link.port, name);
-  const watch = await startTcpProxy({ host: '127.0.0.1', port: sentinel.port });
-  afterwards(watch.close);
-  watch.onRequest = (bytes) => {
-    if (bytes.includes('GET-MASTER-ADDR-BY-NAME')) attempts.asked += 1;
-  };
-  const redis = await connectUrl(sentinelUrl([watch], name));
+  const sentinel = await startCounted(link.port, name);
+  const redis = await connectUrl(sentinelUrl([sentinel], name));
   afterwards(() => redis.destroy());
   const answer = () => withDeadline(deadlineMs, redis.set('key', 'value')).catch(String);
 
   link.blackHole();
-  attempts.begun = 0;
+  begun = 0;
   const isAttempted = { timeout: 15_000, interval: 50 };
-  const timesBegun = () => answer().then(() => attempts.begun);
+  const timesBegun = () => answer().then(() => begun);
   await expect.poll(timesBegun, isAttempted).toBeGreaterThan(0);
-  const before = { ...attempts };
+  const before = { begun, asked: sentinel.timesAsked };
   await expect.poll(timesBegun, isAttempted).toBeGreaterThan(before.begun + 2);
-  expect(attempts.asked - before.asked).toBeGreaterThanOrEqual(2 * (attempts.begun - before.begun));
+  expect(sentinel.timesAsked - before.asked).toBeGreaterThanOrEqual(2 * (begun - before.begun));
 
   const tell = (...words: string[]) => sentinel.client((client) => client.sendCommand(['SENTINEL', ...words]));
   await tell('REMOVE', name);

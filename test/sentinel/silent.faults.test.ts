@@ -1,28 +1,14 @@
 import { expect, test } from 'vitest';
-import { afterwards } from '../support/afterwards.ts';
 import { connectUrl } from '../support/app.ts';
 import { password } from '../support/redis-password.ts';
 import { startRedisServer } from '../support/redis-server.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { sentinelUrl, startSentinel } from './watched.ts';
+import { sentinelUrl, startCounted } from './watched.ts';
 
 const name = 'watched';
 
-/** A Sentinel behind a link that counts how often it was asked where the primary is. */
-async function startCounted(primaryPort: number) {
-  const { port } = await startSentinel(primaryPort, name);
-  const link = await startTcpProxy({ host: '127.0.0.1', port });
-  afterwards(link.close);
-  const counted = { port: link.port, link, timesAsked: 0 };
-  link.onRequest = (bytes) => {
-    counted.timesAsked += bytes.toString().split('GET-MASTER-ADDR-BY-NAME').length - 1;
-  };
-  return counted;
-}
-
 test('a Sentinel that goes silent delays the answers of the others once, not each time', async () => {
   const primary = await startRedisServer(password);
-  const [silent, other] = [await startCounted(primary.port), await startCounted(primary.port)];
+  const [silent, other] = [await startCounted(primary.port, name), await startCounted(primary.port, name)];
   const redis = await connectUrl(sentinelUrl([silent, other], name));
   const timesOtherIsAsked = async () => {
     await redis.get('any');

@@ -2,11 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { withDeadline } from '../../src/redis/deadline.ts';
+import { afterwards } from '../support/afterwards.ts';
 import { newDirectory } from '../support/process.ts';
 import { password } from '../support/redis-password.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { isReplicated, readyWithinMs, replicated } from '../support/replication.ts';
 import { startNode } from '../support/start-node.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 
 const askDeadlineMs = 500;
 
@@ -66,6 +68,18 @@ export function startSentinel(primaryPort: number, name = primaryName, epoch = 0
   ];
   writeFileSync(configFile, settings.map((setting) => `sentinel ${setting}\n`).join(''));
   return startRedisServer(sentinelPassword, ['--sentinel'], configFile);
+}
+
+/** A Sentinel behind a link that counts how often it is asked where the primary is. */
+export async function startCounted(primaryPort: number, name: string) {
+  const { client, port } = await startSentinel(primaryPort, name);
+  const link = await startTcpProxy({ host: '127.0.0.1', port });
+  afterwards(link.close);
+  const counted = { client, link, port: link.port, timesAsked: 0 };
+  link.onRequest = (bytes) => {
+    if (bytes.includes('GET-MASTER-ADDR-BY-NAME')) counted.timesAsked += 1;
+  };
+  return counted;
 }
 
 async function primaryAmong(nodes: RedisServer[]): Promise<RedisServer> {

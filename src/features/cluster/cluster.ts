@@ -14,7 +14,7 @@ type ClusterClient = ReturnType<typeof newCluster>;
 type Primary = ClusterClient['masters'][number];
 
 const checkIntervalMs = 250;
-/** How long a node may be away before the others are asked who has its slots now, and how often. */
+/** How long the library tries a lost connection before it asks the other nodes who has its slots now, and how often. */
 const slotRefreshIntervalMs = 250;
 /** How long a node that still owns its slots may miss the deadline of a ping before its connection is replaced. */
 const silentLinkTimeoutMs = 3000;
